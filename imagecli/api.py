@@ -1,0 +1,195 @@
+"""The library face: the same workflow as the commands. Results hold bytes, and nothing is written."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from imagecli import context
+from imagecli.config.keys import make_key, require_key
+from imagecli.config.settings import load
+from imagecli.config.values import Origin
+from imagecli.errors import UsageProblem
+from imagecli.images.source import Picture, open_picture, read_picture
+from imagecli.output import MemorySink
+from imagecli.request import Asker
+from imagecli.schema import Result
+from imagecli.workflow import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Self
+
+    from imagecli.config.keys import Key
+    from imagecli.errors import ImagecliError
+    from imagecli.schema import Command
+
+Source = bytes | str | os.PathLike[str]
+"""A picture: the bytes of a file, or a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image, as the server made it (or with the fit undone)."""
+
+    data: bytes = field(repr=False)
+    format: str | None
+    """By the bytes: "png", "jpeg", "webp", "gif", "svg"."""
+    width: int | None
+    """Pixels."""
+    height: int | None
+    """Pixels."""
+    revised_prompt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """What came of a call: the images that are there, and what went wrong with the others."""
+
+    images: tuple[Image, ...]
+    failures: dict[int, ImagecliError]
+    """Image number, from 1 → why it is missing."""
+    route: str | None
+    """The endpoint that made them, such as "images/edits"."""
+    model: str | None
+    usage: dict[str, Any] | None
+    """What the server counted, summed over all requests."""
+    request_ids: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+class ImageClient:
+    """Generates and edits images. Settings come from the arguments, then as they do for the commands."""
+
+    def __init__(  # noqa: PLR0913 - each has a default
+        self,
+        *,
+        profile: str | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
+        retry_unknown: bool | None = None,
+    ) -> None:
+        """Remember where to send; nothing is sent yet.
+
+        Args:
+            profile: a profile of the config file, "openai" (the default) or "sandbox".
+            base_url: another address, usually ending in /v1.
+            api_key: the key for that address; without it the profile's own is looked up.
+            timeout: seconds for one attempt as a whole.
+            retries: tries after the first, where that is safe.
+            retry_unknown: send again what may have been billed already.
+        """
+        self._flags: dict[str, object | None] = {
+            "profile": profile,
+            "base_url": base_url,
+            "timeout": timeout,
+            "retries": retries,
+            "retry_unknown": retry_unknown,
+        }
+        self._key: Key | None = make_key(api_key, Origin("flag", "api_key")) if api_key is not None else None
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing stays open between calls."""
+
+    def generate(self, prompt: str, *, verbatim: bool = False, **options: Any) -> Images:  # noqa: ANN401 - see _run
+        """Make images from text.
+
+        Args:
+            prompt: what to show.
+            verbatim: put the guide's words before it, that keep dall-e-3 from rewriting it.
+            options: the flags of `imagecli gen` by their names: model, count, size, quality, format, compression,
+                background, moderation, style, response_format, jobs; `params` is a dict of any other fields.
+
+        Raises:
+            ImagecliError: no image came; by cause, as the command's exit codes. Where some came, `failures` says why
+                the others did not.
+        """
+        return self._run("gen", options, prompt=prompt, subject=prompt, verbatim=verbatim)
+
+    def edit(
+        self,
+        image: Source | Iterable[Source],
+        prompt: str,
+        *,
+        mask: Source | None = None,
+        **options: Any,  # noqa: ANN401 - see generate
+    ) -> Images:
+        """Edit one or several images, everywhere or where a mask opens the first.
+
+        Args:
+            image: the picture, or several; bytes of a file or paths.
+            prompt: what the whole new picture shows.
+            mask: transparent where the picture may change, or white where it has no transparency.
+            options: as for `generate`, and input_fidelity, fit ("pad", "crop", "stretch") and restore.
+
+        Raises:
+            ImagecliError: as `generate`.
+        """
+        sources = [image] if isinstance(image, (bytes, str, os.PathLike)) else list(image)
+        return self._run(
+            "edit",
+            options,
+            prompt=prompt,
+            subject=prompt,
+            inputs=tuple(map(_picture, sources)),
+            mask=None if mask is None else _picture(mask),
+        )
+
+    def vary(self, image: Source, **options: Any) -> Images:  # noqa: ANN401 - see generate
+        """Make look-alikes of an image; `route` of the result says by which endpoint.
+
+        Args:
+            image: the picture; bytes of a file or a path.
+            options: as for `edit`.
+
+        Raises:
+            ImagecliError: as `generate`.
+        """
+        return self._run("vary", options, prompt=None, subject="image", inputs=(_picture(image),))
+
+    def _run(self, command: Command, options: dict[str, Any], **asked: Any) -> Images:  # noqa: ANN401 - Asker.task's
+        params = options.pop("params", None) or {}
+        settings = load(self._flags | options)
+        asker = Asker(command, settings)
+        task = asker.task(params=params, **asked)
+        result = Result(command, settings.profile.name, task.model.name)
+        result.warnings += [*settings.warnings, *asker.warnings]
+        key = self._key or require_key(settings.profile, warn=result.warnings.append)
+        run = Run(task, result)
+        pictures = run.prepare(task.routes[0])
+        sink = MemorySink()
+        client = context.open_client(settings, key, spool_folder=None)
+        try:
+            jobs = cast("Any", settings.get("jobs")).value
+            run.send(client, sink, pictures, range(1, task.count + 1), jobs)
+        finally:
+            client.close()
+        if result.error is not None and not result.images:
+            raise result.error
+        images = tuple(
+            Image(sink.data[one.n], one.format, one.width, one.height, one.revised_prompt) for one in result.images
+        )
+        return Images(
+            images,
+            result.failures,
+            result.route,
+            result.model,
+            result.usage,
+            tuple(result.request_ids),
+            tuple(result.warnings),
+        )
+
+
+def _picture(source: Source) -> Picture:
+    if isinstance(source, bytes):
+        return open_picture(source, "image")
+    if isinstance(source, (str, os.PathLike)):
+        return read_picture(os.fspath(source))
+    raise UsageProblem("a picture is bytes or a path", hint="Read the file first, for instance with Path.read_bytes().")

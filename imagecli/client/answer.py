@@ -1,0 +1,208 @@
+"""Making sense of an answer: which images it holds, where each of them is, and its bytes a piece at a time."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+import pybase64
+
+from imagecli.client.spool import LongString, NotJsonError, Spool, outline, unescape
+from imagecli.errors import Failure
+from imagecli.images.check import sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HEAD = 4096
+_DATA_URL = re.compile(rb"\s*data:[^,;]*((?:;[^,;]*)*),", re.IGNORECASE)
+_URLSAFE = bytes.maketrans(b"-_", b"+/")
+_BLANKS = b" \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """Base64 (or a data: URL) inside the answer: a short string, or where it stands in the spool."""
+
+    text: str | LongString
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An address to fetch the image from, as the server spelt it."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """The answer's body is the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image of an answer."""
+
+    source: Inline | Link | Raw
+    revised_prompt: str | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a server answered: the images it promised (None where an entry is empty), and what it said besides."""
+
+    spool: Spool
+    url: str
+    """Where the answer came from; relative links start there."""
+    items: tuple[Item | None, ...] = ()
+    usage: dict[str, Any] | None = None
+    request_id: str | None = None
+    downloads: list[Spool] = field(default_factory=list)
+    """What was fetched from links; discarded with the answer."""
+
+    def discard(self) -> None:
+        """Remove what was spooled: every image is where it belongs."""
+        for spool in (self.spool, *self.downloads):
+            spool.discard()
+
+
+def read_items(spool: Spool) -> tuple[tuple[Item | None, ...], dict[str, Any] | None]:
+    """Return the images and the usage of a spooled answer.
+
+    Raises:
+        Failure: it is empty, no JSON, or holds no list of images. A document with an `error` in it comes back as
+            `ErrorInAnswer`.
+    """
+    head = spool.read(0, _HEAD)
+    kind = sniff(head)
+    if kind in {"png", "jpeg", "webp", "gif"}:
+        return (Item(Raw()),), None
+    if not head.strip():
+        raise Failure("the server answered with nothing", hint="Look at the base URL, and at the server's own log.")
+    try:
+        document = outline(spool)
+    except NotJsonError as error:
+        raise _no_json(head, kind, error) from error
+    if isinstance(document, dict) and document.get("error"):
+        raise ErrorInAnswer(document)
+    data = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(data, list) or not data:
+        raise Failure(
+            "the server's answer holds no images",
+            hint="Ask again, or look at the server's own log: it may have run out of something.",
+        )
+    usage = document.get("usage")
+    return tuple(_item(entry) for entry in data), usage if isinstance(usage, dict) else None
+
+
+class ErrorInAnswer(Exception):
+    """A 200 with an error inside."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        """Keep the document for the caller to read."""
+        super().__init__("error in a 200")
+        self.document = document
+
+
+def _no_json(head: bytes, kind: str | None, error: NotJsonError) -> Failure:
+    if kind in {"html", "svg"}:
+        return Failure(
+            "the server answered with a web page, not with images",
+            hint="Look at the base URL: it usually ends in /v1.",
+        )
+    if head.lstrip()[:1] in b"{[":
+        return Failure(f"the server's answer is no valid JSON: {error}", hint="The answer may have been cut off.")
+    words = head[:120].decode("utf-8", "replace")
+    return Failure(f"the server's answer is no JSON; it begins: {words}", hint="Look at the base URL.")
+
+
+def _item(entry: object) -> Item | None:
+    """Read one entry of `data`: whichever of b64_json and url is there."""
+    if not isinstance(entry, dict):
+        return None
+    revised = entry.get("revised_prompt")
+    revised = revised if isinstance(revised, str) and revised else None
+    text = entry.get("b64_json")
+    if isinstance(text, LongString) or (isinstance(text, str) and text.strip()):
+        return Item(Inline(text), revised)
+    url = entry.get("url")
+    if isinstance(url, LongString) or (isinstance(url, str) and url.strip().lower().startswith("data:")):
+        return Item(Inline(url), revised)
+    if isinstance(url, str) and url.strip():
+        return Item(Link(url.strip()), revised)
+    return None
+
+
+def decode(source: Inline | Raw, spool: Spool) -> Iterator[bytes]:
+    """Yield the image's bytes a piece at a time.
+
+    Raises:
+        Failure: what should be base64 is not.
+    """
+    if isinstance(source, Raw):
+        yield from spool.chunks()
+        return
+    pieces = _pieces(source.text, spool)
+    first = next(pieces, b"")
+    prefix = _DATA_URL.match(first)
+    if prefix is not None:
+        first = first[prefix.end() :]
+        if b";base64" not in prefix[1].lower():
+            yield unquote_to_bytes(first)
+            for piece in pieces:
+                yield unquote_to_bytes(piece)
+            return
+    try:
+        yield from _from_base64(first, pieces)
+    except (binascii.Error, ValueError) as error:
+        raise Failure("the server sent something that is no base64 where a picture was expected") from error
+
+
+def _pieces(text: str | LongString, spool: Spool) -> Iterator[bytes]:
+    """Yield the string's bytes, unescaped; no escape is torn apart."""
+    if isinstance(text, str):
+        yield text.encode("utf-8", "replace")
+        return
+    rest = b""
+    for chunk in spool.chunks(text.start, text.end):
+        piece = rest + chunk
+        last = piece.rfind(b"\\", max(0, len(piece) - 6))
+        cut = len(piece) if last < 0 else _run_start(piece, last)
+        piece, rest = piece[:cut], piece[cut:]
+        yield unescape(piece)
+    if rest:
+        yield unescape(rest)
+
+
+def _run_start(piece: bytes, position: int) -> int:
+    """Return where the run of backslashes that ends at `position` begins."""
+    while position and piece[position - 1] == 0x5C:  # noqa: PLR2004 - a backslash
+        position -= 1
+    return position
+
+
+def _from_base64(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Decode in whole groups of four; line breaks, the URL-safe alphabet and missing padding are mended."""
+    held, ended = _clean(first), False
+    for piece in pieces:
+        held += _clean(piece)
+        if ended or b"=" in held:
+            held, ended = held.rstrip(b"="), True
+            continue
+        whole = len(held) // 4 * 4
+        yield pybase64.b64decode(held[:whole], validate=True)
+        held = held[whole:]
+    held = held.rstrip(b"=")
+    yield pybase64.b64decode(held + b"=" * (-len(held) % 4), validate=True)
+
+
+def _clean(text: bytes) -> bytes:
+    """Return plain base64; the usual case costs four searches and no copy."""
+    if b"-" in text or b"_" in text:
+        text = text.translate(_URLSAFE)
+    if any(blank in text for blank in (b"\n", b"\r", b" ", b"\t")):
+        text = text.translate(None, _BLANKS)
+    return text

@@ -1,0 +1,171 @@
+"""Sockets that keep a deadline, the shared TLS context, and whom a connection really reached."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpcore2 as httpcore
+import httpx2 as httpx
+
+from imagecli.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_READ_BYTES = 256 * 1024
+_WRITE_BYTES = 64 * 1024
+# Servers close idle connections after about 5 s; a request on one that is being closed would be sent and lost.
+_KEEP_IDLE_S = 2.0
+
+
+class PrivateAddressError(httpcore.ConnectError):
+    """A public server's URL led to an address inside this machine's own network."""
+
+
+class Guard(threading.local):
+    """What the socket operations of this thread must keep to: a deadline, and that `public_host` be no private address.
+
+    A time-out of the HTTP library bounds a single read, so a server that drips a byte a second would never trip it.
+    """
+
+    def __init__(self) -> None:
+        """Start without a deadline."""
+        self.until: float | None = None
+        self.public_host: str | None = None
+
+    def start(self, seconds: float) -> None:
+        """Let the attempt that begins now take `seconds` in all."""
+        self.until = time.monotonic() + seconds
+
+    def left(self, error: type[Exception]) -> float | None:
+        """Return the seconds that are left, or raise `error`."""
+        if self.until is None:
+            return None
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise error("the time is up")
+        return left
+
+
+class _GuardedStream(httpcore.NetworkStream):
+    """A connection on which every operation gets the time that is left, not a time of its own."""
+
+    def __init__(self, stream: httpcore.NetworkStream, guard: Guard) -> None:
+        self._stream = stream
+        self._guard = guard
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the guard has the time
+        return self._stream.read(max(max_bytes, _READ_BYTES), self._guard.left(httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the guard has the time
+        view = memoryview(buffer)
+        for start in range(0, len(view), _WRITE_BYTES):
+            piece = view[start : start + _WRITE_BYTES]
+            self._stream.write(piece, self._guard.left(httpcore.WriteTimeout))  # type: ignore[arg-type] # a buffer is as good
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002 - the guard has the time
+    ) -> httpcore.NetworkStream:
+        left = self._guard.left(httpcore.ConnectTimeout)
+        return _GuardedStream(self._stream.start_tls(ssl_context, server_hostname, left), self._guard)
+
+    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - the base class's signature
+        return self._stream.get_extra_info(info)
+
+
+class _GuardedBackend(httpcore.SyncBackend):
+    """Opens connections under a guard, and remembers which hosts turned out to be private."""
+
+    def __init__(self, guard: Guard, private_hosts: set[str]) -> None:
+        self._guard = guard
+        self._private_hosts = private_hosts
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002 - the guard has the time
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        left = self._guard.left(httpcore.ConnectTimeout)
+        stream = super().connect_tcp(host, port, left, local_address, socket_options)
+        if is_private(stream.get_extra_info("server_addr")[0]):
+            self._private_hosts.add(host)
+            if self._guard.public_host == host:
+                stream.close()
+                raise PrivateAddressError(host)
+        return _GuardedStream(stream, self._guard)
+
+
+def is_private(host: str) -> bool:
+    """Tell whether a host, as far as its spelling says, is this machine or inside a private network."""
+    name = host.strip("[]").rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name.split("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return not (mapped or address).is_global
+
+
+def open_client(guard: Guard, private_hosts: set[str], *, tls: bool) -> httpx.Client:
+    """Build the pooled client: proxies by their usual variables, no redirects, idle connections for 2 s at most.
+
+    Without `tls` (for http:// addresses) the system's certificates are not loaded: they cost a tenth of a run.
+    """
+    context = tls_context() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEEP_IDLE_S)
+    try:
+        client = httpx.Client(verify=context, limits=limits, timeout=None, follow_redirects=False)
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        raise UsageProblem(
+            f"the proxy settings can't be used: {error}",
+            hint="Look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
+        ) from error
+    backend = _GuardedBackend(guard, private_hosts)
+    for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001 - it has no other way in
+        if isinstance(transport, httpx.HTTPTransport):
+            transport._pool._network_backend = backend  # noqa: SLF001 - the same
+    return client
+
+
+def tls_context() -> ssl.SSLContext:
+    """Return a context with the system's roots (or SSL_CERT_FILE, SSL_CERT_DIR).
+
+    Raises:
+        UsageProblem: there are no roots, so no server could be trusted.
+    """
+    try:
+        context = httpx.create_ssl_context()
+    except OSError as error:
+        raise UsageProblem(
+            f"the certificates can't be read: {error}",
+            hint="Look at SSL_CERT_FILE and SSL_CERT_DIR.",
+        ) from error
+    if not context.cert_store_stats()["x509_ca"] and not _has_certificate_folder():
+        raise UsageProblem(
+            "this system has no root certificates, so no https server can be trusted",
+            hint="Install the package ca-certificates, or name a file of roots in SSL_CERT_FILE.",
+        )
+    return context
+
+
+def _has_certificate_folder() -> bool:
+    """Tell whether OpenSSL will find roots one by one in a folder; those don't show in the store's figures."""
+    import os  # noqa: PLC0415 - only where the store is empty
+
+    folder = os.environ.get("SSL_CERT_DIR") or ssl.get_default_verify_paths().openssl_capath
+    return any(os.scandir(path) for path in folder.split(os.pathsep) if os.path.isdir(path) and os.listdir(path))

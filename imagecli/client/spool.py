@@ -1,0 +1,265 @@
+"""Where an answer lands before anything is made of it: a private file, so that a paid answer outlives any trouble.
+
+Memory stays small whatever the answer's size: `outline` leaves every long string of a JSON answer in the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import secrets
+import tempfile
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from imagecli.errors import Failure, UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CHUNK = 1 << 20
+MAX_ANSWER = 2 << 30
+"""An answer of more bytes than this (decompressed) is cut: nothing sensible is that large."""
+_LONG_STRING = 4096
+_MAX_OUTLINE = 16 << 20
+_MAX_DEPTH_ERROR = "nested too deeply"
+
+
+class AnswerTooLargeError(Exception):
+    """The answer is larger than anything sensible."""
+
+
+class Spool:
+    """One answer's file: written once from the front, read many times, removed unless it is kept.
+
+    Where the disk is full it goes on in memory: the answer is paid for.
+    """
+
+    def __init__(self, folder: Path | None, limit: int = MAX_ANSWER) -> None:
+        """Open a file in `folder` (0600, in a 0700 folder), or without a name where `folder` is None."""
+        self.path: str | None = None
+        self.size = 0
+        self._limit = limit
+        self._tail: io.BytesIO | None = None
+        self._on_disk = 0
+        self._file: IO[bytes]
+        if folder is None:
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the answer
+            return
+        for place in (folder, _fallback_folder()):
+            try:
+                place.mkdir(mode=0o700, parents=True, exist_ok=True)
+                descriptor, self.path = tempfile.mkstemp(prefix="answer-", suffix=".json", dir=place)
+            except OSError:
+                continue
+            self._file = os.fdopen(descriptor, "w+b", buffering=0)
+            return
+        raise UsageProblem(
+            f"there is no place to keep the answer: {folder} can't be written",
+            hint="Set XDG_STATE_HOME to a folder that can be written.",
+        )
+
+    def write(self, data: bytes) -> None:
+        """Append `data`.
+
+        Raises:
+            AnswerTooLargeError: the answer is larger than anything sensible.
+        """
+        self.size += len(data)
+        if self.size > self._limit:
+            raise AnswerTooLargeError
+        if self._tail is None:
+            try:
+                view = memoryview(data)
+                while view:
+                    written = self._file.write(view) or 0
+                    self._on_disk += written
+                    view = view[written:]
+            except OSError:
+                self._tail = io.BytesIO()
+                data = bytes(view)
+            else:
+                return
+        self._tail.write(data)
+
+    def read(self, start: int, end: int) -> bytes:
+        """Return the bytes from `start` to `end`."""
+        data = b""
+        if start < self._on_disk:
+            data = os.pread(self._file.fileno(), min(end, self._on_disk) - start, start)
+        if self._tail is not None and end > self._on_disk:
+            data += self._tail.getbuffer()[max(0, start - self._on_disk) : end - self._on_disk]
+        return data
+
+    def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes from `start` to `end` a megabyte at a time."""
+        end = self.size if end is None else end
+        while start < end:
+            chunk = self.read(start, min(end, start + CHUNK))
+            if not chunk:
+                raise Failure("the saved answer was cut off while it was read", saved_response=self.path)
+            yield chunk
+            start += len(chunk)
+
+    def discard(self) -> None:
+        """Close and remove the file."""
+        self._file.close()
+        if self.path is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+            self.path = None
+
+    def keep(self) -> str | None:
+        """Close the file, leave it where it is, and return its path."""
+        if self._tail is not None and self.path is not None:
+            self._rescue()
+        self._file.close()
+        path, self.path = self.path, None
+        return path
+
+    def _rescue(self) -> None:
+        """Put an answer that outgrew its disk into the fallback folder, whole; else what fitted stays."""
+        with (
+            contextlib.suppress(OSError),
+            tempfile.NamedTemporaryFile(
+                prefix="answer-", suffix=".json", dir=_fallback_folder(), delete=False
+            ) as other,
+        ):
+            for chunk in self.chunks():
+                other.write(chunk)
+            with contextlib.suppress(OSError):
+                os.unlink(self.path or "")
+            self.path = other.name
+
+
+def _fallback_folder() -> Path:
+    """Return a private folder below the system's temporary one."""
+    from pathlib import Path  # noqa: PLC0415 - only where the state folder can't be used
+
+    return Path(tempfile.gettempdir(), f"imagecli-{os.getuid()}")
+
+
+@dataclass(frozen=True, slots=True)
+class LongString:
+    """A JSON string that was left in the file: the bytes between its quotes."""
+
+    start: int
+    end: int
+
+
+class NotJsonError(ValueError):
+    """The answer is no JSON document."""
+
+
+def outline(spool: Spool) -> Any:  # noqa: ANN401 - whatever the server sent
+    """Read the spooled JSON document with every long string replaced by a `LongString`.
+
+    Raises:
+        NotJsonError: it is cut off, nested too deeply, has too much besides its long strings, or is no JSON at all.
+    """
+    outliner = _Outliner()
+    for chunk in spool.chunks():
+        outliner.feed(chunk)
+    kept, strings, token = outliner.finish()
+    try:
+        document = json.loads(kept.decode("utf-8", "replace"))
+    except RecursionError as error:
+        raise NotJsonError(_MAX_DEPTH_ERROR) from error
+    except ValueError as error:
+        raise NotJsonError(str(error)) from error
+    return _with_strings(document, strings, token)
+
+
+class _Outliner:
+    """Copies a document, with a mark in the place of each long string. No server can guess the marks."""
+
+    def __init__(self) -> None:
+        self._token = f"imagecli:{secrets.token_hex(16)}:"
+        self._kept = bytearray()
+        self._strings: list[LongString] = []
+        self._offset = 0
+        self._start: int | None = None
+        """Where the string began that we are in; None outside."""
+        self._held = bytearray()
+        """That string, as long as it is short."""
+        self._backslashes = 0
+        """How many of them end what was read of it."""
+
+    def feed(self, chunk: bytes) -> None:
+        position = 0
+        while position < len(chunk):
+            quote = chunk.find(b'"', position)
+            end = len(chunk) if quote < 0 else quote
+            if self._start is None:
+                self._kept += chunk[position : end + 1]
+                if quote >= 0:
+                    self._start, self._backslashes = self._offset + quote + 1, 0
+                    self._held.clear()
+            else:
+                self._string(chunk, position, end, closed=quote >= 0)
+            if len(self._kept) > _MAX_OUTLINE:
+                raise NotJsonError("it has too much besides its pictures")
+            position = end + 1
+        self._offset += len(chunk)
+
+    def _string(self, chunk: bytes, position: int, end: int, *, closed: bool) -> None:
+        """Go on in a string up to `end`, where a quote stands if `closed`."""
+        if len(self._held) <= _LONG_STRING:
+            self._held += chunk[position : min(end, position + _LONG_STRING + 1)]
+        self._backslashes = _trailing_backslashes(chunk, position, end, self._backslashes)
+        if not closed:
+            return
+        if self._backslashes % 2:
+            self._held += b'"'
+            self._backslashes = 0
+            return
+        start, end = self._start or 0, self._offset + end
+        if end - start > _LONG_STRING:
+            self._kept += f'{self._token}{len(self._strings)}"'.encode()
+            self._strings.append(LongString(start, end))
+        else:
+            self._kept += self._held + b'"'
+        self._start = None
+
+    def finish(self) -> tuple[bytearray, list[LongString], str]:
+        if self._start is not None:
+            raise NotJsonError("it is cut off inside a string")
+        return self._kept, self._strings, self._token
+
+
+def _trailing_backslashes(chunk: bytes, start: int, end: int, before: int) -> int:
+    """Count the backslashes that end chunk[start:end]; `before` counts if there is nothing else in it."""
+    count = 0
+    while end - count > start and chunk[end - count - 1] == 0x5C:  # noqa: PLR2004 - a backslash
+        count += 1
+    return count + before if count == end - start else count
+
+
+def _with_strings(document: Any, strings: list[LongString], token: str) -> Any:  # noqa: ANN401 - any JSON
+    """Put the long strings in the places of their marks, without recursion."""
+    if isinstance(document, str):
+        return strings[int(document[len(token) :])] if document.startswith(token) else document
+    todo = [document]
+    while todo:
+        node = todo.pop()
+        pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+        for key, value in list(pairs):
+            if isinstance(value, str) and value.startswith(token):
+                node[key] = strings[int(value[len(token) :])]
+            elif isinstance(value, (dict, list)):
+                todo.append(value)
+    return document
+
+
+_ESCAPES = re.compile(rb"\\(?:u[0-9A-Fa-f]{4}|.)")
+
+
+def unescape(text: bytes) -> bytes:
+    """Undo JSON's escapes in a piece of a string that holds ASCII only, as base64 and URLs do."""
+    if b"\\" not in text:
+        return text
+    return _ESCAPES.sub(lambda match: json.loads(b'"' + match[0] + b'"').encode(), text)

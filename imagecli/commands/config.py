@@ -1,0 +1,418 @@
+"""`imagecli config`: look at the settings, change the config file, keep a key, try a server."""
+
+# What a command needs is imported inside it, so that --help does without.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imagecli import context
+from imagecli.errors import Failure, UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from imagecli.config.file import ConfigFile
+    from imagecli.config.settings import Settings
+    from imagecli.config.values import Origin
+
+app = typer.Typer(
+    name="config",
+    help="Settings, profiles and keys.",
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for failures too.")]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="The whole TOML path, such as defaults.model.")]
+ProfileName = Annotated[str | None, typer.Argument(metavar="[PROFILE]", help="The active one where it is left out.")]
+
+_CHECK_SECONDS = 30.0
+"""The usual --timeout is for pictures; a list of models comes at once."""
+_MOST_LINE_BYTES = 65_536
+
+
+class _Page:
+    """What one command says: its result on stdout and the rest on stderr, or all of it in one JSON document."""
+
+    def __init__(self, command: str, *, as_json: bool) -> None:
+        self._console = context.open_console()
+        self._command = f"config {command}"
+        self._as_json = as_json
+        self._warnings: list[str] = []
+
+    def warn(self, message: str) -> None:
+        """Say what the user should know although all went well."""
+        self._warnings.append(message)
+        self._console.warn(message)
+
+    def note(self, message: str) -> None:
+        """Say what was done, to somebody who looks on."""
+        self._console.note(message)
+
+    def show(self, text: str | None, **fields: object) -> None:
+        """Print the result: `text`, if there is any, or the fields."""
+        if self._as_json:
+            head = {"schema": 1, "command": self._command, "ok": True}
+            document = head | fields | {"warnings": self._warnings, "error": None}
+            self._console.out(json.dumps(document, default=str))
+        elif text is not None:
+            self._console.out(text)
+
+
+@app.command("path")
+def show_path(*, as_json: Json = False) -> None:
+    """Print where the config file is, or would be.
+
+    \b
+    Examples:
+      imagecli config path
+      "$EDITOR" "$(imagecli config path)"
+    """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
+    from imagecli.config.file import config_path
+
+    path = config_path(os.environ)
+    _Page("path", as_json=as_json).show(os.fspath(path), path=os.fspath(path), exists=path.exists())
+
+
+@app.command("show")
+def show_settings(*, as_json: Json = False) -> None:
+    """Print every setting and where it came from. Of a key it prints only that it is set.
+
+    \b
+    Examples:
+      imagecli config show
+      IMAGECLI_PROFILE=sandbox imagecli config show --json
+    """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
+    from imagecli.config.keys import locate_key
+    from imagecli.config.settings import load
+
+    page = _Page("show", as_json=as_json)
+    settings = load({})
+    for warning in settings.warnings:
+        page.warn(warning)
+    key = locate_key(settings.profile, warn=page.warn)
+    page.show(
+        _aligned(_rows(settings, key)),
+        config_file=os.fspath(settings.path),
+        profile=settings.profile.name,
+        base_url=settings.profile.base_url,
+        dialect=settings.profile.dialect,
+        api_key=_key_state(key),
+        settings={
+            name: {"value": value.value, "origin": value.origin.kind, "from": value.origin.name}
+            for name, value in settings.values.items()
+        },
+        models=settings.models,
+    )
+
+
+@app.command("get")
+def get(key: Key, *, as_json: Json = False) -> None:
+    """Print what the config file says under KEY. Exit code 1 where it says nothing.
+
+    \b
+    Examples:
+      imagecli config get profile
+      imagecli config get profiles.office.base_url
+      imagecli config get 'models."team/flux".sizes'
+    """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
+    from imagecli.config import file
+    from imagecli.config.edit import find
+    from imagecli.config.paths import check_known, parse_key
+
+    page = _Page("get", as_json=as_json)
+    path = parse_key(key)
+    config = file.read(os.environ)
+    try:
+        value = _without_keys(find(config.data, path), path)
+    except KeyError:
+        value = _key_in_keyring(path, config, page)
+        if value is None:
+            check_known(path)
+            raise _not_set(key, config) from None
+    page.show(_spelt(value), key=key, value=value)
+
+
+@app.command("set")
+def set_value(
+    key: Key,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="TOML where it parses, else text.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Write KEY = VALUE to the config file. Its comments stay where they are.
+
+    \b
+    Examples:
+      imagecli config set defaults.size 1536x1024
+      imagecli config set profiles.office.base_url https://images.example.com/v1
+      imagecli config set profiles.office.api_key_cmd '["pass", "show", "images"]'
+    """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
+    from imagecli.config import file
+    from imagecli.config.edit import put
+    from imagecli.config.paths import check_change, check_value, parse_key, parse_value
+
+    page = _Page("set", as_json=as_json)
+    path, new = parse_key(key), parse_value(value)
+    config = file.read(os.environ, create=True)
+    check_value(path, new)
+    text = put(config.text, path, new)
+    for warning in check_change(path, config.data, file.parse(text, config.path), config.path):
+        page.warn(warning)
+    file.write(config.path, text)
+    page.show(None, key=key, value=new, path=os.fspath(config.path))
+
+
+@app.command("unset")
+def unset(key: Key, *, as_json: Json = False) -> None:
+    """Remove KEY from the config file. A profile's api_key goes from the keyring, too.
+
+    \b
+    Examples:
+      imagecli config unset defaults.size
+      imagecli config unset profiles.office
+    """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
+    from imagecli.config import file
+    from imagecli.config.edit import drop
+    from imagecli.config.key_ring import remove_from_keyring
+    from imagecli.config.paths import check_change, is_key, parse_key
+
+    page = _Page("unset", as_json=as_json)
+    path = parse_key(key)
+    config = file.read(os.environ)
+    removed = is_key(path) and remove_from_keyring(path[1])
+    try:
+        text = drop(config.text, path)
+    except KeyError:
+        if not removed:
+            raise _not_set(key, config) from None
+    else:
+        for warning in check_change(path, config.data, file.parse(text, config.path), config.path):
+            page.warn(warning)
+        file.write(config.path, text)
+    page.show(None, key=key, path=os.fspath(config.path))
+
+
+@app.command("set-key")
+def set_key(profile: ProfileName = None, *, as_json: Json = False) -> None:
+    """Keep the key of a profile. It is asked for without echo, or read from stdin where that is no terminal.
+
+    It goes into the keyring where the keyring extra is installed, else into the config file.
+
+    \b
+    Examples:
+      imagecli config set-key
+      pass show images | imagecli config set-key office
+    """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
+    from imagecli.config import file
+    from imagecli.config.edit import drop, put
+    from imagecli.config.key_ring import store_in_keyring
+    from imagecli.config.keys import key_ahead, make_key
+    from imagecli.config.profiles import Keyring, resolve
+    from imagecli.config.settings import choose_profile
+    from imagecli.config.urls import web_origin
+    from imagecli.config.values import Origin
+
+    page = _Page("set-key", as_json=as_json)
+    config = file.read(os.environ, create=True)
+    chosen = choose_profile(profile, config, os.environ)
+    name = chosen.name
+    ring = next((source for source in chosen.key_sources if isinstance(source, Keyring)), None)
+    if ring is None:
+        raise UsageProblem(f"profile {name} takes no key", hint="Name another one: imagecli config set-key PROFILE")
+    in_use = resolve(name, chosen.origin, config.data.get("profiles", {}), os.environ)
+    text = _ask(f"Key of profile {name} for {web_origin(chosen.base_url)}: ")
+    key = make_key(text, Origin("input", "standard input"))
+
+    path = ("profiles", name, "api_key")
+    if store_in_keyring(ring, key):
+        where = "the keyring"
+        if path[-1] in config.data.get("profiles", {}).get(name, {}):
+            file.write(config.path, drop(config.text, path))
+    else:
+        where = os.fspath(config.path)
+        file.write(config.path, put(config.text, path, key.reveal()))
+    page.note(f"the key of profile {name} is kept in {where}")
+    ahead = key_ahead(in_use)
+    if ahead:
+        page.warn(f"{ahead} goes before it")
+    elif web_origin(in_use.base_url) != web_origin(chosen.base_url):
+        page.warn(f"it is for {web_origin(chosen.base_url)}; {in_use.base_url_origin} leads elsewhere")
+    page.show(None, profile=name, stored_in=where)
+
+
+@app.command("check")
+def check(profile: ProfileName = None, *, as_json: Json = False) -> None:
+    """Ask a server for its models, which is free. Tells whether address and key are right.
+
+    \b
+    Examples:
+      imagecli config check
+      imagecli config check office --json
+    """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
+    from dataclasses import replace
+
+    from imagecli.config.keys import require_key
+    from imagecli.config.settings import load
+    from imagecli.config.values import BUILT_IN, Value
+
+    page = _Page("check", as_json=as_json)
+    settings = load({"profile": profile})
+    for warning in settings.warnings:
+        page.warn(warning)
+    timeout = settings.get("timeout")
+    if timeout is None or timeout.origin == BUILT_IN:
+        settings = replace(settings, values=settings.values | {"timeout": Value(_CHECK_SECONDS, BUILT_IN)})
+    key = require_key(settings.profile, warn=page.warn)
+    report = context.open_client(settings, key, spool_folder=None).list_models()
+    model = settings.get("model")
+    listed = None if model is None else model.value in report.models
+    rows = [
+        ("profile", settings.profile.name, str(settings.profile.origin)),
+        ("base_url", settings.profile.base_url, str(settings.profile.base_url_origin)),
+        ("api_key", "none is sent" if key is None else "sent", "" if key is None else str(key.origin)),
+        ("models", str(len(report.models)), report.url),
+    ]
+    if model is not None:
+        rows.append(("model", f"{model.value} is {'' if listed else 'not '}among them", str(model.origin)))
+    page.show(
+        _aligned(rows),
+        profile=settings.profile.name,
+        base_url=settings.profile.base_url,
+        url=report.url,
+        api_key=None if key is None else str(key),
+        models=report.models,
+        model=None if model is None else {"name": model.value, "listed": listed},
+        request_id=report.request_id,
+    )
+
+
+def _rows(settings: Settings, key: Origin | None) -> Iterator[tuple[str, str, str]]:
+    from imagecli.config.table import SETTINGS
+    from imagecli.config.wording import toml_key
+
+    profile = settings.profile
+    yield "config file", os.fspath(settings.path), "" if settings.path.exists() else "not there"
+    for name in ("profile", "base_url"):
+        yield _row(settings, name)
+    yield "dialect", profile.dialect, ""
+    yield "api_key", _key_state(key) or "not set", ""
+    for name, text in (("organization", profile.organization), ("project", profile.project)):
+        if text is not None:
+            yield name, text, ""
+    for name, setting in SETTINGS.items():
+        # What means something for one call only (--mask) has a line where the environment has it.
+        if name not in {"profile", "base_url"} and (setting.in_file or name in settings.values):
+            yield _row(settings, name)
+    for name in settings.models:
+        yield "models", name, f"config [{toml_key('models', name)}]"
+
+
+def _row(settings: Settings, name: str) -> tuple[str, str, str]:
+    found = settings.get(name)
+    return (name, "not set", "") if found is None else (name, _spelt(found.value), str(found.origin))
+
+
+def _aligned(rows: Iterable[tuple[str, str, str]]) -> str:
+    from imagecli.config.wording import shown
+
+    cells = [tuple(map(shown, row)) for row in rows]
+    first = max(len(name) for name, _, _ in cells)
+    second = max(len(value) for _, value, origin in cells if origin)
+    return "\n".join(f"{name:<{first}}  {value:<{second}}  {origin}".rstrip() for name, value, origin in cells)
+
+
+def _spelt(value: object) -> str:
+    """Return a value as the file spells it; a text as it is."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    import tomlkit
+
+    return tomlkit.dumps(value).rstrip("\n") if isinstance(value, dict) else tomlkit.item(value).as_string()
+
+
+def _key_state(origin: Origin | None) -> str | None:
+    return None if origin is None else f"set (from {origin})"
+
+
+def _without_keys(value: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - whatever TOML holds
+    """Return what stands at `path` with each key in it as what may be said of it."""
+    from imagecli.config.layout import is_key_name
+    from imagecli.config.values import Origin
+    from imagecli.config.wording import file_place
+
+    if is_key_name(path[-1]):
+        return _key_state(Origin("config", file_place(*path)))
+    if isinstance(value, dict):
+        return {name: _without_keys(each, (*path, name)) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_without_keys(each, (*path[:-1], f"{path[-1]}[{n}]")) for n, each in enumerate(value)]
+    return value
+
+
+def _key_in_keyring(path: tuple[str, ...], config: ConfigFile, page: _Page) -> str | None:
+    """Return what may be said of a profile's key in the keyring, None where there is none."""
+    from imagecli.config.key_ring import ask_keyring
+    from imagecli.config.paths import is_key
+    from imagecli.config.profiles import Keyring
+    from imagecli.config.settings import choose_profile
+
+    if not is_key(path):
+        return None
+    for source in choose_profile(path[1], config, os.environ).key_sources:
+        if isinstance(source, Keyring) and ask_keyring(source, page.warn) is not None:
+            return _key_state(source.origin)
+    return None
+
+
+def _not_set(key: str, config: ConfigFile) -> Failure:
+    return Failure(f"{key} is not set in {config.path}")
+
+
+def _ask(question: str) -> str:
+    """Return a key: typed without echo, or one line of stdin where that is no terminal.
+
+    Raises:
+        UsageProblem: nothing came, or nobody can be asked.
+    """
+    console = context.open_console()
+    if console.stdin_is_terminal:
+        text = _ask_without_echo(question) if console.interactive else None
+    else:
+        text = sys.stdin.buffer.readline(_MOST_LINE_BYTES).decode("utf-8", "replace") if sys.stdin else ""
+    if text is None:
+        raise UsageProblem(
+            "the key can't be asked for: standard error is no terminal",
+            hint="Pipe it in: pass show images | imagecli config set-key",
+        )
+    if not text.strip():
+        raise UsageProblem("no key came", hint="Type it, or pipe it in: pass show images | imagecli config set-key")
+    return text
+
+
+def _ask_without_echo(question: str) -> str:
+    import getpass
+    import warnings
+
+    with warnings.catch_warnings():
+        # getpass would go on with echo.
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return getpass.getpass(question)
+        except EOFError:
+            return ""
+        except getpass.GetPassWarning:
+            raise UsageProblem(
+                "this terminal shows what is typed",
+                hint="Pipe the key in: pass show images | imagecli config set-key",
+            ) from None

@@ -1,0 +1,251 @@
+"""What gen, edit and vary have in common: flags → settings → task → run → result, shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import typer
+
+from imagecli import context
+from imagecli.config.keys import require_key
+from imagecli.config.settings import load
+from imagecli.errors import UsageProblem
+from imagecli.names import Facts, plan, slug
+from imagecli.output import FileSink, StreamSink
+from imagecli.request import Asker, read_params
+from imagecli.schema import Result
+from imagecli.terminal import report
+from imagecli.workflow import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from imagecli.config.keys import Key
+    from imagecli.config.settings import Settings
+    from imagecli.images.source import Picture
+    from imagecli.schema import Command, GeneratedImage, Task
+    from imagecli.terminal.console import Console
+
+_STDIO = "-"
+_MAX_PROMPT_BYTES = 1 << 20
+
+
+def make(  # noqa: PLR0913 - the arguments of three commands
+    command: Command,
+    flags: dict[str, Any],
+    *,
+    image: str | None = None,
+    prompt: str | None = None,
+    prompt_file: str | None = None,
+    more: Sequence[str] = (),
+    mask: str | None = None,
+    verbatim: bool | None = None,
+) -> None:
+    """Run one command from its flags to its exit code.
+
+    Raises:
+        typer.Exit: with the code of what went wrong.
+        ImagecliError: before anything was sent.
+    """
+    as_json, force, skip, dry = (flags.pop(name) for name in ("json_", "force", "skip_existing", "dry_run"))
+    console = context.open_console(verbose=flags.pop("verbose"), quiet=flags.pop("quiet"))
+    per_call = {"image": list(more) or None, "mask": mask, "prompt_file": prompt_file, "verbatim": verbatim}
+    settings = load(flags | {key: value for key, value in per_call.items() if value is not None})
+    asker = Asker(command, settings)
+    _check_output(settings, as_json=as_json, force=force, skip=skip, dry=dry)
+    words, inputs, mask_file = _read(command, settings, image=image, prompt=prompt)
+    task = asker.task(
+        prompt=words,
+        subject=words if words is not None else _stem(inputs[0].name),
+        inputs=inputs,
+        mask=mask_file,
+        params=read_params(cast("tuple[str, ...]", _value(settings, "param") or ())),
+        verbatim=bool(_value(settings, "verbatim")) and command == "gen",
+    )
+    result = Result(command, settings.profile.name, task.model.name)
+    result.warnings += [*settings.warnings, *asker.warnings]
+    _Maker(console, settings, task, result).make(dry=dry, force=force, skip=skip)
+    report.show(console, result, as_json=as_json, base_url=settings.profile.base_url)
+    if _value(settings, "preview"):
+        _preview(console, result.images)
+    if result.error is not None:
+        raise typer.Exit(int(result.error.exit_code))
+
+
+class _Maker:
+    """Takes a task through the workflow's steps, telling the terminal."""
+
+    def __init__(self, console: Console, settings: Settings, task: Task, result: Result) -> None:
+        self._console = console
+        self._settings = settings
+        self._task = task
+        self._result = result
+        self._told = 0
+
+    def make(self, *, dry: bool, force: bool, skip: bool) -> None:
+        begun = time.monotonic()
+        key = None if dry else self._key()
+        task, result = self._task, self._result
+        with self._console.progress(-(-task.count // task.model.count_per_request(task.fields.get("format")))) as line:
+            run = Run(task, result, report=lambda index, state, s: line.update(index, _words(state, s)))
+            pictures = run.prepare(task.routes[0])
+            numbers = list(range(1, task.count + 1))
+            jobs = run.requests(task.routes[0], pictures, numbers)
+            sink = self._sink(request_hash=run.request_hash, next_free=not (force or skip), force=force)
+            if isinstance(sink, FileSink):
+                result.images = sink.skip_existing() if skip else []
+                numbers = [n for n in numbers if n not in {image.n for image in result.images}]
+                sink.reserve(numbers, dry=dry)
+            self._warn()
+            if dry:
+                result.route, result.requests = task.routes[0], tuple(job.request for job in jobs)
+                return
+            if numbers:
+                client = context.open_client(self._settings, key, spool_folder=context.state_folder() / "answers")
+                run.send(client, sink, pictures, numbers, cast("int", _value(self._settings, "jobs")))
+        if isinstance(sink, FileSink) and not result.images:
+            sink.release()
+        self._warn()
+        result.elapsed_s = round(time.monotonic() - begun, 3)
+
+    def _sink(self, *, request_hash: Callable[[], str], next_free: bool, force: bool) -> FileSink | StreamSink:
+        output = cast("str | None", _value(self._settings, "output"))
+        if output == _STDIO:
+            return StreamSink(self._console.out_bytes)
+        facts = Facts(
+            slug=slug(self._task.subject),
+            model=self._task.model.name or "model",
+            hash=request_hash() if output and "{hash}" in output else "",
+            now=time.localtime(),
+        )
+        return FileSink(plan(output, self._task.count, facts, next_free=next_free), force=force)
+
+    def _key(self) -> Key | None:
+        return require_key(self._settings.profile, warn=self._result.warnings.append)
+
+    def _warn(self) -> None:
+        """Say what has come up since the last time."""
+        for warning in self._result.warnings[self._told :]:
+            self._console.warn(warning)
+        self._told = len(self._result.warnings)
+
+
+def _words(state: str, seconds: float | None) -> str:
+    return state if seconds is None else f"{state} in {seconds:.0f} s"
+
+
+def _value(settings: Settings, name: str) -> object:
+    value = settings.get(name)
+    return None if value is None else value.value
+
+
+def _check_output(settings: Settings, *, as_json: bool, force: bool, skip: bool, dry: bool) -> None:
+    """Refuse what can't go together, before a file is read.
+
+    Raises:
+        UsageProblem: it can't.
+    """
+    output = _value(settings, "output")
+    if skip and output in {None, _STDIO}:
+        raise UsageProblem("--skip-existing needs -o", hint="Say with -o where the pictures are.")
+    if skip and force:
+        raise UsageProblem("--force and --skip-existing contradict each other", hint="Leave one of them out.")
+    if output != _STDIO:
+        return
+    count = _value(settings, "count")
+    if isinstance(count, int) and count > 1:
+        raise UsageProblem("-o - takes one image, not several", hint="Leave out -n, or give -o a folder.")
+    if as_json or dry:
+        flag = "--json" if as_json else "--dry-run"
+        raise UsageProblem(f"-o - and {flag} both want stdout", hint="Leave one of them out.")
+
+
+def _read(
+    command: Command, settings: Settings, *, image: str | None, prompt: str | None
+) -> tuple[str | None, list[Picture], Picture | None]:
+    """Read the prompt and the pictures.
+
+    Raises:
+        UsageProblem: one is missing, can't be read, or stdin is asked for twice.
+    """
+    prompt_file = cast("str | None", _value(settings, "prompt_file")) if command != "vary" else None
+    more = cast("tuple[str, ...]", _value(settings, "image") or ()) if command == "edit" else ()
+    mask = cast("str | None", _value(settings, "mask")) if command == "edit" else None
+    typed_file = prompt_file is not None and _origin_is_typed(settings, "prompt_file")
+    if command != "gen" and image is None:
+        raise UsageProblem("there is no IMAGE", hint=f"Name one: imagecli {command} photo.jpg; - reads it from stdin.")
+    if prompt is not None and typed_file:
+        raise UsageProblem("there are two prompts, PROMPT and --prompt-file", hint="Leave one of them out.")
+    if prompt is not None:
+        prompt_file = None
+    if command != "vary" and prompt is None and prompt_file is None:
+        raise UsageProblem("there is no PROMPT", hint="Say what the picture should show, or name a file with -f.")
+    from_stdin = [name for name in (prompt, prompt_file, image, mask, *more) if name == _STDIO]
+    if len(from_stdin) > 1:
+        raise UsageProblem("stdin can be read once, and - stands there twice", hint="Name a file for one of them.")
+    words = None
+    if prompt_file is not None or prompt == _STDIO:
+        words = _read_prompt(prompt_file or _STDIO)
+    elif prompt is not None:
+        words = prompt
+    inputs = [_read_picture(path) for path in (image, *more) if path is not None]
+    return words, inputs, _read_picture(mask) if mask is not None else None
+
+
+def _origin_is_typed(settings: Settings, name: str) -> bool:
+    value = settings.get(name)
+    return value is not None and value.origin.typed
+
+
+def _read_prompt(path: str) -> str:
+    try:
+        if path == _STDIO:
+            data = _stdin().read(_MAX_PROMPT_BYTES + 1)
+        else:
+            with open(path, "rb") as file:
+                data = file.read(_MAX_PROMPT_BYTES + 1)
+    except OSError as error:
+        raise UsageProblem(
+            f"the prompt can't be read from {path}: {error.strerror or error}", hint="Name a text file with -f."
+        ) from error
+    if len(data) > _MAX_PROMPT_BYTES:
+        raise UsageProblem("the prompt is larger than a megabyte", hint="Shorten it.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageProblem("the prompt is not valid UTF-8", hint="Save it as UTF-8 text.") from error
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _read_picture(path: str) -> Picture:
+    from imagecli.images.source import open_picture, read_picture  # noqa: PLC0415 - Pillow; gen has no pictures
+
+    if path != _STDIO:
+        return read_picture(path)
+    try:
+        return open_picture(_stdin().read(), "image")
+    except OSError as error:
+        raise UsageProblem(f"stdin can't be read: {error.strerror or error}", hint="Pipe a picture in.") from error
+
+
+def _stdin() -> IO[bytes]:
+    if sys.stdin is None:
+        raise UsageProblem("stdin is closed", hint="Pipe something in, or name a file.")
+    return sys.stdin.buffer
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(os.path.basename(name))[0]
+
+
+def _preview(console: Console, images: Iterable[GeneratedImage]) -> None:
+    if not console.stderr_is_terminal:
+        return
+    from imagecli.terminal import preview  # noqa: PLC0415 - drawn only where somebody looks
+
+    for image in images:
+        if image.path is not None:
+            preview.show(image.path, console)

@@ -1,0 +1,168 @@
+"""What may stand in the config file, and of which type.
+
+    profile                      the active profile's name
+    [defaults]                   settings (see table.py)
+    [profiles.NAME]              where a server is and where its key comes from (PROFILE_KEYS)
+    [profiles.NAME.defaults]     settings for this profile
+    [models.NAME]                what a model takes; endpoints and sizes are checked, other keys are kept
+
+A key that is not known is warned about and ignored: a newer version may have written it. A wrong type is refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from imagecli.config.table import FILE_SETTINGS, SETTINGS
+from imagecli.config.wording import did_you_mean, file_place, shown
+from imagecli.errors import UsageProblem
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Mapping
+
+Table = dict[str, Any]
+
+TOP_KEYS = ("profile", "defaults", "profiles", "models")
+PROFILE_TEXTS = ("base_url", "dialect", "organization", "project", "api_key_env", "api_key")
+PROFILE_KEYS = (*PROFILE_TEXTS, "allow_http", "api_key_cmd", "defaults")
+SANDBOX_KEYS = ("defaults",)
+"""The sandbox is no place on a network and takes no key: there is nothing else to say of it."""
+MODEL_LISTS = ("endpoints", "sizes")
+ENDPOINTS = ("gen", "edit", "vary")
+
+
+def check(data: Table, path: str | os.PathLike[str]) -> list[str]:
+    """Return a warning for each key of the file that is not known.
+
+    Raises:
+        UsageProblem: a known key holds something else than it takes. Named by its place; secrets are not repeated.
+
+    """
+    where = shown(path)
+    unknown = [*_unknown(data, TOP_KEYS)]
+    _check_text(data, ("profile",), where)
+    unknown += _check_defaults(data, ("defaults",), where)
+    for name, profile in _tables(data, "profiles", where):
+        unknown += _check_profile(profile, ("profiles", name), where)
+    for name, model in _tables(data, "models", where):
+        _check_model(model, ("models", name), where)
+    return [f"{where}: {each}" for each in unknown]
+
+
+def known_keys(parents: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the keys that the table at `parents` takes; () where there is no such table, None where any key may be."""
+    match parents:
+        case ():
+            return ("profile",)
+        case ("defaults",) | ("profiles", _, "defaults"):
+            return FILE_SETTINGS
+        case ("profiles", name):
+            return tuple(key for key in keys_of_profile(name) if key != "defaults")
+        case ("models", _):
+            return None
+    return ()
+
+
+def keys_of_profile(name: str) -> tuple[str, ...]:
+    """Return the keys that [profiles.NAME] takes."""
+    return SANDBOX_KEYS if name == "sandbox" else PROFILE_KEYS
+
+
+def holds_key(data: object) -> bool:
+    """Whether an API key stands anywhere in the file, also where it has no business."""
+    if isinstance(data, dict):
+        return any(is_key_name(name) or holds_key(value) for name, value in data.items())
+    return isinstance(data, list) and any(map(holds_key, data))
+
+
+def is_key_name(name: str) -> bool:
+    """Whether this is how somebody would name an API key."""
+    return name.lower().replace("-", "").replace("_", "") == "apikey"
+
+
+def _check_profile(profile: Table, parents: tuple[str, ...], where: str) -> Iterator[str]:
+    yield from _unknown(profile, keys_of_profile(parents[-1]), parents)
+    for key in PROFILE_TEXTS:
+        _check_text(profile, (*parents, key), where)
+    allow_http = profile.get("allow_http", False)
+    if not isinstance(allow_http, bool):
+        raise UsageProblem(f"{where}: {file_place(*parents, 'allow_http')} must be true or false")
+    variable = profile.get("api_key_env", "X")
+    if not (variable.isascii() and variable.isidentifier()):
+        # Not repeated: it may be the key itself.
+        raise UsageProblem(
+            f"{where}: {file_place(*parents, 'api_key_env')} must be the name of an environment variable"
+        )
+    if "api_key_cmd" in profile:
+        command_of(profile["api_key_cmd"], f"{where}: {file_place(*parents, 'api_key_cmd')}")
+    yield from _check_defaults(profile, (*parents, "defaults"), where)
+
+
+def command_of(value: object, place: str) -> tuple[str, ...]:
+    """Return the words of an `api_key_cmd`: a list of texts, or one text that is split as a shell would.
+
+    Raises:
+        UsageProblem: it is something else, or empty. It is not repeated: a key may stand in it.
+
+    """
+    words = value
+    if isinstance(value, str):
+        import shlex  # noqa: PLC0415 - few profiles have a command
+
+        try:
+            words = shlex.split(value)
+        except ValueError:
+            words = None
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words) or not words[0]:
+        raise UsageProblem(
+            f"{place} must be a command",
+            hint='A list of its words, as in ["pass", "show", "images"]; no shell is run.',
+        )
+    return tuple(words)
+
+
+def _check_model(model: Table, parents: tuple[str, ...], where: str) -> None:
+    for key in MODEL_LISTS:
+        value = model.get(key, [])
+        place = file_place(*parents, key)
+        if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+            raise UsageProblem(f"{where}: {place} must be a list of texts")
+        if key == "endpoints" and not set(value) <= set(ENDPOINTS):
+            raise UsageProblem(f"{where}: {place} must be a list of {', '.join(ENDPOINTS)}")
+
+
+def _check_defaults(table: Table, parents: tuple[str, ...], where: str) -> Iterator[str]:
+    defaults = _table(table, parents, where)
+    yield from _unknown(defaults, FILE_SETTINGS, parents)
+    for name in FILE_SETTINGS:
+        if name in defaults:
+            SETTINGS[name].check(defaults[name], f"{where}: {file_place(*parents, name)}")
+
+
+def _check_text(table: Table, path: tuple[str, ...], where: str) -> None:
+    value = table.get(path[-1], "-")
+    if not isinstance(value, str) or not value.strip():
+        raise UsageProblem(f"{where}: {file_place(*path)} must be some text")
+
+
+def _tables(data: Table, key: str, where: str) -> Iterator[tuple[str, Table]]:
+    tables = _table(data, (key,), where)
+    for name in tables:
+        yield name, _table(tables, (key, name), where)
+
+
+def _table(data: Table, path: tuple[str, ...], where: str) -> Table:
+    value = data.get(path[-1], {})
+    if not isinstance(value, dict):
+        raise UsageProblem(f"{where}: {file_place(*path)} must be a table")
+    return value
+
+
+def _unknown(table: Mapping[str, object], known: Iterable[str], parents: tuple[str, ...] = ()) -> Iterator[str]:
+    for key in table:
+        if key not in known:
+            better = did_you_mean(key, known)
+            yield f"{file_place(*parents, key)} is not known and ignored" + (
+                f"; did you mean {better}?" if better else ""
+            )

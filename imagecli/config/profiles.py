@@ -1,0 +1,285 @@
+"""Profiles: where requests go, and which keys may go there.
+
+**A key stays with the place that it was given for** (an origin: scheme, host, port).
+
+    key                                                        belongs to
+    ---------------------------------------------------------  --------------------------------------------------
+    OPENAI_API_KEY (profile openai only)                       OPENAI_BASE_URL; without it, OpenAI's own address
+    api_key_env, api_key_cmd, keyring, api_key of a profile    the profile's base_url in the file; without it (for
+                                                               openai), OpenAI's own address
+
+A key is offered only where its place, the profile's own base URL and the base URL of this run have one origin. So
+`--base-url` with another origin sends none; a key from the file does not follow OPENAI_BASE_URL elsewhere; and
+OPENAI_API_KEY does not go to a `base_url` that the file gives to profile openai, unless the file says so by
+`api_key_env = "OPENAI_API_KEY"`. OPENAI_ORG_ID and OPENAI_PROJECT_ID stay with OPENAI_API_KEY's place in the same way.
+What is held back although it is there is said in a warning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from imagecli.config.layout import command_of
+from imagecli.config.urls import check_base_url, is_at_openai, web_origin
+from imagecli.config.values import BUILT_IN, Origin
+from imagecli.config.wording import did_you_mean, file_place, quoted, shell_word, shown, toml_key
+from imagecli.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+OPENAI = "openai"
+SANDBOX = "sandbox"
+BUILT_IN_PROFILES = (OPENAI, SANDBOX)
+DIALECTS = ("openai",)
+OPENAI_URL = "https://api.openai.com/v1"
+SANDBOX_URL = "http://sandbox.localhost/v1"
+"""Leads nowhere: the sandbox answers in this process."""
+_OPENAI_KEY = "OPENAI_API_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A key in an environment variable."""
+
+    name: str
+    origin: Origin
+    named_by: Origin | None = None
+    """The place in the file that names it, where it isn't OPENAI_API_KEY by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A key that a program prints on its first line."""
+
+    words: tuple[str, ...] = field(repr=False)
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """A key in the system's keyring, under the profile's name."""
+
+    user: str
+    place: str
+    """The origin that the key must have been stored for."""
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A key in the config file."""
+
+    text: str = field(repr=False)
+    origin: Origin
+
+
+KeySource = Variable | Command | Keyring | Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A base URL and who gave it."""
+
+    url: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Where requests go, and what identifies the user there."""
+
+    name: str
+    origin: Origin
+    """Where the profile's name came from."""
+    base_url: str
+    """Without a trailing slash."""
+    base_url_origin: Origin
+    own_base_url: str
+    """The profile's own, which `--base-url` may have replaced in `base_url`."""
+    dialect: str = "openai"
+    allow_http: bool = False
+    """Whether a key may go over plain http to a host that is not this machine."""
+    organization: str | None = None
+    project: str | None = None
+    key_sources: tuple[KeySource, ...] = ()
+    """Where a key for `base_url` may come from, the first that has one wins. Empty: none is sent."""
+    key_withheld: str | None = None
+    """Why the profile's keys stay at home in this run; None where they don't."""
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether the sandbox in this process answers."""
+        return self.name == SANDBOX and self.base_url == SANDBOX_URL
+
+    @property
+    def at_openai(self) -> bool:
+        """Whether requests go to OpenAI itself."""
+        return is_at_openai(self.base_url)
+
+
+def profile_names(tables: Iterable[str]) -> list[str]:
+    """Return all profiles that there are: the built-in ones, then those of the file (the keys of [profiles])."""
+    return [*BUILT_IN_PROFILES, *(name for name in tables if name not in BUILT_IN_PROFILES)]
+
+
+def resolve(
+    name: str,
+    origin: Origin,
+    tables: Mapping[str, Mapping[str, Any]],
+    environ: Mapping[str, str],
+    override: Address | None = None,
+) -> Profile:
+    """Return the profile `name` as this run uses it.
+
+    Args:
+        name: the profile.
+        origin: where its name came from.
+        tables: the file's [profiles], its types checked.
+        environ: the environment.
+        override: `--base-url` or IMAGECLI_BASE_URL.
+
+    Raises:
+        UsageProblem: no such profile, a base URL that is none, a dialect that is not known.
+
+    """
+    if name not in profile_names(tables):
+        raise _unknown_profile(name, origin, tables)
+    table = {} if name == SANDBOX else tables.get(name, {})
+    in_file = _address_in_file(name, table)
+    in_environment = _address_in_environment(name, environ)
+    own = in_environment or in_file
+    address = override or own
+
+    here = web_origin(address.url)
+    at_home = web_origin(own.url) == here
+    homes = _Homes(web_origin(in_file.url), web_origin(in_environment.url if in_environment else OPENAI_URL))
+    offers = _offers(name, table, homes)
+    organization, project = _identity(name, table, environ, homes, here) if at_home else (None, None)
+    return Profile(
+        name=name,
+        origin=origin,
+        base_url=address.url,
+        base_url_origin=address.origin,
+        own_base_url=own.url,
+        dialect=_dialect(name, table),
+        allow_http=table.get("allow_http", False),
+        organization=organization,
+        project=project,
+        key_sources=tuple(source for source, home in offers if at_home and home == here),
+        key_withheld=_held_back(offers, here, environ) if at_home else _left_behind(name, own, here),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Homes:
+    """The origins that keys belong to: those that the file names, and OPENAI_API_KEY."""
+
+    file: str
+    environment: str
+
+
+def _address_in_file(name: str, table: Mapping[str, Any]) -> Address:
+    if name == SANDBOX:
+        return Address(SANDBOX_URL, BUILT_IN)
+    place = file_place("profiles", name, "base_url")
+    if "base_url" in table:
+        return Address(check_base_url(table["base_url"], f"{place} in the config file"), Origin("config", place))
+    if name == OPENAI:
+        return Address(OPENAI_URL, BUILT_IN)
+    raise UsageProblem(
+        f"profile {shown(name)} has no base_url",
+        hint=f"`imagecli config set {shell_word(toml_key('profiles', name, 'base_url'))} https://…` gives it one.",
+    )
+
+
+def _address_in_environment(name: str, environ: Mapping[str, str]) -> Address | None:
+    text = environ.get("OPENAI_BASE_URL", "").strip() if name == OPENAI else ""
+    return Address(check_base_url(text, "OPENAI_BASE_URL"), Origin("environment", "OPENAI_BASE_URL")) if text else None
+
+
+def _dialect(name: str, table: Mapping[str, Any]) -> str:
+    dialect: str = table.get("dialect", DIALECTS[0])
+    if dialect not in DIALECTS:
+        raise UsageProblem(
+            f"{file_place('profiles', name, 'dialect')} in the config file is {quoted(dialect)}, which is not known",
+            hint=f"Known: {', '.join(DIALECTS)}.",
+        )
+    return dialect
+
+
+def _offers(name: str, table: Mapping[str, Any], homes: _Homes) -> list[tuple[KeySource, str]]:
+    """Return every source that could hold a key of the profile and the origin that this key belongs to, in order."""
+    if name == SANDBOX:
+        return []
+
+    def place(key: str) -> Origin:
+        return Origin("config", file_place("profiles", name, key))
+
+    offers: list[tuple[KeySource, str]] = []
+    if "api_key_env" in table:
+        variable = table["api_key_env"]
+        offers.append((Variable(variable, Origin("environment", variable), place("api_key_env")), homes.file))
+    if name == OPENAI:
+        offers.append((Variable(_OPENAI_KEY, Origin("environment", _OPENAI_KEY)), homes.environment))
+    if "api_key_cmd" in table:
+        origin = place("api_key_cmd")
+        offers.append((Command(command_of(table["api_key_cmd"], origin.name), origin), homes.file))
+    offers.append((Keyring(name, homes.file, Origin("keyring", "the keyring")), homes.file))
+    if "api_key" in table:
+        offers.append((Stored(table["api_key"], place("api_key")), homes.file))
+    return offers
+
+
+def _identity(
+    name: str, table: Mapping[str, Any], environ: Mapping[str, str], homes: _Homes, here: str
+) -> tuple[str | None, str | None]:
+    """Return organization and project for the origin `here`."""
+
+    def find(variable: str, key: str) -> str | None:
+        if name == OPENAI and homes.environment == here and environ.get(variable, "").strip():
+            return _header_value(environ[variable], variable)
+        if homes.file == here and key in table:
+            return _header_value(table[key], f"{file_place('profiles', name, key)} in the config file")
+        return None
+
+    return find("OPENAI_ORG_ID", "organization"), find("OPENAI_PROJECT_ID", "project")
+
+
+def _header_value(text: str, place: str) -> str:
+    value = text.strip()
+    if not (value.isascii() and value.isprintable()):
+        raise UsageProblem(f"{place} can't be sent: it holds control characters or others than ASCII")
+    return value
+
+
+def _held_back(offers: list[tuple[KeySource, str]], here: str, environ: Mapping[str, str]) -> str | None:
+    """Return what to say of a key that is there but belongs elsewhere, where no other one is known to be there."""
+    there = [(source, home) for source, home in offers if _is_there(source, environ)]
+    if not there or any(home == here for _, home in there):
+        return None
+    source, home = there[0]
+    return f"{source.origin} is not sent to {here}: it belongs to {home}"
+
+
+def _left_behind(name: str, own: Address, here: str) -> str | None:
+    if name == SANDBOX:
+        return None
+    return f"no key is sent to {here}: the keys of profile {shown(name)} belong to {web_origin(own.url)}"
+
+
+def _is_there(source: KeySource, environ: Mapping[str, str]) -> bool:
+    """Whether there is a key at first sight: commands are not run and the keyring is not asked."""
+    if isinstance(source, Variable):
+        return bool(environ.get(source.name, "").strip())
+    return not isinstance(source, Keyring)
+
+
+def _unknown_profile(name: str, origin: Origin, tables: Iterable[str]) -> UsageProblem:
+    known = profile_names(tables)
+    better = did_you_mean(name, known)
+    return UsageProblem(
+        f"there is no profile {quoted(name)}" + ("" if origin.typed else f" ({origin})"),
+        hint=(f"Did you mean {shown(better)}? " if better else "") + f"Known: {shown(', '.join(known))}.",
+    )

@@ -1,0 +1,48 @@
+"""What one run works with: its streams, and the client once it is asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, cast
+
+from imagecli.terminal.console import Console, Verbosity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagecli.client.http import Client
+    from imagecli.config.keys import Key
+    from imagecli.config.settings import Settings
+
+
+def open_console(*, verbose: bool = False, quiet: bool = False) -> Console:
+    """Return the console on this process's streams."""
+    verbosity = Verbosity.VERBOSE if verbose else Verbosity.QUIET if quiet else Verbosity.NORMAL
+    return Console(sys.stdout, sys.stderr, sys.stdin, os.environ, verbosity)
+
+
+def state_folder() -> Path:
+    """Return the folder for what must not be lost."""
+    import platformdirs  # noqa: PLC0415 - few commands keep anything
+
+    return platformdirs.user_state_path("imagecli")
+
+
+def open_client(settings: Settings, key: Key | None, *, spool_folder: Path | None) -> Client:
+    """Return the client for the settings' profile; nothing is sent yet."""
+    from imagecli.client.http import Client, Limits  # noqa: PLC0415 - as long to import as a bare run takes
+
+    def number(name: str) -> float:
+        value = settings.get(name)
+        return cast("float", value.value) if value is not None else 0
+
+    limits = Limits(number("timeout"), int(number("retries")), retry_unknown=bool(number("retry_unknown")))
+    transport = None
+    if settings.profile.sandbox:
+        import httpx2 as httpx  # noqa: PLC0415 - the client has it by now
+
+        from imagecli.sandbox.app import create_app  # noqa: PLC0415 - the sandbox only
+
+        transport = httpx.WSGITransport(app=create_app())
+    return Client(settings.profile, key, limits, spool_folder=spool_folder, transport=transport)

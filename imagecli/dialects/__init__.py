@@ -1,0 +1,1 @@
+"""How servers differ: one file for each kind."""

@@ -1,0 +1,122 @@
+"""Lays pictures out on the canvas that is uploaded: where they go, at what size, and what fills the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from imagecli.schema import Geometry
+
+if TYPE_CHECKING:
+    from imagecli.schema import Box, Fit, Size
+
+
+def full(size: Size) -> Box:
+    """Return the box that is all of a picture."""
+    return (0, 0, *size)
+
+
+def size_of(box: Box) -> Size:
+    """Return a box's width and height."""
+    left, top, right, bottom = box
+    return right - left, bottom - top
+
+
+def shrunk(size: Size, longest: int) -> Size:
+    """Return the size with its longest side at `longest`, the shape kept as well as whole pixels can."""
+    most = max(size)
+    width, height = (max(1, round(side * longest / most)) for side in size)
+    return width, height
+
+
+def same_shape(one: Size, other: Size) -> bool:
+    """Tell whether one size is the other scaled and rounded: within one pixel of either."""
+    return any(
+        abs(a[0] * b[1] / b[0] - a[1]) <= 1 or abs(a[1] * b[0] / b[1] - a[0]) <= 1
+        for a, b in ((one, other), (other, one))
+    )
+
+
+def centred(size: Size, shape: Size) -> Box:
+    """Return the largest box of a shape (width to height) in the middle of a picture."""
+    width = max(1, min(size[0], round(size[1] * shape[0] / shape[1])))
+    height = max(1, min(size[1], round(size[0] * shape[1] / shape[0])))
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    return left, top, left + width, top + height
+
+
+def longest_side(original: Size, fit: Fit | None) -> int:
+    """Return the longest side that the canvas can have without enlarging the picture."""
+    return min(original) if fit == "crop" else max(original)
+
+
+def lay_out(original: Size, fit: Fit | None, longest: int) -> Geometry:
+    """Return where an upright original goes on a canvas whose longest side is `longest`.
+
+    With a fit the canvas is square; without, it has the original's shape.
+    """
+    if fit is None:
+        canvas = shrunk(original, longest)
+        return Geometry(original, full(original), canvas, full(canvas))
+    canvas = (longest, longest)
+    if fit == "crop":
+        return Geometry(original, centred(original, (1, 1)), canvas, full(canvas))
+    if fit == "stretch":
+        return Geometry(original, full(original), canvas, full(canvas))
+    width, height = shrunk(original, longest)
+    left, top = (longest - width) // 2, (longest - height) // 2
+    return Geometry(original, full(original), canvas, (left, top, left + width, top + height))
+
+
+def scaled(box: Box, size: Size, to: Size) -> tuple[float, float, float, float]:
+    """Return a box of a picture of one size as it lies on the same picture at another."""
+    across, down = to[0] / size[0], to[1] / size[1]
+    return box[0] * across, box[1] * down, box[2] * across, box[3] * down
+
+
+def whole(box: tuple[float, float, float, float]) -> Box:
+    """Round a box to pixels; it keeps at least one."""
+    left, top, right, bottom = (round(edge) for edge in box)
+    left, top = min(left, max(0, right - 1)), min(top, max(0, bottom - 1))
+    return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def resample(image: Image.Image, size: Size, box: tuple[float, float, float, float] | None = None) -> Image.Image:
+    """Return a box of an RGB, RGBA or L picture at a size; where nothing is scaled, the very pixels."""
+    box = box or full(image.size)
+    if (box[2] - box[0], box[3] - box[1]) == size and all(edge == int(edge) for edge in box):
+        return image if box == full(image.size) else image.crop(whole(box))
+    resized = image.resize(size, Image.Resampling.LANCZOS, box)
+    if image.mode == "RGBA":
+        # LANCZOS swings: around an edge it would leave rings of alpha 1 to 6 in what was transparent, and close it.
+        resized.putalpha(image.getchannel("A").resize(size, Image.Resampling.HAMMING, box))
+    return resized
+
+
+def place(image: Image.Image, geometry: Geometry) -> Image.Image:
+    """Return the canvas with an RGB or RGBA picture in its place; around it, opaque, the colour of each edge."""
+    if not geometry.padded:
+        return image
+    width, height = geometry.canvas
+    left, top, right, bottom = geometry.placed
+    canvas = Image.new(image.mode, geometry.canvas)
+    canvas.paste(image, (left, top))
+    beside = (
+        ((0, 0, width, top), (0, 0, image.width, 1)),
+        ((0, bottom, width, height), (0, image.height - 1, image.width, image.height)),
+        ((0, 0, left, height), (0, 0, 1, image.height)),
+        ((right, 0, width, height), (image.width - 1, 0, image.width, image.height)),
+    )
+    for padding, edge in beside:
+        if min(size_of(padding)) > 0:
+            canvas.paste(_mean(image.crop(edge)), padding)
+    return canvas
+
+
+def _mean(edge: Image.Image) -> tuple[int, ...]:
+    """Return the mean colour of some pixels as it shows on white, opaque."""
+    if edge.mode == "RGBA":
+        edge = Image.alpha_composite(Image.new("RGBA", edge.size, "white"), edge)
+    colour = edge.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    return tuple(colour)  # type: ignore[arg-type]  # three or four bands

@@ -1,0 +1,417 @@
+"""What a picture's bytes say, without Pillow: its kind by magic bytes, and whether it arrived whole.
+
+A picture is walked as it streams in: nothing is kept but the few bytes that a decision needs, so memory does not
+grow with it. Sources: PNG (ISO/IEC 15948) chunks and their CRCs, JPEG (ITU-T T.81) markers, WebP (RFC 9649) RIFF
+length, GIF89a blocks, SVG's root element.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imagecli.errors import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import TypeAlias
+
+    Walk: TypeAlias = "Generator[int, memoryview, PictureFacts]"
+    """Yields how many bytes it wants next: n for exactly n, -n for whatever is there, up to n."""
+
+KIND_NAMES = {
+    "png": "a PNG picture",
+    "jpeg": "a JPEG picture",
+    "webp": "a WebP picture",
+    "gif": "a GIF picture",
+    "svg": "an SVG picture",
+    "bmp": "a BMP picture",
+    "tiff": "a TIFF picture",
+    "avif": "an AVIF picture",
+    "heic": "a HEIC picture",
+    "html": "HTML",
+    "json": "JSON",
+    "text": "text",
+    "pdf": "a PDF document",
+    "postscript": "PostScript",
+}
+"""What `sniff` answers, in words for a message."""
+
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"BM", "bmp"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+    (b"%PDF-", "pdf"),
+    (b"%!PS", "postscript"),
+    (b"\xc5\xd0\xd3\xc6", "postscript"),
+)
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+# Atomic, so that no input makes it slow: space, <?xml …?>, comments, a doctype that is not HTML's.
+_PROLOG = re.compile(
+    rb"(?>\xef\xbb\xbf|\s++|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?!\s+html)[^\[>]*+(?:\[.*?\]\s*)?>)*+",
+    re.DOTALL | re.IGNORECASE,
+)
+_HTML = re.compile(rb"<(?:!doctype\s+html|(?:html|head|body|title|meta|script|center|h1|p|div)[\s>])", re.IGNORECASE)
+_SVG_ROOT = re.compile(rb"<(?:\w+:)?svg(?=[\s>/])")
+_SVG_TAG = re.compile(rb"<(?:\w+:)?svg(?P<attributes>(?:\s(?:[^>\"']|\"[^\"]*+\"|'[^']*+')*+)?)>")
+_SVG_END = re.compile(rb"</(?:\w+:)?svg\s*>")
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+_FIRST_LOOK = 32
+_LAST_LOOK = 1 << 16
+_PIECE = 1 << 20
+_TAIL = 4096
+_MAX_SIDE = 1_000_000
+_PNG_MAX_LENGTH = (1 << 31) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """What is known of a picture that arrived whole."""
+
+    format: str
+    """ "png", "jpeg", "webp", "gif" or "svg"."""
+    width: int | None
+    """Pixels; None where the picture does not say (an SVG without a size)."""
+    height: int | None
+
+
+def sniff(head: bytes) -> str | None:
+    """Name what some bytes begin like: a key of `KIND_NAMES`, or None for bytes that are nothing known.
+
+    A few hundred bytes are enough for everything but an SVG behind a long comment.
+    """
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    if head[4:8] == b"ftyp":
+        return _sniff_brand(head)
+    return _sniff_text(head)
+
+
+def _sniff_brand(head: bytes) -> str | None:
+    """Tell AVIF from HEIC by the brands of an ISO media file; the general `mif1` may stand before either."""
+    end = min(int.from_bytes(head[:4], "big"), len(head), 256)
+    brands = {head[8:12], *(head[start : start + 4] for start in range(16, end, 4))}
+    if brands & _AVIF_BRANDS:
+        return "avif"
+    return "heic" if brands & _HEIC_BRANDS else None
+
+
+def _sniff_text(head: bytes) -> str | None:
+    start = _prolog_end(head)
+    if _SVG_ROOT.match(head, start):
+        return "svg"
+    if _HTML.match(head, start):
+        return "html"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text or _CONTROL.search(head):
+        return None
+    try:
+        # Incrementally: a character that the end of the head cuts through is no fault of the text.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return None
+    return "json" if text[:1] in b"{[" else "text"
+
+
+def _prolog_end(head: bytes) -> int:
+    prolog = _PROLOG.match(head)
+    return prolog.end() if prolog else 0
+
+
+class PictureCheck:
+    """Checks one picture as it streams in, in memory that does not grow with it.
+
+    `feed` never raises; `finish` tells what the picture is, or raises `Failure`.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._held = bytearray()
+        self._look = _FIRST_LOOK
+        self._walk: Walk | None = None
+        self._wanted = 0
+        self._facts: PictureFacts | None = None
+        self._failure: Failure | None = None
+        self._kind: str | None = None
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes; after the picture's end, or a fault, they are passed over."""
+        if self._failure or self._facts:
+            return
+        if self._walk:
+            self._advance(memoryview(chunk))
+            return
+        self._held += chunk
+        if len(self._held) >= self._look:
+            # Looked at each time it has doubled, so that a drip of single bytes stays cheap.
+            self._look = 2 * len(self._held)
+            self._begin(last=len(self._held) >= _LAST_LOOK)
+
+    def finish(self) -> PictureFacts:
+        """Return what the whole picture says.
+
+        Raises `Failure` where the bytes are no picture, or a damaged or truncated one.
+        """
+        if not self._walk and not self._failure:
+            self._begin(last=True)
+        if self._walk and not self._facts and self._wanted < 0:
+            self._advance(memoryview(b""), last=True)
+        if self._failure:
+            raise self._failure
+        if not self._facts:
+            raise _truncated(self._kind)
+        return self._facts
+
+    def _begin(self, *, last: bool) -> None:
+        head = bytes(self._held)
+        self._kind = sniff(head)
+        walk = _WALKS.get(self._kind or "")
+        if walk:
+            self._walk = walk()
+            self._wanted = next(self._walk)
+            self._held.clear()
+            self._advance(memoryview(head))
+        elif last:
+            self._failure = _no_picture(head, self._kind)
+
+    def _advance(self, view: memoryview, *, last: bool = False) -> None:
+        """Hand the walk what it wants, out of what was held and the new bytes; an empty piece says that was all."""
+        if not self._walk:
+            return
+        try:
+            if last:
+                self._walk.send(view)
+            while view:
+                if self._wanted < 0:
+                    piece, view = view[: -self._wanted], view[-self._wanted :]
+                elif not self._held and len(view) >= self._wanted:
+                    piece, view = view[: self._wanted], view[self._wanted :]
+                else:
+                    missing = self._wanted - len(self._held)
+                    self._held += view[:missing]
+                    view = view[missing:]
+                    if len(self._held) < self._wanted:
+                        return
+                    piece = memoryview(bytes(self._held))
+                    self._held.clear()
+                self._wanted = self._walk.send(piece)
+        except StopIteration as stop:
+            self._facts = stop.value
+        except Failure as failure:
+            self._failure = failure
+
+
+def _failure(message: str) -> Failure:
+    return Failure(message, hint="Try again; if it stays so, look at what the server says it sent.")
+
+
+def _no_picture(head: bytes, kind: str | None) -> Failure:
+    if not head:
+        return _failure("the server sent nothing where a picture was expected")
+    what = KIND_NAMES[kind] if kind else "bytes of no known kind"
+    return _failure(
+        f"the server sent {what} where a {'PNG, JPEG, WebP, GIF or SVG ' if kind else ''}picture was expected"
+    )
+
+
+def _truncated(kind: str | None) -> Failure:
+    return _failure(f"the server sent a truncated picture: the {(kind or 'image').upper()} data ends too early")
+
+
+def _corrupt(kind: str, why: str) -> Failure:
+    return _failure(f"the server sent a damaged picture: {kind} {why}")
+
+
+def _skip(length: int) -> Generator[int, memoryview, None]:
+    while length:
+        length -= len((yield -length))
+
+
+def _walk_png() -> Walk:
+    """Chunk by chunk, each against its CRC, from IHDR to IEND."""
+    yield 8
+    width = height = 0
+    has_pixels = False
+    while True:
+        length, kind = struct.unpack(">I4s", (yield 8))
+        if length > _PNG_MAX_LENGTH or not kind.isalpha():
+            raise _corrupt("PNG", "has something between its chunks")
+        if (kind == b"IHDR") == bool(width) or (kind == b"IHDR" and length != 13):  # noqa: PLR2004 - IHDR's length
+            raise _corrupt("PNG", "does not begin with one header")
+        crc = zlib.crc32(kind)
+        if kind == b"IHDR":
+            header = yield length
+            crc = zlib.crc32(header, crc)
+            width, height = struct.unpack_from(">II", header)
+            if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
+                raise _corrupt("PNG", f"says that it has {width}x{height} pixels")
+        else:
+            has_pixels |= kind == b"IDAT" and length > 0
+            while length:
+                piece = yield -length
+                crc = zlib.crc32(piece, crc)
+                length -= len(piece)
+        if int.from_bytes((yield 4), "big") != crc:
+            raise _corrupt("PNG", "data does not match its checksum")
+        if kind == b"IEND":
+            if not has_pixels:
+                raise _corrupt("PNG", "holds no pixels")
+            return PictureFacts("png", width, height)
+
+
+_SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_SOS, _EOI, _FILL = 0xDA, 0xD9, 0xFF
+_STANDALONE = {0x00, 0x01, *range(0xD0, 0xD8)}
+
+
+def _walk_jpeg() -> Walk:
+    """Segment by segment to the first scan; then, as no scan can hold it, anywhere to the end marker."""
+    yield 2
+    size: tuple[int, int] | None = None
+    code = 0
+    while code != _SOS:
+        code = yield from _jpeg_marker()
+        length = int.from_bytes((yield 2), "big") - 2
+        if length < 0 or (code in _SOF and length < 5):  # noqa: PLR2004 - precision, height, width
+            raise _corrupt("JPEG", "has a segment without a length")
+        if code in _SOF:
+            height, width = struct.unpack(">xHH", (yield 5))
+            length -= 5
+            if not width:
+                raise _corrupt("JPEG", f"says that it has {width}x{height} pixels")
+            size = width, height
+        yield from _skip(length)
+    if not size:
+        raise _corrupt("JPEG", "begins without saying its size")
+    last = b""
+    while True:
+        piece = last + (yield -_PIECE)
+        if piece.find(b"\xff\xd9") >= 0:
+            # A height of zero is told after the first scan (DNL).
+            return PictureFacts("jpeg", size[0], size[1] or None)
+        last = piece[-1:]
+
+
+def _jpeg_marker() -> Generator[int, memoryview, int]:
+    """Return the code of the next marker that begins a segment."""
+    while True:
+        # Decoders pass over what is between segments, and over any number of fill bytes.
+        while (yield 1)[0] != _FILL:
+            pass
+        code = _FILL
+        while code == _FILL:
+            code = (yield 1)[0]
+        if code == _EOI:
+            raise _corrupt("JPEG", "holds no pixels")
+        if code not in _STANDALONE:
+            return code
+
+
+def _walk_webp() -> Walk:
+    """Read the size out of the first chunk; then count to RIFF's length."""
+    header = yield 30
+    (length,) = struct.unpack_from("<4xI", header)
+    kind = bytes(header[12:16])
+    if kind == b"VP8X":
+        width = 1 + int.from_bytes(header[24:27], "little")
+        height = 1 + int.from_bytes(header[27:30], "little")
+    elif kind == b"VP8L" and header[20] == 0x2F:  # noqa: PLR2004 - VP8L's signature
+        bits = int.from_bytes(header[21:25], "little")
+        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    elif kind == b"VP8 " and bytes(header[23:26]) == b"\x9d\x01\x2a":
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", header, 26))
+    else:
+        raise _corrupt("WebP", "does not begin with a picture")
+    if not (width and height):
+        raise _corrupt("WebP", f"says that it has {width}x{height} pixels")
+    yield from _skip(max(0, length + 8 - len(header)))
+    return PictureFacts("webp", width, height)
+
+
+_GIF_TRAILER, _GIF_EXTENSION, _GIF_IMAGE, _GIF_PADDING = 0x3B, 0x21, 0x2C, 0x00
+
+
+def _walk_gif() -> Walk:
+    """Block by block to the trailer."""
+    width, height, flags = struct.unpack("<6xHHBxx", (yield 13))
+    if not (width and height):
+        raise _corrupt("GIF", f"says that it has {width}x{height} pixels")
+    yield from _skip(_colour_table(flags))
+    has_pixels = False
+    while (kind := (yield 1)[0]) != _GIF_TRAILER:
+        if kind == _GIF_PADDING:
+            continue
+        if kind == _GIF_EXTENSION:
+            yield 1
+        elif kind == _GIF_IMAGE:
+            has_pixels = True
+            yield from _skip(_colour_table((yield 9)[8]))
+            yield 1
+        else:
+            raise _corrupt("GIF", "has something between its blocks")
+        while length := (yield 1)[0]:
+            yield from _skip(length)
+    if not has_pixels:
+        raise _corrupt("GIF", "holds no pixels")
+    return PictureFacts("gif", width, height)
+
+
+def _colour_table(flags: int) -> int:
+    """Return the length in bytes of the colour table that a GIF's flags announce."""
+    return 3 << (1 + (flags & 7)) if flags & 0x80 else 0
+
+
+def _walk_svg() -> Walk:
+    """Take the size from the root element, and look for its end in the last bytes."""
+    head = b""
+    while not (root := _SVG_TAG.match(head, _prolog_end(head))):
+        if len(head) > 2 * _LAST_LOOK:
+            raise _corrupt("SVG", "does not begin with its root element")
+        head += yield -_LAST_LOOK
+    tail = head[root.end() :]
+    while piece := (yield -_PIECE):
+        tail = tail[-_TAIL:] + piece
+    if not _SVG_END.search(tail[-_TAIL:]):
+        raise _truncated("svg")
+    return PictureFacts("svg", *_svg_size(root["attributes"].decode(errors="replace")))
+
+
+def _svg_size(attributes: str) -> tuple[int | None, int | None]:
+    """Return width and height in pixels: the attributes where both are plain pixels, else the viewBox, else None."""
+    values = {name: value for name, _, value in re.findall(r"\s([\w:]+)\s*=\s*([\"'])(.*?)\2", attributes, re.DOTALL)}
+    sides = [_svg_pixels(values.get(name, "")) for name in ("width", "height")]
+    if None in sides:
+        box = re.split(r"[\s,]+", values.get("viewBox", "").strip())
+        sides = [_svg_pixels(side) for side in box[2:]] if len(box) == 4 else [None, None]  # noqa: PLR2004 - x y w h
+    width, height = sides
+    return (None, None) if width is None or height is None else (width, height)
+
+
+def _svg_pixels(length: str) -> int | None:
+    number = re.fullmatch(r"\s*\+?(\d{1,7}(?:\.\d*)?|\.\d+)(?:px)?\s*", length)
+    return round(float(number[1])) or None if number else None
+
+
+_WALKS: dict[str, Callable[[], Walk]] = {
+    "png": _walk_png,
+    "jpeg": _walk_jpeg,
+    "webp": _walk_webp,
+    "gif": _walk_gif,
+    "svg": _walk_svg,
+}

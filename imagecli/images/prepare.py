@@ -1,0 +1,194 @@
+"""Makes a picture, and its mask, what an endpoint takes: byte for byte where it already is that, else a new PNG."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from imagecli.errors import UsageProblem
+from imagecli.images import mask as masks
+from imagecli.images.canvas import full, lay_out, longest_side, place, resample, scaled, size_of
+from imagecli.images.colour import Flat, flatten, to_srgb
+from imagecli.images.encode import squeeze
+from imagecli.images.source import Picture, reading
+from imagecli.schema import Geometry, InputRules, Prepared, Upload
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from imagecli.schema import Fit, Size
+
+_EXTENSIONS = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
+_NAME_LENGTH = 60
+_MARGIN = 0.98
+"""Bytes grow a little faster than the area suggests when a picture shrinks."""
+_FITTED = {"pad": "padded to a square", "crop": "cropped to a square", "stretch": "stretched to a square"}
+
+
+def prepare(picture: Picture, rules: InputRules, fit: Fit) -> Prepared:
+    """Return what is to be uploaded for a picture, and how it lies there.
+
+    Strictly less than `rules.max_bytes`, square where the rules say so. Raises `UsageProblem` where the picture is
+    damaged.
+    """
+    if _goes_as_it_is(picture, rules):
+        size = picture.size
+        return Prepared(
+            _upload(picture.data, picture, picture.format, size), Geometry(size, full(size), size, full(size))
+        )
+    try:
+        return _made_anew(picture, rules, fit if rules.square and picture.size[0] != picture.size[1] else None)
+    except MemoryError as error:
+        raise UsageProblem(
+            f"{picture.shown} needs more memory than there is", hint="Make the picture smaller first."
+        ) from error
+
+
+def prepare_with_mask(
+    picture: Picture, mask: Picture | None, rules: InputRules, fit: Fit
+) -> tuple[Prepared, Upload | None]:
+    """Return what is to be uploaded for a picture and its mask, both of the same size in pixels.
+
+    The mask is a PNG with alpha, strictly less than `rules.max_mask_bytes`. Raises `UsageProblem` where the mask has
+    another shape than the picture, or opens nothing or everything.
+    """
+    if mask is None:
+        return prepare(picture, rules, fit), None
+    # Before the picture's work: most of what can be wrong with a mask shows here.
+    opened, by_alpha = masks.openings(mask)
+    masks.check_shape(mask.size, picture.size)
+    prepared = prepare(picture, rules, fit)
+    geometry = prepared.geometry
+    if by_alpha and _mask_goes_as_it_is(mask, geometry, rules):
+        return prepared, _upload(mask.data, mask, "png", mask.size)
+    data, warning = masks.write(masks.follow(opened, geometry), rules.max_mask_bytes)
+    if warning:
+        prepared = replace(prepared, warnings=(*prepared.warnings, warning))
+    return prepared, _upload(data, mask, "png", geometry.canvas)
+
+
+def has_transparency(picture: Picture) -> bool:
+    """Tell whether some pixel has alpha 0, and so is open to an edit without a mask."""
+    image = _flat(picture).image
+    return image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == 0
+
+
+def _goes_as_it_is(picture: Picture, rules: InputRules) -> bool:
+    """Tell whether the rules take the file itself; it is decoded once to be sure that it is not broken."""
+    width, height = picture.size
+    suits = (
+        picture.format in rules.formats
+        and picture.mode in rules.modes
+        and picture.is_plain
+        and len(picture.data) < rules.max_bytes
+        and not (rules.square and width != height)
+        # What Pillow mends in silence, a cut-off end for one, is mended by encoding it anew.
+        and picture.is_whole()
+    )
+    if suits:
+        picture.decode((1, 1))
+    return suits
+
+
+def _mask_goes_as_it_is(mask: Picture, geometry: Geometry, rules: InputRules) -> bool:
+    unmoved = geometry.original == geometry.canvas and geometry.source == geometry.placed == full(geometry.canvas)
+    return (
+        unmoved
+        and mask.format == "png"
+        and mask.mode == "RGBA"
+        and mask.is_plain
+        and mask.size == geometry.canvas
+        and len(mask.data) < rules.max_mask_bytes
+        and mask.is_whole()
+    )
+
+
+def _made_anew(picture: Picture, rules: InputRules, fit: Fit | None) -> Prepared:
+    """Encode the picture as a PNG, as large as its limits allow."""
+    longest = longest_side(picture.size, fit)
+    wished = min(longest, rules.max_side or longest)
+    geometry = lay_out(picture.size, fit, wished)
+    flat = _flat(picture, geometry)
+    longest = wished
+    while True:
+        image, colour_note = _render(flat, geometry)
+        squeezed = squeeze(image, rules.max_bytes)
+        if squeezed.data:
+            break
+        if longest == 1:
+            raise UsageProblem(
+                f"{picture.shown} does not fit into {rules.max_bytes:,} bytes", hint="Use a server that takes more."
+            )
+        longest = max(1, min(longest - 1, int(longest * math.sqrt(rules.max_bytes / squeezed.length) * _MARGIN)))
+        geometry = lay_out(picture.size, fit, longest)
+    warnings = []
+    if picture.animated:
+        warnings.append("only the first frame of the animation is used")
+    limit = f"to stay under {rules.max_bytes:,} bytes"
+    if longest < wished:
+        warnings.append(f"the picture was shrunk to {image.width}x{image.height} {limit}")
+    if squeezed.cleared:
+        warnings.append(f"the lowest bit of every channel was cleared {limit}")
+    return Prepared(
+        _upload(squeezed.data, picture, "png", image.size),
+        geometry,
+        notes=_notes(picture, geometry, fit, image.mode, colour_note),
+        warnings=tuple(warnings),
+    )
+
+
+def _flat(picture: Picture, geometry: Geometry | None = None) -> Flat:
+    """Return the picture in RGB or RGBA, decoded no larger than the geometry needs."""
+    at_least = None
+    if geometry:
+        width, height = (
+            math.ceil(side * placed / source)
+            for side, placed, source in zip(
+                geometry.original, size_of(geometry.placed), size_of(geometry.source), strict=True
+            )
+        )
+        at_least = width, height
+    image = picture.decode(at_least)
+    with reading(picture.name):
+        return flatten(image, bits=picture.bits)
+
+
+def _render(flat: Flat, geometry: Geometry) -> tuple[Image.Image, str | None]:
+    """Return the canvas, and a note of what became of the colour profile."""
+    box = scaled(geometry.source, geometry.original, flat.image.size)
+    image, note = to_srgb(resample(flat.image, size_of(geometry.placed), box), flat.profile)
+    return place(image, geometry), note
+
+
+def _notes(
+    picture: Picture, geometry: Geometry, fit: Fit | None, mode: str, colour_note: str | None
+) -> tuple[str, ...]:
+    source, placed = (f"{width}x{height}" for width, height in map(size_of, (geometry.source, geometry.placed)))
+    notes = (
+        picture.orientation != 1 and "turned upright",
+        picture.mode != mode and f"converted from {picture.mode} to {mode}",
+        colour_note,
+        fit and _FITTED[fit],
+        source != placed and f"scaled from {source} to {placed}",
+        picture.format != "png" and "written as PNG",
+    )
+    return tuple(note for note in notes if note) or ("encoded anew",)
+
+
+def _upload(data: bytes, picture: Picture, kind: str, size: Size) -> Upload:
+    return Upload(data, _filename(picture.name, kind), f"image/{kind}", *size)
+
+
+def _filename(name: str, kind: str) -> str:
+    """Return an ASCII file name from a path's last part, with the extension of the true format."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    plain = unicodedata.normalize("NFKD", path.stem)
+    plain = "".join(char for char in plain if not unicodedata.combining(char))
+    stem = re.sub(r"[^A-Za-z0-9 ._()+,@=~-]+", "_", plain)[:_NAME_LENGTH].strip(" ._-")
+    known = _EXTENSIONS[kind]
+    extension = path.suffix if path.suffix.lower() in known else known[0]
+    return (stem or "image") + extension

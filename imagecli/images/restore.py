@@ -1,0 +1,154 @@
+"""Undoes the fit on a result: the padding cut away, the stretching undone, the crop put back where it came from."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Literal
+
+from PIL import Image
+
+from imagecli.errors import Failure, UsageProblem
+from imagecli.images.canvas import centred, full, resample, scaled, shrunk, size_of, whole
+from imagecli.images.check import KIND_NAMES, sniff
+from imagecli.images.colour import flatten, to_srgb
+from imagecli.images.source import MAX_PIXELS, Picture, open_picture, reading
+
+if TYPE_CHECKING:
+    from imagecli.schema import Box, Geometry, Size
+
+    Mode = Literal["aspect", "size"]
+
+_FORMATS = ("png", "jpeg", "webp")
+_HINT = "The result is kept as it came."
+_QUALITY = 95
+
+
+def restore(data: bytes, geometry: Geometry, mode: Mode, original: Picture) -> bytes:
+    """Return a result in its own format, with the shape ("aspect") or the very size of the upright original.
+
+    `data` is the result's PNG, JPEG or WebP, of any size; its whole is the canvas of `geometry`. What was padded is
+    cut out, what was stretched is squeezed back, and what was cropped is put back into the whole original. The bytes
+    come back as they are where nothing has to be done. Raises `Failure` where it can't be done.
+    """
+    kind = sniff(data[:4096])
+    if kind not in _FORMATS:
+        raise Failure(f"{KIND_NAMES.get(kind or '', 'such a file')} can't be restored", hint=_HINT)
+    try:
+        result = open_picture(data, "the result")
+        if result.animated:
+            raise Failure("an animated result can't be restored", hint=_HINT)
+        with reading(result.name):
+            restored, profile = _restored(result, geometry, mode, original)
+    except UsageProblem as problem:
+        raise Failure(f"the result can't be restored: {problem.message}", hint=_HINT) from problem
+    if restored is None:
+        return data
+    try:
+        return _encode(restored, result, profile)
+    except (OSError, ValueError) as error:
+        raise Failure(f"the restored picture can't be written as {kind}: {error}", hint=_HINT) from error
+
+
+def _restored(
+    result: Picture, geometry: Geometry, mode: Mode, original: Picture
+) -> tuple[Image.Image | None, bytes | None]:
+    """Return the restored picture, None where nothing has to be done, and the profile that its colours are in."""
+    frame = _frame(result.size, geometry.canvas)
+    if geometry.source != full(geometry.original):
+        return _put_back(result, frame, geometry, mode, original), None
+    return _cut_out(result, frame, geometry, mode)
+
+
+def _frame(size: Size, canvas: Size) -> Box:
+    """Return the middle of a result that has the canvas's shape; all of it where that differs by rounding only."""
+    box = centred(size, canvas)
+    return full(size) if sum(size) - sum(size_of(box)) <= 1 else box
+
+
+def _cut_out(result: Picture, frame: Box, geometry: Geometry, mode: Mode) -> tuple[Image.Image | None, bytes | None]:
+    """Take the picture out of its padding, and out of its stretching."""
+    box = _within(frame, geometry.placed, geometry.canvas)
+    size = size_of(box)
+    placed = size_of(geometry.placed)
+    if mode == "size":
+        size = geometry.original
+    elif placed != shrunk(geometry.original, max(placed)):
+        size = size_of(centred(size, geometry.original))
+    if box == full(result.size) and size == result.size:
+        return None, None
+    image = result.decode()
+    if size == size_of(box):
+        return image.crop(box), image.info.get("icc_profile")
+    flat = flatten(image, bits=result.bits)
+    return resample(flat.image, size, box), flat.profile
+
+
+def _put_back(result: Picture, frame: Box, geometry: Geometry, mode: Mode, original: Picture) -> Image.Image:
+    """Return the whole original, in sRGB, with the result where the crop was."""
+    if mode == "size":
+        size, place = geometry.original, geometry.source
+    else:
+        size, place = _around(geometry, size_of(frame))
+    if size[0] * size[1] > MAX_PIXELS:
+        raise Failure(
+            f"restored, the result would have {size[0]}x{size[1]} pixels; {MAX_PIXELS:,} are the limit", hint=_HINT
+        )
+    base = _srgb(original.decode(size), original.bits, size)
+    patch = _srgb(result.decode(), result.bits, size_of(place), frame)
+    if "RGBA" in (base.mode, patch.mode):
+        base, patch = base.convert("RGBA"), patch.convert("RGBA")
+    whole_picture = base.copy()
+    whole_picture.paste(patch, place[:2])
+    if result.format == "jpeg" and whole_picture.mode == "RGBA":
+        return Image.alpha_composite(Image.new("RGBA", size, "white"), whole_picture).convert("RGB")
+    return whole_picture
+
+
+def _srgb(image: Image.Image, bits: int, size: Size, box: Box | None = None) -> Image.Image:
+    flat = flatten(image, bits=bits)
+    return to_srgb(resample(flat.image, size, box), flat.profile)[0]
+
+
+def _around(geometry: Geometry, frame: Size) -> tuple[Size, Box]:
+    """Return the whole original's size at the scale at which its crop has the size of `frame`, and the crop there."""
+    crop = size_of(geometry.source)
+    width, height = (
+        max(side, round(total * side / part)) for total, side, part in zip(geometry.original, frame, crop, strict=True)
+    )
+    left = min(width - frame[0], round(geometry.source[0] * frame[0] / crop[0]))
+    top = min(height - frame[1], round(geometry.source[1] * frame[1] / crop[1]))
+    return (width, height), (left, top, left + frame[0], top + frame[1])
+
+
+def _within(frame: Box, placed: Box, canvas: Size) -> Box:
+    """Return where a box of the canvas lies on a result whose `frame` is the canvas."""
+    left, top, right, bottom = whole(scaled(placed, canvas, size_of(frame)))
+    return left + frame[0], top + frame[1], right + frame[0], bottom + frame[1]
+
+
+def _encode(image: Image.Image, result: Picture, profile: bytes | None) -> bytes:
+    """Write a picture the way that the result was written, with nothing beside the pixels but their profile."""
+    key = image.info.get("transparency")
+    bare = image.copy()
+    bare.info = {} if key is None or result.format != "png" else {"transparency": key}
+    out = io.BytesIO()
+    extra = {"icc_profile": profile} if profile else {}
+    if result.format == "png":
+        bare.save(out, "PNG", compress_type=3, **extra)
+    elif result.format == "jpeg":
+        bare.save(out, "JPEG", quality=_QUALITY, subsampling=0, **extra)
+    else:
+        bare.save(out, "WEBP", lossless=_is_lossless(result.data), quality=_QUALITY, exact=True, **extra)
+    return out.getvalue()
+
+
+def _is_lossless(webp: bytes) -> bool:
+    """Tell whether a WebP's pixels are in a VP8L chunk, the first of them or one behind a VP8X header."""
+    position = 12
+    while position + 8 <= len(webp):
+        chunk = webp[position : position + 4]
+        if chunk in (b"VP8L", b"VP8 "):
+            return chunk == b"VP8L"
+        length = int.from_bytes(webp[position + 4 : position + 8], "little")
+        position += 8 + length + length % 2
+    return False

@@ -1,0 +1,262 @@
+"""From settings to a task: every value is held against the model's row of the catalogue, before anything is sent.
+
+Typed and certain to fail: refused. From the environment or the config and certain to fail: left out, with a warning.
+Merely not listed: sent, with a warning.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, cast
+
+from imagecli import catalog
+from imagecli.dialects.openai import EDITS, FIELDS, GENERATIONS, OWNED, VARIATIONS
+from imagecli.errors import UsageProblem
+from imagecli.names import asked_format
+from imagecli.schema import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imagecli.config.settings import Settings
+    from imagecli.config.values import Value
+    from imagecli.images.source import Picture
+    from imagecli.schema import Command, Fields, Fit, Restore
+
+DEFAULT_MODEL = "gpt-image-2.5-flare"
+VERBATIM = "I NEED to test how the tool works with extremely simple prompts. DO NOT add any detail, just use it AS-IS: "
+"""The guide's words that keep dall-e-3 from rewriting a prompt."""
+
+SHAPES = ("square", "landscape", "portrait")
+_COMPRESSED = ("jpeg", "webp")
+_FITS: dict[Command, Fit] = {"gen": "pad", "edit": "pad", "vary": "crop"}
+
+
+class Asker:
+    """Collects one task; `warnings` fills on the way."""
+
+    def __init__(self, command: Command, settings: Settings) -> None:
+        """Find the model that the settings name, or the profile's own."""
+        self.warnings: list[str] = []
+        self._command = command
+        self._settings = settings
+        name = self._text("model")
+        profile = settings.profile
+        if name is None and (profile.at_openai or profile.sandbox):
+            name = DEFAULT_MODEL
+        self.model = catalog.find(name, settings.models)
+        self._typed_model = bool((value := settings.get("model")) and value.origin.typed)
+
+    def task(  # noqa: PLR0913 - the arguments of three commands
+        self,
+        *,
+        prompt: str | None,
+        subject: str,
+        inputs: Sequence[Picture] = (),
+        mask: Picture | None = None,
+        params: Fields | None = None,
+        verbatim: bool = False,
+    ) -> Task:
+        """Return the task.
+
+        Raises:
+            UsageProblem: a value can't be used, or is certain to fail with this model.
+        """
+        if prompt is not None:
+            self._check_prompt(prompt)
+        routes = self._routes()
+        self._check_inputs(len(inputs))
+        self._warn_of_shutdown()
+        sent = VERBATIM + prompt if prompt is not None and verbatim else prompt
+        self._check_length(sent)
+        count = self._settings.get("count")
+        task = Task(
+            command=self._command,
+            model=self.model,
+            prompt=sent,
+            subject=subject,
+            fields=self._fields(),
+            params=check_params(params or {}),
+            count=cast("int", count.value) if count else 1,
+            count_asked=count is not None,
+            inputs=tuple(inputs),
+            mask=mask,
+            fit=cast("Fit", self._text("fit") or _FITS[self._command]),
+            restore=cast("Restore | None", self._text("restore")),
+            routes=routes,
+        )
+        self._check_background(task.fields)
+        return task
+
+    def _text(self, name: str) -> str | None:
+        value = self._settings.get(name)
+        return None if value is None else str(value.value)
+
+    # The model
+
+    def _routes(self) -> tuple[str, ...]:
+        model, command = self.model, self._command
+        if command == "vary":
+            if not model.known and not self._settings.profile.at_openai and "vary" in model.endpoints:
+                return (VARIATIONS, EDITS)
+            if "vary" in model.endpoints and model.known:
+                return (VARIATIONS,)
+            if "edit" in model.endpoints:
+                return (EDITS,)
+        elif command in model.endpoints:
+            return (GENERATIONS if command == "gen" else EDITS,)
+        verb = {"gen": "make pictures from text", "edit": "edit pictures", "vary": "vary pictures"}[command]
+        raise UsageProblem(
+            f"{model.name} can't {verb}: it takes {', '.join(model.endpoints)}",
+            hint=f"Name another model with -m, for instance {DEFAULT_MODEL}.",
+        )
+
+    def _check_inputs(self, count: int) -> None:
+        if self.model.known and count > self.model.max_inputs:
+            raise UsageProblem(
+                f"{self.model.name} takes {self.model.max_inputs} input image(s), not {count}",
+                hint="Leave out -i, or name a model that takes several with -m.",
+            )
+
+    def _warn_of_shutdown(self) -> None:
+        if self.model.shutdown is None or not self._settings.profile.at_openai:
+            return
+        successor = f"; its successor is {self.model.successor}" if self.model.successor else ""
+        self.warnings.append(f"OpenAI shuts {self.model.name} down on {self.model.shutdown}{successor}")
+
+    # The prompt
+
+    def _check_prompt(self, prompt: str) -> None:
+        if not prompt.strip():
+            raise UsageProblem("the prompt is empty", hint="Say what the picture should show.")
+        try:
+            prompt.encode()
+        except UnicodeEncodeError as error:
+            raise UsageProblem("the prompt is not valid UTF-8", hint="Save it as UTF-8 text.") from error
+        if "\0" in prompt:
+            raise UsageProblem("the prompt has a NUL byte in it", hint="Give a text, not a binary file.")
+
+    def _check_length(self, prompt: str | None) -> None:
+        limit = self.model.prompt
+        if prompt is not None and limit is not None and len(prompt) > limit and self.model.known:
+            raise UsageProblem(
+                f"the prompt has {len(prompt):,} characters, and {self.model.name} takes {limit:,}",
+                hint="Shorten it, or name another model with -m.",
+            )
+
+    # The fields
+
+    def _fields(self) -> Fields:
+        fields: Fields = {}
+        for name in FIELDS:
+            value = self._format() if name == "format" else self._settings.get(name)
+            if value is not None and (fitting := self._fitting(name, value)) is not None:
+                fields[name] = fitting
+        return fields
+
+    def _format(self) -> Value | None:
+        """Return --format; else the format that the output's name asks for, where the model takes it."""
+        value = self._settings.get("format")
+        if value is not None and value.origin.typed:
+            return value
+        output = self._settings.get("output")
+        asked = asked_format(str(output.value)) if output is not None else None
+        if output is not None and asked is not None and self.model.takes_format(asked):
+            return type(output)(asked, output.origin)
+        return value
+
+    def _fitting(self, name: str, value: Value) -> object | None:
+        """Return what is sent for the flag `name`, None if it is left out."""
+        sent = value.value
+        if name == "size":
+            lower = str(sent).lower()
+            sent = lower if catalog.parse_size(lower) else sent
+            if sent in SHAPES:
+                return self._shape(str(sent), value)
+        verdict, reason = self.model.judge(name, str(sent))
+        if verdict == "listed":
+            return sent
+        if verdict == "fails" and value.origin.typed:
+            raise UsageProblem(reason, hint=f"Change --{name.replace('_', '-')}, or name another model with -m.")
+        if verdict == "fails" or (not value.origin.typed and not self.model.values.get(name, ("",))):
+            self.warnings.append(f"{value.origin} is left out: {reason}")
+            return None
+        self.warnings.append(f"{reason}, as far as is known; it is sent all the same")
+        return sent
+
+    def _shape(self, shape: str, value: Value) -> str | None:
+        size = self.model.shapes.get(shape)
+        if size is None and value.origin.typed:
+            raise UsageProblem(
+                f"{self.model.name} has no {shape} size; it takes {', '.join(self.model.values['size'])}",
+                hint="Change --size, or name another model with -m.",
+            )
+        if size is None:
+            self.warnings.append(f"{value.origin} is left out: {self.model.name} has no {shape} size")
+        return size
+
+    def _check_background(self, fields: Fields) -> None:
+        """Refuse or leave out what can't go together in a GPT Image request."""
+        if self.model.family != "gpt-image":
+            return
+        wanted = fields.get("format")
+        if fields.get("background") == "transparent" and wanted == "jpeg":
+            self._conflict(fields, "background", "a transparent background needs --format png or webp, not jpeg")
+        if "compression" in fields and wanted not in _COMPRESSED:
+            reason = f"--compression is for jpeg and webp, not {wanted or 'png, the default'}"
+            if wanted is None:
+                self.warnings.append(f"{reason}; it is sent all the same")
+            else:
+                self._conflict(fields, "compression", reason)
+
+    def _conflict(self, fields: Fields, name: str, reason: str) -> None:
+        value = self._settings.get(name)
+        if value is None or value.origin.typed:
+            raise UsageProblem(reason, hint=f"Change --{name} or --format.")
+        self.warnings.append(f"{value.origin} is left out: {reason}")
+        del fields[name]
+
+
+def read_params(pairs: Sequence[str]) -> Fields:
+    """Read --param KEY=VALUE: JSON where it parses, text otherwise.
+
+    Raises:
+        UsageProblem: it is no pair, or its key is empty.
+    """
+    params: Fields = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key.strip():
+            raise UsageProblem(f"--param {pair} is no KEY=VALUE", hint="Write for instance --param seed=7.")
+        params[key] = _json_or_text(text)
+    return params
+
+
+def check_params(params: Fields) -> Fields:
+    """Return `params`, the fields that no flag owns.
+
+    Raises:
+        UsageProblem: a flag owns one, or one is not valid Unicode.
+    """
+    for key in params:
+        if key.partition("[")[0] in OWNED:
+            raise UsageProblem(f"--param can't set {key}: a flag or an argument of its own does", hint="See --help.")
+    try:
+        json.dumps(params, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise UsageProblem("--param is not valid Unicode", hint="Give UTF-8 text.") from error
+    return params
+
+
+def _json_or_text(text: str) -> object:
+    def finite(word: str) -> float:
+        number = float(word)
+        if not math.isfinite(number):
+            raise ValueError(word)
+        return number
+
+    try:
+        return json.loads(text, parse_constant=finite, parse_float=finite)
+    except (ValueError, RecursionError):
+        return text

@@ -1,0 +1,170 @@
+"""What travels between the rooms: frozen values, in the order in which a run meets them.
+
+Sizes are pixels, lengths bytes, times seconds. A box is (left, top, right, bottom), right and bottom exclusive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from imagecli.catalog import Model
+    from imagecli.errors import ImagecliError
+    from imagecli.images.source import Picture
+
+Command = Literal["gen", "edit", "vary"]
+Fit = Literal["pad", "crop", "stretch"]
+Restore = Literal["none", "aspect", "size"]
+Size = tuple[int, int]
+Box = tuple[int, int, int, int]
+
+IMAGE_EXTENSIONS = ("png", "jpg", "jpeg", "webp", "gif", "svg")
+"""The extensions that count as a picture's, without the dot."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputRules:
+    """What an endpoint takes as an input picture."""
+
+    square: bool
+    formats: tuple[str, ...]
+    """Of "png", "jpeg", "webp": what may go as it is. What has to be encoded anew becomes a PNG."""
+    modes: tuple[str, ...]
+    """Pillow's names of the modes that may go as they are."""
+    max_bytes: int
+    """A file must be strictly smaller."""
+    max_side: int | None = None
+    """The longest side that makes sense for the request. A picture that has to be encoded anew is shrunk to it, never
+    enlarged; one that may go as it is goes as it is, whatever its side."""
+    max_mask_bytes: int = 4_000_000
+    """A mask must be strictly smaller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file part of a request: real bytes, a real ASCII file name with extension, the type that the bytes say."""
+
+    data: bytes = field(repr=False)
+    filename: str
+    media_type: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How an original came to lie on the canvas that was uploaded; enough to undo it on the result.
+
+    The `source` box of the upright original fills the `placed` box of the canvas.
+    """
+
+    original: Size
+    source: Box
+    canvas: Size
+    placed: Box
+
+    @property
+    def padded(self) -> bool:
+        """Whether the canvas holds anything besides the picture."""
+        return self.placed != (0, 0, *self.canvas)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture that is ready to be sent, and what was done to it."""
+
+    upload: Upload
+    geometry: Geometry
+    notes: tuple[str, ...] = ()
+    """What was done, for -v: "turned upright", "cropped to a square", … Empty: it goes byte for byte."""
+    warnings: tuple[str, ...] = ()
+    """What was given up, for everybody: "the lowest bit of every channel was cleared to stay under the limit"."""
+
+
+Fields = dict[str, Any]
+"""The fields of a request under the wire's names, in the order in which they are sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """One file of a multipart request under the wire's name of its field (`image`, `image[]`, `mask`)."""
+
+    field: str
+    upload: Upload
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """One HTTP request to an image endpoint: JSON without files, multipart with them."""
+
+    route: str
+    """Path below the base URL: "images/generations", "images/edits", "images/variations"."""
+    fields: Fields
+    files: tuple[FilePart, ...] = ()
+    count: int = 1
+    """How many images the answer should hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedImage:
+    """One image that is there: saved under `path`, or in memory for callers from Python."""
+
+    n: int
+    """From 1, in the order of the images that were asked for."""
+    path: str | None
+    """As `-o` spelt it; None where nothing was written."""
+    format: str | None
+    """By the bytes: "png", "jpeg", "webp", "gif", "svg"."""
+    width: int | None
+    height: int | None
+    bytes: int
+    sha256: str
+    revised_prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is asked for, checked against the catalogue: a command's flags once they mean something."""
+
+    command: Command
+    model: Model
+    prompt: str | None
+    """As it is sent; None for `vary`, which has none."""
+    subject: str
+    """What a default file name is made from: the prompt as typed, or the input's name."""
+    fields: Fields
+    """Flag name → value ("size", "format", …): only what was asked for."""
+    params: Fields
+    """Other fields of the request, under the wire's names."""
+    count: int
+    count_asked: bool
+    inputs: tuple[Picture, ...] = ()
+    mask: Picture | None = None
+    fit: Fit = "pad"
+    restore: Restore | None = None
+    """None: undo padding, and nothing else."""
+    routes: tuple[str, ...] = ()
+    """Where to send it; the next one is tried where a server has no such route."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a run."""
+
+    command: Command
+    profile: str
+    model: str | None
+    route: str | None = None
+    images: list[GeneratedImage] = field(default_factory=list)
+    failures: dict[int, ImagecliError] = field(default_factory=dict)
+    """Image number → why it is missing."""
+    usage: dict[str, Any] | None = None
+    elapsed_s: float | None = None
+    request_ids: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    error: ImagecliError | None = None
+    """What decided the exit code."""
+    requests: tuple[ImageRequest, ...] | None = None
+    """For --dry-run: what would be sent."""

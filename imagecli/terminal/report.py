@@ -1,0 +1,143 @@
+"""Showing a result: paths on stdout and the rest on stderr, or one JSON document."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imagecli.errors import ImagecliError
+    from imagecli.schema import FilePart, GeneratedImage, ImageRequest, Result
+    from imagecli.terminal.console import Console
+
+SCHEMA = 1
+
+
+def show(console: Console, result: Result, *, as_json: bool, base_url: str) -> None:
+    """Show what came of a run."""
+    if as_json:
+        console.out(_dumped(document(result, base_url)))
+    else:
+        for request in result.requests or ():
+            _show_request(console, request, base_url)
+        for image in result.images:
+            if image.path is not None:
+                console.out(image.path)
+    for note in result.notes:
+        console.note(note)
+    for image in result.images:
+        if image.revised_prompt is not None:
+            console.note(f"image {image.n}: the prompt was revised to: {image.revised_prompt}")
+    others = {failure.message: n for n, failure in result.failures.items() if failure is not result.error}
+    for message, n in others.items():
+        console.warn(f"image {n} is missing: {message}")
+    if result.error is not None:
+        show_error(console, result.error)
+
+
+def show_error(console: Console, error: ImagecliError) -> None:
+    """Say what happened, what to do, and where to ask about it."""
+    lines = [error.message]
+    if error.hint:
+        lines.append(error.hint)
+    if error.request_id:
+        lines.append(f"request id: {error.request_id}")
+    if error.saved_response:
+        lines.append(f"the answer is kept in {error.saved_response}")
+    console.error("\n".join(lines))
+
+
+def error_document(command: str | None, error: ImagecliError) -> str:
+    """Return the JSON document of a run that ended before it had a result."""
+    return _dumped(_document(command, error))
+
+
+def _document(command: str | None, error: ImagecliError | None) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "command": command,
+        "ok": error is None,
+        "profile": None,
+        "route": None,
+        "model": None,
+        "images": [],
+        "failures": [],
+        "usage": None,
+        "cost_usd": None,
+        "elapsed_s": None,
+        "request_ids": [],
+        "warnings": [],
+        "error": None if error is None else error.as_dict(),
+    }
+
+
+def document(result: Result, base_url: str) -> dict[str, Any]:
+    """Return the JSON document of a result."""
+    shown = _document(result.command, result.error) | {
+        "profile": result.profile,
+        "route": result.route,
+        "model": result.model,
+        "images": [_image(image) for image in result.images],
+        "failures": [{"n": n} | failure.as_dict() for n, failure in sorted(result.failures.items())],
+        "usage": result.usage,
+        "elapsed_s": result.elapsed_s,
+        "request_ids": result.request_ids,
+        "warnings": result.warnings,
+    }
+    if result.requests is not None:
+        shown["dry_run"] = True
+        shown["requests"] = [_request(request, base_url) for request in result.requests]
+        shown["cost_estimate_usd"] = None
+    return shown
+
+
+def _image(image: GeneratedImage) -> dict[str, Any]:
+    return {
+        "n": image.n,
+        "path": image.path,
+        "format": image.format,
+        "width": image.width,
+        "height": image.height,
+        "bytes": image.bytes,
+        "sha256": image.sha256,
+        "revised_prompt": image.revised_prompt,
+    }
+
+
+def _request(request: ImageRequest, base_url: str) -> dict[str, Any]:
+    return {
+        "method": "POST",
+        "url": f"{base_url.rstrip('/')}/{request.route}",
+        "fields": request.fields,
+        "files": [_file(part) for part in request.files],
+    }
+
+
+def _file(part: FilePart) -> dict[str, Any]:
+    import hashlib  # noqa: PLC0415 - for a dry run only
+
+    upload = part.upload
+    return {
+        "field": part.field,
+        "filename": upload.filename,
+        "type": upload.media_type,
+        "bytes": len(upload.data),
+        "width": upload.width,
+        "height": upload.height,
+        "sha256": hashlib.sha256(upload.data).hexdigest(),
+    }
+
+
+def _show_request(console: Console, request: ImageRequest, base_url: str) -> None:
+    shown = _request(request, base_url)
+    console.out(f"{shown['method']} {shown['url']}")
+    for name, value in request.fields.items():
+        console.out(f"  {name}: {value if isinstance(value, str) else json.dumps(value)}")
+    for file in shown["files"]:
+        size = f"{file['width']}x{file['height']}, {file['bytes']:,} bytes"
+        console.out(f"  {file['field']}: {file['filename']} ({file['type']}, {size})")
+
+
+def _dumped(shown: dict[str, Any]) -> str:
+    """Return the document in ASCII: no terminal and no locale can spoil it."""
+    return json.dumps(shown, indent=2)

@@ -1,0 +1,356 @@
+"""The order of the steps, and nothing else: prepare → reserve → send → save.
+
+Requests run in daemon threads, so that Ctrl-C ends a run at once even while a worker waits in a read. Each worker
+saves what it got before it takes the next request; the main thread only waits, and can be interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import queue
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from imagecli import catalog
+from imagecli.dialects.openai import EDITS, VARIATIONS, build
+from imagecli.errors import ExitCode, Failure, ImagecliError, Interrupted, PartialResult, UnknownOutcome, UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from imagecli.client.answer import Answer
+    from imagecli.client.http import Client
+    from imagecli.images.source import Picture
+    from imagecli.output import Sink, Transform
+    from imagecli.schema import GeneratedImage, Geometry, ImageRequest, InputRules, Result, Task, Upload
+
+_NO_SUCH_ROUTE = frozenset({404, 405, 501})
+_POINTLESS_TO_GO_ON = frozenset({ExitCode.MONEY, ExitCode.AUTH, ExitCode.CONTENT_POLICY, ExitCode.USAGE})
+# With several requests and no image, the first error of these, in this order, decides the exit code.
+_ORDER = (
+    ExitCode.MONEY,
+    ExitCode.AUTH,
+    ExitCode.CONTENT_POLICY,
+    ExitCode.USAGE,
+    ExitCode.UNAVAILABLE,
+    ExitCode.FAILURE,
+)
+_SAVING_GRACE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The files of a request, ready to be sent, and what is needed to undo the fit."""
+
+    images: tuple[Upload, ...] = ()
+    mask: Upload | None = None
+    geometry: Geometry | None = None
+    original: Picture | None = None
+
+
+@dataclass(slots=True)
+class Job:
+    """One request of a run, and the numbers of the images that it is for."""
+
+    index: int
+    request: ImageRequest
+    numbers: tuple[int, ...]
+    state: str = "preparing"
+    paid: bool = False
+    """Whether an answer has arrived that is still being saved."""
+
+
+class Run:
+    """One task on its way through the steps. `result` is true at any moment, also when it is interrupted."""
+
+    def __init__(
+        self,
+        task: Task,
+        result: Result,
+        *,
+        report: Callable[[int, str, float | None], None] = lambda _index, _state, _seconds: None,
+    ) -> None:
+        """Take the task, the result to fill, and whom to tell what each request is doing."""
+        self.task = task
+        self.result = result
+        self._report = report
+        self._lock = threading.Lock()
+        self._jobs: list[Job] = []
+        self._highest = task.count
+        """The highest number of an image; a server may send more than it was asked for."""
+        self._finished: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        self._stopped = False
+
+    # Step 1: prepare
+
+    def prepare(self, route: str) -> Pictures:
+        """Make the inputs what `route` takes.
+
+        Raises:
+            UsageProblem: a file is no picture, or a mask does not fit.
+        """
+        task = self.task
+        if not task.inputs:
+            return Pictures()
+        from imagecli.images.prepare import has_transparency, prepare, prepare_with_mask  # noqa: PLC0415 - Pillow
+
+        rules = self._rules(route)
+        self._report(0, "preparing", None)
+        (first, *others), mask = task.inputs, task.mask
+        if route == EDITS and rules.square and mask is None and not has_transparency(first):
+            raise UsageProblem(
+                f"{task.model.name} edits what a mask or the picture's own transparency opens, and there is neither",
+                hint="Give --mask FILE (transparent or white where the picture may change), or another model with -m.",
+            )
+        if mask is None:
+            prepared, mask_upload = prepare(first, rules, task.fit), None
+        else:
+            prepared, mask_upload = prepare_with_mask(first, mask, rules, task.fit)
+        made = [prepared, *(prepare(picture, rules, task.fit) for picture in others)]
+        for one in made:
+            self.warn(*one.warnings)
+            self.result.notes += [f"{one.upload.filename}: {note}" for note in one.notes]
+        return Pictures(tuple(one.upload for one in made), mask_upload, prepared.geometry, first)
+
+    def _rules(self, route: str) -> InputRules:
+        model = self.task.model
+        rules = model.variation_rules() if route == VARIATIONS else model.inputs
+        size = catalog.parse_size(str(self.task.fields.get("size")))
+        if rules.square and size and size[0] == size[1]:
+            rules = replace(rules, max_side=size[0])
+        return rules
+
+    # Step 2: the requests
+
+    def requests(self, route: str, pictures: Pictures, numbers: Sequence[int]) -> list[Job]:
+        """Share the images out over as few requests as the model allows."""
+        most = self.task.model.count_per_request(self.task.fields.get("format"))
+        shares = [tuple(numbers[start : start + most]) for start in range(0, len(numbers), most)]
+        self._jobs = [
+            Job(index, build(self.task, route, len(share), pictures.images, pictures.mask), share)
+            for index, share in enumerate(shares)
+        ]
+        return self._jobs
+
+    def request_hash(self) -> str:
+        """Return eight hex digits that stand for what is sent."""
+        digest = hashlib.sha256()
+        for job in self._jobs:
+            digest.update(json.dumps([job.request.route, job.request.fields], sort_keys=True).encode())
+            for part in job.request.files:
+                digest.update(part.upload.data)
+        return digest.hexdigest()[:8]
+
+    # Step 3 and 4: send and save
+
+    def send(self, client: Client, sink: Sink, pictures: Pictures, numbers: Sequence[int], jobs: int) -> None:
+        """Send and save everything; what is missing in the end is in `result.failures`, and why in `result.error`.
+
+        An interrupt (Ctrl-C, a signal) ends it too, after what had arrived is saved.
+        """
+        for attempt, route in enumerate(self.task.routes):
+            if attempt:
+                pictures = self.prepare(route)
+                self.result.notes.append("the server has no variations, so this is an edit with a prompt of imagecli's")
+            self.result.route = route
+            self.result.failures.clear()
+            self._stopped = False
+            self._go(client, sink, self.requests(route, pictures, numbers), self._transform(pictures), jobs)
+            if self.result.error is not None:
+                return
+            if not self._has_no_route():
+                break
+        self._conclude()
+
+    def _has_no_route(self) -> bool:
+        """Tell whether the server does not know the route at all."""
+        errors = list(self.result.failures.values())
+        return (
+            bool(errors)
+            and not self.result.images
+            and all(error.http_status in _NO_SUCH_ROUTE and error.code != "model_not_found" for error in errors)
+        )
+
+    def _go(self, client: Client, sink: Sink, todo: list[Job], transform: Transform | None, jobs: int) -> None:
+        waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        for job in todo:
+            waiting.put(job)
+        workers = min(jobs, len(todo))
+        for _ in range(workers):
+            threading.Thread(target=self._work, args=(client, sink, waiting, transform), daemon=True).start()
+        try:
+            for _ in range(workers):
+                if (trouble := self._finished.get()) is not None:
+                    raise trouble
+        except (KeyboardInterrupt, Interrupted) as interrupt:
+            self._interrupted(interrupt, client)
+
+    def _work(self, client: Client, sink: Sink, waiting: queue.SimpleQueue[Job], transform: Transform | None) -> None:
+        trouble: BaseException | None = None
+        try:
+            while not self._stopped:
+                try:
+                    job = waiting.get_nowait()
+                except queue.Empty:
+                    break
+                self._do(client, sink, job, transform)
+        except BaseException as error:  # noqa: BLE001 - a bug must reach the main thread and look like one
+            trouble = error
+        self._finished.put(trouble)
+
+    def _do(self, client: Client, sink: Sink, job: Job, transform: Transform | None) -> None:
+        def watch(state: str, seconds: float | None) -> None:
+            job.state = state
+            self._report(job.index, state, seconds)
+
+        try:
+            answer = client.post(job.request, watch)
+        except ImagecliError as error:
+            self._fail(job.numbers, error)
+            watch("failed", None)
+            return
+        job.paid = True
+        try:
+            watch("saving", None)
+            self._save(client, sink, job, answer, transform)
+        finally:
+            job.paid = False
+        watch("done", None)
+
+    def _fail(self, numbers: Sequence[int], error: ImagecliError) -> None:
+        with self._lock:
+            for n in numbers:
+                self.result.failures[n] = error
+            if error.request_id and error.request_id not in self.result.request_ids:
+                self.result.request_ids.append(error.request_id)
+            if error.exit_code in _POINTLESS_TO_GO_ON:
+                self._stopped = True
+
+    def _save(self, client: Client, sink: Sink, job: Job, answer: Answer, transform: Transform | None) -> None:
+        """Save every image of an answer, more than were asked for too; the answer is kept if one can't be."""
+        with self._lock:
+            if answer.request_id:
+                self.result.request_ids.append(answer.request_id)
+            self.result.usage = _sum(self.result.usage, answer.usage)
+        numbers = list(job.numbers)
+        if extra := len(answer.items) - len(numbers):
+            if extra > 0:
+                self.warn(f"the server sent {len(answer.items)} images for the {len(numbers)} that were asked for")
+                with self._lock:
+                    numbers += range(self._highest + 1, self._highest + 1 + extra)
+                    self._highest += extra
+            for n in numbers[len(answer.items) :]:
+                short = f"the server sent {len(answer.items)} of {len(numbers)} images"
+                self._fail((n,), Failure(short, hint="Run it again for the rest.", request_id=answer.request_id))
+        troubles: list[Failure] = []
+        for n, item in zip(numbers, answer.items, strict=False):
+            try:
+                if item is None:
+                    raise Failure("the server sent an empty entry in the place of an image")
+                image = sink.save(n, client.fetch(item, answer), transform, self.warn)
+                self._add(replace(image, revised_prompt=item.revised_prompt))
+            except ImagecliError as error:
+                trouble = Failure(error.message, hint=error.hint, request_id=answer.request_id)
+                self._fail((n,), trouble)
+                troubles.append(trouble)
+        kept = answer.spool.keep() if troubles else None
+        for trouble in troubles:
+            trouble.saved_response = kept
+        answer.discard()
+
+    def _add(self, image: GeneratedImage) -> None:
+        with self._lock:
+            self.result.images.append(image)
+            self.result.images.sort(key=lambda one: one.n)
+
+    def _transform(self, pictures: Pictures) -> Transform | None:
+        """Return what undoes the fit on a result, None where there is nothing to undo."""
+        geometry, original = pictures.geometry, pictures.original
+        if geometry is None or original is None:
+            return None
+        mode = self.task.restore or ("aspect" if geometry.padded else "none")
+        if mode == "none":
+            return None
+
+        def undo(data: bytes) -> bytes:
+            from imagecli.images.restore import restore  # noqa: PLC0415 - Pillow
+
+            return restore(data, geometry, mode, original)
+
+        return undo
+
+    def warn(self, *texts: str) -> None:
+        """Collect warnings, each once."""
+        with self._lock:
+            self.result.warnings += [text for text in texts if text not in self.result.warnings]
+
+    # How it ended
+
+    def _interrupted(self, interrupt: BaseException, client: Client) -> None:
+        """Give answers that have arrived the time to be saved, and say of what was in flight that it may be billed."""
+        self._stopped = True
+        until = time.monotonic() + _SAVING_GRACE_S
+        while any(job.paid for job in self._jobs) and time.monotonic() < until:
+            time.sleep(0.02)
+        there = {image.n for image in self.result.images}
+        code = interrupt.exit_code if isinstance(interrupt, Interrupted) else ExitCode.INTERRUPTED
+        in_flight = [job for job in self._jobs if job.state in {"uploading", "waiting", "receiving"}]
+        billed = f"; {len(in_flight)} request(s) in flight may have been billed" if in_flight else ""
+        error = Interrupted(f"interrupted{billed}", hint="Run it again with -o and --skip-existing for the rest.")
+        error.exit_code = code
+        error.saved_response = client.abandon()
+        for job in self._jobs:
+            for n in job.numbers:
+                if n not in there and n not in self.result.failures:
+                    lost = job in in_flight
+                    self.result.failures[n] = (
+                        UnknownOutcome("interrupted in flight: it may have been billed") if lost else error
+                    )
+        self.result.error = error
+
+    def _conclude(self) -> None:
+        """Fill up the failures of requests that were not sent any more, and decide what the run's error is."""
+        result = self.result
+        if not result.failures:
+            return
+        there = {image.n for image in result.images}
+        errors = [result.failures[n] for n in sorted(result.failures)]
+        decisive = next((error for error in errors if error.exit_code in _POINTLESS_TO_GO_ON), errors[0])
+        for job in self._jobs:
+            for n in job.numbers:
+                if n not in there:
+                    result.failures.setdefault(n, decisive)
+        errors = [result.failures[n] for n in sorted(result.failures)]
+        unknown = next((error for error in errors if error.exit_code == ExitCode.UNKNOWN_OUTCOME), None)
+        if unknown is not None:
+            result.error = unknown
+        elif result.images:
+            result.error = _partial(result, errors[0])
+        else:
+            result.error = min(errors, key=lambda error: _ORDER.index(ExitCode(error.exit_code)))
+
+
+def _partial(result: Result, first: ImagecliError) -> PartialResult:
+    missing, there = len(result.failures), len(result.images)
+    return PartialResult(
+        f"{missing} of {missing + there} images {'is' if missing == 1 else 'are'} missing: {first.message}",
+        hint="Run it again with -o and --skip-existing for the rest.",
+        http_status=first.http_status,
+        code=first.code,
+        param=first.param,
+        type=first.type,
+        request_id=first.request_id,
+        saved_response=first.saved_response,
+    )
+
+
+def _sum(one: Any, other: Any) -> Any:  # noqa: ANN401 - usage is whatever the server counts
+    """Add up the usage of two answers, key by key."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {key: _sum(one.get(key), other.get(key)) for key in {**one, **other}}
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        return one + other
+    return other if one is None else one

@@ -1,0 +1,170 @@
+"""The progress line: what it says, where it is drawn, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import struct
+import subprocess
+import termios
+from itertools import pairwise
+
+import pexpect
+import pytest
+from pseudo_terminal import command, environment, run, screen
+
+ONE = """
+with console.progress(1) as progress:
+    progress.update(0, "uploading", "3.1 MB")
+    time.sleep(0.3)
+    progress.update(0, "waiting")
+    time.sleep(0.5)
+    progress.update(0, "waiting")
+    time.sleep(0.8)
+    progress.update(0, "saving")
+    time.sleep(0.3)
+"""
+SHORT = """
+with console.progress(4) as progress:
+    for n in range(3):
+        progress.update(n, "waiting", "unseen")
+    time.sleep(0.25)
+"""
+FOUR = """
+with console.progress(4) as progress:
+    for n in range(3):
+        progress.update(n, "waiting")
+    time.sleep(0.3)
+    progress.update(1, "done")
+    progress.update(2, "retrying in 3 s")
+    time.sleep(1)
+    progress.update(3, "uploading")
+    time.sleep(0.3)
+"""
+
+
+def frames(text):
+    """Return each state of the line that was drawn, without the spinner."""
+    drawn = re.findall(r"\r([^\r\x1b]+)\x1b\[K", text)
+    return list(dict.fromkeys(line[2:] for line in drawn))
+
+
+def test_one_request_shows_its_stage_and_how_long_it_waits():
+    session = run(ONE)
+    assert frames(session.text) == ["uploading (3.1 MB)", "waiting", "waiting 1 s", "saving"]
+    assert session.screen == []
+    assert session.stdout == b""
+    spinners = re.findall(r"\r(.) ", session.text)
+    assert 10 <= len(spinners) <= 20  # about ten times a second
+    assert all(a != b for a, b in pairwise(spinners))
+
+
+def test_several_requests_show_as_several():
+    assert frames(run(FOUR).text) == [
+        "4 requests: 3 waiting, 1 queued",
+        "4 requests: 1 done, 1 waiting, 1 retrying in 3 s, 1 queued",
+        "4 requests: 1 done, 1 waiting 1 s, 1 retrying in 3 s, 1 queued",
+        "4 requests: 1 done, 1 uploading, 1 waiting 1 s, 1 retrying in 3 s",
+    ]
+
+
+def test_what_is_over_at_once_draws_nothing():
+    assert run("with console.progress(1) as p: p.update(0, 'waiting')").terminal == b""
+
+
+@pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"CI": "true"}, {"VERBOSITY": "-1"}])
+def test_nothing_is_drawn_where_nobody_wants_it(env):
+    assert run(SHORT, env=env).terminal == b""
+
+
+@pytest.mark.parametrize("env", [{"CI": "false"}, {"CI": "", "NO_COLOR": "1"}])
+def test_it_is_drawn_all_the_same(env):
+    assert frames(run(SHORT, env=env).text) == ["4 requests: 3 waiting, 1 queued"]
+
+
+def test_off_the_terminal_nothing_is_drawn():
+    done = subprocess.run(command(SHORT), env=environment({"FORCE_COLOR": "1"}), capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+@pytest.mark.parametrize(("env", "spinner"), [({}, "⠋"), ({"LANG": "C"}, "|")])
+def test_the_spinner_is_one_that_the_locale_has(env, spinner):
+    assert f"\r{spinner} 4 requests" in run(SHORT, env=env).text
+
+
+def test_rich_is_not_imported_for_it():
+    assert run(SHORT + "print(*{'rich', 'PIL'} & set(sys.modules))").stdout == b"\n"
+
+
+def test_what_is_said_meanwhile_stands_on_lines_of_its_own():
+    code = """
+with console.progress(1) as progress:
+    progress.update(0, "waiting")
+    time.sleep(0.25)
+    console.warn("careful")
+    time.sleep(0.25)
+    console.out("cat.png")
+    time.sleep(0.25)
+"""
+    session = run(code, streams="stdin stdout stderr")
+    assert session.screen == ["imagecli: warning: careful", "cat.png"]
+    assert screen(session.text.partition("careful\n")[2].partition("cat.png")[0]) == []
+
+
+def test_a_long_line_is_cut_to_the_window():
+    assert frames(run(SHORT, window=(24, 20, 0, 0)).text) == ["4 requests: 3 wai"]
+
+
+def test_wide_characters_count_twice():
+    code = SHORT.replace("progress(4)", "progress(1)").replace("unseen", "猫" * 20)
+    assert frames(run(code, window=(24, 30, 0, 0)).text) == ["waiting (" + "猫" * 9]
+
+
+def test_the_line_follows_the_window():
+    def narrow(terminal, written):
+        if b"queued" in written:
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 20, 0, 0))
+
+    lines = frames(run(SHORT, react=narrow).text)
+    assert lines == ["4 requests: 3 waiting, 1 queued", "4 requests: 3 wai"]
+
+
+def test_an_error_leaves_a_clean_line():
+    session = run(SHORT + "    console.error('refused')\n    raise SystemExit(3)")
+    assert session.screen == ["imagecli: error: refused"]
+    assert session.code == 3
+
+
+def test_ctrl_c_leaves_a_clean_line():
+    code = """
+try:
+    with console.progress(1) as progress:
+        progress.update(0, "waiting")
+        time.sleep(9)
+except KeyboardInterrupt:
+    console.error("stopped")
+    sys.exit(130)
+"""
+    program, *arguments = command(code)
+    child = pexpect.spawn(program, arguments, env=environment(), encoding="utf-8", timeout=5)
+    child.expect("waiting")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert screen(("waiting" + child.before).replace("\r\n", "\n")) == ["imagecli: error: stopped"]
+    assert child.exitstatus == 130
+
+
+def test_nothing_is_drawn_from_the_background(tmp_path):
+    """It would run into the shell's prompt; and under `stty tostop` the first frame would stop a paid request."""
+    program, _, code = command(SHORT + "os._exit(7)")
+    (tmp_path / "run.py").write_text(code)
+    shell = pexpect.spawn(
+        "bash", ["--norc", "--noprofile"], env=environment({"PS1": "> "}), encoding="utf-8", timeout=5
+    )
+    shell.expect("> ")
+    shell.sendline(f"stty tostop; {program} {tmp_path / 'run.py'} & wait -n; echo ended with $?.")
+    shell.expect(r"ended with (\d+)\.")
+    shell.close()
+    assert shell.match[1] == "7"
+    assert "requests" not in shell.before
