@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
-from imagecli import __version__
-from imagecli.errors import ExitCode, ImagecliError, Interrupted, UsageProblem
+from imagecli import TYPE_CHECKING, __version__
+
+if TYPE_CHECKING:
+    from imagecli.errors import ImagecliError, UsageProblem
 
 _COMMANDS = frozenset({"gen", "edit", "vary", "config", "serve"})
 
 
 def run() -> None:
-    """Run the command line of this process and exit with its code."""
-    sys.exit(main(sys.argv[1:]))
+    """Run the command line of this process and exit with its code.
+
+    At once: taking the interpreter down in good order takes as long as `--version`, and could wait for a worker that
+    waits for a server. Everything that was said or saved is out by now.
+    """
+    code = main(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            continue
+    os._exit(code)
 
 
 def main(argv: list[str]) -> int:
@@ -22,9 +35,11 @@ def main(argv: list[str]) -> int:
         # Answered before Typer is imported: that would take five times as long.
         try:
             print(f"imagecli {__version__}", flush=True)  # noqa: T201 - the console is not needed for a line
-        except OSError:
+        except OSError:  # nobody listens
             sys.stdout = None
-        return ExitCode.OK
+        return 0
+    from imagecli.errors import ImagecliError, Interrupted  # noqa: PLC0415 - after --version
+
     # Nothing that is imported from here on is garbage; looking for it would cost a quarter of the start-up.
     gc.disable()
     try:
@@ -48,26 +63,28 @@ def _invoke(argv: list[str]) -> int:
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     try:
         command = typer.main.get_command(app)
-        with command.make_context("imagecli", list(argv)) as context:
+        with command.make_context("imagecli", list(argv) or ["--help"]) as context:
             command.invoke(context)
     except typer.Exit as done:
         return done.exit_code
     except usage_error as error:
-        raise _as_usage_problem(error) from None
-    return ExitCode.OK
+        raise _as_usage_problem(argv, error) from None
+    return 0
 
 
-def _as_usage_problem(error: BaseException) -> UsageProblem:
+def _as_usage_problem(argv: list[str], error: BaseException) -> UsageProblem:
     """Say in our words what Typer found wrong with the command line."""
+    from imagecli.errors import UsageProblem  # noqa: PLC0415 - after --version
+
     message = error.format_message().rstrip(".")  # type: ignore[attr-defined] # of Typer's own copy of click
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "imagecli"
-    return UsageProblem(message[:1].lower() + message[1:], hint=f"See {path} --help.")
+    command = f" {argv[0]}" if argv[0] in _COMMANDS else ""
+    return UsageProblem(message[:1].lower() + message[1:], hint=f"See imagecli{command} --help.")
 
 
 def _told(argv: list[str], error: ImagecliError) -> int:
     """Tell what ended the run before it had a result, and return the exit code."""
     from imagecli.context import open_console  # noqa: PLC0415 - after --version
+    from imagecli.errors import ImagecliError  # noqa: PLC0415 - the same
     from imagecli.terminal import report  # noqa: PLC0415 - the same
 
     flags = argv[: argv.index("--")] if "--" in argv else argv
@@ -86,6 +103,8 @@ def _told(argv: list[str], error: ImagecliError) -> int:
 def _catch_signals() -> None:
     """Let SIGTERM and SIGHUP end a run as Ctrl-C does, where they are not ignored (nohup)."""
     import signal  # noqa: PLC0415 - after --version
+
+    from imagecli.errors import Interrupted  # noqa: PLC0415 - the same
 
     def end(number: int, _frame: object) -> None:
         raise Interrupted.by_signal(number)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from imagecli import context
-from imagecli.config.keys import make_key, require_key
-from imagecli.config.settings import load
+from imagecli.config.keys import check_transport, make_key, require_key
+from imagecli.config.settings import SETTINGS, load
 from imagecli.config.values import Origin
 from imagecli.errors import UsageProblem
 from imagecli.images.source import Picture, open_picture, read_picture
@@ -156,7 +156,12 @@ class ImageClient:
 
     def _run(self, command: Command, options: dict[str, Any], **asked: Any) -> Images:  # noqa: ANN401 - Asker.task's
         params = options.pop("params", None) or {}
+        if unknown := options.keys() - SETTINGS.keys():
+            raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
         settings = load(self._flags | options)
+        if self._key is not None:
+            check_transport(settings.profile, self._key.origin)
+            settings = replace(settings, warnings=[w for w in settings.warnings if w != settings.profile.key_withheld])
         asker = Asker(command, settings)
         task = asker.task(params=params, **asked)
         result = Result(command, settings.profile.name, task.model.name)

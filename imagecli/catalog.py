@@ -151,8 +151,7 @@ def _free_size_trouble(text: str) -> str:
 @cache
 def _tables() -> dict[str, Any]:
     with open(os.path.join(os.path.dirname(__file__), "catalog.toml"), "rb") as file:
-        tables: dict[str, Any] = tomllib.load(file)
-    return tables
+        return tomllib.load(file)
 
 
 @cache
@@ -162,9 +161,9 @@ def _row(name: str) -> Model:
 
 def _merged(name: str) -> dict[str, Any]:
     """Return the table of a model with those that it is `like` beneath it."""
-    table = _tables()["models"][name]
+    table: dict[str, Any] = _tables()["models"][name]
     if "like" not in table:
-        return dict(table)
+        return table
     below = _merged(table["like"])
     return below | table | {"values": below["values"] | table.get("values", {})}
 

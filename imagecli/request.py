@@ -77,6 +77,7 @@ class Asker:
             prompt=sent,
             subject=subject,
             fields=self._fields(),
+            typed=frozenset(name for name in FIELDS if (value := self._settings.get(name)) and value.origin.typed),
             params=check_params(params or {}),
             count=cast("int", count.value) if count else 1,
             count_asked=count is not None,

@@ -135,6 +135,8 @@ class Task:
     """What a default file name is made from: the prompt as typed, or the input's name."""
     fields: Fields
     """Flag name → value ("size", "format", …): only what was asked for."""
+    typed: frozenset[str]
+    """Of these, what was typed as a flag; the rest comes from the config, or a format from the output's name."""
     params: Fields
     """Other fields of the request, under the wire's names."""
     count: int

@@ -18,7 +18,9 @@ from PIL import Image
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
 
 
-def picture(size: tuple[int, int] = (64, 48), colour: Any = (200, 40, 40), kind: str = "PNG", mode: str = "RGB") -> bytes:
+def picture(
+    size: tuple[int, int] = (64, 48), colour: Any = (200, 40, 40), kind: str = "PNG", mode: str = "RGB"
+) -> bytes:
     """Return the bytes of a plain picture."""
     stream = io.BytesIO()
     Image.new(mode, size, colour).save(stream, kind)

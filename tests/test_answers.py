@@ -155,7 +155,9 @@ def test_a_download_follows_five_redirects_and_no_more(imagecli, server):
 def test_a_public_apis_url_that_leads_inside_is_refused(imagecli, server):
     """The server stands as the proxy of a public API, whose answer names a loopback address."""
     server.answer = lambda reply, request: (
-        reply.json({"data": [{"url": f"{server.origin}/inside.png"}]}) if request.method == "POST" else reply.send(PICTURE)
+        reply.json({"data": [{"url": f"{server.origin}/inside.png"}]})
+        if request.method == "POST"
+        else reply.send(PICTURE)
     )
     ran = imagecli("gen", "cat", "--base-url", "http://api.example.com/v1", env={"HTTP_PROXY": server.origin})
     assert ran.code == 1
@@ -192,7 +194,9 @@ def test_a_large_answer_takes_little_memory(server):
         "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], file=sys.stderr); sys.exit(code)"
     )
     arguments = ["gen", "cat", "-n", "3", "--base-url", server.url, "-o", "cat.png"]
-    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=_env(), check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=_env(), check=False
+    )
     assert done.returncode == 0, done.stderr
     assert Path("cat-3.png").read_bytes() == large
     assert int(done.stderr.split()[-1]) < 64_000, "kilobytes at the peak"

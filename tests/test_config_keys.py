@@ -7,26 +7,21 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from config_running import FAKE_KEYRING, ROOT, SECRET
 
 from imagecli.config import key_command
 from imagecli.config.keys import find_key, key_ahead, locate_key
 from imagecli.config.settings import load
 from imagecli.errors import AuthProblem
 
-ROOT = Path(__file__).parents[1]
-SECRET = "sk-S3cr3t/+="  # noqa: S105 - made up
-
-FAKE = ROOT / "tests" / "fake_keyring"
-
 
 @pytest.fixture
 def keyring(tmp_path, monkeypatch):
     """Stand in for the keyring package."""
     monkeypatch.setenv("FAKE_KEYRING", str(tmp_path / "keyring.json"))
-    monkeypatch.syspath_prepend(str(FAKE))
+    monkeypatch.syspath_prepend(str(FAKE_KEYRING))
     monkeypatch.delitem(sys.modules, "keyring", raising=False)
     yield importlib.import_module("keyring")
     monkeypatch.delitem(sys.modules, "keyring")
@@ -131,9 +126,9 @@ def test_a_key_that_could_not_be_sent_is_refused_without_showing_it(config, monk
 
 
 def test_a_commands_first_line_is_the_key(config):
-    config(command(f"print(\"  {SECRET}\\r\\nuser: me\\n\" * 10000)"))
+    config(command(f'print("  {SECRET}\\r\\nuser: me\\n" * 10000)'))
     assert find_key(load({}).profile).reveal() == SECRET
-    config('api_key_cmd = "printf %s \'a b\'"\n')
+    config("api_key_cmd = \"printf %s 'a b'\"\n")
     with pytest.raises(AuthProblem, match="has white space inside"):
         find_key(load({}).profile)
     config('api_key_cmd = "echo $HOME;id"\n')
@@ -143,7 +138,10 @@ def test_a_commands_first_line_is_the_key(config):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (command(f"import sys; print('{SECRET}'); sys.stderr.write('{SECRET}'); sys.exit(3)"), "failed with exit code 3"),
+        (
+            command(f"import sys; print('{SECRET}'); sys.stderr.write('{SECRET}'); sys.exit(3)"),
+            "failed with exit code 3",
+        ),
         (command("import os; os.kill(os.getpid(), 9)"), "failed with exit code -9"),
         (command("print()"), "is empty"),
         (command("pass"), "is empty"),
@@ -169,13 +167,13 @@ def test_a_command_that_fails_is_exit_4_and_its_output_is_not_shown(config, capf
     [
         "import time; time.sleep(60)",
         "import os, time; os.close(1); time.sleep(60)",
-        "while True: print(\"x\" * 1000)",
-        "import subprocess; subprocess.Popen([\"sleep\", \"3\"])",
+        'while True: print("x" * 1000)',
+        'import subprocess; subprocess.Popen(["sleep", "3"])',
     ],
 )
 def test_a_command_has_30_seconds_and_no_more(config, monkeypatch, code):
-    assert key_command._SECONDS == 30
-    monkeypatch.setattr(key_command, "_SECONDS", 0.5)
+    assert key_command.SECONDS == 30
+    monkeypatch.setattr(key_command, "SECONDS", 0.5)
     config(command(code))
     begun = time.monotonic()
     with pytest.raises(AuthProblem, match="gave no key within"):
@@ -184,12 +182,14 @@ def test_a_command_has_30_seconds_and_no_more(config, monkeypatch, code):
 
 
 def test_a_command_is_not_given_our_standard_input(config):
-    config(command("import sys; print(f\"read{len(sys.stdin.read())}\")"))
+    config(command('import sys; print(f"read{len(sys.stdin.read())}")'))
     code = (
         "import sys; from imagecli.config.settings import load; from imagecli.config.keys import find_key\n"
         "print(find_key(load({}).profile).reveal(), sys.stdin.read())"
     )
-    done = subprocess.run([sys.executable, "-c", code], input="a picture", capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code], input="a picture", capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert done.stdout == "read0 a picture\n"
 
 

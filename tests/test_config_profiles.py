@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -67,7 +68,7 @@ PLACES = [
 @pytest.mark.parametrize("by_flag", [True, False])
 @pytest.mark.parametrize(("environment", "file", "override", "environment_key_goes", "file_key_goes"), PLACES)
 def test_a_key_goes_only_where_it_was_given_for(
-    config, monkeypatch, environment, file, override, environment_key_goes, file_key_goes, by_flag
+    config, monkeypatch, *, environment, file, override, environment_key_goes, file_key_goes, by_flag
 ):
     if environment:
         monkeypatch.setenv("OPENAI_BASE_URL", environment)
@@ -100,7 +101,9 @@ def test_a_key_goes_only_where_it_was_given_for(
 def test_what_is_said_where_a_key_is_held_back(config, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", ENV_KEY)
     _, _, warnings = sent({"base_url": "https://o.test:8443/v1"})
-    assert warnings == ["no key is sent to https://o.test:8443: the keys of profile openai belong to https://api.openai.com"]
+    assert warnings == [
+        "no key is sent to https://o.test:8443: the keys of profile openai belong to https://api.openai.com"
+    ]
     config('[profiles.openai]\nbase_url = "https://f.test/v1"\n')
     _, _, warnings = sent()
     assert warnings == ["OPENAI_API_KEY is not sent to https://f.test: it belongs to https://api.openai.com"]
@@ -141,6 +144,8 @@ def test_organization_and_project_stay_with_the_key_of_the_environment(config, m
     monkeypatch.setenv("OPENAI_BASE_URL", "https://b.test")
     elsewhere = load({}).profile
     assert (elsewhere.organization, elsewhere.project) == ("org-1", "proj-1")
+    elsewhere = load({"base_url": "https://f.test"}).profile
+    assert (elsewhere.organization, elsewhere.project) == (None, None)
 
 
 def test_a_profile_has_its_own_organization_and_project(config):
@@ -152,14 +157,17 @@ def test_a_profile_has_its_own_organization_and_project(config):
 
 def test_what_could_not_stand_in_a_header_is_refused(monkeypatch):
     monkeypatch.setenv("OPENAI_ORG_ID", "org\nX-Evil: 1")
-    with pytest.raises(UsageProblem, match="^OPENAI_ORG_ID can't be sent"):
+    with pytest.raises(UsageProblem, match=r"^OPENAI_ORG_ID can't be sent"):
         load({})
 
 
 def test_the_sandbox_takes_no_key_and_leads_nowhere(config, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", ENV_KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", "https://b.test")
-    config(f'[profiles.sandbox]\nbase_url = "https://a.test"\napi_key = "{FILE_KEY}"\napi_key_env = "OPENAI_API_KEY"\n')
+    config(
+        f'[profiles.sandbox]\nbase_url = "https://a.test"\ndialect = "none"\n'
+        f'api_key = "{FILE_KEY}"\napi_key_env = "OPENAI_API_KEY"\n'
+    )
     settings = load({"profile": "sandbox"})
     assert settings.profile.sandbox
     assert settings.profile.base_url == "http://sandbox.localhost/v1"
@@ -230,21 +238,18 @@ BAD_URLS = [
 
 
 @pytest.mark.parametrize("url", BAD_URLS)
-def test_a_base_url_that_is_none_is_refused_without_repeating_it(config, monkeypatch, url):
+def test_a_base_url_that_is_none_is_refused_without_repeating_it(config, url):
     for place, flags, variable in [
         ("--base-url", {"base_url": url}, None),
         ("IMAGECLI_BASE_URL", {}, "IMAGECLI_BASE_URL"),
         ("OPENAI_BASE_URL", {}, "OPENAI_BASE_URL"),
     ]:
-        with monkeypatch.context() as patch, pytest.raises(UsageProblem) as caught:
-            if variable:
-                patch.setenv(variable, url)
-            load(flags)
+        environ = {variable: url} if variable else {}
+        with pytest.raises(UsageProblem) as caught:
+            load(flags, environ)
         assert caught.value.message.startswith(place)
         assert "sk-secret" not in f"{caught.value.message}{caught.value.hint}"
         assert caught.value.message.isprintable()
-    import json
-
     config(f"[profiles.office]\nbase_url = {json.dumps(url)}\n")
     with pytest.raises(UsageProblem) as caught:
         load({"profile": "office"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -85,8 +86,6 @@ def test_the_nearest_source_wins_in_each_combination(name, config):
 
 
 def _toml(text):
-    import tomllib
-
     return tomllib.loads(f"v = {text}")["v"]
 
 
@@ -140,7 +139,7 @@ def test_an_empty_variable_is_no_variable(monkeypatch):
         ("IMAGECLI_COUNT", "0", "a whole number from 1 to 10, not 0"),
         ("IMAGECLI_COUNT", "11", "a whole number from 1 to 10"),
         ("IMAGECLI_COUNT", "1_0", "a whole number from 1 to 10, not '1_0'"),
-        ("IMAGECLI_COUNT", "٣", "a whole number from 1 to 10"),  # noqa: RUF001 - a digit of another script is the point
+        ("IMAGECLI_COUNT", "٣", "a whole number from 1 to 10"),
         ("IMAGECLI_COUNT", "9" * 5000, "a whole number from 1 to 10"),
         ("IMAGECLI_COMPRESSION", "101", "a whole number from 0 to 100"),
         ("IMAGECLI_JOBS", "0", "a whole number from 1 to 64"),
@@ -225,7 +224,7 @@ def test_a_path_may_be_any_bytes_and_in_the_file_begins_at_home(config, home):
         ("[profiles.a]\nallow_http = 1", "[profiles.a] allow_http", "true or false"),
         ("[profiles.a]\napi_key_cmd = []", "[profiles.a] api_key_cmd", "a command"),
         ('[profiles.a]\napi_key_cmd = ["sk-1", 2]', "[profiles.a] api_key_cmd", "a command"),
-        ("[profiles.a]\napi_key_cmd = \"echo 'sk-1\"", "[profiles.a] api_key_cmd", "a command"),
+        ('[profiles.a]\napi_key_cmd = "echo \'sk-1"', "[profiles.a] api_key_cmd", "a command"),
         ('[profiles.a]\napi_key_env = "sk-1"', "[profiles.a] api_key_env", "name of an environment variable"),
         ("[profiles.a]\napi_key = 3", "[profiles.a] api_key", "text"),
         ("models = 3", "models", "a table"),
@@ -316,7 +315,9 @@ def test_control_characters_of_the_file_are_not_shown(config):
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o602])
-@pytest.mark.parametrize("text", ['[profiles.a]\napi_key = "sk-1"', '[defaults]\n"API-Key" = "sk-1"', 'apikey = "sk-1"'])
+@pytest.mark.parametrize(
+    "text", ['[profiles.a]\napi_key = "sk-1"', '[defaults]\n"API-Key" = "sk-1"', 'apikey = "sk-1"']
+)
 def test_a_key_in_a_file_that_others_may_open_is_refused_with_the_command_that_mends_it(config, mode, text):
     path = config(text, mode)
     with pytest.raises(UsageProblem) as caught:
@@ -349,6 +350,19 @@ def test_nothing_in_the_working_folder_is_configuration(home):
 
 def test_importing_the_room_is_light():
     code = "import imagecli.config.settings, imagecli.config.keys, sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
-    heavy = {"platformdirs", "tomllib", "tomlkit", "keyring", "typer", "subprocess", "shlex", "difflib", "json", "tempfile"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
+    )
+    heavy = {
+        "platformdirs",
+        "tomllib",
+        "tomlkit",
+        "keyring",
+        "typer",
+        "subprocess",
+        "shlex",
+        "difflib",
+        "json",
+        "tempfile",
+    }
     assert heavy.isdisjoint(done.stdout.split())

@@ -21,7 +21,15 @@ def _error(message="no", **fields):
 @pytest.mark.parametrize(
     ("status", "body", "code"),
     [
-        (400, _error("Your request was rejected by the safety system.", code="moderation_blocked", type="image_generation_user_error"), 3),
+        (
+            400,
+            _error(
+                "Your request was rejected by the safety system.",
+                code="moderation_blocked",
+                type="image_generation_user_error",
+            ),
+            3,
+        ),
         (400, _error("blocked", code="content_policy_violation", type="invalid_request_error"), 3),
         (400, _error("filtered", code="contentFilter"), 3),
         (400, _error("upstream: rejected by our safety system", type="image_generation_user_error", code="400"), 3),
@@ -93,13 +101,17 @@ def test_the_servers_words_are_found_in_every_envelope(imagecli, server, body, w
 
 
 def test_the_fields_of_an_error_reach_the_json(imagecli, server):
-    server.answer = lambda reply, _: reply.json(_error("no", code="invalid_value", param="size", type="invalid_request_error"), 400)
+    server.answer = lambda reply, _: reply.json(
+        _error("no", code="invalid_value", param="size", type="invalid_request_error"), 400
+    )
     error = imagecli("gen", "cat", "--base-url", server.url, "--json").json["error"]
     assert (error["code"], error["param"], error["type"]) == ("invalid_value", "size", "invalid_request_error")
 
 
 def test_a_refusal_by_the_policy_says_what_to_try(imagecli, server):
-    server.answer = lambda reply, _: reply.json(_error("Rejected. safety_violations=[x]", code="moderation_blocked"), 400, x_request_id="req_1")
+    server.answer = lambda reply, _: reply.json(
+        _error("Rejected. safety_violations=[x]", code="moderation_blocked"), 400, x_request_id="req_1"
+    )
     ran = imagecli("gen", "cat", "--base-url", server.url)
     assert ran.code == 3
     assert "safety_violations=[x]" in ran.err
@@ -228,7 +240,9 @@ def test_a_reset_in_mid_upload_is_tried_again(imagecli, server):
 
         threading.Thread(target=tear, daemon=True).start()
         port = listener.getsockname()[1]
-        ran = imagecli("edit", "noise.png", "x", "--base-url", f"http://127.0.0.1:{port}/v1", "--json", "--retries", "1")
+        ran = imagecli(
+            "edit", "noise.png", "x", "--base-url", f"http://127.0.0.1:{port}/v1", "--json", "--retries", "1"
+        )
     assert (ran.code, ran.json["error"]["kind"]) == (5, "unavailable")
     assert len(seen) == 2
 
@@ -242,7 +256,21 @@ def test_a_server_that_is_not_there_is_exit_5(imagecli):
 
 
 def test_with_several_requests_the_contracts_order_decides(imagecli, server):
-    arguments = ("gen", "cat", "--base-url", server.url, "-m", "dall-e-3", "-n", "2", "-j", "1", "--retries", "0", "--json")
+    arguments = (
+        "gen",
+        "cat",
+        "--base-url",
+        server.url,
+        "-m",
+        "dall-e-3",
+        "-n",
+        "2",
+        "-j",
+        "1",
+        "--retries",
+        "0",
+        "--json",
+    )
     ok, gone = (lambda reply, _: reply.send(PICTURE)), (lambda reply, _: reply.reset())
     busy = lambda reply, _: reply.json(_error("later"), 503)  # noqa: E731 - one of a row
     for answers, code, images_there in (

@@ -29,7 +29,9 @@ def test_sends_only_what_was_asked_for(imagecli, server):
 @pytest.mark.parametrize("size", ["1024x1024", "1024x1792", "1792x1024"])
 @pytest.mark.parametrize("quality", ["standard", "hd"])
 def test_dall_e_3_takes_the_guides_sizes_and_qualities(imagecli, server, size, quality):
-    ran = imagecli("gen", "a cat", "--base-url", server.url, "-m", "dall-e-3", "-s", size, "-q", quality, "-o", "cat.png")
+    ran = imagecli(
+        "gen", "a cat", "--base-url", server.url, "-m", "dall-e-3", "-s", size, "-q", quality, "-o", "cat.png"
+    )
     assert (ran.code, ran.out) == (0, "cat.png\n")
     assert server.requests[0].json == {"prompt": "a cat", "model": "dall-e-3", "size": size, "quality": quality}
 
@@ -57,8 +59,13 @@ def test_verbatim_puts_the_guides_words_before_the_prompt(imagecli, server):
 
 
 def test_the_revised_prompt_is_in_the_json_and_on_stderr_with_v(imagecli, server):
-    server.answer = lambda reply, _: reply.json({"data": [{"b64_json": b64(picture()), "revised_prompt": "a fine\x1b[31m cat"}]})
-    assert imagecli("gen", "cat", "--base-url", server.url, "--json").json["images"][0]["revised_prompt"] == "a fine\x1b[31m cat"
+    server.answer = lambda reply, _: reply.json(
+        {"data": [{"b64_json": b64(picture()), "revised_prompt": "a fine\x1b[31m cat"}]}
+    )
+    assert (
+        imagecli("gen", "cat", "--base-url", server.url, "--json").json["images"][0]["revised_prompt"]
+        == "a fine\x1b[31m cat"
+    )
     said = imagecli("gen", "cat", "--base-url", server.url, "-v").err
     assert "a fine cat" in said
     assert "\x1b" not in said
@@ -76,7 +83,9 @@ def test_a_url_is_fetched_at_once_absolute_or_relative(imagecli, server, link):
             reply.json({"data": [{"url": link.format(origin=server.origin)}]})
 
     server.answer = answer
-    ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "cat.png", "-m", "dall-e-3", "--response-format", "url")
+    ran = imagecli(
+        "gen", "cat", "--base-url", server.url, "-o", "cat.png", "-m", "dall-e-3", "--response-format", "url"
+    )
     assert ran.code == 0, ran.err
     assert Path("cat.png").read_bytes() == data
     assert server.requests[0].json["response_format"] == "url"
@@ -92,9 +101,7 @@ def test_the_key_goes_to_the_apis_own_origin_only(imagecli, server):
             if request.method == "POST"
             else reply.send(picture(), kind="image/png")
         )
-        ran = imagecli(
-            "gen", "cat", "-n", "2", env={"OPENAI_API_KEY": "sk-secret-1234", "OPENAI_BASE_URL": server.url}
-        )
+        ran = imagecli("gen", "cat", "-n", "2", env={"OPENAI_API_KEY": "sk-secret-1234", "OPENAI_BASE_URL": server.url})
         assert ran.code == 0, ran.err
         assert server.requests[0].headers["authorization"] == "Bearer sk-secret-1234"
         assert server.requests[1].headers["authorization"] == "Bearer sk-secret-1234"
@@ -116,7 +123,8 @@ def test_gpt_image_fields_go_under_the_wires_names(imagecli, server):
 
 
 @pytest.mark.parametrize(
-    ("name", "asked"), [("c.webp", "webp"), ("c.jpg", "jpeg"), ("c.jpeg", "jpeg"), ("c.png", "png"), ("c", None), ("c.x", None)]
+    ("name", "asked"),
+    [("c.webp", "webp"), ("c.jpg", "jpeg"), ("c.jpeg", "jpeg"), ("c.png", "png"), ("c", None), ("c.x", None)],
 )
 def test_the_outputs_name_asks_for_its_format(imagecli, server, name, asked):
     kinds = {"webp": "WEBP", "jpeg": "JPEG"}
@@ -245,18 +253,24 @@ def test_raw_bytes_go_to_stdout_and_nothing_else(imagecli, server):
 
 
 def test_a_dry_run_prints_the_request_and_sends_and_writes_nothing(imagecli, server):
-    ran = imagecli("gen", "cat", "--base-url", server.url, "-n", "2", "-m", "dall-e-3", "--dry-run", "--json", "-o", "new/")
+    ran = imagecli(
+        "gen", "cat", "--base-url", server.url, "-n", "2", "-m", "dall-e-3", "--dry-run", "--json", "-o", "new/"
+    )
     assert ran.code == 0
     assert ran.json["dry_run"] is True
     assert ran.json["images"] == []
-    assert ran.json["requests"] == [
-        {
-            "method": "POST",
-            "url": f"{server.url}/images/generations",
-            "fields": {"prompt": "cat", "model": "dall-e-3", "n": 1},
-            "files": [],
-        }
-    ] * 2
+    assert (
+        ran.json["requests"]
+        == [
+            {
+                "method": "POST",
+                "url": f"{server.url}/images/generations",
+                "fields": {"prompt": "cat", "model": "dall-e-3", "n": 1},
+                "files": [],
+            }
+        ]
+        * 2
+    )
     assert server.requests == []
     assert list(Path().iterdir()) == []
 
@@ -285,7 +299,16 @@ def test_the_json_document_has_every_field(imagecli, server):
         *("schema", "command", "ok", "profile", "route", "model", "images", "failures", "usage", "cost_usd"),
         *("elapsed_s", "request_ids", "warnings", "error"),
     ]
-    assert list(document["images"][0]) == ["n", "path", "format", "width", "height", "bytes", "sha256", "revised_prompt"]
+    assert list(document["images"][0]) == [
+        "n",
+        "path",
+        "format",
+        "width",
+        "height",
+        "bytes",
+        "sha256",
+        "revised_prompt",
+    ]
     assert (document["schema"], document["command"], document["ok"]) == (1, "gen", True)
     assert (document["usage"], document["request_ids"], document["error"]) == (usage, ["req_7"], None)
     assert document["images"][0]["bytes"] == len(Path("cat.png").read_bytes())

@@ -91,7 +91,11 @@ def test_skip_existing_sends_for_what_is_missing_and_prints_all(imagecli, server
     Path("cat-2.png").write_bytes(picture((10, 10)))
     ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "cat.png", "-n", "3", "--skip-existing", "--json")
     assert server.requests[0].json["n"] == 2
-    assert [(image["n"], image["path"]) for image in ran.json["images"]] == [(1, "cat-1.png"), (2, "cat-2.png"), (3, "cat-3.png")]
+    assert [(image["n"], image["path"]) for image in ran.json["images"]] == [
+        (1, "cat-1.png"),
+        (2, "cat-2.png"),
+        (3, "cat-3.png"),
+    ]
     assert ran.json["images"][1]["width"] == 10
     again = imagecli("gen", "cat", "--base-url", server.url, "-o", "cat.png", "-n", "3", "--skip-existing")
     assert again.paths == ["cat-1.png", "cat-2.png", "cat-3.png"]
@@ -215,7 +219,23 @@ def test_an_interrupt_saves_what_had_arrived_and_names_what_was_in_flight(server
 
     server.answer = answer
     with subprocess.Popen(
-        [sys.executable, "-m", "imagecli", "gen", "cat", "--base-url", server.url, "-m", "dall-e-3", "-n", "3", "-j", "1", "-o", "cat.png"],
+        [
+            sys.executable,
+            "-m",
+            "imagecli",
+            "gen",
+            "cat",
+            "--base-url",
+            server.url,
+            "-m",
+            "dall-e-3",
+            "-n",
+            "3",
+            "-j",
+            "1",
+            "-o",
+            "cat.png",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -80,7 +80,10 @@ def test_a_file_that_fits_goes_byte_for_byte(imagecli, server, model):
     assert _file(server, "mask")[3] == Path("m.png").read_bytes()
 
 
-@pytest.mark.parametrize(("kind", "extension", "media"), [("JPEG", "jpg", "image/jpeg"), ("WEBP", "webp", "image/webp"), ("PNG", "png", "image/png")])
+@pytest.mark.parametrize(
+    ("kind", "extension", "media"),
+    [("JPEG", "jpg", "image/jpeg"), ("WEBP", "webp", "image/webp"), ("PNG", "png", "image/png")],
+)
 def test_gpt_models_get_the_file_as_it_is_named_by_its_bytes(imagecli, server, kind, extension, media):
     data = _photo(kind=kind)
     Path("lying.gif").write_bytes(data)
@@ -94,17 +97,56 @@ def test_several_inputs_go_as_an_array_with_the_firsts_mask(imagecli, server):
     Path("b.jpg").write_bytes(_photo((50, 60), kind="JPEG"))
     Path("m.png").write_bytes(_mask((300, 200), (0, 0, 64, 128)))
     ran = imagecli(
-        *("edit", "a.png", "x", "-i", "b.jpg", "-i", "a.png", "--mask", "m.png", "-m", "gpt-image-2", "--base-url", server.url),
-        *("--quality", "high", "--input-fidelity", "high", "--param", "svg={\"model\": \"y\"}", "--param", "flag=true"),
+        *(
+            "edit",
+            "a.png",
+            "x",
+            "-i",
+            "b.jpg",
+            "-i",
+            "a.png",
+            "--mask",
+            "m.png",
+            "-m",
+            "gpt-image-2",
+            "--base-url",
+            server.url,
+        ),
+        *("--quality", "high", "--input-fidelity", "high", "--param", 'svg={"model": "y"}', "--param", "flag=true"),
     )
     assert ran.code == 2, "gpt-image-2 knows no input fidelity"
     ran = imagecli(
-        *("edit", "a.png", "x", "-i", "b.jpg", "-i", "a.png", "--mask", "m.png", "-m", "gpt-image-1.5", "--base-url", server.url),
-        *("--quality", "high", "--input-fidelity", "high", "--param", "svg={\"model\": \"y\"}", "--param", "flag=true"),
+        *(
+            "edit",
+            "a.png",
+            "x",
+            "-i",
+            "b.jpg",
+            "-i",
+            "a.png",
+            "--mask",
+            "m.png",
+            "-m",
+            "gpt-image-1.5",
+            "--base-url",
+            server.url,
+        ),
+        *("--quality", "high", "--input-fidelity", "high", "--param", 'svg={"model": "y"}', "--param", "flag=true"),
     )
     assert ran.code == 0, ran.err
     names = [part[0] for part in server.posts[0].parts]
-    assert names == ["prompt", "model", "quality", "input_fidelity", "svg[model]", "flag", "image[]", "image[]", "image[]", "mask"]
+    assert names == [
+        "prompt",
+        "model",
+        "quality",
+        "input_fidelity",
+        "svg[model]",
+        "flag",
+        "image[]",
+        "image[]",
+        "image[]",
+        "mask",
+    ]
     assert server.posts[0].form["flag"] == "true"
     assert server.posts[0].form["svg[model]"] == "y"
     assert len(server.posts[0].files["image[]"]) == 3
@@ -132,7 +174,9 @@ def test_a_turned_photo_is_worked_on_as_it_is_seen(imagecli, server, orientation
 def test_a_variation_is_one_square_png(imagecli, server):
     Path("in").mkdir()
     Path("in/cat.jpg").write_bytes(_photo(kind="JPEG"))
-    ran = imagecli("vary", "in/cat.jpg", "-m", "dall-e-2", "-n", "10", "-s", "256x256", "--base-url", server.url, "--json")
+    ran = imagecli(
+        "vary", "in/cat.jpg", "-m", "dall-e-2", "-n", "10", "-s", "256x256", "--base-url", server.url, "--json"
+    )
     assert ran.code == 0, ran.err
     assert ran.json["route"] == "images/variations"
     assert server.posts[0].path == "/v1/images/variations"
@@ -152,6 +196,15 @@ def test_noise_with_alpha_stays_under_four_million_bytes(imagecli, server, size)
     _, _, image, data = _file(server)
     assert len(data) < 4_000_000
     assert image.size == (1024, 1024)
+
+
+def test_variations_are_asked_for_what_they_know_and_for_what_was_typed(imagecli, server):
+    Path("cat.png").write_bytes(_photo((64, 64)))
+    env = {"IMAGECLI_QUALITY": "high"}
+    assert imagecli("vary", "cat.png", "-o", "look.png", "--base-url", server.url, env=env).code == 0
+    assert server.posts[0].form == {}
+    assert imagecli("vary", "cat.png", "-q", "low", "-s", "256x256", "--base-url", server.url).code == 0
+    assert server.posts[1].form == {"size": "256x256", "quality": "low"}
 
 
 def test_vary_with_a_gpt_model_is_an_edit_with_our_prompt(imagecli, server):
@@ -198,7 +251,9 @@ def test_padding_is_undone_on_the_result(imagecli, server):
     for flags, size in (((), (1024, 512)), (("--restore", "size"), (400, 200)), (("--restore", "none"), (1024, 1024))):
         ran = imagecli(*call, *flags, "-o", f"{size[1]}.png")
         image = ran.json["images"][0]
-        assert (image["width"], image["height"]) == size == Image.open(io.BytesIO(Path(image["path"]).read_bytes())).size
+        assert (
+            (image["width"], image["height"]) == size == Image.open(io.BytesIO(Path(image["path"]).read_bytes())).size
+        )
 
 
 def test_a_picture_piped_in_has_a_real_name_and_type(imagecli, server):
@@ -297,7 +352,13 @@ def test_a_dry_run_shows_the_files_that_would_be_sent(imagecli, server):
     Path("cat.jpg").write_bytes(_photo(kind="JPEG"))
     ran = imagecli("vary", "cat.jpg", "-m", "dall-e-2", "--base-url", server.url, "--dry-run", "--json")
     file = json.loads(ran.out)["requests"][0]["files"][0]
-    assert (file["field"], file["filename"], file["type"], file["width"], file["height"]) == ("image", "cat.png", "image/png", 300, 300)
+    assert (file["field"], file["filename"], file["type"], file["width"], file["height"]) == (
+        "image",
+        "cat.png",
+        "image/png",
+        300,
+        300,
+    )
     assert file["bytes"] > 0
     assert len(file["sha256"]) == 64
     assert server.requests == []

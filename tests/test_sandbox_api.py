@@ -650,12 +650,13 @@ def test_files_live_an_hour():
     assert store.get(name) is None
 
 
-def test_the_store_is_bounded():
+def test_the_store_is_bounded(monkeypatch):
+    monkeypatch.setattr("imagecli.sandbox.store._MOST_BYTES", 20_000)
     store = Store()
     names = [store.keep(File(b"%d" % i, "image/png")) for i in range(600)]
     assert store.get(names[0]) is None
     assert store.get(names[-1]) is not None
-    large = [store.keep(File(bytes([i]) * 60_000_000, "image/png")) for i in range(5)]
+    large = [store.keep(File(bytes([i]) * 4_500, "image/png")) for i in range(5)]
     assert [store.get(name) is not None for name in large] == [False, True, True, True, True]
 
 

@@ -256,6 +256,7 @@ def check(profile: ProfileName = None, *, as_json: Json = False) -> None:
       imagecli config check
       imagecli config check office --json
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
+    from contextlib import closing
     from dataclasses import replace
 
     from imagecli.config.keys import require_key
@@ -270,11 +271,12 @@ def check(profile: ProfileName = None, *, as_json: Json = False) -> None:
     if timeout is None or timeout.origin == BUILT_IN:
         settings = replace(settings, values=settings.values | {"timeout": Value(_CHECK_SECONDS, BUILT_IN)})
     key = require_key(settings.profile, warn=page.warn)
-    report = context.open_client(settings, key, spool_folder=None).list_models()
+    with closing(context.open_client(settings, key, spool_folder=None)) as client:
+        report = client.list_models()
     model = settings.get("model")
     listed = None if model is None else model.value in report.models
     rows = [
-        ("profile", settings.profile.name, str(settings.profile.origin)),
+        ("profile", settings.profile.name, "" if profile else str(settings.profile.origin)),
         ("base_url", settings.profile.base_url, str(settings.profile.base_url_origin)),
         ("api_key", "none is sent" if key is None else "sent", "" if key is None else str(key.origin)),
         ("models", str(len(report.models)), report.url),

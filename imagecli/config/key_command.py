@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from imagecli.config.profiles import Command
 
-_SECONDS = 30.0
+SECONDS = 30.0
 """Time for a person to type a passphrase."""
 _MOST_BYTES = 16_384
 """A key's line is shorter; the rest is read and forgotten."""
@@ -48,9 +48,9 @@ def first_line_of(source: Command, environ: Mapping[str, str]) -> str:
         raise AuthProblem(f"{shown(source.origin.name)}: {name} could not be run: {reason}") from None
     with process:
         try:
-            output = _read_within(process, _SECONDS)
+            output = _read_within(process, SECONDS)
         except TimeoutError:
-            raise AuthProblem(f"{shown(source.origin.name)}: {name} gave no key within {_SECONDS:.0f} s") from None
+            raise AuthProblem(f"{shown(source.origin.name)}: {name} gave no key within {SECONDS:.0f} s") from None
         finally:
             if process.poll() is None:
                 process.kill()

@@ -60,12 +60,12 @@ def find_key(
         if isinstance(source, Command):
             from imagecli.config.key_command import first_line_of  # noqa: PLC0415 - few profiles have a command
 
-            _check_transport(profile, source.origin)
+            check_transport(profile, source.origin)
             text = first_line_of(source, environ)
         else:
             text = _look_up(source, environ, warn)
         if text is not None:
-            _check_transport(profile, source.origin)
+            check_transport(profile, source.origin)
             return make_key(text, source.origin)
     for source in profile.key_sources:
         if isinstance(source, Variable) and source.named_by:
@@ -150,7 +150,13 @@ def _look_up(
             return ask_keyring(source, warn)
 
 
-def _check_transport(profile: Profile, origin: Origin) -> None:
+def check_transport(profile: Profile, origin: Origin) -> None:
+    """Make sure that a key may go to the profile's base URL.
+
+    Raises:
+        AuthProblem: it would go over plain http to another machine.
+
+    """
     if profile.allow_http or is_private_transport(profile.base_url):
         return
     place = web_origin(profile.base_url)

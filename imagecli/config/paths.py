@@ -170,9 +170,6 @@ def _nested(path: Path, value: object) -> Table:
 
 
 def _what_was_meant(path: Path, known: Path) -> str | None:
-    if path[0] in {"profiles", "models"} and len(path) > _MODEL_DEPTH:
-        table, *parts, key = path
-        return f"A name with dots is quoted: {shell_word(toml_key(table, '.'.join(parts), key))}."
     if len(path) == 1 and path[0] in FILE_SETTINGS:
         return f"Did you mean defaults.{path[0]}?"
     if len(path) == 1 and path[0] in layout.PROFILE_KEYS:
@@ -180,7 +177,10 @@ def _what_was_meant(path: Path, known: Path) -> str | None:
     better = did_you_mean(path[-1], known)
     if better:
         return f"Did you mean {shown(toml_key(*path[:-1], better))}?"
+    if known:
+        return f"It takes {', '.join(known)}."
+    if path[0] in {"profiles", "models"} and len(path) > _MODEL_DEPTH:
+        table, *parts, key = path
+        return f"A name with dots is quoted: {shell_word(toml_key(table, '.'.join(parts), key))}."
     better = did_you_mean(path[0], layout.TOP_KEYS)
-    if better and better != path[0]:
-        return f"Did you mean {shown(toml_key(better, *path[1:]))}?"
-    return f"It takes {', '.join(known)}." if known else None
+    return f"Did you mean {shown(toml_key(better, *path[1:]))}?" if better else None

@@ -94,4 +94,4 @@ def _netloc_is(netloc: str, host: str) -> bool:
 
 
 def _host(parts: SplitResult) -> str:
-    return (parts.hostname or "").lower()
+    return parts.hostname or ""  # in lower case

@@ -24,6 +24,9 @@ FIELDS = {
 }
 """Flag name → field of the request."""
 
+_OF_VARIATIONS = frozenset({"size", "response_format"})
+"""All that /images/variations knows; more than that goes there only if it was typed."""
+
 OWNED = frozenset({*FIELDS.values(), "prompt", "model", "n", "image", "image[]", "mask"})
 """Fields that a flag or an argument owns, so that --param must not set them."""
 
@@ -50,7 +53,8 @@ def build(
         fields["model"] = task.model.name
     if task.count_asked:
         fields["n"] = count
-    fields |= {FIELDS[name]: value for name, value in task.fields.items()}
+    known = task.fields.keys() if route != VARIATIONS else _OF_VARIATIONS | task.typed
+    fields |= {FIELDS[name]: value for name, value in task.fields.items() if name in known}
     if route == GENERATIONS:
         return ImageRequest(route, fields | task.params, count=count)
     # One image goes as `image`, several as `image[]`: the only spelling that every server takes.

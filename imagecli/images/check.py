@@ -58,16 +58,15 @@ _MAGIC = (
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
+# Patterns are compiled when they are first needed: a PNG needs none of them.
 # Atomic, so that no input makes it slow: space, <?xml …?>, comments, a doctype that is not HTML's.
-_PROLOG = re.compile(
-    rb"(?>\xef\xbb\xbf|\s++|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?!\s+html)[^\[>]*+(?:\[.*?\]\s*)?>)*+",
-    re.DOTALL | re.IGNORECASE,
-)
-_HTML = re.compile(rb"<(?:!doctype\s+html|(?:html|head|body|title|meta|script|center|h1|p|div)[\s>])", re.IGNORECASE)
-_SVG_ROOT = re.compile(rb"<(?:\w+:)?svg(?=[\s>/])")
-_SVG_TAG = re.compile(rb"<(?:\w+:)?svg(?P<attributes>(?:\s(?:[^>\"']|\"[^\"]*+\"|'[^']*+')*+)?)>")
-_SVG_END = re.compile(rb"</(?:\w+:)?svg\s*>")
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_PROLOG = rb"(?si)(?>\xef\xbb\xbf|\s++|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?!\s+html)[^\[>]*+(?:\[.*?\]\s*)?>)*+"
+_HTML = rb"(?i)<(?:!doctype\s+html|(?:html|head|body|title|meta|script|center|h1|p|div)[\s>])"
+_SVG_ROOT = rb"<(?:\w+:)?svg(?=[\s>/])"
+_SVG_TAG = rb"<(?:\w+:)?svg(?P<attributes>(?:\s(?:[^>\"']|\"[^\"]*+\"|'[^']*+')*+)?)>"
+# The end of the root and not of an svg inside it: no element comes behind it.
+_SVG_END = rb"(?s)</(?:\w+:)?svg\s*>(?:[^<]|<!--.*?-->|<\?.*?\?>)*+\Z"
+_CONTROL = rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]"
 
 _FIRST_LOOK = 32
 _LAST_LOOK = 1 << 16
@@ -113,13 +112,13 @@ def _sniff_brand(head: bytes) -> str | None:
 
 
 def _sniff_text(head: bytes) -> str | None:
-    start = _prolog_end(head)
-    if _SVG_ROOT.match(head, start):
+    root = _without_prolog(head)
+    if re.match(_SVG_ROOT, root):
         return "svg"
-    if _HTML.match(head, start):
+    if re.match(_HTML, root):
         return "html"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not text or _CONTROL.search(head):
+    if not text or re.search(_CONTROL, head):
         return None
     try:
         # Incrementally: a character that the end of the head cuts through is no fault of the text.
@@ -129,9 +128,9 @@ def _sniff_text(head: bytes) -> str | None:
     return "json" if text[:1] in b"{[" else "text"
 
 
-def _prolog_end(head: bytes) -> int:
-    prolog = _PROLOG.match(head)
-    return prolog.end() if prolog else 0
+def _without_prolog(head: bytes) -> bytes:
+    prolog = re.match(_PROLOG, head)
+    return head[prolog.end() :] if prolog else head
 
 
 class PictureCheck:
@@ -380,14 +379,14 @@ def _colour_table(flags: int) -> int:
 def _walk_svg() -> Walk:
     """Take the size from the root element, and look for its end in the last bytes."""
     head = b""
-    while not (root := _SVG_TAG.match(head, _prolog_end(head))):
+    while not (root := re.match(_SVG_TAG, _without_prolog(head))):
         if len(head) > 2 * _LAST_LOOK:
             raise _corrupt("SVG", "does not begin with its root element")
         head += yield -_LAST_LOOK
-    tail = head[root.end() :]
+    tail = root.string[root.end() :]
     while piece := (yield -_PIECE):
         tail = tail[-_TAIL:] + piece
-    if not _SVG_END.search(tail[-_TAIL:]):
+    if not re.search(_SVG_END, tail[-_TAIL:]):
         raise _truncated("svg")
     return PictureFacts("svg", *_svg_size(root["attributes"].decode(errors="replace")))
 

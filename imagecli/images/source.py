@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 178_956_970
 """Pixels that a picture may declare: twice Pillow's own line of alarm; 0.7 GB once decoded."""
-_MAX_PIXELS_OF = {"jpeg2000": MAX_PIXELS // 2, "webp": MAX_PIXELS // 2}
-"""The same for formats whose decoders take 15 to 18 bytes a pixel, where others take 4 to 8."""
+_MAX_PIXELS_GREEDY = MAX_PIXELS // 2
+"""The same for decoders that take 15 to 18 bytes a pixel, where others take 4 to 8."""
+_GREEDY = ("jpeg2000", "webp")
+_MAX_PIXELS_SLOW = MAX_PIXELS // 4
+"""The same for the decoders that Pillow has in Python (QOI, RLE in BMP, text in PPM …): 0.2 to 3 s a million pixels."""
 MAX_FILE_BYTES = 1 << 30
 """Bytes that a file may have."""
 
@@ -153,11 +156,14 @@ def read_picture(path: str) -> Picture:
     """
     name = _shown(path)
     try:
-        kind = Path(path).stat().st_mode
+        status = Path(path).stat()
+        kind = status.st_mode
         if stat.S_ISDIR(kind):
             raise UsageProblem(f"{name} is a folder, not a picture", hint="Name a file in it.")
         if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
             raise UsageProblem(f"{name} is not a file", hint="Name a picture, or - for standard input.")
+        if status.st_size > MAX_FILE_BYTES:
+            raise _too_large(name)
         with Path(path).open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
@@ -177,7 +183,7 @@ def open_picture(data: bytes, name: str) -> Picture:
     if not data:
         raise UsageProblem(f"{shown} is empty", hint="Name a file that holds a picture.")
     if len(data) > MAX_FILE_BYTES:
-        raise UsageProblem(f"{shown} is larger than 1 GB", hint="Make the picture smaller first.")
+        raise _too_large(shown)
     kind = sniff(data[:4096])
     if kind in _REFUSED:
         what, hint = _REFUSED[kind]
@@ -190,6 +196,10 @@ def open_picture(data: bytes, name: str) -> Picture:
             raise _unknown(shown, kind) from None
         _bound(image, shown)
         return Picture(data, name, image)
+
+
+def _too_large(shown: str) -> UsageProblem:
+    return UsageProblem(f"{shown} is larger than 1 GB", hint="Make the picture smaller first.")
 
 
 def _unknown(shown: str, kind: str | None) -> UsageProblem:
@@ -259,7 +269,11 @@ _QUIET = _Quiet()
 
 def _bound(image: ImageFile, shown: str) -> None:
     """Hold the limits even where somebody has lifted Pillow's own."""
-    limit = _MAX_PIXELS_OF.get((image.format or "").lower(), MAX_PIXELS)
+    limit = MAX_PIXELS
+    if (image.format or "").lower() in _GREEDY:
+        limit = _MAX_PIXELS_GREEDY
+    elif any(tile.codec_name in Image.DECODERS for tile in image.tile):
+        limit = _MAX_PIXELS_SLOW
     if image.width * image.height > limit:
         raise _too_many_pixels(shown, f"{image.width}x{image.height} = {image.width * image.height:,}", limit)
 

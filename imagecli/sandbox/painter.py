@@ -60,13 +60,12 @@ def draw(scene: Scene, *, transparent: bool = False) -> Image.Image:
     return picture
 
 
-def label(picture: Image.Image, prompt: str, area: Box | None = None) -> None:
-    """Write SANDBOX and the beginning of a prompt onto a picture: bottom left, or in the middle of an area."""
-    left, top, right, bottom = area or (0, 0, *picture.size)
-    short = min(right - left, bottom - top)
+def label(picture: Image.Image, prompt: str, *, centred: bool = False) -> None:
+    """Write SANDBOX and the beginning of a prompt onto a picture, bottom left or in its middle; none on tiny ones."""
+    short = min(picture.size)
     margin = short // 24
     letters = max(short / 24, 11.0)
-    widest = (right - left) - 2 * margin
+    widest = picture.width - 2 * margin
     heading = "SANDBOX"
     spread = _spread(heading, letters) + letters
     if spread > widest:
@@ -78,12 +77,12 @@ def label(picture: Image.Image, prompt: str, area: Box | None = None) -> None:
     lines = 1 if not words else 2
     wide = round(max(_spread(heading, letters), foot.getlength(words)) + letters * 1.4)
     high = round(letters * (0.75 + 1.05 * lines))
-    if high > bottom - top:
+    if high > picture.height:
         words, high = "", round(letters * 1.8)
-    if area is None:
-        x, y = left + margin, bottom - margin - high
+    if centred:
+        x, y = (picture.width - wide) // 2, (picture.height - high) // 2
     else:
-        x, y = (left + right - wide) // 2, (top + bottom - high) // 2
+        x, y = margin, picture.height - margin - high
     _plate(picture, (x, y, x + wide, y + high), letters * 0.45)
     pen = ImageDraw.Draw(picture)
     at = x + letters * 0.7

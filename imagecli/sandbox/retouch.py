@@ -37,7 +37,7 @@ def inpaint(  # noqa: PLR0913 - a picture, where, and what with
     left, top, right, bottom = box
     scene = compose(prompt, (right - left, bottom - top), number_of(prompt, n, seed), quality=quality)
     patch = draw(scene, transparent=transparent)
-    label(patch, prompt, (0, 0, *patch.size))
+    label(patch, prompt, centred=True)
     result.paste(patch.convert(result.mode), box, opening.crop(box))
     return result
 

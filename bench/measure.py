@@ -1,0 +1,129 @@
+"""Runs commands in turn, A B A B …, and prints the median of the ratios: figures that hold on any machine.
+
+python bench/measure.py            all figures
+python bench/measure.py startup    one group: startup, gen, memory
+"""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import json
+import os
+import random
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zlib
+from pathlib import Path
+
+ROUNDS = 15
+PY = sys.executable
+SCRIPT = str(Path(PY).with_name("imagecli"))
+OFFICIAL = """
+import base64, sys
+from openai import OpenAI
+answer = OpenAI(base_url=sys.argv[1], api_key="x").images.generate(model="gpt-image-2", prompt="a cat")
+open("official.png", "wb").write(base64.b64decode(answer.data[0].b64_json))
+"""
+CURL = """curl -s "$0/images/generations" -H 'content-type: application/json' -d '{"model":"gpt-image-2","prompt":"a cat"}' \
+| jq -r '.data[0].b64_json' | base64 -d > curl.png"""
+PEAK = """
+import sys
+from imagecli.__main__ import main
+code = main(sys.argv[1:])
+print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0], file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """Return a PNG chunk."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(size: int) -> bytes:
+    """Return a PNG of noise of about `size` bytes."""
+    side = int((size / 3) ** 0.5)
+    source = random.Random(7)  # noqa: S311 - noise
+    rows = b"".join(b"\0" + source.randbytes(side * 3) for _ in range(side))
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 0)) + chunk(b"IEND", b"")
+
+
+def serve(answer: bytes) -> str:
+    """Answer every POST with `answer`; return the base URL."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/v1"
+
+
+def images(picture: bytes, count: int) -> bytes:
+    """Return an answer that holds `picture` `count` times."""
+    text = base64.b64encode(picture).decode()
+    return json.dumps({"created": 1, "data": [{"b64_json": text}] * count}).encode()
+
+
+def seconds(command: list[str]) -> float:
+    """Return the wall time of one run."""
+    begun = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - begun
+
+
+def ratio(what: str, command: list[str], other: list[str], bound: float) -> None:
+    """Print the median of the ratios of two commands' wall times."""
+    seconds(command), seconds(other)
+    median = statistics.median(seconds(command) / seconds(other) for _ in range(ROUNDS))
+    print(f"{what:<58} {median:6.2f}  (bound {bound})")
+
+
+def startup() -> None:
+    """Compare the start with that of a bare Python."""
+    bare = [PY, "-I", "-c", "pass"]
+    ratio("python -m imagecli --version / python -I -c pass", [PY, "-m", "imagecli", "--version"], bare, 1.5)
+    ratio("imagecli --version / python -I -c pass", [SCRIPT, "--version"], bare, 2.2)
+    ratio("python -m imagecli --help / python -I -c pass", [PY, "-m", "imagecli", "--help"], bare, 9)
+
+
+def gen() -> None:
+    """Compare one picture of 1.5 MB from loopback with the official package and with curl, jq and base64."""
+    url = serve(images(png(1_500_000), 1))
+    ours = [SCRIPT, "gen", "a cat", "-m", "gpt-image-2", "--base-url", url, "-o", "ours.png", "--force", "--quiet"]
+    ratio("gen of 1.5 MB / the official package", ours, [PY, "-c", OFFICIAL, url], 0.4)
+    ratio("gen of 1.5 MB / curl | jq | base64", ours, ["sh", "-c", CURL, url], 6)
+
+
+def memory() -> None:
+    """Print the peak memory of one answer with ten pictures of 20 MB."""
+    url = serve(images(png(20_000_000), 10))
+    ours = ["gen", "a cat", "-n", "10", "--base-url", url, "-o", "large.png", "--force", "--quiet"]
+    done = subprocess.run([PY, "-c", PEAK, *ours], check=True, capture_output=True, text=True)
+    print(
+        f"{'peak memory of ten 20 MB pictures in one answer, MB':<58} {int(done.stderr.split()[-1]) / 1000:6.1f}  (bound 60)"
+    )
+
+
+if __name__ == "__main__":
+    os.chdir(tempfile.mkdtemp())
+    for group in sys.argv[1:] or ("startup", "gen", "memory"):
+        {"startup": startup, "gen": gen, "memory": memory}[group]()

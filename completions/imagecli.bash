@@ -1,0 +1,280 @@
+# bash completion for imagecli. Written by tools/completions.py: change that, or its templates.
+
+# Prints the names in the user's config file that are below $1 ("profiles", "models"), but not the others given.
+_imagecli_names() {
+    local config=${IMAGECLI_CONFIG:-} root=$1
+    shift
+    if [[ -z $config ]]; then
+        if [[ ${XDG_CONFIG_HOME:-} == /* ]]; then
+            config=$XDG_CONFIG_HOME
+        elif [[ $OSTYPE == darwin* ]]; then
+            config=$HOME/Library/Application\ Support
+        else
+            config=$HOME/.config
+        fi
+        config+=/imagecli/config.toml
+    fi
+    [[ -f $config && -r $config ]] || return 0
+    command awk -v root="$root" -v known="$*" '# Prints the names below `root` in a TOML file, as of [root.NAME] or root.NAME.key = 1, but not those in `known`.
+
+# Moves the first part of the dotted key in `rest` into `name`; "" where it is spelt with escapes that are not read here.
+function part(    quote, plain) {
+    sub(/^[ \t]+/, "", rest)
+    if (!match(rest, /^[A-Za-z0-9_-]+/) && !match(rest, /^\047[^\047]*\047/) && !match(rest, /^"([^"\\]|\\.)*"/))
+        return 0
+    name = substr(rest, 1, RLENGTH)
+    rest = substr(rest, RLENGTH + 1)
+    sub(/^[ \t]+/, "", rest)
+    quote = substr(name, 1, 1)
+    if (quote == "\"" || quote == "\047")
+        name = substr(name, 2, length(name) - 2)
+    while (quote == "\"" && match(name, /\\./)) {
+        plain = plain substr(name, 1, RSTART - 1) substr(name, RSTART + 1, 1)
+        quote = substr(name, RSTART + 1, 1) ~ /["\\]/ ? quote : "?"
+        name = substr(name, RSTART + 2)
+    }
+    name = quote == "?" ? "" : plain name
+    return 1
+}
+
+# Moves the dotted key in `rest` into path[from + 1] and so on; returns the length of the path.
+function key(from) {
+    while (part()) {
+        path[++from] = name
+        if (!sub(/^\./, "", rest))
+            break
+    }
+    return from
+}
+
+BEGIN {
+    split(known, names, " ")
+    for (i in names)
+        seen[names[i]]
+}
+
+{
+    rest = $0
+    sub(/\r$/, "", rest)
+    if (fence) {  # within a text of several lines
+        if (!(i = index(rest, fence)))
+            next
+        rest = substr(rest, i + 3)
+        fence = ""
+    } else if (!lists) {
+        size = table
+        if (sub(/^[ \t]*\[+/, "", rest))
+            size = table = key(0)
+        else if ((size = key(table)) > table)
+            sub(/^=[ \t]*/, "", rest)
+        if (size > 1 && path[1] == root && path[2] != "" && !(path[2] in seen)) {
+            seen[path[2]]
+            print path[2]
+        }
+        if (size == table)
+            next
+        if (match(rest, /^("""|\047\047\047)/)) {
+            fence = substr(rest, 1, 3)
+            if (!index(substr(rest, 4), fence))
+                next
+            fence = ""
+            rest = ""
+        }
+    }
+    # What a list of several lines holds is no header and no key.
+    gsub(/"([^"\\]|\\.)*"|\047[^\047]*\047/, "", rest)
+    sub(/#.*/, "", rest)
+    lists += gsub(/\[/, "", rest) - gsub(/\]/, "", rest)
+}
+' <"$config" 2>/dev/null
+}
+
+# Offers those of the words that begin with $value, quoted as the line needs it.
+_imagecli_words() {
+    local word quote=${value:0:1}
+    compopt -o nosort 2>/dev/null
+    for word; do
+        case $quote in
+            [\"\'])
+                [[ $word == *[\"\'\\\$\`]* ]] && continue
+                word=$quote$word
+                ;;
+            *) printf -v word %q "$word" ;;
+        esac
+        [[ $word == "$value"* ]] || continue
+        word=$before$word
+        COMPREPLY+=("${word#"$kept"}")
+    done
+}
+
+# The same with the names that the config file has besides.
+_imagecli_words_and_names() {
+    local name root=$1
+    local -a words
+    shift
+    words=("$@")
+    while IFS= read -r name; do
+        words+=("$name")
+    done < <(_imagecli_names "$root" "$@")
+    _imagecli_words "${words[@]}"
+}
+
+# Leaves it to readline, which knows files best.
+_imagecli_files() {
+    compopt -o default 2>/dev/null
+}
+
+# Offers folders and pictures; where there are none, any file.
+_imagecli_images() {
+    local file path=$value quote=
+    # Without compopt (bash 3) what is offered here would not be quoted.
+    ((BASH_VERSINFO[0] < 4)) && return
+    case $path in
+        [\"\']*) quote=${path:0:1} path=${path:1} ;;
+        *) path=${path//\\/} ;;
+    esac
+    while IFS= read -r file; do
+        case ${file,,} in
+            */ | *.png | *.jpg | *.jpeg | *.webp | *.gif | *.bmp | *.tif | *.tiff | *.heic | *.avif)
+                file=$before$quote${file%/}
+                COMPREPLY+=("${file#"${kept//\\/}"}")
+                ;;
+        esac
+    done < <(compgen -d -S / -- "$path"; compgen -f -- "$path")
+    compopt -o filenames 2>/dev/null
+    ((${#COMPREPLY[@]})) || _imagecli_files
+}
+
+# Finds the flag in a word that takes a value; fails where there is none. `attached` is set where the value is in the
+# same word (--flag=value, -fvalue): `before` is then what precedes it.
+_imagecli_split() {
+    local i
+    attached= before= value=
+    case $1 in
+        --*=*) flag=${1%%=*} before=${1%%=*}= value=${1#*=} attached=1 ;;
+        --*) flag=$1 ;;
+        *)
+            for ((i = 1; i < ${#1}; i++)); do
+                flag=-${1:i:1}
+                [[ $with_value == *" $flag "* ]] || continue
+                before=${1:0:i+1} value=${1:i+1}
+                attached=$value
+                return 0
+            done
+            ;;
+    esac
+    [[ $with_value == *" $flag "* ]]
+}
+
+# Offers what the flag takes.
+_imagecli_value() {
+    case $1 in
+        -f | --prompt-file) _imagecli_files ;;
+        -o | --output | -i | --image | --mask) _imagecli_images ;;
+        -m | --model) _imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2 ;;
+        -s | --size) _imagecli_words auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512 ;;
+        -q | --quality) _imagecli_words low medium high xhigh max auto standard hd ;;
+        --format) _imagecli_words png jpeg webp gif svg ;;
+        --background) _imagecli_words transparent opaque auto ;;
+        --moderation) _imagecli_words auto low ;;
+        --style) _imagecli_words vivid natural ;;
+        --input-fidelity) _imagecli_words high low ;;
+        --response-format) _imagecli_words url b64_json ;;
+        -P | --profile) _imagecli_words_and_names profiles openai sandbox ;;
+        --fit) _imagecli_words pad crop stretch ;;
+        --restore) _imagecli_words none aspect size ;;
+    esac
+}
+
+# Offers what the command takes as its argument of this number, from 0.
+_imagecli_argument() {
+    case $1 in
+        '0') _imagecli_words gen edit vary serve config ;;
+        'edit 0' | 'vary 0') _imagecli_images ;;
+        'config 0') _imagecli_words path show get set unset set-key check ;;
+        'config get 0' | 'config set 0' | 'config unset 0') _imagecli_words profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.verbatim defaults.fit defaults.restore defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview ;;
+        'config set-key 0' | 'config check 0') _imagecli_words_and_names profiles openai sandbox ;;
+    esac
+}
+
+# Offers the flags of the command.
+_imagecli_flags() {
+    case $1 in
+        '') _imagecli_words --version -h --help ;;
+        'gen') _imagecli_words -f --prompt-file --verbatim --no-verbatim -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'edit') _imagecli_words -f --prompt-file -i --image --mask --fit --restore -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'vary') _imagecli_words --fit --restore -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'serve') _imagecli_words --port -h --help ;;
+        'config') _imagecli_words -h --help ;;
+        'config path' | 'config show' | 'config get' | 'config set' | 'config unset' | 'config set-key' | 'config check') _imagecli_words --json -h --help ;;
+    esac
+}
+
+_imagecli() {
+    local with_value=' -f --prompt-file -o --output -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries -i --image --mask --fit --restore --port '
+    local IFS=$' \t\n' line=${COMP_LINE:0:COMP_POINT} word gap i
+    local command= at=0 flag= attached= before= value kept ended=
+    local -a words
+    COMPREPLY=()
+
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+        [\<\>]* | *[\<\>])
+            _imagecli_files
+            return
+            ;;
+    esac
+
+    # Readline cuts words at = and : too; here, what no blank parts is one word.
+    words=()
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        gap=${line%%[![:space:]]*}
+        line=${line:${#gap}}
+        word=${COMP_WORDS[i]}
+        ((i == COMP_CWORD)) && word=$line
+        line=${line:${#word}}
+        if ((i)) && [[ -z $gap ]]; then
+            words[${#words[@]} - 1]+=$word
+        else
+            words+=("$word")
+        fi
+    done
+
+    for ((i = 1; i < ${#words[@]} - 1; i++)); do
+        word=${words[i]}
+        if [[ -n $flag ]]; then
+            flag=
+        elif [[ $word == [\<\>\&]* || $word == [0-9][\<\>]* ]]; then
+            # A redirection; its file may be the next word.
+            [[ $word == *[\<\>\&] ]] && flag=$word
+        elif [[ -z $ended && $word == -- ]]; then
+            ended=1
+        elif [[ -z $ended && $word == -?* ]]; then
+            _imagecli_split "$word" && [[ -z $attached ]] || flag=
+        elif ((at == 0)) && [[ '/gen/edit/vary/serve/config/config path/config show/config get/config set/config unset/config set-key/config check/' == *"/${command:+$command }$word/"* ]]; then
+            command=${command:+$command }$word
+        else
+            ((at += 1))
+        fi
+    done
+
+    word=${words[i]}
+    kept=${word%"$2"} # readline replaces the rest only
+    if [[ -n $flag ]]; then
+        before= value=$word
+        _imagecli_value "$flag"
+    elif [[ -n $ended || $word != -* ]]; then
+        before= value=$word
+        _imagecli_argument "${command:+$command }$at"
+    elif _imagecli_split "$word" && [[ -n $attached ]]; then
+        _imagecli_value "$flag"
+    else
+        before= value=$word
+        _imagecli_flags "$command"
+    fi
+}
+
+if ((BASH_VERSINFO[0] < 4)); then
+    complete -o default -F _imagecli imagecli
+else
+    complete -F _imagecli imagecli
+fi

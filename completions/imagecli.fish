@@ -1,0 +1,303 @@
+# fish completion for imagecli. Written by tools/completions.py: change that, or its templates.
+
+# Prints the names in the user's config file that are below $argv[1] (profiles, models), but not the others given.
+function __imagecli_names
+    set -l config $IMAGECLI_CONFIG
+    if test -z "$config"
+        if string match -q '/*' -- "$XDG_CONFIG_HOME"
+            set config $XDG_CONFIG_HOME
+        else if test (uname) = Darwin
+            set config "$HOME/Library/Application Support"
+        else
+            set config $HOME/.config
+        end
+        set config $config/imagecli/config.toml
+    end
+    test -f "$config" -a -r "$config"
+    and command awk -v root=$argv[1] -v known="$argv[2..]" '# Prints the names below `root` in a TOML file, as of [root.NAME] or root.NAME.key = 1, but not those in `known`.
+
+# Moves the first part of the dotted key in `rest` into `name`; "" where it is spelt with escapes that are not read here.
+function part(    quote, plain) {
+    sub(/^[ \\t]+/, "", rest)
+    if (!match(rest, /^[A-Za-z0-9_-]+/) && !match(rest, /^\\047[^\\047]*\\047/) && !match(rest, /^"([^"\\\\]|\\\\.)*"/))
+        return 0
+    name = substr(rest, 1, RLENGTH)
+    rest = substr(rest, RLENGTH + 1)
+    sub(/^[ \\t]+/, "", rest)
+    quote = substr(name, 1, 1)
+    if (quote == "\\"" || quote == "\\047")
+        name = substr(name, 2, length(name) - 2)
+    while (quote == "\\"" && match(name, /\\\\./)) {
+        plain = plain substr(name, 1, RSTART - 1) substr(name, RSTART + 1, 1)
+        quote = substr(name, RSTART + 1, 1) ~ /["\\\\]/ ? quote : "?"
+        name = substr(name, RSTART + 2)
+    }
+    name = quote == "?" ? "" : plain name
+    return 1
+}
+
+# Moves the dotted key in `rest` into path[from + 1] and so on; returns the length of the path.
+function key(from) {
+    while (part()) {
+        path[++from] = name
+        if (!sub(/^\\./, "", rest))
+            break
+    }
+    return from
+}
+
+BEGIN {
+    split(known, names, " ")
+    for (i in names)
+        seen[names[i]]
+}
+
+{
+    rest = $0
+    sub(/\\r$/, "", rest)
+    if (fence) {  # within a text of several lines
+        if (!(i = index(rest, fence)))
+            next
+        rest = substr(rest, i + 3)
+        fence = ""
+    } else if (!lists) {
+        size = table
+        if (sub(/^[ \\t]*\\[+/, "", rest))
+            size = table = key(0)
+        else if ((size = key(table)) > table)
+            sub(/^=[ \\t]*/, "", rest)
+        if (size > 1 && path[1] == root && path[2] != "" && !(path[2] in seen)) {
+            seen[path[2]]
+            print path[2]
+        }
+        if (size == table)
+            next
+        if (match(rest, /^("""|\\047\\047\\047)/)) {
+            fence = substr(rest, 1, 3)
+            if (!index(substr(rest, 4), fence))
+                next
+            fence = ""
+            rest = ""
+        }
+    }
+    # What a list of several lines holds is no header and no key.
+    gsub(/"([^"\\\\]|\\\\.)*"|\\047[^\\047]*\\047/, "", rest)
+    sub(/#.*/, "", rest)
+    lists += gsub(/\\[/, "", rest) - gsub(/\\]/, "", rest)
+}
+' <$config 2>/dev/null
+end
+
+# Prints the words, and the names that the config file has besides, below the root that the first argument names.
+function __imagecli_words_and_names
+    string join -- \n $argv[2..]
+    __imagecli_names $argv
+end
+
+# Prints folders and pictures; where there are none, any file.
+function __imagecli_images
+    set -l token (string replace -r -- '^(--[^=]*=|-[^-fomnsqPji]*[fomnsqPji])' '' (commandline -ct))
+    set -l files (complete -C "__imagecli_of_no_command $token" | string replace -r '\t.*' '')
+    set -l images (string match -ir -- '^.*(?:/|\.(?:png|jpg|jpeg|webp|gif|bmp|tif|tiff|heic|avif))$' $files)
+    set -q images[1]
+    or set images $files
+    string join -- \n $images
+end
+
+# Prints what was typed so far besides flags and their values.
+function __imagecli_typed
+    set -l value_follows no
+    set -l flags_ended no
+    for word in (commandline -opc)[2..]
+        if test $value_follows = yes
+            set value_follows no
+        else if test $flags_ended = yes; or not string match -q -- '-?*' $word
+            string join -- \n $word
+        else if test $word = --
+            set flags_ended yes
+        else if string match -qr -- '^-[^-fomnsqPji]*[fomnsqPji]$' $word; or contains -- $word --prompt-file --output --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --param --profile --base-url --jobs --timeout --retries --image --mask --fit --restore --port
+            set value_follows yes
+        end
+    end
+end
+
+# Whether the command is the one that the arguments name.
+function __imagecli_in
+    set -l typed (__imagecli_typed)
+    set -l head $typed[1..(count $argv)]
+    test "$head" = "$argv"
+end
+
+# Whether the argument to come has the number given first, from 0, and the command is the one named by the others.
+function __imagecli_at
+    set -l typed (__imagecli_typed)
+    set -l command $argv[2..]
+    test (count $typed) -eq (math $argv[1] + (count $command))
+    and begin
+        not set -q command[1]
+        or __imagecli_in $command
+    end
+end
+
+complete -c imagecli -f
+
+# imagecli
+complete -c imagecli -n '__imagecli_at 0' -a gen -d 'Make images from text'
+complete -c imagecli -n '__imagecli_at 0' -a edit -d 'Edit a picture, everywhere or where a mask opens it'
+complete -c imagecli -n '__imagecli_at 0' -a vary -d 'Make look-alikes of a picture'
+complete -c imagecli -n '__imagecli_at 0' -a serve -d 'Run the sandbox as an HTTP server on 127.0.0.1, for any client'
+complete -c imagecli -n '__imagecli_at 0' -a config -d 'Settings, profiles and keys'
+complete -c imagecli -n '__imagecli_at 0' -l version -d 'Print the version'
+complete -c imagecli -n '__imagecli_at 0' -s h -l help -d 'Show this message and exit'
+
+# imagecli gen
+complete -c imagecli -n '__imagecli_in gen' -s f -l prompt-file -r -F -d 'Read the prompt from a file, or - for stdin'
+complete -c imagecli -n '__imagecli_in gen' -l verbatim -d 'Ask dall-e-3 in the guide\'s words not to rewrite the prompt'
+complete -c imagecli -n '__imagecli_in gen' -l no-verbatim -d 'Not --verbatim'
+complete -c imagecli -n '__imagecli_in gen' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/, a template, or - for raw bytes on stdout'
+complete -c imagecli -n '__imagecli_in gen' -l force -d 'Replace files that exist'
+complete -c imagecli -n '__imagecli_in gen' -l skip-existing -d 'Send nothing for outputs that are there already; needs -o'
+complete -c imagecli -n '__imagecli_in gen' -s m -l model -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model; any name is accepted'
+complete -c imagecli -n '__imagecli_in gen' -s n -l count -x -d 'How many images, 1 to 10 [1]'
+complete -c imagecli -n '__imagecli_in gen' -s s -l size -x -k -a 'auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512' -d 'WxH, auto, square, landscape or portrait'
+complete -c imagecli -n '__imagecli_in gen' -s q -l quality -x -k -a 'low medium high xhigh max auto standard hd' -d 'low, medium, high, …; standard or hd'
+complete -c imagecli -n '__imagecli_in gen' -l format -x -k -a 'png jpeg webp gif svg' -d 'png, jpeg, webp, gif or svg'
+complete -c imagecli -n '__imagecli_in gen' -l compression -x -d 'How small a jpeg or webp is to be'
+complete -c imagecli -n '__imagecli_in gen' -l background -x -k -a 'transparent opaque auto' -d 'transparent, opaque or auto'
+complete -c imagecli -n '__imagecli_in gen' -l moderation -x -k -a 'auto low' -d 'auto or low'
+complete -c imagecli -n '__imagecli_in gen' -l style -x -k -a 'vivid natural' -d 'vivid or natural (dall-e-3)'
+complete -c imagecli -n '__imagecli_in gen' -l input-fidelity -x -k -a 'high low' -d 'How closely inputs are kept: high or low'
+complete -c imagecli -n '__imagecli_in gen' -l response-format -x -k -a 'url b64_json' -d 'url or b64_json, for servers that have both'
+complete -c imagecli -n '__imagecli_in gen' -l param -x -d 'Any other field of the request; repeatable, JSON or text'
+complete -c imagecli -n '__imagecli_in gen' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'Where to send [openai]'
+complete -c imagecli -n '__imagecli_in gen' -l base-url -x -d 'Another address, usually ending in /v1; gets no key of others'
+complete -c imagecli -n '__imagecli_in gen' -s j -l jobs -x -d 'Requests at once [4]'
+complete -c imagecli -n '__imagecli_in gen' -l timeout -x -d 'Bounds one attempt as a whole [600]'
+complete -c imagecli -n '__imagecli_in gen' -l retries -x -d 'Tries after the first, where that is safe [2]'
+complete -c imagecli -n '__imagecli_in gen' -l retry-unknown -d 'Send again what may have been billed already [off]'
+complete -c imagecli -n '__imagecli_in gen' -l no-retry-unknown -d 'Not --retry-unknown'
+complete -c imagecli -n '__imagecli_in gen' -l dry-run -d 'Check everything, print the request, send and write nothing'
+complete -c imagecli -n '__imagecli_in gen' -l preview -d 'Draw the result in the terminal [off]'
+complete -c imagecli -n '__imagecli_in gen' -l no-preview -d 'Not --preview'
+complete -c imagecli -n '__imagecli_in gen' -l json -d 'One JSON document on stdout instead of paths, for failures too'
+complete -c imagecli -n '__imagecli_in gen' -s v -l verbose -d 'Say more on stderr'
+complete -c imagecli -n '__imagecli_in gen' -l quiet -d 'Say only errors on stderr'
+complete -c imagecli -n '__imagecli_in gen' -s h -l help -d 'Show this message and exit'
+
+# imagecli edit
+complete -c imagecli -n '__imagecli_at 0 edit' -x -a '(__imagecli_images)'
+complete -c imagecli -n '__imagecli_in edit' -s f -l prompt-file -r -F -d 'Read the prompt from a file, or - for stdin'
+complete -c imagecli -n '__imagecli_in edit' -s i -l image -x -a '(__imagecli_images)' -d 'One more input picture; repeatable'
+complete -c imagecli -n '__imagecli_in edit' -l mask -x -a '(__imagecli_images)' -d 'Where to edit: transparent, or white in a mask without transparency'
+complete -c imagecli -n '__imagecli_in edit' -l fit -x -k -a 'pad crop stretch' -d 'How a square is made: pad, crop or stretch'
+complete -c imagecli -n '__imagecli_in edit' -l restore -x -k -a 'none aspect size' -d 'Undo that on the result: none, aspect or size [aspect if padded]'
+complete -c imagecli -n '__imagecli_in edit' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/, a template, or - for raw bytes on stdout'
+complete -c imagecli -n '__imagecli_in edit' -l force -d 'Replace files that exist'
+complete -c imagecli -n '__imagecli_in edit' -l skip-existing -d 'Send nothing for outputs that are there already; needs -o'
+complete -c imagecli -n '__imagecli_in edit' -s m -l model -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model; any name is accepted'
+complete -c imagecli -n '__imagecli_in edit' -s n -l count -x -d 'How many images, 1 to 10 [1]'
+complete -c imagecli -n '__imagecli_in edit' -s s -l size -x -k -a 'auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512' -d 'WxH, auto, square, landscape or portrait'
+complete -c imagecli -n '__imagecli_in edit' -s q -l quality -x -k -a 'low medium high xhigh max auto standard hd' -d 'low, medium, high, …; standard or hd'
+complete -c imagecli -n '__imagecli_in edit' -l format -x -k -a 'png jpeg webp gif svg' -d 'png, jpeg, webp, gif or svg'
+complete -c imagecli -n '__imagecli_in edit' -l compression -x -d 'How small a jpeg or webp is to be'
+complete -c imagecli -n '__imagecli_in edit' -l background -x -k -a 'transparent opaque auto' -d 'transparent, opaque or auto'
+complete -c imagecli -n '__imagecli_in edit' -l moderation -x -k -a 'auto low' -d 'auto or low'
+complete -c imagecli -n '__imagecli_in edit' -l style -x -k -a 'vivid natural' -d 'vivid or natural (dall-e-3)'
+complete -c imagecli -n '__imagecli_in edit' -l input-fidelity -x -k -a 'high low' -d 'How closely inputs are kept: high or low'
+complete -c imagecli -n '__imagecli_in edit' -l response-format -x -k -a 'url b64_json' -d 'url or b64_json, for servers that have both'
+complete -c imagecli -n '__imagecli_in edit' -l param -x -d 'Any other field of the request; repeatable, JSON or text'
+complete -c imagecli -n '__imagecli_in edit' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'Where to send [openai]'
+complete -c imagecli -n '__imagecli_in edit' -l base-url -x -d 'Another address, usually ending in /v1; gets no key of others'
+complete -c imagecli -n '__imagecli_in edit' -s j -l jobs -x -d 'Requests at once [4]'
+complete -c imagecli -n '__imagecli_in edit' -l timeout -x -d 'Bounds one attempt as a whole [600]'
+complete -c imagecli -n '__imagecli_in edit' -l retries -x -d 'Tries after the first, where that is safe [2]'
+complete -c imagecli -n '__imagecli_in edit' -l retry-unknown -d 'Send again what may have been billed already [off]'
+complete -c imagecli -n '__imagecli_in edit' -l no-retry-unknown -d 'Not --retry-unknown'
+complete -c imagecli -n '__imagecli_in edit' -l dry-run -d 'Check everything, print the request, send and write nothing'
+complete -c imagecli -n '__imagecli_in edit' -l preview -d 'Draw the result in the terminal [off]'
+complete -c imagecli -n '__imagecli_in edit' -l no-preview -d 'Not --preview'
+complete -c imagecli -n '__imagecli_in edit' -l json -d 'One JSON document on stdout instead of paths, for failures too'
+complete -c imagecli -n '__imagecli_in edit' -s v -l verbose -d 'Say more on stderr'
+complete -c imagecli -n '__imagecli_in edit' -l quiet -d 'Say only errors on stderr'
+complete -c imagecli -n '__imagecli_in edit' -s h -l help -d 'Show this message and exit'
+
+# imagecli vary
+complete -c imagecli -n '__imagecli_at 0 vary' -x -a '(__imagecli_images)'
+complete -c imagecli -n '__imagecli_in vary' -l fit -x -k -a 'pad crop stretch' -d 'How a square is made: pad, crop or stretch'
+complete -c imagecli -n '__imagecli_in vary' -l restore -x -k -a 'none aspect size' -d 'Undo that on the result: none, aspect or size [aspect if padded]'
+complete -c imagecli -n '__imagecli_in vary' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/, a template, or - for raw bytes on stdout'
+complete -c imagecli -n '__imagecli_in vary' -l force -d 'Replace files that exist'
+complete -c imagecli -n '__imagecli_in vary' -l skip-existing -d 'Send nothing for outputs that are there already; needs -o'
+complete -c imagecli -n '__imagecli_in vary' -s m -l model -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model; any name is accepted'
+complete -c imagecli -n '__imagecli_in vary' -s n -l count -x -d 'How many images, 1 to 10 [1]'
+complete -c imagecli -n '__imagecli_in vary' -s s -l size -x -k -a 'auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512' -d 'WxH, auto, square, landscape or portrait'
+complete -c imagecli -n '__imagecli_in vary' -s q -l quality -x -k -a 'low medium high xhigh max auto standard hd' -d 'low, medium, high, …; standard or hd'
+complete -c imagecli -n '__imagecli_in vary' -l format -x -k -a 'png jpeg webp gif svg' -d 'png, jpeg, webp, gif or svg'
+complete -c imagecli -n '__imagecli_in vary' -l compression -x -d 'How small a jpeg or webp is to be'
+complete -c imagecli -n '__imagecli_in vary' -l background -x -k -a 'transparent opaque auto' -d 'transparent, opaque or auto'
+complete -c imagecli -n '__imagecli_in vary' -l moderation -x -k -a 'auto low' -d 'auto or low'
+complete -c imagecli -n '__imagecli_in vary' -l style -x -k -a 'vivid natural' -d 'vivid or natural (dall-e-3)'
+complete -c imagecli -n '__imagecli_in vary' -l input-fidelity -x -k -a 'high low' -d 'How closely inputs are kept: high or low'
+complete -c imagecli -n '__imagecli_in vary' -l response-format -x -k -a 'url b64_json' -d 'url or b64_json, for servers that have both'
+complete -c imagecli -n '__imagecli_in vary' -l param -x -d 'Any other field of the request; repeatable, JSON or text'
+complete -c imagecli -n '__imagecli_in vary' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'Where to send [openai]'
+complete -c imagecli -n '__imagecli_in vary' -l base-url -x -d 'Another address, usually ending in /v1; gets no key of others'
+complete -c imagecli -n '__imagecli_in vary' -s j -l jobs -x -d 'Requests at once [4]'
+complete -c imagecli -n '__imagecli_in vary' -l timeout -x -d 'Bounds one attempt as a whole [600]'
+complete -c imagecli -n '__imagecli_in vary' -l retries -x -d 'Tries after the first, where that is safe [2]'
+complete -c imagecli -n '__imagecli_in vary' -l retry-unknown -d 'Send again what may have been billed already [off]'
+complete -c imagecli -n '__imagecli_in vary' -l no-retry-unknown -d 'Not --retry-unknown'
+complete -c imagecli -n '__imagecli_in vary' -l dry-run -d 'Check everything, print the request, send and write nothing'
+complete -c imagecli -n '__imagecli_in vary' -l preview -d 'Draw the result in the terminal [off]'
+complete -c imagecli -n '__imagecli_in vary' -l no-preview -d 'Not --preview'
+complete -c imagecli -n '__imagecli_in vary' -l json -d 'One JSON document on stdout instead of paths, for failures too'
+complete -c imagecli -n '__imagecli_in vary' -s v -l verbose -d 'Say more on stderr'
+complete -c imagecli -n '__imagecli_in vary' -l quiet -d 'Say only errors on stderr'
+complete -c imagecli -n '__imagecli_in vary' -s h -l help -d 'Show this message and exit'
+
+# imagecli serve
+complete -c imagecli -n '__imagecli_in serve' -l port -x -d 'Port on 127.0.0.1; 0 takes any free one'
+complete -c imagecli -n '__imagecli_in serve' -s h -l help -d 'Show this message and exit'
+
+# imagecli config
+complete -c imagecli -n '__imagecli_at 0 config' -a path -d 'Print where the config file is, or would be'
+complete -c imagecli -n '__imagecli_at 0 config' -a show -d 'Print every setting and where it came from'
+complete -c imagecli -n '__imagecli_at 0 config' -a get -d 'Print what the config file says under KEY'
+complete -c imagecli -n '__imagecli_at 0 config' -a set -d 'Write KEY = VALUE to the config file'
+complete -c imagecli -n '__imagecli_at 0 config' -a unset -d 'Remove KEY from the config file'
+complete -c imagecli -n '__imagecli_at 0 config' -a set-key -d 'Keep the key of a profile'
+complete -c imagecli -n '__imagecli_at 0 config' -a check -d 'Ask a server for its models, which is free'
+complete -c imagecli -n '__imagecli_at 0 config' -s h -l help -d 'Show this message and exit'
+
+# imagecli config path
+complete -c imagecli -n '__imagecli_in config path' -l json -d 'One JSON document on stdout, for failures too'
+complete -c imagecli -n '__imagecli_in config path' -s h -l help -d 'Show this message and exit'
+
+# imagecli config show
+complete -c imagecli -n '__imagecli_in config show' -l json -d 'One JSON document on stdout, for failures too'
+complete -c imagecli -n '__imagecli_in config show' -s h -l help -d 'Show this message and exit'
+
+# imagecli config get
+complete -c imagecli -n '__imagecli_at 0 config get' -x -k -a 'profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.verbatim defaults.fit defaults.restore defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
+complete -c imagecli -n '__imagecli_in config get' -l json -d 'One JSON document on stdout, for failures too'
+complete -c imagecli -n '__imagecli_in config get' -s h -l help -d 'Show this message and exit'
+
+# imagecli config set
+complete -c imagecli -n '__imagecli_at 0 config set' -x -k -a 'profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.verbatim defaults.fit defaults.restore defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
+complete -c imagecli -n '__imagecli_in config set' -l json -d 'One JSON document on stdout, for failures too'
+complete -c imagecli -n '__imagecli_in config set' -s h -l help -d 'Show this message and exit'
+
+# imagecli config unset
+complete -c imagecli -n '__imagecli_at 0 config unset' -x -k -a 'profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.verbatim defaults.fit defaults.restore defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
+complete -c imagecli -n '__imagecli_in config unset' -l json -d 'One JSON document on stdout, for failures too'
+complete -c imagecli -n '__imagecli_in config unset' -s h -l help -d 'Show this message and exit'
+
+# imagecli config set-key
+complete -c imagecli -n '__imagecli_at 0 config set-key' -x -k -a '(__imagecli_words_and_names profiles openai sandbox)'
+complete -c imagecli -n '__imagecli_in config set-key' -l json -d 'One JSON document on stdout, for failures too'
+complete -c imagecli -n '__imagecli_in config set-key' -s h -l help -d 'Show this message and exit'
+
+# imagecli config check
+complete -c imagecli -n '__imagecli_at 0 config check' -x -k -a '(__imagecli_words_and_names profiles openai sandbox)'
+complete -c imagecli -n '__imagecli_in config check' -l json -d 'One JSON document on stdout, for failures too'
+complete -c imagecli -n '__imagecli_in config check' -s h -l help -d 'Show this message and exit'

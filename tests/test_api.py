@@ -1,0 +1,89 @@
+"""`ImageClient`: the same workflow from Python, with bytes in and bytes out, and nothing written."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from serving import images, picture
+
+from imagecli import ImageClient
+from imagecli.errors import AuthProblem, ContentPolicyRefusal, UsageProblem
+
+
+def test_generate_returns_bytes_and_writes_nothing(server, home):
+    data = picture()
+    server.answer = lambda reply, _: reply.send(images(data, usage={"total_tokens": 5}), x_request_id="req_3")
+    made = ImageClient(base_url=server.url, api_key="sk-mine").generate("a cat", size="1024x1024", params={"seed": 7})
+    assert made.images[0].data == data
+    assert (made.images[0].format, made.images[0].width, made.images[0].height) == ("png", 64, 48)
+    assert (made.usage, made.request_ids, made.route) == ({"total_tokens": 5}, ("req_3",), "images/generations")
+    assert made.warnings == ()
+    assert server.requests[0].json == {"prompt": "a cat", "size": "1024x1024", "seed": 7}
+    assert server.requests[0].headers["authorization"] == "Bearer sk-mine"
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+    assert list(Path().iterdir()) == []
+
+
+def test_bytes_in_memory_are_sent_with_a_real_name_and_type(server):
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(picture((600, 400)))).resize((256, 256)).save(stream, "PNG")
+    ImageClient(base_url=server.url).vary(stream.getvalue(), model="dall-e-2", count=1, size="1024x1024")
+    assert server.requests[0].path == "/v1/images/variations"
+    assert server.requests[0].files["image"] == [("image.png", "image/png", stream.getvalue())]
+
+
+def test_edit_takes_paths_bytes_and_a_mask(server):
+    mask = Image.new("L", (64, 48), 0)
+    mask.paste(255, (0, 0, 10, 10))
+    stream = io.BytesIO()
+    mask.save(stream, "PNG")
+    Path("a.png").write_bytes(picture())
+    made = ImageClient(base_url=server.url).edit([Path("a.png"), picture()], "x", mask=stream.getvalue(), count=2)
+    assert len(made.images) == 2
+    assert [part[0] for part in server.requests[0].parts] == ["prompt", "n", "image[]", "image[]", "mask"]
+
+
+def test_errors_are_raised_by_cause(server):
+    server.answer = lambda reply, _: reply.json(
+        {"error": {"message": "no", "code": "moderation_blocked"}}, 400, x_request_id="r"
+    )
+    with pytest.raises(ContentPolicyRefusal, match="no") as caught:
+        ImageClient(base_url=server.url).generate("a cat")
+    assert (caught.value.http_status, caught.value.code, caught.value.request_id) == (400, "moderation_blocked", "r")
+
+
+def test_what_is_missing_is_told_beside_what_is_there(server):
+    server.answer = lambda reply, _: reply.send(images(picture()))
+    made = ImageClient(base_url=server.url).generate("a cat", count=2)
+    assert len(made.images) == 1
+    assert list(made.failures) == [2]
+
+
+def test_wrong_calls_are_refused_before_anything_is_sent(server):
+    client = ImageClient(base_url=server.url)
+    for wrong in (
+        lambda: client.generate(""),
+        lambda: client.generate("x", model="dall-e-3", size="1x1"),
+        lambda: client.vary(b""),
+        lambda: client.generate("x", count=11),
+        lambda: client.generate("x", params={"n": 2}),
+    ):
+        with pytest.raises(UsageProblem):
+            wrong()
+    with pytest.raises(TypeError, match="sise"):
+        client.generate("x", sise="1024x1024")
+    assert server.requests == []
+
+
+def test_a_key_never_goes_over_plain_http_to_another_machine():
+    with pytest.raises(AuthProblem, match="http"):
+        ImageClient(base_url="http://images.example.com/v1", api_key="sk-mine").generate("x")
+
+
+def test_the_sandbox_needs_no_key_and_no_network():
+    made = ImageClient(profile="sandbox").generate("a red fox", model="dall-e-3", size="1792x1024")
+    assert Image.open(io.BytesIO(made.images[0].data)).size == (1792, 1024)
+    assert made.images[0].revised_prompt

@@ -1,0 +1,72 @@
+# fish completion for imagecli. @MADE@
+
+# Prints the names in the user's config file that are below $argv[1] (profiles, models), but not the others given.
+function __imagecli_names
+    set -l config $IMAGECLI_CONFIG
+    if test -z "$config"
+        if string match -q '/*' -- "$XDG_CONFIG_HOME"
+            set config $XDG_CONFIG_HOME
+        else if test (uname) = Darwin
+            set config "$HOME/Library/Application Support"
+        else
+            set config $HOME/.config
+        end
+        set config $config/imagecli/config.toml
+    end
+    test -f "$config" -a -r "$config"
+    and command awk -v root=$argv[1] -v known="$argv[2..]" @AWK@ <$config 2>/dev/null
+end
+
+# Prints the words, and the names that the config file has besides, below the root that the first argument names.
+function __imagecli_words_and_names
+    string join -- \n $argv[2..]
+    __imagecli_names $argv
+end
+
+# Prints folders and pictures; where there are none, any file.
+function __imagecli_images
+    set -l token (string replace -r -- '^(--[^=]*=|-[^-@LETTERS@]*[@LETTERS@])' '' (commandline -ct))
+    set -l files (complete -C "__imagecli_of_no_command $token" | string replace -r '\t.*' '')
+    set -l images (string match -ir -- '^.*(?:/|\.(?:@IMAGES@))$' $files)
+    set -q images[1]
+    or set images $files
+    string join -- \n $images
+end
+
+# Prints what was typed so far besides flags and their values.
+function __imagecli_typed
+    set -l value_follows no
+    set -l flags_ended no
+    for word in (commandline -opc)[2..]
+        if test $value_follows = yes
+            set value_follows no
+        else if test $flags_ended = yes; or not string match -q -- '-?*' $word
+            string join -- \n $word
+        else if test $word = --
+            set flags_ended yes
+        else if string match -qr -- '^-[^-@LETTERS@]*[@LETTERS@]$' $word; or contains -- $word @LONG@
+            set value_follows yes
+        end
+    end
+end
+
+# Whether the command is the one that the arguments name.
+function __imagecli_in
+    set -l typed (__imagecli_typed)
+    set -l head $typed[1..(count $argv)]
+    test "$head" = "$argv"
+end
+
+# Whether the argument to come has the number given first, from 0, and the command is the one named by the others.
+function __imagecli_at
+    set -l typed (__imagecli_typed)
+    set -l command $argv[2..]
+    test (count $typed) -eq (math $argv[1] + (count $command))
+    and begin
+        not set -q command[1]
+        or __imagecli_in $command
+    end
+end
+
+complete -c imagecli -f
+@COMPLETIONS@
