@@ -30,8 +30,10 @@ from openai import OpenAI
 answer = OpenAI(base_url=sys.argv[1], api_key="x").images.generate(model="gpt-image-2", prompt="a cat")
 open("official.png", "wb").write(base64.b64decode(answer.data[0].b64_json))
 """
-CURL = """curl -s "$0/images/generations" -H 'content-type: application/json' -d '{"model":"gpt-image-2","prompt":"a cat"}' \
-| jq -r '.data[0].b64_json' | base64 -d > curl.png"""
+CURL = """
+curl -s "$0/images/generations" -H 'content-type: application/json' -d '{"model":"gpt-image-2","prompt":"a cat"}' |
+jq -r '.data[0].b64_json' | base64 -d > curl.png
+"""
 PEAK = """
 import sys
 from imagecli.__main__ import main
@@ -118,9 +120,8 @@ def memory() -> None:
     url = serve(images(png(20_000_000), 10))
     ours = ["gen", "a cat", "-n", "10", "--base-url", url, "-o", "large.png", "--force", "--quiet"]
     done = subprocess.run([PY, "-c", PEAK, *ours], check=True, capture_output=True, text=True)
-    print(
-        f"{'peak memory of ten 20 MB pictures in one answer, MB':<58} {int(done.stderr.split()[-1]) / 1000:6.1f}  (bound 60)"
-    )
+    peak = int(done.stderr.split()[-1]) / 1000
+    print(f"{'peak memory of ten 20 MB pictures in one answer, MB':<58} {peak:6.1f}  (bound 60)")
 
 
 if __name__ == "__main__":

@@ -95,8 +95,12 @@ _imagecli_words() {
     compopt -o nosort 2>/dev/null
     for word; do
         case $quote in
-            [\"\'])
-                [[ $word == *[\"\'\\\$\`]* ]] && continue
+            \')
+                [[ $word == *\'* ]] && continue
+                word=$quote$word
+                ;;
+            \")
+                [[ $word == *[\"\\\$\`!]* ]] && continue
                 word=$quote$word
                 ;;
             *) printf -v word %q "$word" ;;
@@ -126,7 +130,7 @@ _imagecli_files() {
 
 # Offers folders and pictures; where there are none, any file.
 _imagecli_images() {
-    local file path=$value quote=
+    local file path=$value quote=''
     # Without compopt (bash 3) what is offered here would not be quoted.
     ((BASH_VERSINFO[0] < 4)) && return
     case $path in
@@ -149,7 +153,7 @@ _imagecli_images() {
 # same word (--flag=value, -fvalue): `before` is then what precedes it.
 _imagecli_split() {
     local i
-    attached= before= value=
+    attached='' before='' value=''
     case $1 in
         --*=*) flag=${1%%=*} before=${1%%=*}= value=${1#*=} attached=1 ;;
         --*) flag=$1 ;;
@@ -213,7 +217,7 @@ _imagecli_flags() {
 _imagecli() {
     local with_value=' -f --prompt-file -o --output -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries -i --image --mask --fit --restore --port '
     local IFS=$' \t\n' line=${COMP_LINE:0:COMP_POINT} word gap i
-    local command= at=0 flag= attached= before= value kept ended=
+    local command='' at=0 flag='' attached='' before='' value='' kept ended=''
     local -a words
     COMPREPLY=()
 
@@ -242,14 +246,14 @@ _imagecli() {
     for ((i = 1; i < ${#words[@]} - 1; i++)); do
         word=${words[i]}
         if [[ -n $flag ]]; then
-            flag=
+            flag=''
         elif [[ $word == [\<\>\&]* || $word == [0-9][\<\>]* ]]; then
             # A redirection; its file may be the next word.
             [[ $word == *[\<\>\&] ]] && flag=$word
         elif [[ -z $ended && $word == -- ]]; then
             ended=1
         elif [[ -z $ended && $word == -?* ]]; then
-            _imagecli_split "$word" && [[ -z $attached ]] || flag=
+            _imagecli_split "$word" && [[ -z $attached ]] || flag=''
         elif ((at == 0)) && [[ '/gen/edit/vary/serve/config/config path/config show/config get/config set/config unset/config set-key/config check/' == *"/${command:+$command }$word/"* ]]; then
             command=${command:+$command }$word
         else
@@ -260,15 +264,15 @@ _imagecli() {
     word=${words[i]}
     kept=${word%"$2"} # readline replaces the rest only
     if [[ -n $flag ]]; then
-        before= value=$word
+        before='' value=$word
         _imagecli_value "$flag"
     elif [[ -n $ended || $word != -* ]]; then
-        before= value=$word
+        before='' value=$word
         _imagecli_argument "${command:+$command }$at"
     elif _imagecli_split "$word" && [[ -n $attached ]]; then
         _imagecli_value "$flag"
     else
-        before= value=$word
+        before='' value=$word
         _imagecli_flags "$command"
     fi
 }

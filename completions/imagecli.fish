@@ -111,193 +111,87 @@ function __imagecli_typed
     for word in (commandline -opc)[2..]
         if test $value_follows = yes
             set value_follows no
-        else if test $flags_ended = yes; or not string match -q -- '-?*' $word
+        else if test $flags_ended = yes; or not string match -qr '^-.' -- $word
             string join -- \n $word
         else if test $word = --
             set flags_ended yes
-        else if string match -qr -- '^-[^-fomnsqPji]*[fomnsqPji]$' $word; or contains -- $word --prompt-file --output --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --param --profile --base-url --jobs --timeout --retries --image --mask --fit --restore --port
+        else if string match -qr '^-[^-fomnsqPji]*[fomnsqPji]$' -- $word; or contains -- $word --prompt-file --output --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --param --profile --base-url --jobs --timeout --retries --image --mask --fit --restore --port
             set value_follows yes
         end
     end
 end
 
-# Whether the command is the one that the arguments name.
+# Whether the command is one of those given.
 function __imagecli_in
     set -l typed (__imagecli_typed)
-    set -l head $typed[1..(count $argv)]
-    test "$head" = "$argv"
+    for command in $argv
+        string match -q -- "$command *" "$typed "
+        and return
+    end
+    return 1
 end
 
-# Whether the argument to come has the number given first, from 0, and the command is the one named by the others.
+# Whether so many words were typed, and the command is one of the others given ("": any).
 function __imagecli_at
     set -l typed (__imagecli_typed)
-    set -l command $argv[2..]
-    test (count $typed) -eq (math $argv[1] + (count $command))
-    and begin
-        not set -q command[1]
-        or __imagecli_in $command
-    end
+    test (count $typed) -eq $argv[1]
+    and __imagecli_in $argv[2..]
 end
 
 complete -c imagecli -f
-
-# imagecli
-complete -c imagecli -n '__imagecli_at 0' -a gen -d 'Make images from text'
-complete -c imagecli -n '__imagecli_at 0' -a edit -d 'Edit a picture, everywhere or where a mask opens it'
-complete -c imagecli -n '__imagecli_at 0' -a vary -d 'Make look-alikes of a picture'
-complete -c imagecli -n '__imagecli_at 0' -a serve -d 'Run the sandbox as an HTTP server on 127.0.0.1, for any client'
-complete -c imagecli -n '__imagecli_at 0' -a config -d 'Settings, profiles and keys'
-complete -c imagecli -n '__imagecli_at 0' -l version -d 'Print the version'
-complete -c imagecli -n '__imagecli_at 0' -s h -l help -d 'Show this message and exit'
-
-# imagecli gen
-complete -c imagecli -n '__imagecli_in gen' -s f -l prompt-file -r -F -d 'Read the prompt from a file, or - for stdin'
-complete -c imagecli -n '__imagecli_in gen' -l verbatim -d 'Ask dall-e-3 in the guide\'s words not to rewrite the prompt'
-complete -c imagecli -n '__imagecli_in gen' -l no-verbatim -d 'Not --verbatim'
-complete -c imagecli -n '__imagecli_in gen' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/, a template, or - for raw bytes on stdout'
-complete -c imagecli -n '__imagecli_in gen' -l force -d 'Replace files that exist'
-complete -c imagecli -n '__imagecli_in gen' -l skip-existing -d 'Send nothing for outputs that are there already; needs -o'
-complete -c imagecli -n '__imagecli_in gen' -s m -l model -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model; any name is accepted'
-complete -c imagecli -n '__imagecli_in gen' -s n -l count -x -d 'How many images, 1 to 10 [1]'
-complete -c imagecli -n '__imagecli_in gen' -s s -l size -x -k -a 'auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512' -d 'WxH, auto, square, landscape or portrait'
-complete -c imagecli -n '__imagecli_in gen' -s q -l quality -x -k -a 'low medium high xhigh max auto standard hd' -d 'low, medium, high, …; standard or hd'
-complete -c imagecli -n '__imagecli_in gen' -l format -x -k -a 'png jpeg webp gif svg' -d 'png, jpeg, webp, gif or svg'
-complete -c imagecli -n '__imagecli_in gen' -l compression -x -d 'How small a jpeg or webp is to be'
-complete -c imagecli -n '__imagecli_in gen' -l background -x -k -a 'transparent opaque auto' -d 'transparent, opaque or auto'
-complete -c imagecli -n '__imagecli_in gen' -l moderation -x -k -a 'auto low' -d 'auto or low'
-complete -c imagecli -n '__imagecli_in gen' -l style -x -k -a 'vivid natural' -d 'vivid or natural (dall-e-3)'
-complete -c imagecli -n '__imagecli_in gen' -l input-fidelity -x -k -a 'high low' -d 'How closely inputs are kept: high or low'
-complete -c imagecli -n '__imagecli_in gen' -l response-format -x -k -a 'url b64_json' -d 'url or b64_json, for servers that have both'
-complete -c imagecli -n '__imagecli_in gen' -l param -x -d 'Any other field of the request; repeatable, JSON or text'
-complete -c imagecli -n '__imagecli_in gen' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'Where to send [openai]'
-complete -c imagecli -n '__imagecli_in gen' -l base-url -x -d 'Another address, usually ending in /v1; gets no key of others'
-complete -c imagecli -n '__imagecli_in gen' -s j -l jobs -x -d 'Requests at once [4]'
-complete -c imagecli -n '__imagecli_in gen' -l timeout -x -d 'Bounds one attempt as a whole [600]'
-complete -c imagecli -n '__imagecli_in gen' -l retries -x -d 'Tries after the first, where that is safe [2]'
-complete -c imagecli -n '__imagecli_in gen' -l retry-unknown -d 'Send again what may have been billed already [off]'
-complete -c imagecli -n '__imagecli_in gen' -l no-retry-unknown -d 'Not --retry-unknown'
-complete -c imagecli -n '__imagecli_in gen' -l dry-run -d 'Check everything, print the request, send and write nothing'
-complete -c imagecli -n '__imagecli_in gen' -l preview -d 'Draw the result in the terminal [off]'
-complete -c imagecli -n '__imagecli_in gen' -l no-preview -d 'Not --preview'
-complete -c imagecli -n '__imagecli_in gen' -l json -d 'One JSON document on stdout instead of paths, for failures too'
-complete -c imagecli -n '__imagecli_in gen' -s v -l verbose -d 'Say more on stderr'
-complete -c imagecli -n '__imagecli_in gen' -l quiet -d 'Say only errors on stderr'
-complete -c imagecli -n '__imagecli_in gen' -s h -l help -d 'Show this message and exit'
-
-# imagecli edit
-complete -c imagecli -n '__imagecli_at 0 edit' -x -a '(__imagecli_images)'
-complete -c imagecli -n '__imagecli_in edit' -s f -l prompt-file -r -F -d 'Read the prompt from a file, or - for stdin'
-complete -c imagecli -n '__imagecli_in edit' -s i -l image -x -a '(__imagecli_images)' -d 'One more input picture; repeatable'
-complete -c imagecli -n '__imagecli_in edit' -l mask -x -a '(__imagecli_images)' -d 'Where to edit: transparent, or white in a mask without transparency'
-complete -c imagecli -n '__imagecli_in edit' -l fit -x -k -a 'pad crop stretch' -d 'How a square is made: pad, crop or stretch'
-complete -c imagecli -n '__imagecli_in edit' -l restore -x -k -a 'none aspect size' -d 'Undo that on the result: none, aspect or size [aspect if padded]'
-complete -c imagecli -n '__imagecli_in edit' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/, a template, or - for raw bytes on stdout'
-complete -c imagecli -n '__imagecli_in edit' -l force -d 'Replace files that exist'
-complete -c imagecli -n '__imagecli_in edit' -l skip-existing -d 'Send nothing for outputs that are there already; needs -o'
-complete -c imagecli -n '__imagecli_in edit' -s m -l model -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model; any name is accepted'
-complete -c imagecli -n '__imagecli_in edit' -s n -l count -x -d 'How many images, 1 to 10 [1]'
-complete -c imagecli -n '__imagecli_in edit' -s s -l size -x -k -a 'auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512' -d 'WxH, auto, square, landscape or portrait'
-complete -c imagecli -n '__imagecli_in edit' -s q -l quality -x -k -a 'low medium high xhigh max auto standard hd' -d 'low, medium, high, …; standard or hd'
-complete -c imagecli -n '__imagecli_in edit' -l format -x -k -a 'png jpeg webp gif svg' -d 'png, jpeg, webp, gif or svg'
-complete -c imagecli -n '__imagecli_in edit' -l compression -x -d 'How small a jpeg or webp is to be'
-complete -c imagecli -n '__imagecli_in edit' -l background -x -k -a 'transparent opaque auto' -d 'transparent, opaque or auto'
-complete -c imagecli -n '__imagecli_in edit' -l moderation -x -k -a 'auto low' -d 'auto or low'
-complete -c imagecli -n '__imagecli_in edit' -l style -x -k -a 'vivid natural' -d 'vivid or natural (dall-e-3)'
-complete -c imagecli -n '__imagecli_in edit' -l input-fidelity -x -k -a 'high low' -d 'How closely inputs are kept: high or low'
-complete -c imagecli -n '__imagecli_in edit' -l response-format -x -k -a 'url b64_json' -d 'url or b64_json, for servers that have both'
-complete -c imagecli -n '__imagecli_in edit' -l param -x -d 'Any other field of the request; repeatable, JSON or text'
-complete -c imagecli -n '__imagecli_in edit' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'Where to send [openai]'
-complete -c imagecli -n '__imagecli_in edit' -l base-url -x -d 'Another address, usually ending in /v1; gets no key of others'
-complete -c imagecli -n '__imagecli_in edit' -s j -l jobs -x -d 'Requests at once [4]'
-complete -c imagecli -n '__imagecli_in edit' -l timeout -x -d 'Bounds one attempt as a whole [600]'
-complete -c imagecli -n '__imagecli_in edit' -l retries -x -d 'Tries after the first, where that is safe [2]'
-complete -c imagecli -n '__imagecli_in edit' -l retry-unknown -d 'Send again what may have been billed already [off]'
-complete -c imagecli -n '__imagecli_in edit' -l no-retry-unknown -d 'Not --retry-unknown'
-complete -c imagecli -n '__imagecli_in edit' -l dry-run -d 'Check everything, print the request, send and write nothing'
-complete -c imagecli -n '__imagecli_in edit' -l preview -d 'Draw the result in the terminal [off]'
-complete -c imagecli -n '__imagecli_in edit' -l no-preview -d 'Not --preview'
-complete -c imagecli -n '__imagecli_in edit' -l json -d 'One JSON document on stdout instead of paths, for failures too'
-complete -c imagecli -n '__imagecli_in edit' -s v -l verbose -d 'Say more on stderr'
-complete -c imagecli -n '__imagecli_in edit' -l quiet -d 'Say only errors on stderr'
-complete -c imagecli -n '__imagecli_in edit' -s h -l help -d 'Show this message and exit'
-
-# imagecli vary
-complete -c imagecli -n '__imagecli_at 0 vary' -x -a '(__imagecli_images)'
-complete -c imagecli -n '__imagecli_in vary' -l fit -x -k -a 'pad crop stretch' -d 'How a square is made: pad, crop or stretch'
-complete -c imagecli -n '__imagecli_in vary' -l restore -x -k -a 'none aspect size' -d 'Undo that on the result: none, aspect or size [aspect if padded]'
-complete -c imagecli -n '__imagecli_in vary' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/, a template, or - for raw bytes on stdout'
-complete -c imagecli -n '__imagecli_in vary' -l force -d 'Replace files that exist'
-complete -c imagecli -n '__imagecli_in vary' -l skip-existing -d 'Send nothing for outputs that are there already; needs -o'
-complete -c imagecli -n '__imagecli_in vary' -s m -l model -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model; any name is accepted'
-complete -c imagecli -n '__imagecli_in vary' -s n -l count -x -d 'How many images, 1 to 10 [1]'
-complete -c imagecli -n '__imagecli_in vary' -s s -l size -x -k -a 'auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512' -d 'WxH, auto, square, landscape or portrait'
-complete -c imagecli -n '__imagecli_in vary' -s q -l quality -x -k -a 'low medium high xhigh max auto standard hd' -d 'low, medium, high, …; standard or hd'
-complete -c imagecli -n '__imagecli_in vary' -l format -x -k -a 'png jpeg webp gif svg' -d 'png, jpeg, webp, gif or svg'
-complete -c imagecli -n '__imagecli_in vary' -l compression -x -d 'How small a jpeg or webp is to be'
-complete -c imagecli -n '__imagecli_in vary' -l background -x -k -a 'transparent opaque auto' -d 'transparent, opaque or auto'
-complete -c imagecli -n '__imagecli_in vary' -l moderation -x -k -a 'auto low' -d 'auto or low'
-complete -c imagecli -n '__imagecli_in vary' -l style -x -k -a 'vivid natural' -d 'vivid or natural (dall-e-3)'
-complete -c imagecli -n '__imagecli_in vary' -l input-fidelity -x -k -a 'high low' -d 'How closely inputs are kept: high or low'
-complete -c imagecli -n '__imagecli_in vary' -l response-format -x -k -a 'url b64_json' -d 'url or b64_json, for servers that have both'
-complete -c imagecli -n '__imagecli_in vary' -l param -x -d 'Any other field of the request; repeatable, JSON or text'
-complete -c imagecli -n '__imagecli_in vary' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'Where to send [openai]'
-complete -c imagecli -n '__imagecli_in vary' -l base-url -x -d 'Another address, usually ending in /v1; gets no key of others'
-complete -c imagecli -n '__imagecli_in vary' -s j -l jobs -x -d 'Requests at once [4]'
-complete -c imagecli -n '__imagecli_in vary' -l timeout -x -d 'Bounds one attempt as a whole [600]'
-complete -c imagecli -n '__imagecli_in vary' -l retries -x -d 'Tries after the first, where that is safe [2]'
-complete -c imagecli -n '__imagecli_in vary' -l retry-unknown -d 'Send again what may have been billed already [off]'
-complete -c imagecli -n '__imagecli_in vary' -l no-retry-unknown -d 'Not --retry-unknown'
-complete -c imagecli -n '__imagecli_in vary' -l dry-run -d 'Check everything, print the request, send and write nothing'
-complete -c imagecli -n '__imagecli_in vary' -l preview -d 'Draw the result in the terminal [off]'
-complete -c imagecli -n '__imagecli_in vary' -l no-preview -d 'Not --preview'
-complete -c imagecli -n '__imagecli_in vary' -l json -d 'One JSON document on stdout instead of paths, for failures too'
-complete -c imagecli -n '__imagecli_in vary' -s v -l verbose -d 'Say more on stderr'
-complete -c imagecli -n '__imagecli_in vary' -l quiet -d 'Say only errors on stderr'
-complete -c imagecli -n '__imagecli_in vary' -s h -l help -d 'Show this message and exit'
-
-# imagecli serve
-complete -c imagecli -n '__imagecli_in serve' -l port -x -d 'Port on 127.0.0.1; 0 takes any free one'
-complete -c imagecli -n '__imagecli_in serve' -s h -l help -d 'Show this message and exit'
-
-# imagecli config
-complete -c imagecli -n '__imagecli_at 0 config' -a path -d 'Print where the config file is, or would be'
-complete -c imagecli -n '__imagecli_at 0 config' -a show -d 'Print every setting and where it came from'
-complete -c imagecli -n '__imagecli_at 0 config' -a get -d 'Print what the config file says under KEY'
-complete -c imagecli -n '__imagecli_at 0 config' -a set -d 'Write KEY = VALUE to the config file'
-complete -c imagecli -n '__imagecli_at 0 config' -a unset -d 'Remove KEY from the config file'
-complete -c imagecli -n '__imagecli_at 0 config' -a set-key -d 'Keep the key of a profile'
-complete -c imagecli -n '__imagecli_at 0 config' -a check -d 'Ask a server for its models, which is free'
-complete -c imagecli -n '__imagecli_at 0 config' -s h -l help -d 'Show this message and exit'
-
-# imagecli config path
-complete -c imagecli -n '__imagecli_in config path' -l json -d 'One JSON document on stdout, for failures too'
-complete -c imagecli -n '__imagecli_in config path' -s h -l help -d 'Show this message and exit'
-
-# imagecli config show
-complete -c imagecli -n '__imagecli_in config show' -l json -d 'One JSON document on stdout, for failures too'
-complete -c imagecli -n '__imagecli_in config show' -s h -l help -d 'Show this message and exit'
-
-# imagecli config get
-complete -c imagecli -n '__imagecli_at 0 config get' -x -k -a 'profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.verbatim defaults.fit defaults.restore defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
-complete -c imagecli -n '__imagecli_in config get' -l json -d 'One JSON document on stdout, for failures too'
-complete -c imagecli -n '__imagecli_in config get' -s h -l help -d 'Show this message and exit'
-
-# imagecli config set
-complete -c imagecli -n '__imagecli_at 0 config set' -x -k -a 'profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.verbatim defaults.fit defaults.restore defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
-complete -c imagecli -n '__imagecli_in config set' -l json -d 'One JSON document on stdout, for failures too'
-complete -c imagecli -n '__imagecli_in config set' -s h -l help -d 'Show this message and exit'
-
-# imagecli config unset
-complete -c imagecli -n '__imagecli_at 0 config unset' -x -k -a 'profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.verbatim defaults.fit defaults.restore defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
-complete -c imagecli -n '__imagecli_in config unset' -l json -d 'One JSON document on stdout, for failures too'
-complete -c imagecli -n '__imagecli_in config unset' -s h -l help -d 'Show this message and exit'
-
-# imagecli config set-key
-complete -c imagecli -n '__imagecli_at 0 config set-key' -x -k -a '(__imagecli_words_and_names profiles openai sandbox)'
-complete -c imagecli -n '__imagecli_in config set-key' -l json -d 'One JSON document on stdout, for failures too'
-complete -c imagecli -n '__imagecli_in config set-key' -s h -l help -d 'Show this message and exit'
-
-# imagecli config check
-complete -c imagecli -n '__imagecli_at 0 config check' -x -k -a '(__imagecli_words_and_names profiles openai sandbox)'
-complete -c imagecli -n '__imagecli_in config check' -l json -d 'One JSON document on stdout, for failures too'
-complete -c imagecli -n '__imagecli_in config check' -s h -l help -d 'Show this message and exit'
+complete -c imagecli -n '__imagecli_at 0 ""' -a gen -d 'Make images from text'
+complete -c imagecli -n '__imagecli_at 0 ""' -a edit -d 'Edit a picture, everywhere or where a mask opens it'
+complete -c imagecli -n '__imagecli_at 0 ""' -a vary -d 'Make look-alikes of a picture'
+complete -c imagecli -n '__imagecli_at 0 ""' -a serve -d 'Run the sandbox as an HTTP server on 127.0.0.1, for any client'
+complete -c imagecli -n '__imagecli_at 0 ""' -a config -d 'Settings, profiles and keys'
+complete -c imagecli -n '__imagecli_at 0 ""' -l version -d 'Print the version'
+complete -c imagecli -n '__imagecli_at 0 ""' -s h -l help -d 'Show this message and exit'
+complete -c imagecli -n '__imagecli_in "gen" "edit"' -s f -l prompt-file -r -F -d 'Read the prompt from a file, or - for stdin'
+complete -c imagecli -n '__imagecli_in "gen"' -l verbatim -d 'Ask dall-e-3 in the guide\'s words not to rewrite the prompt'
+complete -c imagecli -n '__imagecli_in "gen"' -l no-verbatim -d 'Not --verbatim'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/, a template, or - for raw bytes on stdout'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l force -d 'Replace files that exist'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l skip-existing -d 'Send nothing for outputs that are there already; needs -o'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s m -l model -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model; any name is accepted'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s n -l count -x -d 'How many images, 1 to 10 [1]'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s s -l size -x -k -a 'auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512' -d 'WxH, auto, square, landscape or portrait'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s q -l quality -x -k -a 'low medium high xhigh max auto standard hd' -d 'low, medium, high, …; standard or hd'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l format -x -k -a 'png jpeg webp gif svg' -d 'png, jpeg, webp, gif or svg'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l compression -x -d 'How small a jpeg or webp is to be'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l background -x -k -a 'transparent opaque auto' -d 'transparent, opaque or auto'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l moderation -x -k -a 'auto low' -d 'auto or low'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l style -x -k -a 'vivid natural' -d 'vivid or natural (dall-e-3)'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l input-fidelity -x -k -a 'high low' -d 'How closely inputs are kept: high or low'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l response-format -x -k -a 'url b64_json' -d 'url or b64_json, for servers that have both'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l param -x -d 'Any other field of the request; repeatable, JSON or text'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'Where to send [openai]'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l base-url -x -d 'Another address, usually ending in /v1; gets no key of others'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s j -l jobs -x -d 'Requests at once [4]'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l timeout -x -d 'Bounds one attempt as a whole [600]'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l retries -x -d 'Tries after the first, where that is safe [2]'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l retry-unknown -d 'Send again what may have been billed already [off]'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l no-retry-unknown -d 'Not --retry-unknown'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l dry-run -d 'Check everything, print the request, send and write nothing'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l preview -d 'Draw the result in the terminal [off]'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l no-preview -d 'Not --preview'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l json -d 'One JSON document on stdout instead of paths, for failures too'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s v -l verbose -d 'Say more on stderr'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l quiet -d 'Say only errors on stderr'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "serve" "config path" "config show" "config get" "config set" "config unset" "config set-key" "config check"' -s h -l help -d 'Show this message and exit'
+complete -c imagecli -n '__imagecli_at 1 "edit" "vary"' -x -a '(__imagecli_images)'
+complete -c imagecli -n '__imagecli_in "edit"' -s i -l image -x -a '(__imagecli_images)' -d 'One more input picture; repeatable'
+complete -c imagecli -n '__imagecli_in "edit"' -l mask -x -a '(__imagecli_images)' -d 'Where to edit: transparent, or white in a mask without transparency'
+complete -c imagecli -n '__imagecli_in "edit" "vary"' -l fit -x -k -a 'pad crop stretch' -d 'How a square is made: pad, crop or stretch'
+complete -c imagecli -n '__imagecli_in "edit" "vary"' -l restore -x -k -a 'none aspect size' -d 'Undo that on the result: none, aspect or size [aspect if padded]'
+complete -c imagecli -n '__imagecli_in "serve"' -l port -x -d 'Port on 127.0.0.1; 0 takes any free one'
+complete -c imagecli -n '__imagecli_at 1 "config"' -a path -d 'Print where the config file is, or would be'
+complete -c imagecli -n '__imagecli_at 1 "config"' -a show -d 'Print every setting and where it came from'
+complete -c imagecli -n '__imagecli_at 1 "config"' -a get -d 'Print what the config file says under KEY'
+complete -c imagecli -n '__imagecli_at 1 "config"' -a set -d 'Write KEY = VALUE to the config file'
+complete -c imagecli -n '__imagecli_at 1 "config"' -a unset -d 'Remove KEY from the config file'
+complete -c imagecli -n '__imagecli_at 1 "config"' -a set-key -d 'Keep the key of a profile'
+complete -c imagecli -n '__imagecli_at 1 "config"' -a check -d 'Ask a server for its models, which is free'
+complete -c imagecli -n '__imagecli_at 1 "config"' -s h -l help -d 'Show this message and exit'
+complete -c imagecli -n '__imagecli_in "config path" "config show" "config get" "config set" "config unset" "config set-key" "config check"' -l json -d 'One JSON document on stdout, for failures too'
+complete -c imagecli -n '__imagecli_at 2 "config get" "config set" "config unset"' -x -k -a 'profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.verbatim defaults.fit defaults.restore defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
+complete -c imagecli -n '__imagecli_at 2 "config set-key" "config check"' -x -k -a '(__imagecli_words_and_names profiles openai sandbox)'

@@ -19,6 +19,7 @@ from imagecli.schema import Task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imagecli.config.profiles import Profile
     from imagecli.config.settings import Settings
     from imagecli.config.values import Value
     from imagecli.images.source import Picture
@@ -33,6 +34,11 @@ _COMPRESSED = ("jpeg", "webp")
 _FITS: dict[Command, Fit] = {"gen": "pad", "edit": "pad", "vary": "crop"}
 
 
+def default_model(profile: Profile) -> str | None:
+    """Return the model where none is set: other servers choose their own."""
+    return DEFAULT_MODEL if profile.at_openai or profile.sandbox else None
+
+
 class Asker:
     """Collects one task; `warnings` fills on the way."""
 
@@ -41,12 +47,7 @@ class Asker:
         self.warnings: list[str] = []
         self._command = command
         self._settings = settings
-        name = self._text("model")
-        profile = settings.profile
-        if name is None and (profile.at_openai or profile.sandbox):
-            name = DEFAULT_MODEL
-        self.model = catalog.find(name, settings.models)
-        self._typed_model = bool((value := settings.get("model")) and value.origin.typed)
+        self.model = catalog.find(self._text("model") or default_model(settings.profile), settings.models)
 
     def task(  # noqa: PLR0913 - the arguments of three commands
         self,

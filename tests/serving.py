@@ -90,6 +90,7 @@ class Reply:
     """What an answer does with the connection."""
 
     def __init__(self, connection: socket.socket) -> None:
+        """Answer on `connection`."""
         self.socket = connection
         self.closed = False
 
@@ -123,6 +124,7 @@ class Server:
     """Answers every request with `answer`, or with the next of `answers` while there are any."""
 
     def __init__(self) -> None:
+        """Listen on a port of the system's choice."""
         self.requests: list[Request] = []
         self.answers: list[Answer] = []
         self.answer: Answer = lambda reply, request: reply.send(self._pictures(request))
@@ -156,10 +158,12 @@ class Server:
         return [request for request in self.requests if request.method == "POST"]
 
     def __enter__(self) -> Self:
+        """Begin to answer."""
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Stop."""
         self._stop = True
         self._listener.close()
 

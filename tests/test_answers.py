@@ -204,15 +204,15 @@ def test_a_large_answer_takes_little_memory(server):
 
 def _large(size):
     """Return a PNG whose pixels don't matter: a private chunk makes it large."""
-    import struct  # noqa: PLC0415 - here only
-    import zlib  # noqa: PLC0415 - here only
+    import struct
+    import zlib
 
     body = b"prVt" + bytes(size)
     return PICTURE[:33] + struct.pack(">I", size) + body + struct.pack(">I", zlib.crc32(body)) + PICTURE[33:]
 
 
 def _env():
-    import os  # noqa: PLC0415 - here only
+    import os
 
     return {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
 

@@ -200,7 +200,7 @@ def _cut(reply, _):
         lambda reply, _: (reply.raw(b"garbage that is no HTTP\r\n\r\n"), reply.close()),
         lambda reply, _: reply.json(_error("timeout"), 408),
         lambda reply, _: reply.json(_error("timeout"), 504),
-        lambda reply, _: time.sleep(4),
+        lambda _, __: time.sleep(4),
     ],
     ids=["reset", "closed", "cut", "garbage", "408", "504", "hangs"],
 )
@@ -217,11 +217,11 @@ def test_a_lost_answer_is_exit_8_and_sent_again_only_if_asked(imagecli, server, 
 
 def test_a_reset_in_mid_upload_is_tried_again(imagecli, server):
     """The server reads the headers of a large upload and tears the connection down; nothing was begun."""
-    import os  # noqa: PLC0415 - here only
-    import threading  # noqa: PLC0415 - here only
-    from pathlib import Path  # noqa: PLC0415 - here only
+    import os
+    import threading
+    from pathlib import Path
 
-    from PIL import Image  # noqa: PLC0415 - here only
+    from PIL import Image
 
     Image.frombytes("RGB", (2500, 2500), os.urandom(2500 * 2500 * 3)).save("noise.png", compress_level=0)
     assert Path("noise.png").stat().st_size > 18_000_000

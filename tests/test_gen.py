@@ -92,7 +92,7 @@ def test_a_url_is_fetched_at_once_absolute_or_relative(imagecli, server, link):
 
 
 def test_the_key_goes_to_the_apis_own_origin_only(imagecli, server):
-    from serving import Server  # noqa: PLC0415 - a second one, here only
+    from serving import Server
 
     with Server() as elsewhere:
         elsewhere.answer = lambda reply, _: reply.send(picture(), kind="image/png")
@@ -115,9 +115,18 @@ def test_gpt_image_fields_go_under_the_wires_names(imagecli, server):
         *("--param", "safety_identifier=u-1", "--param", "frame_count=4", "--param", "x=[1,2]"),
     )
     assert server.requests[0].json == {
-        **{"prompt": "cat", "model": "gpt-image-2.6-flare", "n": 2, "size": "1536x864", "quality": "xhigh"},
-        **{"output_format": "webp", "output_compression": 80, "background": "opaque", "moderation": "low"},
-        **{"safety_identifier": "u-1", "frame_count": 4, "x": [1, 2]},
+        "prompt": "cat",
+        "model": "gpt-image-2.6-flare",
+        "n": 2,
+        "size": "1536x864",
+        "quality": "xhigh",
+        "output_format": "webp",
+        "output_compression": 80,
+        "background": "opaque",
+        "moderation": "low",
+        "safety_identifier": "u-1",
+        "frame_count": 4,
+        "x": [1, 2],
     }
     assert "WARNING" not in ran.err.upper()
 

@@ -145,7 +145,7 @@ def test_flat_art_is_compressed_harder_before_anything_is_lost():
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_what_the_model_takes_goes_byte_for_byte(mode):
-    picture = opened(noise(mode, (2000, 2000) if mode == "RGB" else (64, 64)).quantize(4).convert(mode), pnginfo=None)
+    picture = opened(Image.radial_gradient("L").resize((2000, 2000)).convert(mode))
     prepared = prepare(picture, SQUARE, "crop")
     assert prepared.upload.data == picture.data
     assert (prepared.notes, prepared.warnings, prepared.geometry.canvas) == ((), (), picture.size)
@@ -160,19 +160,16 @@ def test_what_a_gpt_model_takes_is_neither_squared_nor_encoded_anew(kind, extens
 
 
 @pytest.mark.parametrize(
-    ("change", "note"),
-    [
-        (lambda data: data + b"\0" * 4_000_000, "encoded anew"),
-        (lambda data: data[:-8], "encoded anew"),
-    ],
+    "change",
+    [lambda data: data + b"\0" * 4_000_000, lambda data: data[:-8]],
     ids=["too large", "cut behind the pixels"],
 )
-def test_a_file_that_only_looks_right_is_mended(change, note):
+def test_a_file_that_only_looks_right_is_mended(change):
     image = noise("RGB", (32, 32))
     out = io.BytesIO()
     image.save(out, "PNG")
     prepared = prepare(open_picture(change(out.getvalue()), "cat.png"), SQUARE, "pad")
-    assert prepared.notes == (note,)
+    assert prepared.notes == ("encoded anew",)
     assert worst(pixels(prepared), image) == 0
 
 
@@ -202,7 +199,8 @@ def test_exif_orientation_is_applied_exactly_once(kind, orientation, rules):
 @pytest.mark.parametrize("exif", [b"Exif\0\0II*\0\x08\0\0\0\xff\xff", b"Exif\0\0garbage", b"Exif\0\0"])
 def test_broken_exif_is_no_reason(exif, capfd):
     picture = opened(noise("RGB", (40, 20)), "JPEG", exif=exif)
-    assert pixels(prepare(picture, FREE, "pad")).size == (40, 20)
+    upload = prepare(picture, FREE, "pad").upload
+    assert (upload.data, upload.width, upload.height) == (picture.data, 40, 20)
     assert capfd.readouterr() == ("", "")
 
 

@@ -189,7 +189,7 @@ def test_a_variation_is_one_square_png(imagecli, server):
 
 @pytest.mark.parametrize("size", [1024, 1500, 2000])
 def test_noise_with_alpha_stays_under_four_million_bytes(imagecli, server, size):
-    import os  # noqa: PLC0415 - here only
+    import os
 
     Image.frombytes("RGBA", (size, size), os.urandom(size * size * 4)).save("noise.png")
     assert imagecli("vary", "noise.png", "-m", "dall-e-2", "--base-url", server.url).code == 0
@@ -284,8 +284,8 @@ def test_what_is_no_picture_is_refused_before_anything_is_sent(imagecli, server,
         Path(name).write_bytes(data)
     elif name == "bomb.png":
         head = bytearray(picture((2, 2)))
-        import struct  # noqa: PLC0415 - here only
-        import zlib  # noqa: PLC0415 - here only
+        import struct
+        import zlib
 
         head[16:24] = struct.pack(">II", 60000, 60000)
         head[29:33] = struct.pack(">I", zlib.crc32(bytes(head[12:29])))

@@ -53,7 +53,7 @@ def test_the_run_command_makes_a_picture(imagecli):
 @pytest.mark.parametrize("command", ["gen", "edit", "vary"])
 def test_the_examples_of_the_help_work_as_pasted(command, tmp_path, monkeypatch):
     """Those for the sandbox, or with it in the place of a server that costs money."""
-    from PIL import Image  # noqa: PLC0415 - here only
+    from PIL import Image
 
     picture = Image.linear_gradient("L").convert("RGB")
     for name in ("photo.jpg", "lounge.png"):

@@ -6,24 +6,28 @@
 The shell code that does not depend on the program stands in templates/; here its `@PLACES@` are filled.
 """
 
+# ruff: noqa: E402 - the path comes before the imports
+
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT))  # the program of this checkout, not one that is installed
 
-import typer.main  # noqa: E402 - the program of this checkout goes before an installed one
+import typer.main
 
-from imagecli import catalog  # noqa: E402 - the same
-from imagecli.cli import app  # noqa: E402 - the same
-from imagecli.config.profiles import BUILT_IN_PROFILES  # noqa: E402 - the same
-from imagecli.config.table import FILE_SETTINGS, SETTINGS  # noqa: E402 - the same
+from imagecli import catalog
+from imagecli.cli import app
+from imagecli.config.profiles import BUILT_IN_PROFILES
+from imagecli.config.table import FILE_SETTINGS, SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 TARGET = ROOT / "completions"
@@ -147,29 +151,20 @@ def fill(template: str, **places: str) -> str:
     return re.sub(r"@([A-Z_]+)@", lambda place: places[place[1]], text)
 
 
-def all_flags(program: Command) -> list[Flag]:
-    """Return every flag that takes a value once.
+def value_flags(program: Command) -> list[Flag]:
+    """Return every flag that takes a value, once.
 
     Raises:
-        ValueError: one name means different things to different commands; bash and fish look at the name alone.
+        ValueError: a name means different things to different commands; bash and fish look at the name alone.
     """
-    known: dict[str, Flag] = {}
+    known: dict[str, tuple[object, Flag]] = {}
     for command in program.all():
         for flag in command.flags:
+            meaning = (flag.names, flag.metavar is None, flag.values)
             for name in (*flag.names, *flag.opposite):
-                other = known.setdefault(name, flag)
-                if (other.names, other.values, other.metavar is None) != (
-                    flag.names,
-                    flag.values,
-                    flag.metavar is None,
-                ):
-                    raise ValueError(f"{name} is not the same in every command")
-    return [flag for flag in dict.fromkeys(known.values()) if flag.metavar is not None]
-
-
-def short(flags: Iterable[Flag]) -> str:
-    """Return the letters of the short flags."""
-    return "".join(name[1] for flag in flags for name in flag.names if len(name) == 2)  # noqa: PLR2004 - as in -o
+                if known.setdefault(name, (meaning, flag))[0] != meaning:
+                    raise ValueError(f"{name} does not mean the same to every command")
+    return list(dict.fromkeys(flag for _, flag in known.values() if flag.metavar is not None))
 
 
 # bash
@@ -177,31 +172,42 @@ def short(flags: Iterable[Flag]) -> str:
 
 def bash(program: Command) -> str:
     """Return the file for bash."""
-    flags = all_flags(program)
-    by_call: dict[str, list[str]] = {}
-    for flag in flags:
-        by_call.setdefault(_bash_call(flag.values), []).extend(flag.names)
-    arguments: dict[str, list[str]] = {}
-    for command in program.all():
-        for number, (_, values) in enumerate(command.arguments):
-            arguments.setdefault(_bash_call(values), []).append(_sh(" ".join((*command.path, str(number)))))
-        if command.commands:
-            names = Values(tuple(each.path[-1] for each in command.commands))
-            arguments.setdefault(_bash_call(names), []).append(_sh(" ".join((*command.path, "0"))))
-    of_commands: dict[str, list[str]] = {}
-    for command in program.all():
-        names = [name for flag in command.flags for name in (*flag.names, *flag.opposite)]
-        of_commands.setdefault(_bash_call(Values(tuple(names))), []).append(_sh(" ".join(command.path)))
+    flags = value_flags(program)
+    commands = list(program.all())
     return fill(
         "imagecli.bash",
         MADE=MADE,
         NAMES=_names_in_file(),
         IMAGES=" | ".join(f"*.{each}" for each in IMAGES),
         WITH_VALUE=" ".join(name for flag in flags for name in flag.names),
-        COMMANDS="/".join(["", *(" ".join(command.path) for command in program.all() if command.path), ""]),
-        VALUES=_bash_arms(by_call),
-        ARGUMENTS=_bash_arms(arguments),
-        FLAGS=_bash_arms(of_commands),
+        COMMANDS="/".join(["", *(" ".join(command.path) for command in commands[1:]), ""]),
+        VALUES=_bash_arms((name, flag.values) for flag in flags for name in flag.names),
+        ARGUMENTS=_bash_arms(pair for command in commands for pair in _bash_arguments(command)),
+        FLAGS=_bash_arms((_sh(" ".join(command.path)), _flag_names(command)) for command in commands),
+    )
+
+
+def _bash_arguments(command: Command) -> Iterator[tuple[str, Values]]:
+    offered = [values for _, values in command.arguments]
+    if command.commands:
+        offered = [Values(tuple(each.path[-1] for each in command.commands))]
+    for number, values in enumerate(offered):
+        yield _sh(" ".join((*command.path, str(number)))), values
+
+
+def _flag_names(command: Command) -> Values:
+    return Values(tuple(name for flag in command.flags for name in (*flag.names, *flag.opposite)))
+
+
+def _bash_arms(offers: Iterable[tuple[str, Values]]) -> str:
+    """Return the arms of a `case`: patterns for which the same is offered share one."""
+    arms: dict[Values, list[str]] = {}
+    for pattern, values in offers:
+        arms.setdefault(values, []).append(pattern)
+    return "\n".join(
+        f"        {' | '.join(patterns)}) {_bash_call(values)} ;;"
+        for values, patterns in arms.items()
+        if values != NOTHING
     )
 
 
@@ -210,11 +216,7 @@ def _bash_call(values: Values) -> str:
         return "_imagecli_images" if values.files == "images" else "_imagecli_files"
     if values.names:
         return " ".join(["_imagecli_words_and_names", values.names, *values.words])
-    return " ".join(["_imagecli_words", *values.words]) if values.words else ""
-
-
-def _bash_arms(calls: dict[str, list[str]]) -> str:
-    return "\n".join(f"        {' | '.join(patterns)}) {call} ;;" for call, patterns in calls.items() if call)
+    return " ".join(["_imagecli_words", *values.words])
 
 
 # zsh
@@ -246,8 +248,9 @@ def _zsh_function(command: Command) -> str:
         "        " + _sh(each.path[-1] + ":" + each.help.replace(":", "\\:")) for each in command.commands
     )
     return f"""{name}() {{
-    local curcontext=$curcontext state ret=1
+    local curcontext=$curcontext context state state_descr ret=1
     local -a line names
+    local -A opt_args
     names=(
 {below}
     )
@@ -265,26 +268,28 @@ def _zsh_function(command: Command) -> str:
 
 
 def _zsh_flag(flag: Flag) -> Iterator[str]:
+    names = [name + _zsh_separator(name, flag) for name in flag.names]
     together = (*flag.names, *flag.opposite)
-    for name in together:
-        text = f"Not {flag.names[-1]}" if name in flag.opposite else flag.help
-        before = "*" if flag.repeatable else f"({' '.join(together)})" if len(together) > 1 else ""
-        spec = f"{before}{name}"
-        if flag.metavar is not None:
-            spec += "=" if name.startswith("--") else "+"
-        spec += f"[{_zsh_text(text)}]"
-        if flag.metavar is not None:
-            spec += f":{flag.metavar}:{_zsh_action(flag.metavar, flag.values)}"
-        yield _sh(spec)
+    before = "*" if flag.repeatable else f"({' '.join(together)})" if len(together) > 1 else ""
+    after = f"[{_zsh_text(flag.help)}]"
+    if flag.metavar is not None:
+        after += f":{_zsh_text(flag.metavar)}:{_zsh_action(flag.metavar, flag.values)}"
+    yield f"{_sh(before)}{{{','.join(names)}}}{_sh(after)}" if len(names) > 1 else _sh(before + names[0] + after)
+    for name in flag.opposite:
+        yield _sh(f"{before}{name}[Not {flag.names[-1]}]")
+
+
+def _zsh_separator(name: str, flag: Flag) -> str:
+    return "" if flag.metavar is None else "=" if name.startswith("--") else "+"
 
 
 def _zsh_action(metavar: str, values: Values) -> str:
     if values.files:
         return "_imagecli_images" if values.files == "images" else "_files"
-    # The blank keeps _arguments from putting words of its own before these.
+    # The blank keeps _arguments from putting words of its own before these; alone it offers nothing.
     if values.names:
         return " ".join(["", "_imagecli_words_and_names", metavar, values.names, *values.words])
-    return " ".join(["", "_imagecli_words", metavar, *values.words])
+    return " ".join(["", "_imagecli_words", metavar, *values.words]) if values.words else " "
 
 
 def _zsh_text(text: str) -> str:
@@ -296,45 +301,48 @@ def _zsh_text(text: str) -> str:
 
 def fish(program: Command) -> str:
     """Return the file for fish."""
-    flags = all_flags(program)
+    flags = value_flags(program)
+    lines: dict[tuple[str, str], list[str]] = {}
+    for command in program.all():
+        for place, line in _fish_lines(command):
+            lines.setdefault((place, line), []).append(f'"{" ".join(command.path)}"')
     return fill(
         "imagecli.fish",
         MADE=MADE,
         AWK=_fish(_awk()),
         IMAGES="|".join(IMAGES),
-        LETTERS=short(flags),
+        LETTERS="".join(name[1] for flag in flags for name in flag.names if not name.startswith("--")),
         LONG=" ".join(name for flag in flags for name in flag.names if name.startswith("--")),
-        COMPLETIONS="\n".join(line for command in program.all() for line in _fish_command(command)),
+        LINES="\n".join(
+            f"complete -c imagecli -n {_fish(' '.join([place, *commands]))} {line}"
+            for (place, line), commands in lines.items()
+        ),
     )
 
 
-def _fish_command(command: Command) -> Iterator[str]:
-    yield f"\n# {' '.join(('imagecli', *command.path))}"
-    start = "complete -c imagecli -n"
+def _fish_lines(command: Command) -> Iterator[tuple[str, str]]:
+    """Return the test for the place that a line is for, to be followed by commands, and the line."""
+    depth = len(command.path)
     for each in command.commands:
-        yield f"{start} {_fish(_fish_at(command, 0))} -a {each.path[-1]} -d {_fish(each.help)}"
+        yield f"__imagecli_at {depth}", f"-a {each.path[-1]} -d {_fish(each.help)}"
     for number, (_, values) in enumerate(command.arguments):
         if values != NOTHING:
-            yield f"{start} {_fish(_fish_at(command, number))}{_fish_values(values)}"
-    here = _fish_at(command, 0) if command.commands else " ".join(("__imagecli_in", *command.path))
+            yield f"__imagecli_at {depth + number}", _fish_values(values)
+    here = f"__imagecli_at {depth}" if command.commands else "__imagecli_in"
     for flag in command.flags:
-        names = "".join(f" -l {name[2:]}" if name.startswith("--") else f" -s {name[1:]}" for name in flag.names)
-        takes = "" if flag.metavar is None else _fish_values(flag.values)
-        yield f"{start} {_fish(here)}{names}{takes} -d {_fish(flag.help)}"
+        names = [f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in flag.names]
+        takes = [] if flag.metavar is None else [_fish_values(flag.values)]
+        yield here, " ".join([*names, *takes, "-d", _fish(flag.help)])
         for name in flag.opposite:
-            yield f"{start} {_fish(here)} -l {name[2:]} -d {_fish(f'Not {flag.names[-1]}')}"
-
-
-def _fish_at(command: Command, number: int) -> str:
-    return " ".join(("__imagecli_at", str(number), *command.path))
+            yield here, f"-l {name[2:]} -d {_fish(f'Not {flag.names[-1]}')}"
 
 
 def _fish_values(values: Values) -> str:
     if values.files:
-        return " -x -a '(__imagecli_images)'" if values.files == "images" else " -r -F"
+        return "-x -a '(__imagecli_images)'" if values.files == "images" else "-r -F"
     if values.names:
-        return " -x -k -a " + _fish(" ".join(["(__imagecli_words_and_names", values.names, *values.words]) + ")")
-    return " -x" + (f" -k -a {_fish(' '.join(values.words))}" if values.words else "")
+        return "-x -k -a " + _fish(" ".join(["(__imagecli_words_and_names", values.names, *values.words]) + ")")
+    return f"-x -k -a {_fish(' '.join(values.words))}" if values.words else "-x"
 
 
 # quoting

@@ -91,11 +91,15 @@ def show_settings(*, as_json: Json = False) -> None:
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
     from imagecli.config.keys import locate_key
     from imagecli.config.settings import load
+    from imagecli.config.values import BUILT_IN, Value
+    from imagecli.request import default_model
 
     page = _Page("show", as_json=as_json)
     settings = load({})
     for warning in settings.warnings:
         page.warn(warning)
+    if (model := default_model(settings.profile)) is not None:
+        settings.values.setdefault("model", Value(model, BUILT_IN))
     key = locate_key(settings.profile, warn=page.warn)
     page.show(
         _aligned(_rows(settings, key)),
@@ -338,9 +342,9 @@ def _spelt(value: object) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:.15g}"
-    import tomlkit
+    from imagecli.config.edit import spelt
 
-    return tomlkit.dumps(value).rstrip("\n") if isinstance(value, dict) else tomlkit.item(value).as_string()
+    return spelt(value)
 
 
 def _key_state(origin: Origin | None) -> str | None:

@@ -118,6 +118,11 @@ def _insert(text: str, path: Path, value: object) -> str | None:
     return tomlkit.dumps(document)
 
 
+def spelt(value: object) -> str:
+    """Return a value, or a table, as the file spells it."""
+    return tomlkit.dumps(value).rstrip("\n") if isinstance(value, dict) else tomlkit.item(value).as_string()
+
+
 def _append_table(text: str, path: Path, value: object) -> str | None:
     """Write a new table with the one key to the end of the file."""
     if len(path) == 1:

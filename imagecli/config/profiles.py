@@ -18,7 +18,7 @@ What is held back although it is there is said in a warning.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.config.layout import command_of
 from imagecli.config.urls import check_base_url, is_at_openai, web_origin
@@ -38,9 +38,10 @@ SANDBOX_URL = "http://sandbox.localhost/v1"
 """Leads nowhere: the sandbox answers in this process."""
 _OPENAI_KEY = "OPENAI_API_KEY"
 
+# What holds no secret is a NamedTuple: every run makes these classes, and a dataclass takes five times as long.
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+
+class Variable(NamedTuple):
     """A key in an environment variable."""
 
     name: str
@@ -57,8 +58,7 @@ class Command:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Keyring:
+class Keyring(NamedTuple):
     """A key in the system's keyring, under the profile's name."""
 
     user: str
@@ -78,8 +78,7 @@ class Stored:
 KeySource = Variable | Command | Keyring | Stored
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A base URL and who gave it."""
 
     url: str
@@ -168,12 +167,11 @@ def resolve(
         organization=organization,
         project=project,
         key_sources=tuple(source for source, home in offers if at_home and home == here),
-        key_withheld=_held_back(offers, here, environ) if at_home else _left_behind(name, own, here),
+        key_withheld=_held_back(offers, here, environ) if at_home else _left_behind(name, own, here, offers, environ),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Homes:
+class _Homes(NamedTuple):
     """The origins that keys belong to: those that the file names, and OPENAI_API_KEY."""
 
     file: str
@@ -263,8 +261,11 @@ def _held_back(offers: list[tuple[KeySource, str]], here: str, environ: Mapping[
     return f"{source.origin} is not sent to {here}: it belongs to {home}"
 
 
-def _left_behind(name: str, own: Address, here: str) -> str | None:
-    if name == SANDBOX:
+def _left_behind(
+    name: str, own: Address, here: str, offers: list[tuple[KeySource, str]], environ: Mapping[str, str]
+) -> str | None:
+    """Return what to say where `--base-url` leads away from the profile's keys; nothing where it has none."""
+    if not any(_is_there(source, environ) for source, _ in offers):
         return None
     return f"no key is sent to {here}: the keys of profile {shown(name)} belong to {web_origin(own.url)}"
 

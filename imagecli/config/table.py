@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from imagecli.config.wording import quoted
 from imagecli.errors import UsageProblem
@@ -12,8 +12,7 @@ _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting: `name` in the file, `--name` as a flag, `IMAGECLI_NAME` in the environment."""
 
     name: str

@@ -40,33 +40,32 @@ function __imagecli_typed
     for word in (commandline -opc)[2..]
         if test $value_follows = yes
             set value_follows no
-        else if test $flags_ended = yes; or not string match -q -- '-?*' $word
+        else if test $flags_ended = yes; or not string match -qr '^-.' -- $word
             string join -- \n $word
         else if test $word = --
             set flags_ended yes
-        else if string match -qr -- '^-[^-@LETTERS@]*[@LETTERS@]$' $word; or contains -- $word @LONG@
+        else if string match -qr '^-[^-@LETTERS@]*[@LETTERS@]$' -- $word; or contains -- $word @LONG@
             set value_follows yes
         end
     end
 end
 
-# Whether the command is the one that the arguments name.
+# Whether the command is one of those given.
 function __imagecli_in
     set -l typed (__imagecli_typed)
-    set -l head $typed[1..(count $argv)]
-    test "$head" = "$argv"
+    for command in $argv
+        string match -q -- "$command *" "$typed "
+        and return
+    end
+    return 1
 end
 
-# Whether the argument to come has the number given first, from 0, and the command is the one named by the others.
+# Whether so many words were typed, and the command is one of the others given ("": any).
 function __imagecli_at
     set -l typed (__imagecli_typed)
-    set -l command $argv[2..]
-    test (count $typed) -eq (math $argv[1] + (count $command))
-    and begin
-        not set -q command[1]
-        or __imagecli_in $command
-    end
+    test (count $typed) -eq $argv[1]
+    and __imagecli_in $argv[2..]
 end
 
 complete -c imagecli -f
-@COMPLETIONS@
+@LINES@
