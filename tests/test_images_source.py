@@ -8,6 +8,7 @@ import random
 import struct
 import sys
 import threading
+import warnings
 import zlib
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from PIL import Image
 
 from imagecli.errors import UsageProblem
 from imagecli.images.prepare import prepare
-from imagecli.images.source import MAX_PIXELS, open_picture, read_picture
+from imagecli.images.source import MAX_PIXELS, open_picture, read_picture, reading
 from imagecli.schema import InputRules
 
 SQUARE = InputRules(square=True, formats=("png",), modes=("RGB", "RGBA"), max_bytes=4_000_000, max_side=1024)
@@ -95,6 +96,27 @@ def test_a_truncated_picture_is_refused_before_anything_is_sent(kind, rules, cap
     with pytest.raises(UsageProblem, match=r"^cut\.img "):
         prepare(open_picture(data[: len(data) // 2], "cut.img"), rules, "pad")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_truncated_png_that_is_turned_is_refused():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for data in (encoded("PNG", exif=exif), encoded("PNG").replace(b"IDAT", b"IDAT eXIf", 1)):
+        with pytest.raises(UsageProblem, match=r"^cut\.png "):
+            prepare(open_picture(data[: len(data) // 2], "cut.png"), FREE, "pad")
+
+
+def test_threads_that_read_leave_the_warnings_as_they_were():
+    before = list(warnings.filters)
+    first, second = reading("one"), reading("two")
+    for context in (first, second):
+        thread = threading.Thread(target=context.__enter__)
+        thread.start()
+        thread.join()
+    first.__exit__(None, None, None)
+    warnings.warn_explicit("unheard", UserWarning, "PngImagePlugin.py", 1, "PIL.PngImagePlugin")
+    second.__exit__(None, None, None)
+    assert warnings.filters == before
 
 
 def test_broken_files_of_every_kind_end_in_words_and_in_nothing_on_stderr(capfd):

@@ -616,7 +616,7 @@ def test_the_table_of_magic_is_whole():
 
 
 def test_the_help_of_serve_names_all_magic():
-    from imagecli.commands.serve import serve  # noqa: PLC0415 - Typer, for this test alone
+    from imagecli.commands.serve import serve
 
     names = serve.__doc__.partition("The names:")[2].replace("\b", "").strip().rstrip(".").split(",")
     assert [name.strip() for name in names] == list(MAGIC)

@@ -34,7 +34,6 @@ TARGET = ROOT / "completions"
 MADE = "Written by tools/completions.py: change that, or its templates."
 IMAGES = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "heic", "avif")
 """The extensions that are offered where a picture is wanted; other files where there are none."""
-SHAPES = ("auto", "square", "landscape", "portrait")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ def _flag(option: Any) -> Flag:  # noqa: ANN401 - of Typer's own click
     return Flag(
         names,
         option.help.rstrip("."),
-        None if option.is_flag else option.metavar,
+        None if option.is_flag else option.metavar or option.name.upper(),
         NOTHING if option.is_flag else values_of(names[-1].removeprefix("--").replace("-", "_")),
         option.multiple,
         tuple(option.secondary_opts),
@@ -120,6 +119,7 @@ def _flag(option: Any) -> Flag:  # noqa: ANN401 - of Typer's own click
 
 def _argument(argument: Any) -> tuple[str, Values]:  # noqa: ANN401 - of Typer's own click
     metavar = argument.metavar.strip("[]")
+    # A new one is a KeyError: somebody has to say what it takes.
     offered = {
         "IMAGE": values_of("image"),
         "KEY": Values(("profile", *(f"defaults.{name}" for name in FILE_SETTINGS))),
@@ -142,7 +142,9 @@ def values_of(name: str) -> Values:
     if setting and setting.choices:
         return Values(setting.choices)
     listed = [value for model in reversed(catalog.names()) for value in catalog.find(model).values.get(name, ())]
-    return Values(tuple(dict.fromkeys([*(SHAPES if name == "size" else ()), *listed])))
+    if name == "size":
+        listed = ["auto", *catalog.find(None).shapes, *listed]
+    return Values(tuple(dict.fromkeys(listed)))
 
 
 def fill(template: str, **places: str) -> str:

@@ -7,6 +7,7 @@ entry without an origin, put there by other means, is the profile's as it is.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from imagecli.config.wording import shown
@@ -76,7 +77,6 @@ def remove_from_keyring(user: str) -> bool:
 
 def _keyring() -> ModuleType | None:
     try:
-        import keyring  # noqa: PLC0415 - an extra, and 7 starts of Python
+        return import_module("keyring")  # an extra, and 7 starts of Python
     except ImportError:
         return None
-    return keyring

@@ -293,9 +293,11 @@ def _has_frames(image: ImageFile) -> bool:
 
 def _orientation(image: ImageFile, kind: str, data: bytes) -> int:
     """Return the EXIF orientation; 1 where there is none, or it or the whole EXIF is broken."""
-    # Pillow decodes a PNG to look for EXIF behind its pixels: only where there may be some.
-    if kind == "png" and not any(mark in data for mark in _PNG_EXIF):
-        return 1
+    if kind == "png":
+        if not any(mark in data for mark in _PNG_EXIF):
+            return 1
+        # It may stand behind the pixels; Pillow would decode them below, where their faults are not heard.
+        image.load()
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - Pillow raises nearly anything on broken EXIF, which is no fault of the pixels
