@@ -199,7 +199,7 @@ def test_exif_orientation_is_applied_exactly_once(kind, orientation, rules):
 @pytest.mark.parametrize("exif", [b"Exif\0\0II*\0\x08\0\0\0\xff\xff", b"Exif\0\0garbage", b"Exif\0\0"])
 def test_broken_exif_is_no_reason(exif, capfd):
     picture = opened(noise("RGB", (40, 20)), "JPEG", exif=exif)
-    upload = prepare(picture, FREE, "pad").upload
+    upload = prepare(picture, FREE, "pad", keep_metadata=True).upload
     assert (upload.data, upload.width, upload.height) == (picture.data, 40, 20)
     assert capfd.readouterr() == ("", "")
 
@@ -209,7 +209,7 @@ def test_an_orientation_that_does_not_exist_is_ignored(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     picture = opened(noise("RGB", (40, 20)), "JPEG", exif=exif)
-    assert prepare(picture, FREE, "pad").upload.data == picture.data
+    assert prepare(picture, FREE, "pad", keep_metadata=True).upload.data == picture.data
 
 
 def test_padding_has_the_colour_of_each_edge_and_is_opaque():

@@ -14,6 +14,7 @@ from imagecli.images import mask as masks
 from imagecli.images.canvas import full, lay_out, longest_side, place, resample, scaled, size_of
 from imagecli.images.colour import Flat, flatten, to_srgb
 from imagecli.images.encode import squeeze
+from imagecli.images.privacy import without_metadata
 from imagecli.images.source import Picture, reading
 from imagecli.schema import Geometry, InputRules, Prepared, Upload
 
@@ -29,16 +30,20 @@ _MARGIN = 0.98
 _FITTED = {"pad": "padded to a square", "crop": "cropped to a square", "stretch": "stretched to a square"}
 
 
-def prepare(picture: Picture, rules: InputRules, fit: Fit) -> Prepared:
+def prepare(picture: Picture, rules: InputRules, fit: Fit, *, keep_metadata: bool = False) -> Prepared:
     """Return what is to be uploaded for a picture, and how it lies there.
 
-    Strictly less than `rules.max_bytes`, square where the rules say so. Raises `UsageProblem` where the picture is
+    Strictly less than `rules.max_bytes`, square where the rules say so. A file that goes as it is goes without its
+    metadata (location, camera, author …), unless that is to be kept. Raises `UsageProblem` where the picture is
     damaged.
     """
     if _goes_as_it_is(picture, rules):
         size = picture.size
+        data, found = (picture.data, ()) if keep_metadata else without_metadata(picture.data, picture.format)
         return Prepared(
-            _upload(picture.data, picture, picture.format, size), Geometry(size, full(size), size, full(size))
+            _upload(data, picture, picture.format, size),
+            Geometry(size, full(size), size, full(size)),
+            notes=(f"removed without touching the pixels: {', '.join(found)}",) if found else (),
         )
     try:
         return _made_anew(picture, rules, fit if rules.square and picture.size[0] != picture.size[1] else None)

@@ -1,0 +1,150 @@
+"""Takes out of a file what its pixels don't need: where and when a photograph was made, with what, by whom.
+
+The compressed pixels are copied as they are. What a decoder goes by stays: the colour profile, gamma, resolution,
+Adobe's colour transform. Sources: JPEG (ITU-T T.81, T.872) segments, PNG (ISO/IEC 15948) chunks, WebP (RFC 9649).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Literal
+
+_PNG_KEPT = frozenset(b"cHRM gAMA iCCP sBIT sRGB cICP mDCV cLLI bKGD hIST tRNS pHYs sPLT".split())
+"""What stays of the chunks that a decoder may pass over; those that it must know (IHDR, IDAT …) stay anyway."""
+_PNG_NAMES = {b"eXIf": "EXIF", b"tEXt": "text", b"zTXt": "text", b"iTXt": "text", b"tIME": "time"}
+_JPEG_NAMES = (
+    (0xE1, b"Exif\0", "EXIF"),
+    (0xE1, b"http://ns.adobe.com/x", "XMP"),
+    (0xED, b"", "IPTC"),
+    (0xFE, b"", "comment"),
+)
+_WEBP_KEPT = (b"VP8X", b"ICCP", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L")
+_WEBP_NAMES = {b"EXIF": "EXIF", b"XMP ": "XMP"}
+_WEBP_HEADER = 12
+_WEBP_SAYS_EXIF_OR_XMP = 0x0C
+_EXIF_HEAD = b"Exif\0\0"
+_RATIONALS = frozenset({0x011A, 0x011B})
+_HARMLESS = _RATIONALS | {0x0112, 0x0128, 0x0213}
+"""EXIF's tags for resolution and its unit, orientation, and where colours lie between the pixels."""
+_OTHER = "other metadata"
+_BEHIND = "data behind the picture"
+
+_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+_APP0, _APP1, _APP2, _APP14, _APP15, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
+# The end of a scan: a marker that is no stuffing (00), no restart (D0 to D7) and no fill (FF).
+_AFTER_SCAN = rb"\xff+[^\x00\xd0-\xd7\xff]"
+
+
+def without_metadata(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...]]:
+    """Return a whole PNG, JPEG or WebP without its metadata, and what was taken out ("EXIF", "XMP", …), each once.
+
+    The very bytes come back where there is nothing to take out.
+    """
+    pieces, found = [], []
+    for piece, name in _PIECES[kind](data):
+        if name is None:
+            pieces.append(piece)
+        elif piece:
+            found.append(name)
+    if not found:
+        return data, ()
+    stripped = b"".join(pieces)
+    return (_resized_riff(stripped) if kind == "webp" else stripped), tuple(dict.fromkeys(found))
+
+
+def _png(data: bytes) -> Iterator[tuple[bytes, str | None]]:
+    """Yield the file piece by piece, each with None where it stays, else with its name."""
+    yield data[:8], None
+    position, kind = 8, b""
+    while position + 8 <= len(data) and kind != b"IEND":
+        kind = data[position + 4 : position + 8]
+        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
+        stays = kind in _PNG_KEPT or kind[:1].isupper()
+        yield data[position:end], None if stays else _PNG_NAMES.get(kind, _OTHER)
+        position = end
+    yield data[position:], _BEHIND
+
+
+def _jpeg(data: bytes) -> Iterator[tuple[bytes, str | None]]:
+    """Yield the file piece by piece, each with None where it stays, else with its name."""
+    yield data[:2], None
+    position = 2
+    while 0 <= (marker := data.find(b"\xff", position)) < len(data) - 1:
+        start = marker
+        while data[marker + 1 : marker + 2] == b"\xff":
+            marker += 1
+        code = data[marker + 1] if marker + 1 < len(data) else _EOI
+        # Decoders pass over what stands between segments, and so may hide something.
+        yield data[position:start], _OTHER
+        if code == _EOI:
+            position = min(marker + 2, len(data))
+            yield data[start:position], None
+            break
+        end = marker + 2
+        if code not in (0x00, 0x01, _SOI) and not 0xD0 <= code <= 0xD7:  # noqa: PLR2004 - restart markers
+            end += int.from_bytes(data[end : end + 2], "big")
+        if code == _SOS:
+            following = re.compile(_AFTER_SCAN).search(data, end)
+            end = following.start() if following else len(data)
+        yield data[start:end], _jpeg_name(code, data[marker + 4 : end])
+        position = end
+    yield data[position:], _BEHIND
+
+
+def _jpeg_name(code: int, body: bytes) -> str | None:
+    """Return None for a segment that stays."""
+    if not (_APP0 <= code <= _APP15 or code == _COM):
+        return None
+    if code == _APP14 or (code == _APP0 and body.startswith(b"JFIF\0")):
+        return None
+    if code == _APP2 and body.startswith(b"ICC_PROFILE\0"):
+        return None
+    if code == _APP1 and body.startswith(_EXIF_HEAD) and _tells_nothing(body[len(_EXIF_HEAD) :]):
+        return None
+    return next((name for marker, head, name in _JPEG_NAMES if code == marker and body.startswith(head)), _OTHER)
+
+
+def _tells_nothing(exif: bytes) -> bool:
+    """Tell whether EXIF says how the pixels lie and nothing else: orientation and resolution, in no spare room."""
+    order: Literal["little", "big"] = "little" if exif.startswith(b"II") else "big"
+    count = int.from_bytes(exif[8:10], order)
+    entries, link = exif[10 : 10 + 12 * count], exif[10 + 12 * count : 14 + 12 * count]
+    tags = {int.from_bytes(entries[start : start + 2], order) for start in range(0, len(entries), 12)}
+    rationals = 8 * len(tags & _RATIONALS)
+    return (
+        exif[4:8] == (8).to_bytes(4, order)
+        and tags <= _HARMLESS
+        and len(tags) == count
+        and not any(link)
+        and len(exif) <= 14 + 12 * count + rationals
+    )
+
+
+def _webp(data: bytes) -> Iterator[tuple[bytes, str | None]]:
+    """Yield the file piece by piece, each with None where it stays, else with its name."""
+    yield data[:_WEBP_HEADER], None
+    position = _WEBP_HEADER
+    last = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
+    while position + 8 <= last:
+        kind = data[position : position + 4]
+        length = int.from_bytes(data[position + 4 : position + 8], "little")
+        end = min(position + 8 + length + length % 2, len(data))
+        yield data[position:end], None if kind in _WEBP_KEPT else _WEBP_NAMES.get(kind, _OTHER)
+        position = end
+    yield data[position:], _BEHIND
+
+
+def _resized_riff(data: bytes) -> bytes:
+    """Return a WebP whose header says its length, and no longer speaks of EXIF or XMP."""
+    written = bytearray(data)
+    written[4:8] = (len(data) - 8).to_bytes(4, "little")
+    if written[12:16] == b"VP8X":
+        written[20] &= ~_WEBP_SAYS_EXIF_OR_XMP & 0xFF
+    return bytes(written)
+
+
+_PIECES = {"png": _png, "jpeg": _jpeg, "webp": _webp}
