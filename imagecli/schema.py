@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from imagecli.catalog import Model
     from imagecli.errors import ImagecliError
+    from imagecli.images.marks import Marks
     from imagecli.images.source import Picture
 
-Command = Literal["gen", "edit", "vary"]
+Command = Literal["gen", "edit", "vary", "prepare"]
 Fit = Literal["pad", "crop", "stretch"]
 Restore = Literal["none", "aspect", "size"]
 Size = tuple[int, int]
@@ -39,6 +40,28 @@ class InputRules:
     enlarged; one that may go as it is goes as it is, whatever its side."""
     max_mask_bytes: int = 4_000_000
     """A mask must be strictly smaller."""
+    shape: Size | None = None
+    """The size that is asked for, where the canvas has to have its shape; a square goes before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskConvention:
+    """How a kind of server wants its masks: a property of its dialect, so that users never see it.
+
+    By itself OpenAI's, where alpha 0 marks what changes; white there and black elsewhere, so that a server that goes
+    by grey reads the same.
+    """
+
+    field: str = "mask"
+    """The file part's name."""
+    open: tuple[int, ...] = (255, 255, 255, 0)
+    """The pixel that marks what may change: one value for a grey mask, three for RGB, four for RGBA."""
+    closed: tuple[int, ...] = (0, 0, 0, 255)
+
+    @property
+    def by_alpha(self) -> bool:
+        """Whether alpha 0 opens, as in the files that the guide describes."""
+        return len(self.open) == 4 and self.open[3] == 0  # noqa: PLR2004 - RGBA
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +169,13 @@ class Task:
     fit: Fit = "pad"
     restore: Restore | None = None
     """None: undo padding, and nothing else."""
+    marks: Marks | None = None
+    """What the mask flags open, in `mask` and beside it; None: there are none."""
+    expanded: bool = False
+    """Whether the first input lies on a canvas that `--expand` has enlarged."""
+    keep: bool = False
+    """Whether the result is composed with the original: outside the mask nothing changes."""
+    keep_metadata: bool = False
     routes: tuple[str, ...] = ()
     """Where to send it; the next one is tried where a server has no such route."""
 
@@ -170,3 +200,5 @@ class Result:
     """What decided the exit code."""
     requests: tuple[ImageRequest, ...] | None = None
     """For --dry-run: what would be sent."""
+    prepared: Prepared | None = None
+    """For `prepare`: what was done to the picture."""

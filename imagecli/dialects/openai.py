@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imagecli.schema import FilePart, ImageRequest
+from imagecli.schema import FilePart, ImageRequest, MaskConvention
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,10 @@ FIELDS = {
 _OF_VARIATIONS = frozenset({"size", "response_format"})
 """All that /images/variations knows; more than that goes there only if it was typed."""
 
-OWNED = frozenset({*FIELDS.values(), "prompt", "model", "n", "image", "image[]", "mask"})
+MASK = MaskConvention()
+"""Alpha 0 marks what changes, in a file part called mask."""
+
+OWNED = frozenset({*FIELDS.values(), "prompt", "model", "n", "image", "image[]", MASK.field})
 """Fields that a flag or an argument owns, so that --param must not set them."""
 
 GENERATIONS = "images/generations"
@@ -61,7 +64,7 @@ def build(
     name = "image" if len(images) == 1 else "image[]"
     files = [FilePart(name, upload) for upload in images]
     if mask is not None:
-        files.append(FilePart("mask", mask))
+        files.append(FilePart(MASK.field, mask))
     return ImageRequest(route, fields | _flat(task.params), tuple(files), count)
 
 

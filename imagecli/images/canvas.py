@@ -46,26 +46,33 @@ def centred(size: Size, shape: Size) -> Box:
     return left, top, left + width, top + height
 
 
-def longest_side(original: Size, fit: Fit | None) -> int:
-    """Return the longest side that the canvas can have without enlarging the picture."""
-    return min(original) if fit == "crop" else max(original)
+SQUARE: Size = (1, 1)
 
 
-def lay_out(original: Size, fit: Fit | None, longest: int) -> Geometry:
+def longest_side(original: Size, fit: Fit | None, shape: Size = SQUARE) -> int:
+    """Return the longest side that a canvas of a shape can have without enlarging the picture."""
+    if fit == "crop":
+        return max(size_of(centred(original, shape)))
+    if fit is None or shape == SQUARE:
+        return max(original)
+    return max(max(side, round(original[1 - at] * shape[at] / shape[1 - at])) for at, side in enumerate(original))
+
+
+def lay_out(original: Size, fit: Fit | None, longest: int, shape: Size = SQUARE) -> Geometry:
     """Return where an upright original goes on a canvas whose longest side is `longest`.
 
-    With a fit the canvas is square; without, it has the original's shape.
+    With a fit the canvas has the shape (width to height), without one the original's.
     """
     if fit is None:
         canvas = shrunk(original, longest)
         return Geometry(original, full(original), canvas, full(canvas))
-    canvas = (longest, longest)
+    canvas = shrunk(shape, longest)
     if fit == "crop":
-        return Geometry(original, centred(original, (1, 1)), canvas, full(canvas))
+        return Geometry(original, centred(original, shape), canvas, full(canvas))
     if fit == "stretch":
         return Geometry(original, full(original), canvas, full(canvas))
-    width, height = shrunk(original, longest)
-    left, top = (longest - width) // 2, (longest - height) // 2
+    width, height = size_of(centred(canvas, original))
+    left, top = (canvas[0] - width) // 2, (canvas[1] - height) // 2
     return Geometry(original, full(original), canvas, (left, top, left + width, top + height))
 
 

@@ -80,6 +80,25 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
     return converted, "converted to sRGB"
 
 
+def from_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
+    """Return an RGB or RGBA picture in sRGB in the colours of an RGB profile; None where that can't be done."""
+    from PIL import ImageCms  # noqa: PLC0415 - most pictures have no profile
+
+    try:
+        target = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if ImageCms.getProfileDescription(target).startswith("sRGB"):
+            return image
+        if target.profile.xcolor_space.strip() != "RGB":
+            return None
+        colours = image.convert("RGB")
+        converted = ImageCms.profileToProfile(colours, ImageCms.createProfile("sRGB"), target, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+    if converted is not None and image.mode == "RGBA":
+        converted.putalpha(image.getchannel("A"))
+    return converted
+
+
 def _transform(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
     from PIL import ImageCms  # noqa: PLC0415 - the caller has it already
 

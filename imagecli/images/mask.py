@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageChops
+from PIL import Image
 
 from imagecli.errors import UsageProblem
 from imagecli.images.canvas import full, same_shape, scaled, size_of, whole
@@ -13,7 +13,7 @@ from imagecli.images.encode import png
 
 if TYPE_CHECKING:
     from imagecli.images.source import Picture
-    from imagecli.schema import Geometry, Size
+    from imagecli.schema import Geometry, MaskConvention, Size
 
 _OPEN, _CLOSED = 255, 0
 _WHITE = 128
@@ -49,6 +49,11 @@ def openings(mask: Picture) -> tuple[Image.Image, bool]:
     return opened, by_alpha
 
 
+def opened_by(region: Image.Image) -> Image.Image:
+    """Return the openings of a region: all that it lets change, however little, so that the fading has something."""
+    return region.point(_table(range(1, 256)))
+
+
 def check_shape(mask: Size, picture: Size) -> None:
     """Raise `UsageProblem` where an upright mask has neither the size nor the proportions of the upright picture."""
     if not same_shape(mask, picture):
@@ -82,15 +87,14 @@ def follow(opened: Image.Image, geometry: Geometry) -> Image.Image:
     return canvas
 
 
-def write(opened: Image.Image, limit: int) -> tuple[bytes, str | None]:
-    """Return a PNG of less than `limit` bytes, white with alpha 0 where it opens, black and opaque elsewhere.
+def write(opened: Image.Image, limit: int, convention: MaskConvention) -> tuple[bytes, str | None]:
+    """Return a PNG of less than `limit` bytes that opens and closes by a convention.
 
-    So it reads the same to a server that goes by alpha and to one that goes by grey. Where the detail is too fine for
-    the limit it is made coarser, and the second value says so.
+    Where the detail is too fine for the limit it is made coarser, and the second value says so.
     """
     block = 1
     while block <= max(opened.size):
-        image = _drawn(_coarse(opened, block))
+        image = _drawn(_coarse(opened, block), convention)
         for fast in (True, False):
             data = png(image, fast=fast)
             if len(data) < limit:
@@ -99,8 +103,10 @@ def write(opened: Image.Image, limit: int) -> tuple[bytes, str | None]:
     raise UsageProblem(f"the mask does not fit into {limit:,} bytes", hint="Use a smaller picture.")
 
 
-def _drawn(opened: Image.Image) -> Image.Image:
-    return Image.merge("RGBA", (opened, opened, opened, ImageChops.invert(opened)))
+def _drawn(opened: Image.Image, convention: MaskConvention) -> Image.Image:
+    pixels = zip(convention.open, convention.closed, strict=True)
+    bands = [opened.point([closed] * _OPEN + [open_]) for open_, closed in pixels]
+    return bands[0] if len(bands) == 1 else Image.merge("RGBA"[: len(bands)], bands)
 
 
 def _coarse(opened: Image.Image, block: int) -> Image.Image:

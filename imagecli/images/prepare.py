@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from imagecli.errors import UsageProblem
 from imagecli.images import mask as masks
-from imagecli.images.canvas import full, lay_out, longest_side, place, resample, scaled, size_of
+from imagecli.images.canvas import SQUARE, full, lay_out, longest_side, place, resample, scaled, size_of
 from imagecli.images.colour import Flat, flatten, to_srgb
 from imagecli.images.encode import squeeze
 from imagecli.images.privacy import without_metadata
 from imagecli.images.source import Picture, reading
-from imagecli.schema import Geometry, InputRules, Prepared, Upload
+from imagecli.schema import Geometry, InputRules, MaskConvention, Prepared, Upload
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 _EXTENSIONS = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
 _NAME_LENGTH = 60
+_OPENAIS = MaskConvention()
 _MARGIN = 0.98
 """Bytes grow a little faster than the area suggests when a picture shrinks."""
-_FITTED = {"pad": "padded to a square", "crop": "cropped to a square", "stretch": "stretched to a square"}
+_FITTED = {"pad": "padded", "crop": "cropped", "stretch": "stretched"}
 
 
 def prepare(picture: Picture, rules: InputRules, fit: Fit, *, keep_metadata: bool = False) -> Prepared:
@@ -46,34 +47,50 @@ def prepare(picture: Picture, rules: InputRules, fit: Fit, *, keep_metadata: boo
             notes=(f"removed without touching the pixels: {', '.join(found)}",) if found else (),
         )
     try:
-        return _made_anew(picture, rules, fit if rules.square and picture.size[0] != picture.size[1] else None)
+        shape = SQUARE if rules.square else rules.shape or picture.size
+        fits = picture.size[0] * shape[1] == picture.size[1] * shape[0]
+        return _made_anew(picture, rules, None if fits else fit, shape)
     except MemoryError as error:
         raise UsageProblem(
             f"{picture.shown} needs more memory than there is", hint="Make the picture smaller first."
         ) from error
 
 
-def prepare_with_mask(
-    picture: Picture, mask: Picture | None, rules: InputRules, fit: Fit
+def prepare_with_mask(  # noqa: PLR0913 - a picture, a mask, and what becomes of them
+    picture: Picture,
+    mask: Picture | None,
+    rules: InputRules,
+    fit: Fit,
+    *,
+    region: Image.Image | None = None,
+    convention: MaskConvention = _OPENAIS,
+    keep_metadata: bool = False,
 ) -> tuple[Prepared, Upload | None]:
     """Return what is to be uploaded for a picture and its mask, both of the same size in pixels.
 
-    The mask is a PNG with alpha, strictly less than `rules.max_mask_bytes`. Raises `UsageProblem` where the mask has
-    another shape than the picture, or opens nothing or everything.
+    The region (mode L, the upright picture's size: 0 is closed, anything else open) goes before the mask file that it
+    was made with. What is written as a PNG keeps the convention, and is strictly less than `rules.max_mask_bytes`.
+    Raises `UsageProblem` where the mask has another shape than the picture, or opens nothing or everything.
     """
-    if mask is None:
-        return prepare(picture, rules, fit), None
-    # Before the picture's work: most of what can be wrong with a mask shows here.
-    opened, by_alpha = masks.openings(mask)
-    masks.check_shape(mask.size, picture.size)
-    prepared = prepare(picture, rules, fit)
+    if mask is None and region is None:
+        return prepare(picture, rules, fit, keep_metadata=keep_metadata), None
+    by_alpha = False
+    if region is not None:
+        opened = masks.opened_by(region)
+    elif mask is not None:
+        # Before the picture's work: most of what can be wrong with a mask shows here.
+        opened, by_alpha = masks.openings(mask)
+        masks.check_shape(mask.size, picture.size)
+    prepared = prepare(picture, rules, fit, keep_metadata=keep_metadata)
     geometry = prepared.geometry
-    if by_alpha and _mask_goes_as_it_is(mask, geometry, rules):
-        return prepared, _upload(mask.data, mask, "png", mask.size)
-    data, warning = masks.write(masks.follow(opened, geometry), rules.max_mask_bytes)
+    if mask is not None and by_alpha and convention.by_alpha and _mask_goes_as_it_is(mask, geometry, rules):
+        data = mask.data if keep_metadata else without_metadata(mask.data, "png")[0]
+        return prepared, _upload(data, mask, "png", mask.size)
+    data, warning = masks.write(masks.follow(opened, geometry), rules.max_mask_bytes, convention)
     if warning:
         prepared = replace(prepared, warnings=(*prepared.warnings, warning))
-    return prepared, _upload(data, mask, "png", geometry.canvas)
+    name = mask.name if mask is not None else "mask"
+    return prepared, Upload(data, _filename(name, "png"), "image/png", *geometry.canvas)
 
 
 def has_transparency(picture: Picture) -> bool:
@@ -112,11 +129,11 @@ def _mask_goes_as_it_is(mask: Picture, geometry: Geometry, rules: InputRules) ->
     )
 
 
-def _made_anew(picture: Picture, rules: InputRules, fit: Fit | None) -> Prepared:
+def _made_anew(picture: Picture, rules: InputRules, fit: Fit | None, shape: Size) -> Prepared:
     """Encode the picture as a PNG, as large as its limits allow."""
-    longest = longest_side(picture.size, fit)
+    longest = longest_side(picture.size, fit, shape)
     wished = min(longest, rules.max_side or longest)
-    geometry = lay_out(picture.size, fit, wished)
+    geometry = lay_out(picture.size, fit, wished, shape)
     flat = _flat(picture, geometry)
     longest = wished
     while True:
@@ -129,7 +146,7 @@ def _made_anew(picture: Picture, rules: InputRules, fit: Fit | None) -> Prepared
                 f"{picture.shown} does not fit into {rules.max_bytes:,} bytes", hint="Use a server that takes more."
             )
         longest = max(1, min(longest - 1, int(longest * math.sqrt(rules.max_bytes / squeezed.length) * _MARGIN)))
-        geometry = lay_out(picture.size, fit, longest)
+        geometry = lay_out(picture.size, fit, longest, shape)
     warnings = []
     if picture.animated:
         warnings.append("only the first frame of the animation is used")
@@ -177,11 +194,15 @@ def _notes(
         picture.orientation != 1 and "turned upright",
         picture.mode != mode and f"converted from {picture.mode} to {mode}",
         colour_note,
-        fit and _FITTED[fit],
+        fit and f"{_FITTED[fit]} to {_shape(geometry.canvas)}",
         source != placed and f"scaled from {source} to {placed}",
         picture.format != "png" and "written as PNG",
     )
     return tuple(note for note in notes if note) or ("encoded anew",)
+
+
+def _shape(canvas: Size) -> str:
+    return "a square" if canvas[0] == canvas[1] else f"the shape of {canvas[0]}x{canvas[1]}"
 
 
 def _upload(data: bytes, picture: Picture, kind: str, size: Size) -> Upload:

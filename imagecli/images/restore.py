@@ -1,4 +1,7 @@
-"""Undoes the fit on a result: the padding cut away, the stretching undone, the crop put back where it came from."""
+"""Undoes the fit on a result: the padding cut away, the stretching undone, the crop put back where it came from.
+
+Or composes it with the original, so that nothing changes outside the region that was to change.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,12 @@ from PIL import Image
 from imagecli.errors import Failure, UsageProblem
 from imagecli.images.canvas import centred, full, resample, scaled, shrunk, size_of, whole
 from imagecli.images.check import KIND_NAMES, sniff
-from imagecli.images.colour import flatten, to_srgb
+from imagecli.images.colour import flatten, from_srgb, to_srgb
 from imagecli.images.source import MAX_PIXELS, Picture, open_picture, reading
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagecli.schema import Box, Geometry, Size
 
     Mode = Literal["aspect", "size"]
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
 _FORMATS = ("png", "jpeg", "webp")
 _HINT = "The result is kept as it came."
 _QUALITY = 95
+_HAIR = 1e-6
+"""Of a pixel: less than that is a matter of floating point."""
 
 
 def restore(data: bytes, geometry: Geometry, mode: Mode, original: Picture) -> bytes:
@@ -30,6 +37,21 @@ def restore(data: bytes, geometry: Geometry, mode: Mode, original: Picture) -> b
     cut out, what was stretched is squeezed back, and what was cropped is put back into the whole original. The bytes
     come back as they are where nothing has to be done. Raises `Failure` where it can't be done.
     """
+    return _remade(data, lambda result: _restored(result, geometry, mode, original))
+
+
+def keep(data: bytes, geometry: Geometry, region: Image.Image, original: Picture) -> bytes:
+    """Return the whole upright original, at its own size, changed by a result only where the region says so.
+
+    The region is an L picture of the original's size: where it is 0 the original's pixels stay to the bit, in the
+    colours of the original's own profile; where it is 255 they are the result's. `data` is as in `restore`, and the
+    picture comes back in its format: to the bit as PNG or lossless WebP. Raises `Failure` where it can't be done.
+    """
+    return _remade(data, lambda result: _composed(result, geometry, region, original))
+
+
+def _remade(data: bytes, remake: Callable[[Picture], tuple[Image.Image | None, bytes | None]]) -> bytes:
+    """Return what `remake` makes of a result, in the result's format; where it makes nothing, the very bytes."""
     kind = sniff(data[:4096])
     if kind not in _FORMATS:
         raise Failure(f"{KIND_NAMES.get(kind or '', 'such a file')} can't be restored", hint=_HINT)
@@ -38,7 +60,7 @@ def restore(data: bytes, geometry: Geometry, mode: Mode, original: Picture) -> b
         if result.animated:
             raise Failure("an animated result can't be restored", hint=_HINT)
         with reading(result.name):
-            restored, profile = _restored(result, geometry, mode, original)
+            restored, profile = remake(result)
     except UsageProblem as problem:
         raise Failure(f"the result can't be restored: {problem.message}", hint=_HINT) from problem
     if restored is None:
@@ -57,6 +79,60 @@ def _restored(
     if geometry.source != full(geometry.original):
         return _put_back(result, frame, geometry, mode, original), None
     return _cut_out(result, frame, geometry, mode)
+
+
+def _composed(
+    result: Picture, geometry: Geometry, region: Image.Image, original: Picture
+) -> tuple[Image.Image, bytes | None]:
+    """Return the original with the result where the region lets it show, and the profile of its colours."""
+    flat = flatten(original.decode(), bits=original.bits)
+    base, profile = flat.image, flat.profile
+    new = flatten(result.decode(), bits=result.bits)
+    box = _overlap(region.getbbox() or full(region.size), geometry.source)
+    # Where the canvas's own picture lies on the result, and there what the box covers; in parts of a pixel.
+    frame = _frame(result.size, geometry.canvas)
+    left, top, right, bottom = scaled(geometry.placed, geometry.canvas, size_of(frame))
+    width, height = size_of(geometry.source)
+    across, down = (right - left) / width, (bottom - top) / height
+    x, y = left + frame[0], top + frame[1]
+    there = (
+        x + (box[0] - geometry.source[0]) * across,
+        y + (box[1] - geometry.source[1]) * down,
+        x + (box[2] - geometry.source[0]) * across,
+        y + (box[3] - geometry.source[1]) * down,
+    )
+    patch = to_srgb(resample(new.image, size_of(box), _inside(there, result.size)), new.profile)[0]
+    if profile and (own := from_srgb(patch, profile)):
+        patch = own
+    elif profile:
+        base, profile = to_srgb(base, profile)[0], None
+    if "RGBA" in (base.mode, patch.mode):
+        base, patch = base.convert("RGBA"), patch.convert("RGBA")
+    whole_picture = base.copy()
+    whole_picture.paste(patch, box[:2], region.crop(box))
+    if result.format == "jpeg" and whole_picture.mode == "RGBA":
+        return _on_white(whole_picture), profile
+    return whole_picture, profile
+
+
+def _overlap(one: Box, other: Box) -> Box:
+    left, top, right, bottom = (
+        max(one[0], other[0]),
+        max(one[1], other[1]),
+        min(one[2], other[2]),
+        min(one[3], other[3]),
+    )
+    return (left, top, right, bottom) if left < right and top < bottom else other
+
+
+def _inside(box: tuple[float, float, float, float], size: Size) -> tuple[float, float, float, float]:
+    """Return a box cut to a picture, against the last bit of a fraction; whole numbers where it is whole but for it."""
+    snapped = [round(edge) if abs(edge - round(edge)) < _HAIR else edge for edge in box]
+    return max(0, snapped[0]), max(0, snapped[1]), min(size[0], snapped[2]), min(size[1], snapped[3])
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def _frame(size: Size, canvas: Size) -> Box:
@@ -89,9 +165,11 @@ def _put_back(result: Picture, frame: Box, geometry: Geometry, mode: Mode, origi
         size, place = geometry.original, geometry.source
     else:
         size, place = _around(geometry, size_of(frame))
-    if size[0] * size[1] > MAX_PIXELS:
+    # An original that was let in over the limit may come out at its size.
+    limit = max(MAX_PIXELS, geometry.original[0] * geometry.original[1])
+    if size[0] * size[1] > limit:
         raise Failure(
-            f"restored, the result would have {size[0]}x{size[1]} pixels; {MAX_PIXELS:,} are the limit", hint=_HINT
+            f"restored, the result would have {size[0]}x{size[1]} pixels; {limit:,} are the limit", hint=_HINT
         )
     base = _srgb(original.decode(size), original.bits, size)
     patch = _srgb(result.decode(), result.bits, size_of(place), frame)
@@ -100,7 +178,7 @@ def _put_back(result: Picture, frame: Box, geometry: Geometry, mode: Mode, origi
     whole_picture = base.copy()
     whole_picture.paste(patch, place[:2])
     if result.format == "jpeg" and whole_picture.mode == "RGBA":
-        return Image.alpha_composite(Image.new("RGBA", size, "white"), whole_picture).convert("RGB")
+        return _on_white(whole_picture)
     return whole_picture
 
 

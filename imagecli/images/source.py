@@ -149,8 +149,8 @@ class Picture:
         return (size[1], size[0]) if self.orientation >= _SIDEWAYS else size
 
 
-def read_picture(path: str) -> Picture:
-    """Read and open a regular file or a named pipe.
+def read_picture(path: str, max_pixels: int | None = None) -> Picture:
+    """Read and open a regular file or a named pipe; `max_pixels` as for `open_picture`.
 
     Raises `UsageProblem`, with the path, where there is none, it can't be read, or it is no picture.
     """
@@ -171,13 +171,14 @@ def read_picture(path: str) -> Picture:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageProblem(f"{name} can't be read: {reason}", hint="Look at the file's permissions.") from error
-    return open_picture(data, path)
+    return open_picture(data, path, max_pixels)
 
 
-def open_picture(data: bytes, name: str) -> Picture:
+def open_picture(data: bytes, name: str, max_pixels: int | None = None) -> Picture:
     """Open a picture from the bytes of a whole file; `name` is for messages and the upload's file name.
 
-    Raises `UsageProblem` for what is no picture, is damaged, or declares more than `MAX_PIXELS`.
+    `max_pixels` takes the place of the limits above, for a caller who knows what is coming. Raises `UsageProblem` for
+    what is no picture, is damaged, or declares more pixels than that.
     """
     shown = _shown(name)
     if not data:
@@ -190,11 +191,13 @@ def open_picture(data: bytes, name: str) -> Picture:
         raise UsageProblem(f"{shown} can't be used: {what}", hint=hint)
     formats = (*_FORMATS, "HEIF") if kind == "heic" and _heif_is_there() else _FORMATS
     with reading(name):
+        if max_pixels and max_pixels > (Image.MAX_IMAGE_PIXELS or max_pixels):
+            Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own limit would be hit before ours
         try:
             image = Image.open(io.BytesIO(data), formats=formats)
         except UnidentifiedImageError:
             raise _unknown(shown, kind) from None
-        _bound(image, shown)
+        _bound(image, shown, max_pixels)
         return Picture(data, name, image)
 
 
@@ -206,7 +209,7 @@ def _unknown(shown: str, kind: str | None) -> UsageProblem:
     if kind == "heic":
         return UsageProblem(
             f"{shown} is a HEIC picture, which needs a plugin",
-            hint="Install pillow-heif beside imagecli, or save it as JPEG or PNG.",
+            hint="Run pip install 'imagecli[heif]', or save it as JPEG or PNG.",
         )
     what = KIND_NAMES[kind] if kind else ""
     if kind == "text":
@@ -267,20 +270,23 @@ class _Quiet:
 _QUIET = _Quiet()
 
 
-def _bound(image: ImageFile, shown: str) -> None:
+def _bound(image: ImageFile, shown: str, max_pixels: int | None) -> None:
     """Hold the limits even where somebody has lifted Pillow's own."""
-    limit = MAX_PIXELS
-    if (image.format or "").lower() in _GREEDY:
-        limit = _MAX_PIXELS_GREEDY
-    elif any(tile.codec_name in Image.DECODERS for tile in image.tile):
-        limit = _MAX_PIXELS_SLOW
+    limit = max_pixels or _limit(image)
     if image.width * image.height > limit:
         raise _too_many_pixels(shown, f"{image.width}x{image.height} = {image.width * image.height:,}", limit)
 
 
+def _limit(image: ImageFile) -> int:
+    if (image.format or "").lower() in _GREEDY:
+        return _MAX_PIXELS_GREEDY
+    return _MAX_PIXELS_SLOW if any(tile.codec_name in Image.DECODERS for tile in image.tile) else MAX_PIXELS
+
+
 def _too_many_pixels(shown: str, size: str, limit: int = MAX_PIXELS) -> UsageProblem:
     return UsageProblem(
-        f"{shown} declares {size} pixels; {limit:,} are the limit", hint="Make the picture smaller first."
+        f"{shown} declares {size} pixels; {limit:,} are the limit",
+        hint="Make the picture smaller first, or lift the limit with --max-pixels N.",
     )
 
 
