@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -20,7 +21,10 @@ def run() -> None:
     At once: taking the interpreter down in good order takes as long as `--version`, and could wait for a worker that
     waits for a server. Everything that was said or saved is out by now.
     """
-    code = main(sys.argv[1:])
+    try:
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:  # before or behind main()'s own care
+        code = 130
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -38,7 +42,7 @@ def main(argv: list[str]) -> int:
         except OSError:  # nobody listens
             sys.stdout = None
         return 0
-    from imagecli.errors import ImagecliError, Interrupted  # noqa: PLC0415 - after --version
+    from imagecli.errors import Failure, ImagecliError, Interrupted  # noqa: PLC0415 - after --version
 
     # Nothing that is imported from here on is garbage; looking for it would cost a quarter of the start-up.
     gc.disable()
@@ -47,8 +51,14 @@ def main(argv: list[str]) -> int:
         return _invoke(argv)
     except ImagecliError as error:
         return _told(argv, error)
-    except KeyboardInterrupt:
-        return _told(argv, Interrupted("interrupted; nothing was in flight"))
+    except BrokenPipeError:  # nobody listens to --help any more
+        return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return _told(argv, Failure(f"standard output could not be written: {error.strerror}"))
+    except KeyboardInterrupt as interrupt:
+        return _told(argv, Interrupted.by(interrupt, "; nothing was in flight"))
 
 
 def _invoke(argv: list[str]) -> int:
@@ -77,8 +87,8 @@ def _as_usage_problem(argv: list[str], error: BaseException) -> UsageProblem:
     from imagecli.errors import UsageProblem  # noqa: PLC0415 - after --version
 
     message = error.format_message().rstrip(".")  # type: ignore[attr-defined] # of Typer's own copy of click
-    command = f" {argv[0]}" if argv[0] in _COMMANDS else ""
-    return UsageProblem(message[:1].lower() + message[1:], hint=f"See imagecli{command} --help.")
+    command = _command(argv)
+    return UsageProblem(message[:1].lower() + message[1:], hint=f"See imagecli {command or ''}".rstrip() + " --help.")
 
 
 def _told(argv: list[str], error: ImagecliError) -> int:
@@ -91,8 +101,7 @@ def _told(argv: list[str], error: ImagecliError) -> int:
     console = open_console()
     try:
         if "--json" in flags:
-            command = next((word for word in flags if not word.startswith("-")), None)
-            console.out(report.error_document(command if command in _COMMANDS else None, error))
+            console.out(report.error_document(_command(flags), error))
         report.show_error(console, error)
     except ImagecliError as trouble:  # stdout takes no more
         report.show_error(console, trouble)
@@ -100,14 +109,22 @@ def _told(argv: list[str], error: ImagecliError) -> int:
     return int(error.exit_code)
 
 
+def _command(argv: list[str]) -> str | None:
+    """Return the command that a command line names, as the JSON document spells it: "gen", "config get"."""
+    words = [word for word in argv if not word.startswith("-")]
+    if not words or words[0] not in _COMMANDS:
+        return None
+    return " ".join(words[:2]) if words[0] == "config" else words[0]
+
+
 def _catch_signals() -> None:
     """Let SIGTERM and SIGHUP end a run as Ctrl-C does, where they are not ignored (nohup)."""
     import signal  # noqa: PLC0415 - after --version
 
-    from imagecli.errors import Interrupted  # noqa: PLC0415 - the same
+    from imagecli.errors import Signalled  # noqa: PLC0415 - the same
 
     def end(number: int, _frame: object) -> None:
-        raise Interrupted.by_signal(number)
+        raise Signalled(number)
 
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         if signal.getsignal(number) is signal.SIG_DFL:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from imagecli import context
 from imagecli.config.keys import check_transport, make_key, require_key
-from imagecli.config.settings import SETTINGS, load
+from imagecli.config.settings import load
 from imagecli.config.values import Origin
+from imagecli.dialects.openai import FIELDS
 from imagecli.errors import UsageProblem
 from imagecli.images.source import Picture, open_picture, read_picture
 from imagecli.output import MemorySink
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 Source = bytes | str | os.PathLike[str]
 """A picture: the bytes of a file, or a path."""
 
+_OPTIONS = frozenset({*FIELDS, "model", "count", "jobs", "fit", "restore"})
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -40,6 +43,8 @@ class Image:
     """Pixels."""
     height: int | None
     """Pixels."""
+    n: int
+    """From 1, in the order that was asked for; `failures` counts the same."""
     revised_prompt: str | None
 
 
@@ -111,7 +116,7 @@ class ImageClient:
             ImagecliError: no image came; by cause, as the command's exit codes. Where some came, `failures` says why
                 the others did not.
         """
-        return self._run("gen", options, prompt=prompt, subject=prompt, verbatim=verbatim)
+        return self._run("gen", options, prompt=_text(prompt), subject=prompt, verbatim=verbatim)
 
     def edit(
         self,
@@ -133,10 +138,12 @@ class ImageClient:
             ImagecliError: as `generate`.
         """
         sources = [image] if isinstance(image, (bytes, str, os.PathLike)) else list(image)
+        if not sources:
+            raise UsageProblem("there is no picture to edit", hint="Give bytes or a path, or a list of those.")
         return self._run(
             "edit",
             options,
-            prompt=prompt,
+            prompt=_text(prompt),
             subject=prompt,
             inputs=tuple(map(_picture, sources)),
             mask=None if mask is None else _picture(mask),
@@ -156,9 +163,10 @@ class ImageClient:
 
     def _run(self, command: Command, options: dict[str, Any], **asked: Any) -> Images:  # noqa: ANN401 - Asker.task's
         params = options.pop("params", None) or {}
-        if unknown := options.keys() - SETTINGS.keys():
+        if unknown := options.keys() - _OPTIONS:
             raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
         settings = load(self._flags | options)
+        settings.values.pop("output", None)
         if self._key is not None:
             check_transport(settings.profile, self._key.origin)
             settings = replace(settings, warnings=[w for w in settings.warnings if w != settings.profile.key_withheld])
@@ -172,14 +180,16 @@ class ImageClient:
         sink = MemorySink()
         client = context.open_client(settings, key, spool_folder=None)
         try:
-            jobs = cast("Any", settings.get("jobs")).value
-            run.send(client, sink, pictures, range(1, task.count + 1), jobs)
+            run.send(client, sink, pictures, range(1, task.count + 1), settings.value("jobs"))
         finally:
             client.close()
+        if result.error is not None and isinstance(result.error.__cause__, KeyboardInterrupt):
+            raise result.error.__cause__
         if result.error is not None and not result.images:
             raise result.error
         images = tuple(
-            Image(sink.data[one.n], one.format, one.width, one.height, one.revised_prompt) for one in result.images
+            Image(sink.data[one.n], one.format, one.width, one.height, one.n, one.revised_prompt)
+            for one in result.images
         )
         return Images(
             images,
@@ -190,6 +200,12 @@ class ImageClient:
             tuple(result.request_ids),
             tuple(result.warnings),
         )
+
+
+def _text(prompt: object) -> str:
+    if not isinstance(prompt, str):
+        raise UsageProblem("a prompt is text", hint="Give a str.")
+    return prompt
 
 
 def _picture(source: Source) -> Picture:

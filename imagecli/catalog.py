@@ -89,10 +89,8 @@ def find(name: str | None, own: Mapping[str, Mapping[str, Any]] | None = None) -
     base = None
     if name is not None:
         base = name if name in tables["models"] else _SNAPSHOT.sub("", name)
-    if base in tables["models"]:
-        model = replace(_row(base), name=name)
-    else:
-        model = _model(name, {"like": None} | tables["unknown"], known=False)
+    known = base in tables["models"]
+    model = replace(_row(base), name=name) if known else _model(name, tables["unknown"], known=False)
     return _with_own(model, mine) if mine is not None else model
 
 
@@ -105,14 +103,14 @@ def _with_own(model: Model, mine: Mapping[str, Any]) -> Model:
     """Lay a user's table over a row. What users list is advice too, so those fields are open."""
     fields = {"sizes": "size", "qualities": "quality", "formats": "format"}
     listed = {fields[key]: tuple(mine[key]) for key in fields if key in mine}
-    shapes = _shapes_of(listed["size"]) if "size" in listed else {}
+    shapes = _shapes_of(listed["size"]) if "size" in listed else model.shapes
     return replace(
         model,
         endpoints=tuple(mine.get("endpoints", model.endpoints)),
         values={**model.values, **listed},
         closed=model.closed - listed.keys(),
-        shapes={**model.shapes, **shapes},
-        count=int(mine.get("count", model.count)),
+        shapes=shapes,
+        count=mine.get("count", model.count),
         prompt=mine.get("prompt", model.prompt),
         free_size=model.free_size and "size" not in listed,
     )

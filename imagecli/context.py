@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from imagecli.errors import UsageProblem
 from imagecli.terminal.console import Console, Verbosity
 
 if TYPE_CHECKING:
@@ -26,18 +27,17 @@ def state_folder() -> Path:
     """Return the folder for what must not be lost."""
     import platformdirs  # noqa: PLC0415 - few commands keep anything
 
-    return platformdirs.user_state_path("imagecli")
+    try:
+        return platformdirs.user_state_path("imagecli")
+    except RuntimeError as error:  # no HOME, and nobody knows this user
+        raise UsageProblem(f"there is no home folder: {error}", hint="Set HOME, or XDG_STATE_HOME.") from error
 
 
 def open_client(settings: Settings, key: Key | None, *, spool_folder: Path | None) -> Client:
     """Return the client for the settings' profile; nothing is sent yet."""
     from imagecli.client.http import Client, Limits  # noqa: PLC0415 - as long to import as a bare run takes
 
-    def number(name: str) -> float:
-        value = settings.get(name)
-        return cast("float", value.value) if value is not None else 0
-
-    limits = Limits(number("timeout"), int(number("retries")), retry_unknown=bool(number("retry_unknown")))
+    limits = Limits(*(settings.value(name) for name in ("timeout", "retries", "retry_unknown")))
     transport = None
     if settings.profile.sandbox:
         import httpx2 as httpx  # noqa: PLC0415 - the client has it by now

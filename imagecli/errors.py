@@ -143,8 +143,18 @@ class Interrupted(ImagecliError):
     exit_code: int = ExitCode.INTERRUPTED
 
     @classmethod
-    def by_signal(cls, number: int) -> Interrupted:
-        """Return the error for the signal of this number, with the exit code that shells give it."""
-        error = cls("interrupted; nothing was in flight")
-        error.exit_code = 128 + number
+    def by(cls, interrupt: KeyboardInterrupt, more: str) -> Interrupted:
+        """Return the error for an interrupt, with the exit code that shells give its signal."""
+        error = cls(f"interrupted{more}", hint="Run it again with -o and --skip-existing for the rest.")
+        error.exit_code = interrupt.exit_code if isinstance(interrupt, Signalled) else ExitCode.INTERRUPTED
+        error.__cause__ = interrupt
         return error
+
+
+class Signalled(KeyboardInterrupt):
+    """SIGTERM or SIGHUP has come; like Ctrl-C it is no Exception, so that nobody takes it for trouble of their own."""
+
+    def __init__(self, number: int) -> None:
+        """Take the signal's number."""
+        super().__init__()
+        self.exit_code = 128 + number

@@ -5,15 +5,19 @@ Paths are spelt as the user spelt them: nothing is made absolute or tidied up.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
-import string
 import time
 import unicodedata
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from imagecli.errors import UsageProblem
 from imagecli.schema import IMAGE_EXTENSIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FIELDS = ("slug", "n", "model", "date", "time", "hash", "ext")
 _SLUG_LENGTH = 60
@@ -74,37 +78,71 @@ def slug(text: str) -> str:
     return made.encode("utf-8", "ignore").decode().strip("-") or "image"
 
 
-def plan(output: str | None, count: int, facts: Facts, *, next_free: bool) -> list[Name]:
-    """Return the names of `count` images.
+class Names:
+    """The names of a run's images: those that were planned, and those that follow when something comes in between."""
 
-    Args:
-        output: `-o` as it was typed; None for the default in the working folder.
-        count: how many images.
-        facts: what the template's fields stand for.
-        next_free: for default names and folders, pass over names that are taken.
+    def __init__(self, output: str | None, count: int, facts: Facts, *, next_free: bool) -> None:
+        """Plan the names of `count` images.
 
-    Raises:
-        UsageProblem: the template has an unknown field or a lonely brace, or the name is no name.
-    """
-    if output is not None and not output:
-        raise UsageProblem("the output's name is empty", hint="Give -o a file, a folder or a template.")
-    if output is not None and "\0" in output:
-        raise UsageProblem("the output's name has a NUL byte in it", hint="Give -o another name.")
-    if output is None or output.endswith("/") or os.path.isdir(output):
-        base = Name(os.path.join(output or "", f"{facts.slug}.{_EXT}"))
-        return _default_names(base, count, next_free=next_free)
-    if "{" in output or "}" in output:
-        names = [Name(_render(output, facts, n)) for n in range(1, count + 1)]
-        if count > 1 and len(set(names)) < count:
-            return [name.numbered(n) for n, name in enumerate(names, 1)]
-        return names
-    name = Name(output)
-    return [name] if count == 1 else [name.numbered(n) for n in range(1, count + 1)]
+        Args:
+            output: `-o` as it was typed; None for the default in the working folder.
+            count: how many images.
+            facts: what the template's fields stand for.
+            next_free: for default names and folders, pass over names that are taken.
+
+        Raises:
+            UsageProblem: the template has an unknown field or a lonely brace, or the name is no name.
+        """
+        if output is not None and (not output or "\0" in output):
+            raise UsageProblem("the output's name is no name", hint="Give -o a file, a folder or a template.")
+        self.count = count
+        self._facts = facts
+        self._template: str | None = None
+        if output is not None and ("{" in output or "}" in output):
+            self._template = output
+            self._base = Name(_render(output, facts, 1))
+            if _is_folder(self._base.text):
+                self._template, output = None, self._base.text
+        self._default = output is None or (self._template is None and _is_folder(output))
+        if self._default:
+            self._base = Name(os.path.join(output or "", f"{facts.slug}.{_EXT}"))
+        elif output is not None and self._template is None:
+            self._base = Name(output)
+        if self._template is not None and _render(self._template, facts, 2) == self._base.text:
+            self._template = None
+        self._numbers: list[int] = []
+        number = 1
+        while len(self._numbers) < count:
+            if not (self._default and next_free) or self._at(number).taken_by() is None:
+                self._numbers.append(number)
+            number += 1
+
+    def __iter__(self) -> Iterator[Name]:
+        """Yield the planned names, that of the first image first."""
+        return map(self._at, self._numbers)
+
+    def name(self, n: int) -> Name:
+        """Return the name of image `n`, also of one that was not planned."""
+        return self._at(self._numbers[n - 1] if n <= self.count else self._numbers[-1] + n - self.count)
+
+    def following(self) -> Iterator[Name]:
+        """Yield the names behind the planned ones."""
+        return map(self._at, itertools.count(self._numbers[-1] + 1))
+
+    def _at(self, number: int) -> Name:
+        if self._template is not None:
+            return Name(_render(self._template, self._facts, number))
+        plain = number == 1 and (self._default or self.count == 1)
+        return self._base if plain else self._base.numbered(number)
+
+
+def _is_folder(path: str) -> bool:
+    return path.endswith("/") or os.path.basename(path) in {".", ".."} or os.path.isdir(path)
 
 
 def asked_format(output: str | None) -> str | None:
     """Return the format that a file's name asks for: "png", "jpeg", "webp", "gif" or "svg"."""
-    if output is None or output == "-" or output.endswith("/"):
+    if output is None or output == "-" or _is_folder(output):
         return None
     extension = os.path.splitext(output)[1].lower().removeprefix(".")
     return {"jpg": "jpeg"}.get(extension, extension) if extension in IMAGE_EXTENSIONS else None
@@ -113,17 +151,6 @@ def asked_format(output: str | None) -> str | None:
 def extension_of(picture_format: str | None) -> str:
     """Return the extension for a format found in a picture's bytes."""
     return {"jpeg": "jpg", None: "bin"}.get(picture_format, picture_format or "bin")
-
-
-def _default_names(base: Name, count: int, *, next_free: bool) -> list[Name]:
-    names: list[Name] = []
-    number = 1
-    while len(names) < count:
-        name = base if number == 1 else base.numbered(number)
-        if not next_free or name.taken_by() is None:
-            names.append(name)
-        number += 1
-    return names
 
 
 def _render(template: str, facts: Facts, n: int) -> str:
@@ -136,6 +163,8 @@ def _render(template: str, facts: Facts, n: int) -> str:
         "hash": facts.hash,
         "ext": _EXT,
     }
+    import string  # noqa: PLC0415 - for templates only
+
     made = ""
     try:
         for literal, field, spec, conversion in string.Formatter().parse(template):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import stat
 import tempfile
 from dataclasses import replace
@@ -13,11 +12,13 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from imagecli.errors import Failure, UsageProblem
 from imagecli.images.check import PictureCheck, PictureFacts
-from imagecli.names import Name, asked_format, extension_of
+from imagecli.names import asked_format, extension_of
 from imagecli.schema import GeneratedImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from imagecli.names import Name, Names
 
     Transform = Callable[[bytes], bytes]
     """What is done to a picture before it is saved (undoing the padding); its trouble is a warning, never a loss."""
@@ -28,6 +29,9 @@ _COPY = 1 << 20
 class Sink(Protocol):
     """A place for pictures."""
 
+    takes_more: bool
+    """Whether images that were not asked for can be taken, too."""
+
     def save(
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
     ) -> GeneratedImage:
@@ -37,16 +41,17 @@ class Sink(Protocol):
 class FileSink:
     """Files under names that were settled before anything was sent."""
 
-    def __init__(self, names: list[Name], *, force: bool) -> None:
-        """Take the names of the images, the first for n = 1."""
+    def __init__(self, names: Names, *, force: bool) -> None:
+        """Take the names of the images."""
+        self.takes_more = not _is_special(names.name(1).path(""))
         self._names = names
         self._force = force
         self._made: list[str] = []
 
     def skip_existing(self) -> list[GeneratedImage]:
-        """Return the images that are there already."""
+        """Return the images that are there already; a folder or a dangling link is none."""
         found = [(n, name.taken_by()) for n, name in enumerate(self._names, 1)]
-        return [_existing(n, path) for n, path in found if path is not None]
+        return [_existing(n, path) for n, path in found if path is not None and os.path.isfile(path)]
 
     def reserve(self, numbers: Iterable[int], *, dry: bool) -> None:
         """Make sure that the images of these numbers can be saved; missing folders are made unless `dry`.
@@ -54,7 +59,7 @@ class FileSink:
         Raises:
             UsageProblem: a name is taken, or its folder can't be written.
         """
-        names = [self._names[n - 1] for n in numbers]
+        names = [self._names.name(n) for n in numbers]
         for name in names:
             taken = name.taken_by()
             if taken is not None and os.path.isdir(taken):
@@ -64,11 +69,18 @@ class FileSink:
                     f"{taken} exists already",
                     hint="Use --force to replace it, --skip-existing to keep it, or another name.",
                 )
-        for folder in dict.fromkeys(name.folder for name in names if not _is_special(name.path(""))):
-            longest = max(
-                len(os.fsencode(os.path.basename(name.path("webp")))) for name in names if name.folder == folder
-            )
-            self._check_folder(folder, longest, dry=dry)
+        longest: dict[str, int] = {}
+        for name in names:
+            if not _is_special(name.path("")):
+                folder = self._folder(name)
+                longest[folder] = max(longest.get(folder, 0), _length(name))
+        for folder, length in longest.items():
+            self._check_folder(folder, length, dry=dry)
+
+    def _folder(self, name: Name) -> str:
+        """Return the folder that the file lies in: for --force over a link, that of the file behind it."""
+        path = name.path("")
+        return os.path.dirname(os.path.realpath(path)) if self._force and os.path.islink(path) else name.folder
 
     def _check_folder(self, folder: str, longest: int, *, dry: bool) -> None:
         try:
@@ -88,15 +100,16 @@ class FileSink:
                 missing.append(folder)
                 folder = os.path.dirname(folder) or "."
             for path in reversed(missing):
-                os.mkdir(path)
-                self._made.append(path)
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(path)
+                    self._made.append(path)
             probe, name = tempfile.mkstemp(prefix=".imagecli-", suffix=".part", dir=missing[0] if missing else there)
             os.close(probe)
             os.unlink(name)
-        except OSError as error:
+        except (OSError, UnicodeEncodeError) as error:
             self.release()
             raise UsageProblem(
-                f"the folder {folder} can't be written: {error.strerror or error}",
+                f"the folder {folder} can't be written: {getattr(error, 'strerror', None) or error}",
                 hint="Give -o a name in a folder that can be written.",
             ) from error
 
@@ -110,11 +123,10 @@ class FileSink:
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
     ) -> GeneratedImage:
         """Write image `n` beside its name and rename it; a server may send more images than it was asked for."""
-        name = self._names[n - 1] if n <= len(self._names) else _extra_name(self._names, n)
+        name = self._names.name(n)
         if _is_special(name.path("")):
             return self._save_special(n, name.path(""), pieces, transform, warn)
-        folder = name.folder
-        temporary = os.path.join(folder, f".imagecli-{secrets.token_hex(8)}.part")
+        temporary = os.path.join(self._folder(name), f".imagecli-{os.urandom(8).hex()}.part")
         try:
             with _failing(name.path("png")), open(temporary, "x+b") as file:
                 image = receive(n, pieces, file, transform, warn)
@@ -124,24 +136,27 @@ class FileSink:
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-        return _named(image, path)
+        return replace(image, path=path)
 
     def _publish(self, temporary: str, name: Name, image: GeneratedImage, warn: Callable[[str], None]) -> str:
-        path = wanted = name.path(extension_of(image.format))
+        path = name.path(extension_of(image.format))
         asked = asked_format(path)
         if asked is not None and asked != image.format:
             warn(f"{path} holds a {(image.format or '?').upper()} picture: the server did not send what its name says")
         with _failing(path):
-            if self._force:
+            if self._force and image.n <= self._names.count:
+                with contextlib.suppress(OSError):  # the file behind the name stays as private as it was
+                    os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
                 os.replace(temporary, os.path.realpath(path))
                 return path
-            number = 1
+            following = self._names.following()
+            taken = name.taken_by()
             while name.taken_by() is not None or not _link(temporary, path):
-                number += 1
-                name = Name(wanted).numbered(number)
-                path = name.path("")
-            if path != wanted:
-                warn(f"{wanted} has appeared in the meantime, so the picture went to {path}")
+                taken = taken or path
+                name = next(following)
+                path = name.path(extension_of(image.format))
+            if taken is not None:
+                warn(f"{taken} has appeared in the meantime, so the picture went to {path}")
         return path
 
     def _save_special(
@@ -151,11 +166,13 @@ class FileSink:
         with _failing(path), tempfile.TemporaryFile() as file, open(path, "wb") as target:
             image = receive(n, pieces, file, transform, warn)
             target.writelines(_copy(file))
-        return _named(image, path)
+        return replace(image, path=path)
 
 
 class StreamSink:
     """Raw bytes on stdout, after the picture was seen to be whole."""
+
+    takes_more = False
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         """Take what writes to stdout."""
@@ -174,6 +191,8 @@ class StreamSink:
 
 class MemorySink:
     """Bytes for callers from Python."""
+
+    takes_more = True
 
     def __init__(self) -> None:
         """Start empty."""
@@ -244,13 +263,16 @@ def _copy(file: IO[bytes]) -> Iterable[bytes]:
         yield piece
 
 
-def _named(image: GeneratedImage, path: str) -> GeneratedImage:
-    return replace(image, path=path)
+def _length(name: Name) -> int:
+    """Return the bytes of the file's name on disk.
 
-
-def _extra_name(names: list[Name], n: int) -> Name:
-    """Name an image that was not asked for but came: the last name, numbered on."""
-    return names[-1].numbered(n)
+    Raises:
+        UsageProblem: this locale can't spell it.
+    """
+    try:
+        return len(os.fsencode(os.path.basename(name.path("webp"))))
+    except UnicodeEncodeError as error:
+        raise UsageProblem("this locale can't spell the output's name", hint="Give -o a name in ASCII.") from error
 
 
 def _is_special(path: str) -> bool:

@@ -71,16 +71,16 @@ class Asker:
         self._warn_of_shutdown()
         sent = VERBATIM + prompt if prompt is not None and verbatim else prompt
         self._check_length(sent)
-        count = self._settings.get("count")
+        count = self._settings.value("count")
         task = Task(
             command=self._command,
             model=self.model,
             prompt=sent,
             subject=subject,
             fields=self._fields(),
-            typed=frozenset(name for name in FIELDS if (value := self._settings.get(name)) and value.origin.typed),
+            typed=frozenset(filter(self._settings.typed, FIELDS)),
             params=check_params(params or {}),
-            count=cast("int", count.value) if count else 1,
+            count=count or 1,
             count_asked=count is not None,
             inputs=tuple(inputs),
             mask=mask,
@@ -92,8 +92,8 @@ class Asker:
         return task
 
     def _text(self, name: str) -> str | None:
-        value = self._settings.get(name)
-        return None if value is None else str(value.value)
+        value = self._settings.value(name)
+        return None if value is None else str(value)
 
     # The model
 
@@ -177,6 +177,8 @@ class Asker:
             if sent in SHAPES:
                 return self._shape(str(sent), value)
         verdict, reason = self.model.judge(name, str(sent))
+        if not value.origin.typed and sent == "auto":
+            return None
         if verdict == "listed":
             return sent
         if verdict == "fails" and value.origin.typed:
@@ -229,7 +231,8 @@ def read_params(pairs: Sequence[str]) -> Fields:
     params: Fields = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
-        if not equals or not key.strip():
+        key = key.strip()
+        if not equals or not key:
             raise UsageProblem(f"--param {pair} is no KEY=VALUE", hint="Write for instance --param seed=7.")
         params[key] = _json_or_text(text)
     return params
@@ -239,15 +242,17 @@ def check_params(params: Fields) -> Fields:
     """Return `params`, the fields that no flag owns.
 
     Raises:
-        UsageProblem: a flag owns one, or one is not valid Unicode.
+        UsageProblem: a flag owns one, or one is no JSON.
     """
     for key in params:
-        if key.partition("[")[0] in OWNED:
+        if str(key).partition("[")[0] in OWNED:
             raise UsageProblem(f"--param can't set {key}: a flag or an argument of its own does", hint="See --help.")
     try:
-        json.dumps(params, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise UsageProblem("--param is not valid Unicode", hint="Give UTF-8 text.") from error
+        json.dumps(params, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageProblem(
+            "--param has a value that can't be sent as JSON", hint="Give JSON, or UTF-8 text."
+        ) from error
     return params
 
 

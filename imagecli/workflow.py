@@ -6,11 +6,13 @@ saves what it got before it takes the next request; the main thread only waits, 
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import json
 import queue
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -58,9 +60,23 @@ class Job:
     index: int
     request: ImageRequest
     numbers: tuple[int, ...]
+    report: Callable[[int, str, float | None], None]
     state: str = "preparing"
-    paid: bool = False
-    """Whether an answer has arrived that is still being saved."""
+    lost: bool = False
+    """Whether an answer to it was lost before, so that it may have been billed already."""
+    answer: Answer | None = None
+    """What has arrived and is not all saved yet."""
+
+    def watch(self, state: str, seconds: float | None) -> None:
+        """Hear what the request is doing."""
+        self.state = state
+        self.lost = self.lost or state == "lost"
+        self.report(self.index, state, seconds)
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a server may be working on it, or may have been paid for it."""
+        return self.lost or self.state in {"uploading", "waiting", "receiving"}
 
 
 class Run:
@@ -130,7 +146,7 @@ class Run:
         most = self.task.model.count_per_request(self.task.fields.get("format"))
         shares = [tuple(numbers[start : start + most]) for start in range(0, len(numbers), most)]
         self._jobs = [
-            Job(index, build(self.task, route, len(share), pictures.images, pictures.mask), share)
+            Job(index, build(self.task, route, len(share), pictures.images, pictures.mask), share, self._report)
             for index, share in enumerate(shares)
         ]
         return self._jobs
@@ -154,24 +170,23 @@ class Run:
         for attempt, route in enumerate(self.task.routes):
             if attempt:
                 pictures = self.prepare(route)
-                self.result.notes.append("the server has no variations, so this is an edit with a prompt of imagecli's")
             self.result.route = route
             self.result.failures.clear()
             self._stopped = False
             self._go(client, sink, self.requests(route, pictures, numbers), self._transform(pictures), jobs)
             if self.result.error is not None:
                 return
-            if not self._has_no_route():
+            if not self._has_no_route(len(numbers)):
                 break
+        if self.task.command == "vary" and self.result.route == EDITS:
+            self.result.notes.append("there are no variations here, so this is an edit with a prompt of imagecli's")
         self._conclude()
 
-    def _has_no_route(self) -> bool:
+    def _has_no_route(self, asked: int) -> bool:
         """Tell whether the server does not know the route at all."""
         errors = list(self.result.failures.values())
-        return (
-            bool(errors)
-            and not self.result.images
-            and all(error.http_status in _NO_SUCH_ROUTE and error.code != "model_not_found" for error in errors)
+        return len(errors) == asked and all(
+            error.http_status in _NO_SUCH_ROUTE and error.code != "model_not_found" for error in errors
         )
 
     def _go(self, client: Client, sink: Sink, todo: list[Job], transform: Transform | None, jobs: int) -> None:
@@ -179,14 +194,15 @@ class Run:
         for job in todo:
             waiting.put(job)
         workers = min(jobs, len(todo))
-        for _ in range(workers):
-            threading.Thread(target=self._work, args=(client, sink, waiting, transform), daemon=True).start()
         try:
             for _ in range(workers):
-                if (trouble := self._finished.get()) is not None:
-                    raise trouble
-        except (KeyboardInterrupt, Interrupted) as interrupt:
+                threading.Thread(target=self._work, args=(client, sink, waiting, transform), daemon=True).start()
+            troubles = [trouble for _ in range(workers) if (trouble := self._finished.get()) is not None]
+        except KeyboardInterrupt as interrupt:
             self._interrupted(interrupt, client)
+            return
+        if troubles:
+            raise troubles[0]
 
     def _work(self, client: Client, sink: Sink, waiting: queue.SimpleQueue[Job], transform: Transform | None) -> None:
         trouble: BaseException | None = None
@@ -202,23 +218,15 @@ class Run:
         self._finished.put(trouble)
 
     def _do(self, client: Client, sink: Sink, job: Job, transform: Transform | None) -> None:
-        def watch(state: str, seconds: float | None) -> None:
-            job.state = state
-            self._report(job.index, state, seconds)
-
         try:
-            answer = client.post(job.request, watch)
+            job.answer = client.post(job.request, job.watch)
         except ImagecliError as error:
             self._fail(job.numbers, error)
-            watch("failed", None)
+            job.watch("failed", None)
             return
-        job.paid = True
-        try:
-            watch("saving", None)
-            self._save(client, sink, job, answer, transform)
-        finally:
-            job.paid = False
-        watch("done", None)
+        self._save(client, sink, job, job.answer, transform)
+        job.answer = None
+        job.watch("done", None)
 
     def _fail(self, numbers: Sequence[int], error: ImagecliError) -> None:
         with self._lock:
@@ -235,22 +243,13 @@ class Run:
             if answer.request_id:
                 self.result.request_ids.append(answer.request_id)
             self.result.usage = _sum(self.result.usage, answer.usage)
-        numbers = list(job.numbers)
-        if extra := len(answer.items) - len(numbers):
-            if extra > 0:
-                self.warn(f"the server sent {len(answer.items)} images for the {len(numbers)} that were asked for")
-                with self._lock:
-                    numbers += range(self._highest + 1, self._highest + 1 + extra)
-                    self._highest += extra
-            for n in numbers[len(answer.items) :]:
-                short = f"the server sent {len(answer.items)} of {len(numbers)} images"
-                self._fail((n,), Failure(short, hint="Run it again for the rest.", request_id=answer.request_id))
         troubles: list[Failure] = []
-        for n, item in zip(numbers, answer.items, strict=False):
+        for n, item in zip(self._numbers(job, answer, sink), answer.items, strict=False):
+            job.watch("saving", None)
             try:
                 if item is None:
                     raise Failure("the server sent an empty entry in the place of an image")
-                image = sink.save(n, client.fetch(item, answer), transform, self.warn)
+                image = sink.save(n, client.fetch(item, answer, job.watch), transform, self.warn)
                 self._add(replace(image, revised_prompt=item.revised_prompt))
             except ImagecliError as error:
                 trouble = Failure(error.message, hint=error.hint, request_id=answer.request_id)
@@ -261,10 +260,25 @@ class Run:
             trouble.saved_response = kept
         answer.discard()
 
+    def _numbers(self, job: Job, answer: Answer, sink: Sink) -> Sequence[int]:
+        """Return the numbers of an answer's images, which may be more or fewer than were asked for."""
+        asked, came = len(job.numbers), len(answer.items)
+        for n in job.numbers[came:]:
+            short = f"the server sent {came} of {asked} images"
+            self._fail((n,), Failure(short, hint="Run it again for the rest.", request_id=answer.request_id))
+        if came <= asked:
+            return job.numbers
+        self.warn(f"the server sent {came} images for the {asked} that were asked for")
+        if not sink.takes_more:
+            return job.numbers
+        with self._lock:
+            first = self._highest + 1
+            self._highest += came - asked
+        return (*job.numbers, *range(first, first + came - asked))
+
     def _add(self, image: GeneratedImage) -> None:
         with self._lock:
-            self.result.images.append(image)
-            self.result.images.sort(key=lambda one: one.n)
+            bisect.insort(self.result.images, image, key=lambda one: one.n)
 
     def _transform(self, pictures: Pictures) -> Transform | None:
         """Return what undoes the fit on a result, None where there is nothing to undo."""
@@ -289,27 +303,44 @@ class Run:
 
     # How it ended
 
-    def _interrupted(self, interrupt: BaseException, client: Client) -> None:
-        """Give answers that have arrived the time to be saved, and say of what was in flight that it may be billed."""
+    def _interrupted(self, interrupt: KeyboardInterrupt, client: Client) -> None:
+        """Let what has arrived be saved, and say of what was in flight that it may have been billed.
+
+        What would still have to be fetched is not waited for: the answer that names it is kept.
+        """
         self._stopped = True
         until = time.monotonic() + _SAVING_GRACE_S
-        while any(job.paid for job in self._jobs) and time.monotonic() < until:
-            time.sleep(0.02)
+        with suppress(KeyboardInterrupt):  # a second one ends the wait
+            while any(job.answer is not None and job.state == "saving" for job in self._jobs):
+                if time.monotonic() > until:
+                    break
+                time.sleep(0.02)
+        count = sum(job.in_flight for job in self._jobs)
+        billed = f"; {count} request{'s' * (count > 1)} in flight may have been billed" if count else ""
+        self.result.error = Interrupted.by(interrupt, billed)
         there = {image.n for image in self.result.images}
-        code = interrupt.exit_code if isinstance(interrupt, Interrupted) else ExitCode.INTERRUPTED
-        in_flight = [job for job in self._jobs if job.state in {"uploading", "waiting", "receiving"}]
-        billed = f"; {len(in_flight)} request(s) in flight may have been billed" if in_flight else ""
-        error = Interrupted(f"interrupted{billed}", hint="Run it again with -o and --skip-existing for the rest.")
-        error.exit_code = code
-        error.saved_response = client.abandon()
         for job in self._jobs:
+            failure = self._cut_short(job, client, interrupt)
             for n in job.numbers:
-                if n not in there and n not in self.result.failures:
-                    lost = job in in_flight
-                    self.result.failures[n] = (
-                        UnknownOutcome("interrupted in flight: it may have been billed") if lost else error
-                    )
-        self.result.error = error
+                if n not in there:
+                    self.result.failures.setdefault(n, failure)
+            if failure.saved_response is not None:
+                self.result.error.saved_response = failure.saved_response
+
+    def _cut_short(self, job: Job, client: Client, interrupt: KeyboardInterrupt) -> ImagecliError:
+        """Return why the images of a request are missing after an interrupt, and keep what has come of it."""
+        answer = job.answer
+        if answer is not None:
+            failure: ImagecliError = Interrupted.by(interrupt, " while its answer was being saved; the answer is kept")
+            failure.saved_response = answer.spool.keep()
+            failure.request_id = answer.request_id
+            answer.discard()
+        elif job.in_flight:
+            failure = UnknownOutcome("interrupted in flight: it may have been billed")
+            failure.saved_response = client.abandon(job.request)
+        else:
+            failure = Interrupted.by(interrupt, " before it was sent")
+        return failure
 
     def _conclude(self) -> None:
         """Fill up the failures of requests that were not sent any more, and decide what the run's error is."""
@@ -319,10 +350,9 @@ class Run:
         there = {image.n for image in result.images}
         errors = [result.failures[n] for n in sorted(result.failures)]
         decisive = next((error for error in errors if error.exit_code in _POINTLESS_TO_GO_ON), errors[0])
-        for job in self._jobs:
-            for n in job.numbers:
-                if n not in there:
-                    result.failures.setdefault(n, decisive)
+        for n in (n for job in self._jobs for n in job.numbers):
+            if n not in there:
+                result.failures.setdefault(n, decisive)
         errors = [result.failures[n] for n in sorted(result.failures)]
         unknown = next((error for error in errors if error.exit_code == ExitCode.UNKNOWN_OUTCOME), None)
         if unknown is not None:

@@ -216,7 +216,6 @@ def test_set_takes_toml_where_it_parses_else_text(run, path, key, value, stored)
         ("profiles.office.base_url", "images.example.com", "must begin with http:// or https://"),
         ("profiles.office.base_url", "https://sk-1@a.test", "a user name or password"),
         ("profiles.office.base_url", f"https://a.test?key={SECRET}", "a query"),
-        ("profiles.office.dialect", "litelm", "Known: openai."),
         ("profiles.office.api_key_env", SECRET, "name of an environment variable"),
         ("profiles.office.api_key_cmd", "[]", "must be a command"),
         ("profiles.office.organization", "org\u00e9", "can't be sent"),

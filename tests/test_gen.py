@@ -63,8 +63,7 @@ def test_the_revised_prompt_is_in_the_json_and_on_stderr_with_v(imagecli, server
         {"data": [{"b64_json": b64(picture()), "revised_prompt": "a fine\x1b[31m cat"}]}
     )
     assert (
-        imagecli("gen", "cat", "--base-url", server.url, "--json").json["images"][0]["revised_prompt"]
-        == "a fine\x1b[31m cat"
+        imagecli("gen", "cat", "--base-url", server.url, "--json").json["images"][0]["revised_prompt"] == "a fine cat"
     )
     said = imagecli("gen", "cat", "--base-url", server.url, "-v").err
     assert "a fine cat" in said

@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 import pybase64
 
-from imagecli.client.spool import LongString, NotJsonError, Spool, outline, unescape
+from imagecli.client.spool import LongString, NotJsonError, Spool, outline, text_of, unescape
 from imagecli.errors import Failure
 from imagecli.images.check import sniff
 
@@ -80,10 +80,11 @@ def read_items(spool: Spool) -> tuple[tuple[Item | None, ...], dict[str, Any] | 
     kind = sniff(head)
     if kind in {"png", "jpeg", "webp", "gif"}:
         return (Item(Raw()),), None
-    if not head.strip():
+    if not any(chunk.strip() for chunk in spool.chunks()):
         raise Failure("the server answered with nothing", hint="Look at the base URL, and at the server's own log.")
     try:
         document = outline(spool)
+        _read_texts(document, spool)
     except NotJsonError as error:
         raise _no_json(head, kind, error) from error
     if isinstance(document, dict) and document.get("error"):
@@ -107,6 +108,26 @@ class ErrorInAnswer(Exception):
         self.document = document
 
 
+def _read_texts(document: Any, spool: Spool) -> None:  # noqa: ANN401 - any JSON
+    """Put every long string back that is no picture: prompts, words of errors, addresses."""
+    data = document.get("data") if isinstance(document, dict) else None
+    entries = {id(entry) for entry in data} if isinstance(data, list) else set()
+    todo = [document]
+    while todo:
+        node = todo.pop()
+        pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+        for key, value in list(pairs):
+            if isinstance(value, (dict, list)):
+                todo.append(value)
+            elif isinstance(value, LongString) and not (id(node) in entries and _is_picture(key, value, spool)):
+                node[key] = text_of(spool, value)
+
+
+def _is_picture(key: object, value: LongString, spool: Spool) -> bool:
+    head = spool.read(value.start, value.start + len("data:"))
+    return key == "b64_json" or (key == "url" and head.lower() == b"data:")
+
+
 def _no_json(head: bytes, kind: str | None, error: NotJsonError) -> Failure:
     if kind in {"html", "svg"}:
         return Failure(
@@ -115,7 +136,7 @@ def _no_json(head: bytes, kind: str | None, error: NotJsonError) -> Failure:
         )
     if head.lstrip()[:1] in b"{[":
         return Failure(f"the server's answer is no valid JSON: {error}", hint="The answer may have been cut off.")
-    words = head[:120].decode("utf-8", "replace")
+    words = head.decode("utf-8", "replace")
     return Failure(f"the server's answer is no JSON; it begins: {words}", hint="Look at the base URL.")
 
 
@@ -129,7 +150,7 @@ def _item(entry: object) -> Item | None:
     if isinstance(text, LongString) or (isinstance(text, str) and text.strip()):
         return Item(Inline(text), revised)
     url = entry.get("url")
-    if isinstance(url, LongString) or (isinstance(url, str) and url.strip().lower().startswith("data:")):
+    if isinstance(url, LongString) or (isinstance(url, str) and url.lstrip()[:5].lower() == "data:"):
         return Item(Inline(url), revised)
     if isinstance(url, str) and url.strip():
         return Item(Link(url.strip()), revised)
@@ -145,20 +166,27 @@ def decode(source: Inline | Raw, spool: Spool) -> Iterator[bytes]:
     if isinstance(source, Raw):
         yield from spool.chunks()
         return
-    pieces = _pieces(source.text, spool)
-    first = next(pieces, b"")
-    prefix = _DATA_URL.match(first)
-    if prefix is not None:
-        first = first[prefix.end() :]
-        if b";base64" not in prefix[1].lower():
-            yield unquote_to_bytes(first)
-            for piece in pieces:
-                yield unquote_to_bytes(piece)
-            return
     try:
-        yield from _from_base64(first, pieces)
+        pieces = _pieces(source.text, spool)
+        first = next(pieces, b"")
+        prefix = _DATA_URL.match(first)
+        first = first[prefix.end() :] if prefix else first
+        if prefix is not None and b";base64" not in prefix[1].lower():
+            yield from _from_percents(first, pieces)
+        else:
+            yield from _from_base64(first, pieces)
     except (binascii.Error, ValueError) as error:
         raise Failure("the server sent something that is no base64 where a picture was expected") from error
+
+
+def _from_percents(held: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Undo %XX; none is torn apart at the end of a piece."""
+    for piece in pieces:
+        cut = held.find(b"%", max(0, len(held) - 2))
+        cut = len(held) if cut < 0 else cut
+        yield unquote_to_bytes(held[:cut])
+        held = held[cut:] + piece
+    yield unquote_to_bytes(held)
 
 
 def _pieces(text: str | LongString, spool: Spool) -> Iterator[bytes]:

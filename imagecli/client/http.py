@@ -7,11 +7,11 @@ tell (a reset in mid-upload and one after the whole request look alike); the tra
 from __future__ import annotations
 
 import json
+import math
 import random
 import threading
 import time
-import zlib
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin
@@ -20,7 +20,8 @@ import httpx2 as httpx
 
 from imagecli import __version__
 from imagecli.client.answer import Answer, ErrorInAnswer, Item, Link, decode, read_items
-from imagecli.client.network import Guard, PrivateAddressError, is_private, open_client
+from imagecli.client.body import head, request_id_of, spool_body
+from imagecli.client.network import Backend, Guard, PrivateAddressError, is_private, open_client
 from imagecli.client.refusals import (
     LOST,
     RETRIED,
@@ -32,8 +33,8 @@ from imagecli.client.refusals import (
     wait_asked,
     waits_too_long,
 )
-from imagecli.client.spool import CHUNK, AnswerTooLargeError, Spool
-from imagecli.errors import AuthProblem, Failure, ImagecliError, Unavailable, UnknownOutcome
+from imagecli.client.spool import Spool
+from imagecli.errors import AuthProblem, Failure, ImagecliError, Unavailable, UnknownOutcome, UsageProblem
 from imagecli.terminal.console import clean
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 8.0
 
 _MAX_PICTURE = 1 << 29
+_LONGEST_PROMPT = 40_000
 
 T = TypeVar("T")
 
@@ -92,12 +94,16 @@ class _Sent:
 
     def __init__(self, watch: Watch) -> None:
         self.whole = False
+        self._tunnel = False
         self._watch = watch
 
-    def __call__(self, event: str, _info: dict[str, Any]) -> None:
+    def __call__(self, event: str, info: dict[str, Any]) -> None:
         if event.endswith("send_request_headers.started"):
-            self._watch("uploading", None)
-        elif event.endswith("send_request_body.complete"):
+            # A proxy's CONNECT comes before the request and is traced like it.
+            self._tunnel = info["request"].method == b"CONNECT"
+            if not self._tunnel:
+                self._watch("uploading", None)
+        elif event.endswith("send_request_body.complete") and not self._tunnel:
             self.whole = True
             self._watch("waiting", None)
 
@@ -133,10 +139,14 @@ class Client:
         self._sleep = sleep
         self._guard = Guard()
         self._private_hosts: set[str] = set()
+        self._backend = Backend(self._guard, self._private_hosts)
         self._clients: dict[bool, httpx.Client] = {}
-        self._in_flight: set[Spool] = set()
+        self._in_flight: dict[int, Spool] = {}
         self._lock = threading.Lock()
-        self._base = httpx.URL(profile.base_url)
+        try:
+            self._base = httpx.URL(profile.base_url)
+        except httpx.InvalidURL as error:
+            raise UsageProblem(f"the base URL can't be used: {error}", hint="Look at its host and port.") from error
         self._secrets = (key.reveal(),) if key else ()
 
     # What callers ask
@@ -151,37 +161,41 @@ class Client:
         Raises:
             ImagecliError: by cause; `saved_response` names what was kept of an answer that made no sense.
         """
-        return self._retrying(lambda: self._attempt(request, watch), watch)
+        with self._redacting():
+            return self._retrying(lambda: self._attempt(request, watch), watch)
 
-    def fetch(self, item: Item, answer: Answer) -> Iterator[bytes]:
+    def fetch(self, item: Item, answer: Answer, watch: Watch) -> Iterator[bytes]:
         """Yield an image's bytes: out of the answer, or downloaded whole first where the answer has its address.
 
         Raises:
             Failure: it can't be had, or what is there is no base64.
         """
-        if not isinstance(item.source, Link):
-            return decode(item.source, answer.spool)
-        url = _resolve(item.source.url, answer.url)
-        spool = self._retrying(lambda: self._download(url), _unwatched, before_retry=self._start)
-        answer.downloads.append(spool)
-        return spool.chunks()
+        with self._redacting():
+            if not isinstance(item.source, Link):
+                yield from decode(item.source, answer.spool)
+                return
+            url = self._resolve(item.source.url, answer.url)
+            watch("fetching", None)
+            spool = self._retrying(lambda: self._download(url, answer), _unwatched, before_retry=self._start)
+            watch("saving", None)
+            yield from spool.chunks()
 
     def list_models(self) -> ModelsReport:
         """Ask GET /models: free of charge, and it tells whether address and key are right."""
-        return self._retrying(self._ask_models, _unwatched)
+        with self._redacting():
+            return self._retrying(self._ask_models, _unwatched)
 
-    def abandon(self) -> str | None:
-        """Give up on what is in flight; return the file that holds the beginning of an answer, if one had begun."""
-        kept = None
-        for spool in list(self._in_flight):
-            if spool.size:
-                kept = spool.keep()
-            else:
-                spool.discard()
+    def abandon(self, request: ImageRequest) -> str | None:
+        """Give up on a request in flight; return the file that holds the beginning of its answer, if it had begun."""
+        spool = self._in_flight.pop(id(request), None)
+        kept = spool.keep() if spool is not None and spool.size else None
+        if spool is not None:
+            spool.discard()
         return kept
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, also under threads that wait for them."""
+        self._backend.shut()
         for client in self._clients.values():
             client.close()
 
@@ -193,56 +207,78 @@ class Client:
     def _attempt(self, request: ImageRequest, watch: Watch) -> Answer:
         self._start()
         spool = Spool(self._spool_folder)
-        self._in_flight.add(spool)
+        self._in_flight[id(request)] = spool
         try:
             return self._exchange(request, spool, watch)
-        except ImagecliError as error:
-            # A success that made no sense, or broke off: what came of it may be paid for.
-            if spool.size:
-                error.saved_response = spool.keep()
+        except _TryAgain:
             spool.discard()
             raise
-        except BaseException:
+        except BaseException as error:
+            # A success that made no sense, or broke off: what came of it may be paid for.
+            kept = spool.keep() if spool.size else None
+            if isinstance(error, ImagecliError):
+                error.saved_response = kept
             spool.discard()
             raise
         finally:
-            self._in_flight.discard(spool)
+            self._in_flight.pop(id(request), None)
 
     def _exchange(self, request: ImageRequest, spool: Spool, watch: Watch) -> Answer:
         """Send the request and spool what comes; an answer that is no success raises."""
         url = self.url(request.route)
         sent = _Sent(watch)
-        request_id = None
+        request_id = status = None
         try:
             with self._open("POST", url, sent, request) as response:
                 # From here on an exchange that breaks off is a lost answer.
                 sent.whole = True
                 watch("receiving", None)
-                request_id = _request_id(response, self._secrets)
-                if response.status_code not in _OK:
+                request_id = request_id_of(response, self._secrets)
+                status = response.status_code
+                if status not in _OK:
                     raise self._refused(response)
-                _spool_body(response, spool)
+                spool_body(response, spool)
         except httpx.TransportError as error:
-            raise self._trouble(error, sent, request_id) from error
+            raise self._trouble(error, sent, request_id, watch) from error
         try:
             items, usage = read_items(spool)
         except ErrorInAnswer as error:
             spool.discard()
             raise self._refusal(read_document(None, error.document, self._secrets), request_id) from None
         except Failure as error:
-            error.message = clean(error.message, self._secrets)
+            error.message = clean(error.message, self._secrets, limit=300)
+            error.http_status = status
             error.request_id = request_id
             raise
-        return Answer(spool, url, items, usage, request_id)
+        return Answer(spool, url, tuple(map(self._shown, items)), self._counts(usage), request_id)
 
-    def _download(self, url: str) -> Spool:
-        """Fetch a picture's address into a spool of its own.
+    def _shown(self, item: Item | None) -> Item | None:
+        """Return the item with its revised prompt fit to be shown."""
+        if item is None or item.revised_prompt is None:
+            return item
+        shown = clean(item.revised_prompt, self._secrets, keep_newlines=True, limit=_LONGEST_PROMPT)
+        return Item(item.source, shown)
+
+    def _counts(self, usage: object) -> dict[str, Any] | None:
+        """Return the numbers of `usage`, in its own tables, and nothing else."""
+        if not isinstance(usage, dict):
+            return None
+        counts = {clean(str(key), self._secrets, limit=200): value for key, value in usage.items()}
+        return {
+            key: self._counts(value) if isinstance(value, dict) else value
+            for key, value in counts.items()
+            if isinstance(value, dict) or (isinstance(value, (int, float)) and math.isfinite(value))
+        }
+
+    def _download(self, url: str, answer: Answer) -> Spool:
+        """Fetch a picture's address into a spool of its own, which goes when the answer's goes.
 
         Raises:
             Failure: it can't be had; never a lost answer, for nothing is paid here.
         """
         public_api = not (is_private(self._base.host) or self._base.host in self._private_hosts)
         spool = Spool(self._spool_folder, limit=_MAX_PICTURE)
+        answer.downloads.append(spool)
         try:
             for _ in range(_MAX_REDIRECTS + 1):
                 following = self._download_once(url, spool, public_only=public_api)
@@ -256,7 +292,7 @@ class Client:
 
     def _download_once(self, url: str, spool: Spool, *, public_only: bool) -> str | None:
         """Fetch `url` into `spool`; return where to look instead if the server says so."""
-        host = httpx.URL(url).host
+        host = httpx.URL(url).raw_host.decode("ascii", "replace")
         if public_only and is_private(host):
             raise _unfetched(f"a public server led to the private address {clean(host)}")
         self._guard.public_host = host if public_only else None
@@ -264,7 +300,7 @@ class Client:
             with self._open("GET", url, _Sent(_unwatched)) as response:
                 status = response.status_code
                 if status in _REDIRECTS and "location" in response.headers:
-                    following = _resolve(response.headers["location"], url)
+                    following = self._resolve(response.headers["location"], url)
                     if url.startswith("https:") and not following.startswith("https:"):
                         raise _unfetched("it is redirected from https to http")
                     return following
@@ -272,7 +308,7 @@ class Client:
                     raise _TryAgain(_unfetched(f"HTTP {status}"), _sane_wait(response))
                 if status not in _OK:
                     raise _unfetched(f"HTTP {status}")
-                _spool_body(response, spool)
+                spool_body(response, spool)
                 return None
         except httpx.TransportError as error:
             if isinstance(error.__cause__, PrivateAddressError):
@@ -288,8 +324,8 @@ class Client:
             with self._open("GET", url, _Sent(_unwatched)) as response:
                 if response.status_code not in _OK:
                     raise self._refused(response)
-                body = _head(response, _MAX_ERROR_BODY * 16)
-                request_id = _request_id(response, self._secrets)
+                body = head(response, _MAX_ERROR_BODY * 16)
+                request_id = request_id_of(response, self._secrets)
         except httpx.TransportError as error:
             raise _TryAgain(self._unreachable(error)) from error
         try:
@@ -306,7 +342,9 @@ class Client:
                 request_id=request_id,
             )
         found = [entry.get("id") or entry.get("name") if isinstance(entry, dict) else entry for entry in entries]
-        return ModelsReport(url, tuple(clean(name) for name in found if isinstance(name, str)), request_id)
+        return ModelsReport(
+            url, tuple(clean(name, self._secrets) for name in found if isinstance(name, str)), request_id
+        )
 
     @contextmanager
     def _open(
@@ -319,13 +357,15 @@ class Client:
         """
         client = self._client(url)
         body = _body(request) if request else {}
-        built = client.build_request(method, url, headers=_HEADERS, extensions={"trace": sent}, **body)
-        built.headers.update(self._credentials(built.url))
         try:
+            built = client.build_request(method, url, headers=_HEADERS, extensions={"trace": sent}, **body)
+            built.headers.update(self._credentials(built.url))
             response = client.send(built, stream=True)
+        except (UnicodeError, httpx.InvalidURL) as error:  # a host that is none
+            raise httpx.ConnectError(str(error)) from error
         except OSError as error:
-            # Only an app in this process can fail like this, and it has had the request whole.
-            sent.whole = True
+            # The sandbox, in this process, fails like this; it has had the request whole.
+            sent.whole = self._transport is not None
             raise httpx.ReadError(str(error)) from error
         try:
             yield response
@@ -350,7 +390,7 @@ class Client:
                 self._clients[tls] = (
                     httpx.Client(transport=self._transport, timeout=None)
                     if self._transport is not None
-                    else open_client(self._guard, self._private_hosts, tls=tls)
+                    else open_client(self._backend, self._base.host, tls=tls)
                 )
             return self._clients[tls]
 
@@ -371,7 +411,34 @@ class Client:
 
     # What a trouble means
 
-    def _trouble(self, error: httpx.TransportError, sent: _Sent, request_id: str | None) -> Exception:
+    @contextmanager
+    def _redacting(self) -> Iterator[None]:
+        """Take the key out of whatever an error says: servers echo it in the oddest places."""
+        try:
+            yield
+        except ImagecliError as error:
+            error.message = clean(error.message, self._secrets)
+            raise
+
+    def _resolve(self, link: str, base: str) -> str:
+        """Return the absolute address of a picture.
+
+        Raises:
+            Failure: it is no http(s) address; some servers name a file on their own disk.
+        """
+        shown = clean(link, self._secrets, limit=200)
+        try:
+            url = httpx.URL(urljoin(base, link))
+        except (ValueError, httpx.InvalidURL) as error:
+            raise _unfetched(f"its address makes no sense: {shown}") from error
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise Failure(
+                f"the server named {shown} instead of sending a picture, and that can't be fetched",
+                hint="Ask for the picture itself: --response-format b64_json.",
+            )
+        return str(url)
+
+    def _trouble(self, error: httpx.TransportError, sent: _Sent, request_id: str | None, watch: Watch) -> Exception:
         """Sort an exchange that broke off: what was not sent whole may be sent again."""
         if not sent.whole:
             return _TryAgain(self._unreachable(error))
@@ -387,18 +454,21 @@ class Client:
             + (" and a longer --timeout." if late else "."),
             request_id=request_id,
         )
-        return _TryAgain(lost) if self._limits.retry_unknown else lost
+        if not self._limits.retry_unknown:
+            return lost
+        watch("lost", None)
+        return _TryAgain(lost)
 
     def _unreachable(self, error: httpx.TransportError) -> Unavailable:
         return Unavailable(
-            f"{self._host} can't be reached: {clean(_reason(error), self._secrets)}",
+            f"{self._host} can't be reached: {_reason(error)}",
             hint="Look at the base URL, the network and the proxy settings, then run it again.",
         )
 
     def _refused(self, response: httpx.Response) -> Exception:
         """Sort an answer that is no success."""
         status = response.status_code
-        request_id = _request_id(response, self._secrets)
+        request_id = request_id_of(response, self._secrets)
         if status in _REDIRECTS:
             place = clean(response.headers.get("location", ""), self._secrets)
             return Failure(
@@ -407,19 +477,21 @@ class Client:
                 http_status=status,
                 request_id=request_id,
             )
-        said = read_error(status, _head(response, _MAX_ERROR_BODY), self._secrets)
+        said = read_error(status, head(response, _MAX_ERROR_BODY), self._secrets)
         error = self._refusal(said, request_id)
         if is_final(error):
             return error
-        if status in LOST:
-            return _TryAgain(error) if self._limits.retry_unknown else error
         should = response.headers.get("x-should-retry", "").lower()
-        if should == "false" or (status not in RETRIED and should != "true"):
+        if status in LOST:
+            again = self._limits.retry_unknown and should != "false"
+        else:
+            again = should == "true" or (status in RETRIED and should != "false")
+        if not again:
             return error
         wait = wait_asked(response.headers, said)
         if wait is not None and waits_too_long(wait):
             moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + min(wait, 1e9)))
-            error.hint = f"The server asks to wait {wait:,.0f} s: run it again after {moment}."
+            error.hint = f"The server asks to wait {min(wait, 1e9):,.0f} s: run it again after {moment}."
             return error
         return _TryAgain(error, wait)
 
@@ -439,7 +511,7 @@ class Client:
 
 _HEADERS = {
     "Accept": "application/json",
-    "Accept-Encoding": "gzip, deflate",
+    "Accept-Encoding": "gzip",
     "User-Agent": f"imagecli/{__version__}",
 }
 
@@ -461,24 +533,6 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
-def _resolve(link: str, base: str) -> str:
-    """Return the absolute address of a picture.
-
-    Raises:
-        Failure: it is no http(s) address; some servers name a file on their own disk.
-    """
-    try:
-        url = httpx.URL(urljoin(base, link))
-    except (ValueError, httpx.InvalidURL) as error:
-        raise _unfetched(f"its address makes no sense: {clean(link)[:200]}") from error
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise Failure(
-            f"the server named {clean(link)[:200]} instead of sending a picture, and that can't be fetched",
-            hint="Ask for the picture itself: --response-format b64_json.",
-        )
-    return str(url)
-
-
 def _unfetched(reason: str) -> Failure:
     return Failure(
         f"the picture can't be fetched: {reason}",
@@ -493,53 +547,3 @@ def _reason(error: httpx.TransportError) -> str:
 def _sane_wait(response: httpx.Response) -> float | None:
     wait = wait_asked(response.headers, Said(response.status_code))
     return None if wait is None or waits_too_long(wait) else wait
-
-
-def _request_id(response: httpx.Response, secrets: tuple[str, ...]) -> str | None:
-    names = ("x-request-id", "request-id", "x-ms-request-id", "apim-request-id")
-    found = next((response.headers[name] for name in names if response.headers.get(name)), None)
-    return clean(found, secrets)[:200] if found else None
-
-
-def _head(response: httpx.Response, most: int) -> bytes:
-    """Read the beginning of a body, as far as it comes: the status is known, so a cut body loses nothing."""
-    body = bytearray()
-    with suppress(httpx.TransportError, Failure):
-        for piece in _unpacked(response):
-            body += piece
-            if len(body) >= most:
-                break
-    return bytes(body[:most])
-
-
-def _spool_body(response: httpx.Response, spool: Spool) -> None:
-    try:
-        for piece in _unpacked(response):
-            spool.write(piece)
-    except AnswerTooLargeError as error:
-        raise Failure("the server's answer is larger than anything sensible, so it was not read to its end") from error
-
-
-def _unpacked(response: httpx.Response) -> Iterator[bytes]:
-    """Yield the body a megabyte at the most at a time, so that no small answer unpacks to a memory full.
-
-    Raises:
-        Failure: it is packed in a way that was not asked for, or does not unpack.
-    """
-    packing = response.headers.get("content-encoding", "identity").strip().lower()
-    if packing in {"", "identity"}:
-        yield from response.iter_raw()
-        return
-    if packing not in {"gzip", "x-gzip", "deflate"}:
-        raise Failure(f"the server's answer is packed as {clean(packing)}, which was not asked for")
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32 if "gzip" in packing else zlib.MAX_WBITS)
-    try:
-        for chunk in response.iter_raw():
-            piece = unpacker.decompress(chunk, CHUNK)
-            while piece or unpacker.unconsumed_tail:
-                yield piece
-                piece = unpacker.decompress(unpacker.unconsumed_tail, CHUNK)
-        if not unpacker.eof:
-            raise Failure("the server's answer is cut off")
-    except zlib.error as error:
-        raise Failure(f"the server's answer does not unpack: {error}") from error

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import ssl
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import httpcore2 as httpcore
 import httpx2 as httpx
@@ -20,6 +23,7 @@ _READ_BYTES = 256 * 1024
 _WRITE_BYTES = 64 * 1024
 # Servers close idle connections after about 5 s; a request on one that is being closed would be sent and lost.
 _KEEP_IDLE_S = 2.0
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class PrivateAddressError(httpcore.ConnectError):
@@ -83,12 +87,14 @@ class _GuardedStream(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
-class _GuardedBackend(httpcore.SyncBackend):
+class Backend(httpcore.SyncBackend):
     """Opens connections under a guard, and remembers which hosts turned out to be private."""
 
     def __init__(self, guard: Guard, private_hosts: set[str]) -> None:
+        """Keep to `guard`, and add to `private_hosts`."""
         self._guard = guard
         self._private_hosts = private_hosts
+        self._streams: WeakSet[httpcore.NetworkStream] = WeakSet()
 
     def connect_tcp(
         self,
@@ -98,44 +104,76 @@ class _GuardedBackend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
+        """Connect within the time that is left."""
         left = self._guard.left(httpcore.ConnectTimeout)
         stream = super().connect_tcp(host, port, left, local_address, socket_options)
-        if is_private(stream.get_extra_info("server_addr")[0]):
+        try:
+            address = stream.get_extra_info("server_addr")[0]
+        except OSError as error:  # torn down at once
+            stream.close()
+            raise httpcore.ConnectError(str(error)) from error
+        if is_private(address):
             self._private_hosts.add(host)
             if self._guard.public_host == host:
                 stream.close()
                 raise PrivateAddressError(host)
+        self._streams.add(stream)
         return _GuardedStream(stream, self._guard)
+
+    def shut(self) -> None:
+        """End every operation on every connection, in whichever thread it waits."""
+        for stream in list(self._streams):
+            with suppress(OSError):
+                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 def is_private(host: str) -> bool:
     """Tell whether a host, as far as its spelling says, is this machine or inside a private network."""
-    name = host.strip("[]").rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
+    address = _address(host)
+    return (address is None and _is_localhost(host)) or (address is not None and not address.is_global)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host, as far as its spelling says, is this machine."""
+    address = _address(host)
+    return (address is None and _is_localhost(host)) or (address is not None and address.is_loopback)
+
+
+def _is_localhost(host: str) -> bool:
+    name = host.rstrip(".").lower()
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an address in any spelling that a resolver takes; None for a name."""
+    name = host.strip("[]").rstrip(".")
     try:
         address = ipaddress.ip_address(name.split("%")[0])
     except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return not (mapped or address).is_global
+        try:  # 127.1, 0x7f.1 and 2130706433 are addresses to every resolver
+            address = ipaddress.ip_address(socket.inet_aton(name))
+        except (OSError, ValueError):
+            return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
-def open_client(guard: Guard, private_hosts: set[str], *, tls: bool) -> httpx.Client:
+def open_client(backend: Backend, api_host: str, *, tls: bool) -> httpx.Client:
     """Build the pooled client: proxies by their usual variables, no redirects, idle connections for 2 s at most.
 
-    Without `tls` (for http:// addresses) the system's certificates are not loaded: they cost a tenth of a run.
+    Loopback is asked without a proxy, or a key that may go there over plain http would go to the proxy. Without `tls`
+    (for http:// addresses) the system's certificates are not loaded: they cost a tenth of a run.
     """
     context = tls_context() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEEP_IDLE_S)
+    loopback = (*_LOOPBACK, api_host) if is_loopback(api_host) else _LOOPBACK
+    direct = {f"all://{host}": None for host in loopback}
     try:
-        client = httpx.Client(verify=context, limits=limits, timeout=None, follow_redirects=False)
+        client = httpx.Client(verify=context, limits=limits, timeout=None, follow_redirects=False, mounts=direct)
     except (ValueError, ImportError, httpx.InvalidURL) as error:
         raise UsageProblem(
             f"the proxy settings can't be used: {error}",
             hint="Look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
         ) from error
-    backend = _GuardedBackend(guard, private_hosts)
     for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001 - it has no other way in
         if isinstance(transport, httpx.HTTPTransport):
             transport._pool._network_backend = backend  # noqa: SLF001 - the same
@@ -168,4 +206,8 @@ def _has_certificate_folder() -> bool:
     import os  # noqa: PLC0415 - only where the store is empty
 
     folder = os.environ.get("SSL_CERT_DIR") or ssl.get_default_verify_paths().openssl_capath
-    return any(os.scandir(path) for path in folder.split(os.pathsep) if os.path.isdir(path) and os.listdir(path))
+    for path in folder.split(os.pathsep):
+        with suppress(OSError):
+            if os.listdir(path):
+                return True
+    return False

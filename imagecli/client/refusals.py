@@ -31,6 +31,7 @@ RETRIED = frozenset({409, 429, 500, 502, 503})
 LOST = frozenset({408, 504, 524})
 """The server, or a gateway before it, gave up on an answer that may have been made and billed."""
 _MAX_WAIT_S = 120.0
+_PAGE_HEAD = 20_000
 _CONFLICT = 409
 _FIRST_SERVER_ERROR = 500
 
@@ -189,14 +190,14 @@ def read_error(status: int | None, body: bytes, secrets: Iterable[str] = ()) -> 
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        return Said(status, clean(_plain(text), secrets))
+        return Said(status, clean(_plain(text), secrets, limit=500))
     return read_document(status, document, secrets)
 
 
 def read_document(status: int | None, document: object, secrets: Iterable[str] = ()) -> Said:
     """Do the same with a body that was read already."""
     if not isinstance(document, dict):
-        return Said(status, clean(json.dumps(document)[:500], secrets))
+        return Said(status, clean(json.dumps(document), secrets, limit=500))
     inner = document.get("error")
     if inner is None:
         detail = document.get("detail")
@@ -213,11 +214,11 @@ def read_document(status: int | None, document: object, secrets: Iterable[str] =
 
     def named(key: str) -> str | None:
         value = fields.get(key)
-        return clean(str(value), secrets)[:200] if isinstance(value, (str, int)) and value != "" else None
+        return clean(str(value), secrets, limit=200) if isinstance(value, (str, int)) and value != "" else None
 
     return Said(
         status,
-        clean(message or json.dumps(document)[:500], secrets),
+        clean(message or json.dumps(document)[:4000], secrets),
         code=named("code"),
         type=named("type"),
         param=named("param"),
@@ -245,10 +246,12 @@ def _complaint(entry: Any) -> str:  # noqa: ANN401 - whatever a server put into 
 
 def _plain(text: str) -> str:
     """Take the words out of a web page: its title and heading say most."""
-    if "<" not in text:
-        return text.strip()[:500]
-    text = re.sub(r"(?is)<(script|style)\b.*?</\1\s*>", " ", text[:100_000])
-    return " ".join(re.sub(r"<[^>]*>", " ", text).split())[:300]
+    text = text[:_PAGE_HEAD]
+    for name in ("script", "style"):
+        # In turn: text, "" or "/", text, … What follows an opening tag is no text.
+        head, *parts = re.split(rf"(?i)<(/?){name}\b", text)
+        text = head + "".join(f"<{part}" for slash, part in zip(parts[::2], parts[1::2], strict=True) if slash)
+    return " ".join(re.sub(r"<[^<>]*>", " ", text).split())
 
 
 def wait_asked(headers: Mapping[str, str], said: Said) -> float | None:

@@ -10,7 +10,7 @@ import io
 import json
 import os
 import re
-import secrets
+import stat
 import tempfile
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
@@ -26,7 +26,6 @@ MAX_ANSWER = 2 << 30
 """An answer of more bytes than this (decompressed) is cut: nothing sensible is that large."""
 _LONG_STRING = 4096
 _MAX_OUTLINE = 16 << 20
-_MAX_DEPTH_ERROR = "nested too deeply"
 
 
 class AnswerTooLargeError(Exception):
@@ -47,21 +46,17 @@ class Spool:
         self._tail: io.BytesIO | None = None
         self._on_disk = 0
         self._file: IO[bytes]
-        if folder is None:
-            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the answer
-            return
-        for place in (folder, _fallback_folder()):
-            try:
-                place.mkdir(mode=0o700, parents=True, exist_ok=True)
-                descriptor, self.path = tempfile.mkstemp(prefix="answer-", suffix=".json", dir=place)
-            except OSError:
-                continue
-            self._file = os.fdopen(descriptor, "w+b", buffering=0)
-            return
-        raise UsageProblem(
-            f"there is no place to keep the answer: {folder} can't be written",
-            hint="Set XDG_STATE_HOME to a folder that can be written.",
-        )
+        try:
+            if folder is None:
+                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the answer
+                return
+            descriptor, self.path = _make_file(folder)
+        except OSError as error:
+            raise UsageProblem(
+                f"there is no place to keep the answer: {error.strerror or error}",
+                hint="Set XDG_STATE_HOME or TMPDIR to a folder that can be written.",
+            ) from error
+        self._file = os.fdopen(descriptor, "w+b", buffering=0)
 
     def write(self, data: bytes) -> None:
         """Append `data`.
@@ -123,24 +118,33 @@ class Spool:
 
     def _rescue(self) -> None:
         """Put an answer that outgrew its disk into the fallback folder, whole; else what fitted stays."""
-        with (
-            contextlib.suppress(OSError),
-            tempfile.NamedTemporaryFile(
-                prefix="answer-", suffix=".json", dir=_fallback_folder(), delete=False
-            ) as other,
-        ):
-            for chunk in self.chunks():
-                other.write(chunk)
-            with contextlib.suppress(OSError):
-                os.unlink(self.path or "")
-            self.path = other.name
+        with contextlib.suppress(OSError):
+            descriptor, path = _make_fallback_file()
+            with os.fdopen(descriptor, "wb") as other:
+                for chunk in self.chunks():
+                    other.write(chunk)
+            os.unlink(self.path or "")
+            self.path = path
 
 
-def _fallback_folder() -> Path:
-    """Return a private folder below the system's temporary one."""
-    from pathlib import Path  # noqa: PLC0415 - only where the state folder can't be used
+def _make_file(folder: Path) -> tuple[int, str]:
+    """Make a private file in `folder`, or below the system's temporary folder where that can't be written."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return tempfile.mkstemp(prefix="answer-", suffix=".json", dir=folder)
+    except OSError:
+        return _make_fallback_file()
 
-    return Path(tempfile.gettempdir(), f"imagecli-{os.getuid()}")
+
+def _make_fallback_file() -> tuple[int, str]:
+    """Make a private file below the system's temporary folder, where anybody may have made ours before us."""
+    folder = os.path.join(tempfile.gettempdir(), f"imagecli-{os.getuid()}")
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(13, f"{folder} belongs to somebody else")
+    return tempfile.mkstemp(prefix="answer-", suffix=".json", dir=folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,21 @@ class LongString:
 
     start: int
     end: int
+
+
+def text_of(spool: Spool, long: LongString) -> str:
+    """Return the text of a string that was left in the file.
+
+    Raises:
+        NotJsonError: it is larger than anything but a picture, or no JSON string.
+    """
+    if long.end - long.start > _MAX_OUTLINE:
+        raise NotJsonError("it has too much besides its pictures")
+    try:
+        text: str = json.loads(b'"' + spool.read(long.start, long.end) + b'"')
+    except ValueError as error:
+        raise NotJsonError(str(error)) from error
+    return text
 
 
 class NotJsonError(ValueError):
@@ -168,7 +187,7 @@ def outline(spool: Spool) -> Any:  # noqa: ANN401 - whatever the server sent
     try:
         document = json.loads(kept.decode("utf-8", "replace"))
     except RecursionError as error:
-        raise NotJsonError(_MAX_DEPTH_ERROR) from error
+        raise NotJsonError("it is nested too deeply") from error
     except ValueError as error:
         raise NotJsonError(str(error)) from error
     return _with_strings(document, strings, token)
@@ -178,7 +197,7 @@ class _Outliner:
     """Copies a document, with a mark in the place of each long string. No server can guess the marks."""
 
     def __init__(self) -> None:
-        self._token = f"imagecli:{secrets.token_hex(16)}:"
+        self._token = f"imagecli:{os.urandom(16).hex()}:"
         self._kept = bytearray()
         self._strings: list[LongString] = []
         self._offset = 0
@@ -260,6 +279,8 @@ _ESCAPES = re.compile(rb"\\(?:u[0-9A-Fa-f]{4}|.)")
 
 def unescape(text: bytes) -> bytes:
     """Undo JSON's escapes in a piece of a string that holds ASCII only, as base64 and URLs do."""
+    if b"\\\\" not in text:  # a slash after a lone backslash: what some servers write, millions of times
+        text = text.replace(b"\\/", b"/")
     if b"\\" not in text:
         return text
     return _ESCAPES.sub(lambda match: json.loads(b'"' + match[0] + b'"').encode(), text)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any
 
 import typer
 
 from imagecli import context
 from imagecli.config.keys import require_key
 from imagecli.config.settings import load
-from imagecli.errors import UsageProblem
-from imagecli.names import Facts, plan, slug
+from imagecli.errors import ImagecliError, Interrupted, UsageProblem
+from imagecli.names import Facts, Names, slug
 from imagecli.output import FileSink, StreamSink
 from imagecli.request import Asker, read_params
 from imagecli.schema import Result
@@ -54,22 +54,18 @@ def make(  # noqa: PLR0913 - the arguments of three commands
     console = context.open_console(verbose=flags.pop("verbose"), quiet=flags.pop("quiet"))
     per_call = {"image": list(more) or None, "mask": mask, "prompt_file": prompt_file, "verbatim": verbatim}
     settings = load(flags | {key: value for key, value in per_call.items() if value is not None})
-    asker = Asker(command, settings)
-    _check_output(settings, as_json=as_json, force=force, skip=skip, dry=dry)
-    words, inputs, mask_file = _read(command, settings, image=image, prompt=prompt)
-    task = asker.task(
-        prompt=words,
-        subject=words if words is not None else _stem(inputs[0].name),
-        inputs=inputs,
-        mask=mask_file,
-        params=read_params(cast("tuple[str, ...]", _value(settings, "param") or ())),
-        verbatim=bool(_value(settings, "verbatim")) and command == "gen",
-    )
-    result = Result(command, settings.profile.name, task.model.name)
-    result.warnings += [*settings.warnings, *asker.warnings]
-    _Maker(console, settings, task, result).make(dry=dry, force=force, skip=skip)
+    result = Result(command, settings.profile.name, None, warnings=list(settings.warnings))
+    maker = _Maker(console, settings, result)
+    try:
+        _check_output(settings, as_json=as_json, force=force, skip=skip, dry=dry)
+        task = maker.ask(image=image, prompt=prompt)
+        maker.make(task, dry=dry, force=force, skip=skip)
+    except ImagecliError as error:
+        maker.fail(error)
+    except KeyboardInterrupt as interrupt:
+        maker.fail(Interrupted.by(interrupt, "; nothing was in flight"))
     report.show(console, result, as_json=as_json, base_url=settings.profile.base_url)
-    if _value(settings, "preview"):
+    if settings.value("preview"):
         _preview(console, result.images)
     if result.error is not None:
         raise typer.Exit(int(result.error.exit_code))
@@ -78,50 +74,92 @@ def make(  # noqa: PLR0913 - the arguments of three commands
 class _Maker:
     """Takes a task through the workflow's steps, telling the terminal."""
 
-    def __init__(self, console: Console, settings: Settings, task: Task, result: Result) -> None:
+    def __init__(self, console: Console, settings: Settings, result: Result) -> None:
         self._console = console
         self._settings = settings
-        self._task = task
         self._result = result
+        self._begun = time.monotonic()
+        self._count = 0
         self._told = 0
 
-    def make(self, *, dry: bool, force: bool, skip: bool) -> None:
-        begun = time.monotonic()
-        key = None if dry else self._key()
-        task, result = self._task, self._result
+    def ask(self, *, image: str | None, prompt: str | None) -> Task:
+        """Read what the command line names, and return what is asked for."""
+        settings, result = self._settings, self._result
+        asker = Asker(result.command, settings)
+        result.model = asker.model.name
+        words, inputs, mask = _read(result.command, settings, image=image, prompt=prompt)
+        try:
+            return asker.task(
+                prompt=words,
+                subject=words if words is not None else _stem(inputs[0].name),
+                inputs=inputs,
+                mask=mask,
+                params=read_params(settings.value("param") or ()),
+                verbatim=bool(settings.value("verbatim")) and result.command == "gen",
+            )
+        finally:
+            result.warnings += asker.warnings
+
+    def make(self, task: Task, *, dry: bool, force: bool, skip: bool) -> None:
+        """Prepare, reserve, send and save."""
+        result = self._result
+        self._count = task.count
         with self._console.progress(-(-task.count // task.model.count_per_request(task.fields.get("format")))) as line:
-            run = Run(task, result, report=lambda index, state, s: line.update(index, _words(state, s)))
+
+            def tell(index: int, state: str, seconds: float | None) -> None:
+                words = state if seconds is None else f"{state} in {seconds:.0f} s"
+                line.update(index, words)
+                if seconds is not None:
+                    self._console.debug(f"request {index + 1}: {words}")
+
+            run = Run(task, result, report=tell)
             pictures = run.prepare(task.routes[0])
             numbers = list(range(1, task.count + 1))
             jobs = run.requests(task.routes[0], pictures, numbers)
-            sink = self._sink(request_hash=run.request_hash, next_free=not (force or skip), force=force)
-            if isinstance(sink, FileSink):
-                result.images = sink.skip_existing() if skip else []
+            sink = self._sink(task, request_hash=run.request_hash, next_free=not (force or skip), force=force)
+            if isinstance(sink, FileSink) and skip:
+                result.images = sink.skip_existing()
                 numbers = [n for n in numbers if n not in {image.n for image in result.images}]
+                jobs = run.requests(task.routes[0], pictures, numbers)
+            key = self._key() if numbers and not dry else None
+            if isinstance(sink, FileSink):
                 sink.reserve(numbers, dry=dry)
             self._warn()
             if dry:
+                result.images = []
                 result.route, result.requests = task.routes[0], tuple(job.request for job in jobs)
-                return
-            if numbers:
+            elif numbers:
                 client = context.open_client(self._settings, key, spool_folder=context.state_folder() / "answers")
-                run.send(client, sink, pictures, numbers, cast("int", _value(self._settings, "jobs")))
+                run.send(client, sink, pictures, numbers, self._settings.value("jobs"))
         if isinstance(sink, FileSink) and not result.images:
             sink.release()
         self._warn()
-        result.elapsed_s = round(time.monotonic() - begun, 3)
+        result.elapsed_s = round(time.monotonic() - self._begun, 3)
 
-    def _sink(self, *, request_hash: Callable[[], str], next_free: bool, force: bool) -> FileSink | StreamSink:
-        output = cast("str | None", _value(self._settings, "output"))
+    def fail(self, error: ImagecliError) -> None:
+        """Let the run end before anything was sent."""
+        result = self._result
+        there = {image.n for image in result.images}
+        result.error = error
+        result.failures = {n: error for n in range(1, self._count + 1) if n not in there}
+        result.elapsed_s = round(time.monotonic() - self._begun, 3)
+        self._warn()
+
+    def _sink(
+        self, task: Task, *, request_hash: Callable[[], str], next_free: bool, force: bool
+    ) -> FileSink | StreamSink:
+        output = self._settings.value("output")
         if output == _STDIO:
+            if self._console.stdout_is_closed:
+                raise UsageProblem("stdout is closed, so -o - has nowhere to go", hint="Give -o a file.")
             return StreamSink(self._console.out_bytes)
         facts = Facts(
-            slug=slug(self._task.subject),
-            model=self._task.model.name or "model",
+            slug=slug(task.subject),
+            model=task.model.name or "model",
             hash=request_hash() if output and "{hash}" in output else "",
             now=time.localtime(),
         )
-        return FileSink(plan(output, self._task.count, facts, next_free=next_free), force=force)
+        return FileSink(Names(output, task.count, facts, next_free=next_free), force=force)
 
     def _key(self) -> Key | None:
         return require_key(self._settings.profile, warn=self._result.warnings.append)
@@ -133,30 +171,20 @@ class _Maker:
         self._told = len(self._result.warnings)
 
 
-def _words(state: str, seconds: float | None) -> str:
-    return state if seconds is None else f"{state} in {seconds:.0f} s"
-
-
-def _value(settings: Settings, name: str) -> object:
-    value = settings.get(name)
-    return None if value is None else value.value
-
-
 def _check_output(settings: Settings, *, as_json: bool, force: bool, skip: bool, dry: bool) -> None:
     """Refuse what can't go together, before a file is read.
 
     Raises:
         UsageProblem: it can't.
     """
-    output = _value(settings, "output")
+    output = settings.value("output")
     if skip and output in {None, _STDIO}:
         raise UsageProblem("--skip-existing needs -o", hint="Say with -o where the pictures are.")
     if skip and force:
         raise UsageProblem("--force and --skip-existing contradict each other", hint="Leave one of them out.")
     if output != _STDIO:
         return
-    count = _value(settings, "count")
-    if isinstance(count, int) and count > 1:
+    if (settings.value("count") or 1) > 1:
         raise UsageProblem("-o - takes one image, not several", hint="Leave out -n, or give -o a folder.")
     if as_json or dry:
         flag = "--json" if as_json else "--dry-run"
@@ -171,13 +199,12 @@ def _read(
     Raises:
         UsageProblem: one is missing, can't be read, or stdin is asked for twice.
     """
-    prompt_file = cast("str | None", _value(settings, "prompt_file")) if command != "vary" else None
-    more = cast("tuple[str, ...]", _value(settings, "image") or ()) if command == "edit" else ()
-    mask = cast("str | None", _value(settings, "mask")) if command == "edit" else None
-    typed_file = prompt_file is not None and _origin_is_typed(settings, "prompt_file")
+    prompt_file = settings.value("prompt_file") if command != "vary" else None
+    more = settings.value("image") or () if command == "edit" else ()
+    mask = settings.value("mask") if command == "edit" else None
     if command != "gen" and image is None:
         raise UsageProblem("there is no IMAGE", hint=f"Name one: imagecli {command} photo.jpg; - reads it from stdin.")
-    if prompt is not None and typed_file:
+    if prompt is not None and settings.typed("prompt_file"):
         raise UsageProblem("there are two prompts, PROMPT and --prompt-file", hint="Leave one of them out.")
     if prompt is not None:
         prompt_file = None
@@ -193,11 +220,6 @@ def _read(
         words = prompt
     inputs = [_read_picture(path) for path in (image, *more) if path is not None]
     return words, inputs, _read_picture(mask) if mask is not None else None
-
-
-def _origin_is_typed(settings: Settings, name: str) -> bool:
-    value = settings.get(name)
-    return value is not None and value.origin.typed
 
 
 def _read_prompt(path: str) -> str:
@@ -217,16 +239,17 @@ def _read_prompt(path: str) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageProblem("the prompt is not valid UTF-8", hint="Save it as UTF-8 text.") from error
-    return text.removesuffix("\n").removesuffix("\r")
+    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 
 def _read_picture(path: str) -> Picture:
-    from imagecli.images.source import open_picture, read_picture  # noqa: PLC0415 - Pillow; gen has no pictures
+    # Pillow; gen has no pictures
+    from imagecli.images.source import MAX_FILE_BYTES, open_picture, read_picture  # noqa: PLC0415
 
     if path != _STDIO:
         return read_picture(path)
     try:
-        return open_picture(_stdin().read(), "image")
+        return open_picture(_stdin().read(MAX_FILE_BYTES + 1), "image")
     except OSError as error:
         raise UsageProblem(f"stdin can't be read: {error.strerror or error}", hint="Pipe a picture in.") from error
 

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from imagecli.context import open_console
+from imagecli.errors import Interrupted
+
 
 def serve(
     port: Annotated[
@@ -34,4 +37,7 @@ def serve(
     """  # noqa: D301 - \b is click's mark: the lines below are left as they are
     from imagecli.sandbox.serve import serve as run  # noqa: PLC0415 - a server, for this command alone
 
-    run(port, ready=typer.echo)
+    try:
+        run(port, ready=open_console().out)
+    except KeyboardInterrupt as interrupt:  # the usual end of a server: nothing to complain about
+        raise typer.Exit(int(Interrupted.by(interrupt, "").exit_code)) from None

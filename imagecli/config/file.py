@@ -43,7 +43,10 @@ def config_path(environ: Mapping[str, str]) -> Path:
         return Path(named)
     from platformdirs import user_config_path  # noqa: PLC0415 - twice a bare start of Python
 
-    return user_config_path("imagecli", appauthor=False) / "config.toml"
+    try:
+        return user_config_path("imagecli", appauthor=False) / "config.toml"
+    except RuntimeError as error:  # no HOME, and nobody knows this user
+        raise UsageProblem(f"there is no home folder: {error}", hint=f"Set HOME, or {VARIABLE}.") from error
 
 
 def read(environ: Mapping[str, str], *, create: bool = False) -> ConfigFile:

@@ -28,7 +28,8 @@ PROFILE_TEXTS = ("base_url", "dialect", "organization", "project", "api_key_env"
 PROFILE_KEYS = (*PROFILE_TEXTS, "allow_http", "api_key_cmd", "defaults")
 SANDBOX_KEYS = ("defaults",)
 """The sandbox is no place on a network and takes no key: there is nothing else to say of it."""
-MODEL_LISTS = ("endpoints", "sizes")
+MODEL_LISTS = ("endpoints", "sizes", "qualities", "formats")
+MODEL_NUMBERS = ("count", "prompt")
 ENDPOINTS = ("gen", "edit", "vary")
 
 
@@ -130,6 +131,10 @@ def _check_model(model: Table, parents: tuple[str, ...], where: str) -> None:
             raise UsageProblem(f"{where}: {place} must be a list of texts")
         if key == "endpoints" and not set(value) <= set(ENDPOINTS):
             raise UsageProblem(f"{where}: {place} must be a list of {', '.join(ENDPOINTS)}")
+    for key in MODEL_NUMBERS:
+        number = model.get(key, 1)
+        if type(number) is not int or number < 1:
+            raise UsageProblem(f"{where}: {file_place(*parents, key)} must be a whole number of at least 1")
 
 
 def _check_defaults(table: Table, parents: tuple[str, ...], where: str) -> Iterator[str]:

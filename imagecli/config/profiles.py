@@ -33,6 +33,7 @@ OPENAI = "openai"
 SANDBOX = "sandbox"
 BUILT_IN_PROFILES = (OPENAI, SANDBOX)
 DIALECTS = ("openai",)
+"""How servers differ, as far as this version knows; any other is spoken to as openai."""
 OPENAI_URL = "https://api.openai.com/v1"
 SANDBOX_URL = "http://sandbox.localhost/v1"
 """Leads nowhere: the sandbox answers in this process."""
@@ -140,7 +141,7 @@ def resolve(
         override: `--base-url` or IMAGECLI_BASE_URL.
 
     Raises:
-        UsageProblem: no such profile, a base URL that is none, a dialect that is not known.
+        UsageProblem: no such profile, a base URL that is none.
 
     """
     if name not in profile_names(tables):
@@ -162,7 +163,7 @@ def resolve(
         base_url=address.url,
         base_url_origin=address.origin,
         own_base_url=own.url,
-        dialect=_dialect(name, table),
+        dialect=table.get("dialect", DIALECTS[0]),
         allow_http=table.get("allow_http", False),
         organization=organization,
         project=project,
@@ -195,16 +196,6 @@ def _address_in_file(name: str, table: Mapping[str, Any]) -> Address:
 def _address_in_environment(name: str, environ: Mapping[str, str]) -> Address | None:
     text = environ.get("OPENAI_BASE_URL", "").strip() if name == OPENAI else ""
     return Address(check_base_url(text, "OPENAI_BASE_URL"), Origin("environment", "OPENAI_BASE_URL")) if text else None
-
-
-def _dialect(name: str, table: Mapping[str, Any]) -> str:
-    dialect: str = table.get("dialect", DIALECTS[0])
-    if dialect not in DIALECTS:
-        raise UsageProblem(
-            f"{file_place('profiles', name, 'dialect')} in the config file is {quoted(dialect)}, which is not known",
-            hint=f"Known: {', '.join(DIALECTS)}.",
-        )
-    return dialect
 
 
 def _offers(name: str, table: Mapping[str, Any], homes: _Homes) -> list[tuple[KeySource, str]]:

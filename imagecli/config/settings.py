@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imagecli.config import file, layout
-from imagecli.config.profiles import Address, Profile, resolve
+from imagecli.config.profiles import DIALECTS, Address, Profile, resolve
 from imagecli.config.table import SETTINGS, Setting
 from imagecli.config.urls import check_base_url
 from imagecli.config.values import BUILT_IN, Origin, Value
@@ -44,6 +44,16 @@ class Settings:
         """
         return self.values.get(SETTINGS[name].name)
 
+    def value(self, name: str) -> Any:  # noqa: ANN401 - of the type that the table says
+        """Return the setting's value, None where it is set nowhere; as `get()`, without its origin."""
+        found = self.get(name)
+        return None if found is None else found.value
+
+    def typed(self, name: str) -> bool:
+        """Return whether the setting stood on the command line of this very call."""
+        found = self.get(name)
+        return found is not None and found.origin.typed
+
 
 def load(flags: Mapping[str, object | None], environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of this run.
@@ -68,6 +78,10 @@ def load(flags: Mapping[str, object | None], environ: Mapping[str, str] | None =
     override = Address(check_base_url(str(url.value), url.origin.name), url.origin) if url else None
     tables = config.data.get("profiles", {})
     profile = resolve(str(name.value), name.origin, tables, environ, override)
+    if profile.dialect not in DIALECTS:
+        warnings.append(
+            f"dialect {shown(profile.dialect)} is not known here: {shown(profile.name)} is taken for openai"
+        )
     if profile.key_withheld:
         warnings.append(profile.key_withheld)
 

@@ -30,7 +30,8 @@ def check_base_url(text: str, place: str) -> str:
             f"{place} {problem}",
             hint="A base URL looks like https://images.example.com/v1 or http://127.0.0.1:8080/v1.",
         )
-    return url.rstrip("/")
+    scheme, colon, rest = url.partition(":")
+    return (scheme.lower() + colon + rest).rstrip("/")
 
 
 def web_origin(url: str) -> str:

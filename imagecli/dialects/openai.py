@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from imagecli.errors import UsageProblem
 from imagecli.schema import FilePart, ImageRequest, MaskConvention
 
 if TYPE_CHECKING:
@@ -69,15 +70,24 @@ def build(
 
 
 def _flat(params: Fields) -> Fields:
-    """Spell nested values as form fields do: {"svg": {"model": "x"}} becomes svg[model]=x."""
+    """Spell nested values as form fields do: {"svg": {"model": "x"}} becomes svg[model]=x.
+
+    Raises:
+        UsageProblem: a form has no way to say it.
+    """
     flat: Fields = {}
 
     def add(name: str, value: Any) -> None:  # noqa: ANN401 - any JSON
         if isinstance(value, dict):
             for key, inner in value.items():
                 add(f"{name}[{key}]", inner)
-        elif isinstance(value, list):
+        elif isinstance(value, list) and value and not any(isinstance(one, (dict, list)) for one in value):
             flat[f"{name}[]"] = value
+        elif value is None or isinstance(value, list):
+            raise UsageProblem(
+                f"--param {name} can't stand in a form, which is what a request with pictures is",
+                hint="Give a text, a number, true, false, a table, or a list of those.",
+            )
         else:
             flat[name] = value
 

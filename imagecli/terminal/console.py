@@ -54,6 +54,8 @@ class Console:
         self.stdin_is_terminal = _is_terminal(stdin)
         self.stdout_is_terminal = _is_terminal(stdout)
         self.stderr_is_terminal = _is_terminal(stderr)
+        self.stdout_is_closed = stdout is None
+        """Whether stdout was closed before the start (`>&-`)."""
         self.interactive = self.stdin_is_terminal and self.stderr_is_terminal
         """Whether a question may be asked."""
         self.dumb = environ.get("TERM") in {"dumb", "unknown"}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from imagecli.errors import ImagecliError
+
 if TYPE_CHECKING:
-    from imagecli.errors import ImagecliError
     from imagecli.schema import FilePart, GeneratedImage, ImageRequest, Result
     from imagecli.terminal.console import Console
 
@@ -14,25 +15,36 @@ SCHEMA = 1
 
 
 def show(console: Console, result: Result, *, as_json: bool, base_url: str) -> None:
-    """Show what came of a run."""
-    if as_json:
-        console.out(_dumped(document(result, base_url)))
-    else:
-        for request in result.requests or ():
-            _show_request(console, request, base_url)
-        for image in result.images:
-            if image.path is not None:
-                console.out(image.path)
+    """Show what came of a run. A stdout that takes no more is an error of the run, unless it had one."""
+    try:
+        _show_result(console, result, as_json=as_json, base_url=base_url)
+    except ImagecliError as trouble:
+        result.error = result.error or trouble
     for note in result.notes:
         console.note(note)
     for image in result.images:
         if image.revised_prompt is not None:
             console.note(f"image {image.n}: the prompt was revised to: {image.revised_prompt}")
-    others = {failure.message: n for n, failure in result.failures.items() if failure is not result.error}
-    for message, n in others.items():
-        console.warn(f"image {n} is missing: {message}")
+    others: dict[tuple[str, str | None], list[str]] = {}
+    for n, failure in sorted(result.failures.items()):
+        if result.error is None or failure.message != result.error.message:
+            others.setdefault((failure.message, failure.saved_response), []).append(str(n))
+    for (message, kept), numbers in others.items():
+        which = f"image {numbers[0]} is" if len(numbers) == 1 else f"images {', '.join(numbers)} are"
+        console.warn(f"{which} missing: {message}" + (f"\nthe answer is kept in {kept}" if kept else ""))
     if result.error is not None:
         show_error(console, result.error)
+
+
+def _show_result(console: Console, result: Result, *, as_json: bool, base_url: str) -> None:
+    if as_json:
+        console.out(_dumped(document(result, base_url)))
+        return
+    for request in result.requests or ():
+        _show_request(console, request, base_url)
+    for image in result.images:
+        if image.path is not None:
+            console.out(image.path)
 
 
 def show_error(console: Console, error: ImagecliError) -> None:
