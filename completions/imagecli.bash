@@ -174,8 +174,8 @@ _imagecli_split() {
 _imagecli_value() {
     case $1 in
         -f | --prompt-file) _imagecli_files ;;
-        -o | --output | -i | --image | --mask) _imagecli_images ;;
-        -m | --model) _imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2 ;;
+        -o | --output | -i | --image | --mask | --mask-preview) _imagecli_images ;;
+        -m | --model | --for) _imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2 ;;
         -s | --size) _imagecli_words auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512 ;;
         -q | --quality) _imagecli_words low medium high xhigh max auto standard hd ;;
         --format) _imagecli_words png jpeg webp gif svg ;;
@@ -193,10 +193,10 @@ _imagecli_value() {
 # Offers what the command takes as its argument of this number, from 0.
 _imagecli_argument() {
     case $1 in
-        '0') _imagecli_words gen edit vary serve config ;;
-        'edit 0' | 'vary 0') _imagecli_images ;;
+        '0') _imagecli_words gen edit vary prepare serve config ;;
+        'edit 0' | 'vary 0' | 'prepare 0') _imagecli_images ;;
         'config 0') _imagecli_words path show get set unset set-key check ;;
-        'config get 0' | 'config set 0' | 'config unset 0') _imagecli_words profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.verbatim defaults.fit defaults.restore defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview ;;
+        'config get 0' | 'config set 0' | 'config unset 0') _imagecli_words profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview ;;
         'config set-key 0' | 'config check 0') _imagecli_words_and_names profiles openai sandbox ;;
     esac
 }
@@ -206,8 +206,9 @@ _imagecli_flags() {
     case $1 in
         '') _imagecli_words --version -h --help ;;
         'gen') _imagecli_words -f --prompt-file --verbatim --no-verbatim -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
-        'edit') _imagecli_words -f --prompt-file -i --image --mask --fit --restore -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
-        'vary') _imagecli_words --fit --restore -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'edit') _imagecli_words -f --prompt-file -i --image --mask --mask-rect --mask-ellipse --mask-color --mask-invert --no-mask-invert --mask-feather --mask-preview --expand --keep --no-keep --fit --restore --keep-metadata --no-keep-metadata --max-pixels -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'vary') _imagecli_words --fit --restore --keep-metadata --no-keep-metadata --max-pixels -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'prepare') _imagecli_words -o --output --force --for --fit --keep-metadata --no-keep-metadata --max-pixels --json -v --verbose --quiet -h --help ;;
         'serve') _imagecli_words --port -h --help ;;
         'config') _imagecli_words -h --help ;;
         'config path' | 'config show' | 'config get' | 'config set' | 'config unset' | 'config set-key' | 'config check') _imagecli_words --json -h --help ;;
@@ -215,7 +216,7 @@ _imagecli_flags() {
 }
 
 _imagecli() {
-    local with_value=' -f --prompt-file -o --output -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries -i --image --mask --fit --restore --port '
+    local with_value=' -f --prompt-file -o --output -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries -i --image --mask --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port '
     local IFS=$' \t\n' line=${COMP_LINE:0:COMP_POINT} word gap i
     local command='' at=0 flag='' attached='' before='' value='' kept ended=''
     local -a words
@@ -254,7 +255,7 @@ _imagecli() {
             ended=1
         elif [[ -z $ended && $word == -?* ]]; then
             _imagecli_split "$word" && [[ -z $attached ]] || flag=''
-        elif ((at == 0)) && [[ '/gen/edit/vary/serve/config/config path/config show/config get/config set/config unset/config set-key/config check/' == *"/${command:+$command }$word/"* ]]; then
+        elif ((at == 0)) && [[ '/gen/edit/vary/prepare/serve/config/config path/config show/config get/config set/config unset/config set-key/config check/' == *"/${command:+$command }$word/"* ]]; then
             command=${command:+$command }$word
         else
             ((at += 1))

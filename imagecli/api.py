@@ -19,7 +19,7 @@ from imagecli.schema import Result
 from imagecli.workflow import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Self
 
     from imagecli.config.keys import Key
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 Source = bytes | str | os.PathLike[str]
 """A picture: the bytes of a file, or a path."""
 
-_OPTIONS = frozenset({*FIELDS, "model", "count", "jobs", "fit", "restore"})
+_OPTIONS = frozenset({*FIELDS, "model", "count", "jobs", "fit", "restore", "keep", "keep_metadata", "max_pixels"})
+_EDIT_OPTIONS = _OPTIONS | {"mask_rect", "mask_ellipse", "mask_color", "mask_invert", "mask_feather", "expand"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,9 @@ class ImageClient:
             image: the picture, or several; bytes of a file or paths.
             prompt: what the whole new picture shows.
             mask: transparent where the picture may change, or white where it has no transparency.
-            options: as for `generate`, and input_fidelity, fit ("pad", "crop", "stretch") and restore.
+            options: as for `generate`, and input_fidelity, fit ("pad", "crop", "stretch"), restore, keep,
+                keep_metadata, max_pixels; mask_rect, mask_ellipse, mask_color and expand, each a list of texts as the
+                flags take them; mask_invert and mask_feather.
 
         Raises:
             ImagecliError: as `generate`.
@@ -145,8 +148,8 @@ class ImageClient:
             options,
             prompt=_text(prompt),
             subject=prompt,
-            inputs=tuple(map(_picture, sources)),
-            mask=None if mask is None else _picture(mask),
+            inputs=tuple(_picture(source, options) for source in sources),
+            mask=None if mask is None else _picture(mask, options),
         )
 
     def vary(self, image: Source, **options: Any) -> Images:  # noqa: ANN401 - see generate
@@ -159,11 +162,11 @@ class ImageClient:
         Raises:
             ImagecliError: as `generate`.
         """
-        return self._run("vary", options, prompt=None, subject="image", inputs=(_picture(image),))
+        return self._run("vary", options, prompt=None, subject="image", inputs=(_picture(image, options),))
 
     def _run(self, command: Command, options: dict[str, Any], **asked: Any) -> Images:  # noqa: ANN401 - Asker.task's
         params = options.pop("params", None) or {}
-        if unknown := options.keys() - _OPTIONS:
+        if unknown := options.keys() - (_EDIT_OPTIONS if command == "edit" else _OPTIONS):
             raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
         settings = load(self._flags | options)
         settings.values.pop("output", None)
@@ -208,9 +211,10 @@ def _text(prompt: object) -> str:
     return prompt
 
 
-def _picture(source: Source) -> Picture:
+def _picture(source: Source, options: Mapping[str, Any]) -> Picture:
+    most = options.get("max_pixels")
     if isinstance(source, bytes):
-        return open_picture(source, "image")
+        return open_picture(source, "image", most)
     if isinstance(source, (str, os.PathLike)):
-        return read_picture(os.fspath(source))
+        return read_picture(os.fspath(source), most)
     raise UsageProblem("a picture is bytes or a path", hint="Read the file first, for instance with Path.read_bytes().")

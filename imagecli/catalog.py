@@ -6,6 +6,7 @@ and what is certain to fail.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
@@ -63,6 +64,19 @@ class Model:
         """Whether the model can be asked for this output format; one that is not listed takes everything."""
         listed = self.values.get("format")
         return listed is None or value in listed
+
+    def nearest_size(self, canvas: tuple[int, int]) -> str:
+        """Return the size that comes nearest to a canvas: in shape first, then without enlarging what was made."""
+        if self.free_size:
+            return _nearest_free_size(canvas)
+        listed = [size for text in (*self.values.get("size", ()), *self.shapes.values()) if (size := parse_size(text))]
+
+        def distance(size: tuple[int, int]) -> tuple[float, bool, int]:
+            shape = abs(math.log(size[0] * canvas[1] / (size[1] * canvas[0])))
+            return round(shape, 6), size[0] < canvas[0], abs(size[0] - canvas[0])
+
+        width, height = min(listed, key=distance)
+        return f"{width}x{height}"
 
     def count_per_request(self, output_format: str | None) -> int:
         """How many images one request may ask for."""
@@ -144,6 +158,27 @@ def _free_size_trouble(text: str) -> str:
     if not low <= width * height <= high:
         return f"a picture must have {low:,} to {high:,} pixels, and {text} has {width * height:,}"
     return ""
+
+
+def _nearest_free_size(canvas: tuple[int, int]) -> str:
+    """Return the free size with a canvas's shape and, within the limits, its number of pixels."""
+    rules = _tables()["free_size"]
+    step, (low, high) = rules["multiple"], rules["pixels"]
+    ratio = min(rules["ratio"], max(1 / rules["ratio"], canvas[0] / canvas[1]))
+    most = min(high, rules["long_edge"] ** 2 * min(ratio, 1 / ratio))
+    pixels = max(low, min(most, canvas[0] * canvas[1]))
+    wide = math.sqrt(pixels * ratio)
+    # Of the sizes around it, those that are allowed: rounding may have left the limits.
+    around = [
+        (step * (int(wide / step) + across), step * (int(wide / ratio / step) + down))
+        for across in range(-1, 3)
+        for down in range(-1, 3)
+    ]
+    allowed = [size for size in around if min(size) > 0 and not _free_size_trouble(f"{size[0]}x{size[1]}")]
+    width, height = min(
+        allowed, key=lambda size: abs(math.log(size[0] / size[1] / ratio)) + abs(math.log(size[0] * size[1] / pixels))
+    )
+    return f"{width}x{height}"
 
 
 @cache

@@ -116,11 +116,18 @@ _COMMON: dict[str, tuple[Any, Any]] = {
     "quiet": (Annotated[bool, Option("--quiet", help="Say only errors on stderr.")], False),
 }
 
+FIT = Annotated[str | None, Option("--fit", metavar="HOW", help="How a square is made: pad, crop or stretch.")]
+KEEP_METADATA = Annotated[
+    bool | None,
+    Option("--keep-metadata/--no-keep-metadata", help="Leave location, camera and author in the file [off]."),
+]
+MAX_PIXELS = Annotated[
+    int | None,
+    Option("--max-pixels", metavar="N", help="How many pixels a picture may have [about 179 million]."),
+]
+
 _PICTURES: dict[str, tuple[Any, Any]] = {
-    "fit": (
-        Annotated[str | None, Option("--fit", metavar="HOW", help="How a square is made: pad, crop or stretch.")],
-        None,
-    ),
+    "fit": (FIT, None),
     "restore": (
         Annotated[
             str | None,
@@ -130,6 +137,8 @@ _PICTURES: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "keep_metadata": (KEEP_METADATA, None),
+    "max_pixels": (MAX_PIXELS, None),
 }
 
 

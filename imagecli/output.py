@@ -142,7 +142,7 @@ class FileSink:
         path = name.path(extension_of(image.format))
         asked = asked_format(path)
         if asked is not None and asked != image.format:
-            warn(f"{path} holds a {(image.format or '?').upper()} picture: the server did not send what its name says")
+            warn(f"{path} holds a {(image.format or '?').upper()} picture, whatever its name says")
         with _failing(path):
             if self._force and image.n <= self._names.count:
                 with contextlib.suppress(OSError):  # the file behind the name stays as private as it was

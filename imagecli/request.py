@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from imagecli.config.profiles import Profile
     from imagecli.config.settings import Settings
     from imagecli.config.values import Value
+    from imagecli.images.marks import Marks
     from imagecli.images.source import Picture
-    from imagecli.schema import Command, Fields, Fit, Restore
+    from imagecli.schema import Command, Fields, Fit, Restore, Size
 
 DEFAULT_MODEL = "gpt-image-2.5-flare"
 VERBATIM = "I NEED to test how the tool works with extremely simple prompts. DO NOT add any detail, just use it AS-IS: "
@@ -31,7 +32,7 @@ VERBATIM = "I NEED to test how the tool works with extremely simple prompts. DO 
 
 SHAPES = ("square", "landscape", "portrait")
 _COMPRESSED = ("jpeg", "webp")
-_FITS: dict[Command, Fit] = {"gen": "pad", "edit": "pad", "vary": "crop"}
+_FITS: dict[Command, Fit] = {"gen": "pad", "edit": "pad", "vary": "crop", "prepare": "pad"}
 
 
 def default_model(profile: Profile) -> str | None:
@@ -68,6 +69,8 @@ class Asker:
             self._check_prompt(prompt)
         routes = self._routes()
         self._check_inputs(len(inputs))
+        inputs, expanded = self._expanded(inputs)
+        marks = self._marks(mask, expanded=expanded)
         self._warn_of_shutdown()
         sent = VERBATIM + prompt if prompt is not None and verbatim else prompt
         self._check_length(sent)
@@ -77,7 +80,7 @@ class Asker:
             model=self.model,
             prompt=sent,
             subject=subject,
-            fields=self._fields(),
+            fields=self._fields(inputs[0].size if expanded else None),
             typed=frozenset(filter(self._settings.typed, FIELDS)),
             params=check_params(params or {}),
             count=count or 1,
@@ -86,6 +89,11 @@ class Asker:
             mask=mask,
             fit=cast("Fit", self._text("fit") or _FITS[self._command]),
             restore=cast("Restore | None", self._text("restore")),
+            marks=marks,
+            expanded=expanded,
+            keep=self._keeps(mask, marks, expanded=expanded),
+            keep_metadata=bool(self._settings.value("keep_metadata")),
+            preview_mask=self._command == "edit" and self._settings.value("mask_preview") is not None,
             routes=routes,
         )
         self._check_background(task.fields)
@@ -94,6 +102,56 @@ class Asker:
     def _text(self, name: str) -> str | None:
         value = self._settings.value(name)
         return None if value is None else str(value)
+
+    # The mask
+
+    def _expanded(self, inputs: Sequence[Picture]) -> tuple[Sequence[Picture], bool]:
+        """Lay the first input on the canvas that --expand asks for."""
+        wanted = self._settings.value("expand") if self._command == "edit" else None
+        if not wanted:
+            return inputs, False
+        from imagecli.images.expand import ExpandedPicture  # noqa: PLC0415 - Pillow
+        from imagecli.images.marks import read_margins  # noqa: PLC0415 - for these flags only
+
+        return (ExpandedPicture(inputs[0], read_margins(wanted), self._settings.value("max_pixels")), *inputs[1:]), True
+
+    def _marks(self, mask: Picture | None, *, expanded: bool) -> Marks | None:
+        """Read the mask flags; None where there are none, or only what needs a mask and has none (from the config)."""
+        if self._command != "edit":
+            return None
+        from imagecli.images.marks import ELLIPSE, RECT, Marks, read_area, read_colour  # noqa: PLC0415 - edits only
+
+        marks = Marks(
+            areas=(
+                *(read_area(RECT, text) for text in self._settings.value("mask_rect") or ()),
+                *(read_area(ELLIPSE, text) for text in self._settings.value("mask_ellipse") or ()),
+            ),
+            colours=tuple(read_colour(text) for text in self._settings.value("mask_color") or ()),
+            invert=bool(self._settings.value("mask_invert")),
+            feather=self._settings.value("mask_feather"),
+        )
+        if not (marks.drawn or expanded or mask):
+            for name in ("mask_invert", "mask_feather", "mask_preview", "keep"):
+                if self._settings.typed(name) and self._settings.value(name):
+                    raise UsageProblem(
+                        f"--{name.replace('_', '-')} needs a mask, and there is none",
+                        hint="Give --mask FILE, --mask-rect, --mask-ellipse, --mask-color or --expand.",
+                    )
+            return None
+        if marks.invert and not (marks.drawn or mask):
+            raise UsageProblem(
+                "--mask-invert needs a mask beside --expand", hint="Give --mask FILE, --mask-rect or another."
+            )
+        return marks if marks != Marks() or expanded else None
+
+    def _keeps(self, mask: Picture | None, marks: Marks | None, *, expanded: bool) -> bool:
+        """Tell whether the result is composed with the original: where flags made the mask, if nothing is said."""
+        wanted = self._settings.value("keep")
+        if wanted is not None:
+            return bool(wanted) and (mask is not None or marks is not None)
+        if self._text("restore") == "none" and self._settings.typed("restore"):
+            return False
+        return marks is not None and bool(marks.drawn or marks.feather or expanded)
 
     # The model
 
@@ -149,9 +207,13 @@ class Asker:
 
     # The fields
 
-    def _fields(self) -> Fields:
+    def _fields(self, canvas: Size | None) -> Fields:
+        """Return what is sent; the size that is nearest to a canvas that was expanded, unless one was typed."""
         fields: Fields = {}
         for name in FIELDS:
+            if name == "size" and canvas and not self._settings.typed(name):
+                fields[name] = self.model.nearest_size(canvas)
+                continue
             value = self._format() if name == "format" else self._settings.get(name)
             if value is not None and (fitting := self._fitting(name, value)) is not None:
                 fields[name] = fitting

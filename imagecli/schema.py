@@ -176,6 +176,8 @@ class Task:
     keep: bool = False
     """Whether the result is composed with the original: outside the mask nothing changes."""
     keep_metadata: bool = False
+    preview_mask: bool = False
+    """Whether the mask is only to be looked at."""
     routes: tuple[str, ...] = ()
     """Where to send it; the next one is tried where a server has no such route."""
 
@@ -200,5 +202,7 @@ class Result:
     """What decided the exit code."""
     requests: tuple[ImageRequest, ...] | None = None
     """For --dry-run: what would be sent."""
-    prepared: Prepared | None = None
-    """For `prepare`: what was done to the picture."""
+    prepared: dict[str, Any] | None = None
+    """For `prepare`: what came in and what was done to it, as the JSON document shows it."""
+    mask: dict[str, Any] | None = None
+    """For --mask-preview: what would be edited, as the JSON document shows it."""

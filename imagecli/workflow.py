@@ -17,11 +17,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from imagecli import catalog
-from imagecli.dialects.openai import EDITS, VARIATIONS, build
+from imagecli.dialects.openai import EDITS, MASK, VARIATIONS, build
 from imagecli.errors import ExitCode, Failure, ImagecliError, Interrupted, PartialResult, UnknownOutcome, UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from PIL import Image
 
     from imagecli.client.answer import Answer
     from imagecli.client.http import Client
@@ -51,6 +53,8 @@ class Pictures:
     mask: Upload | None = None
     geometry: Geometry | None = None
     original: Picture | None = None
+    region: Image.Image | None = None
+    """Where the original may change, at its size."""
 
 
 @dataclass(slots=True)
@@ -116,20 +120,54 @@ class Run:
         rules = self._rules(route)
         self._report(0, "preparing", None)
         (first, *others), mask = task.inputs, task.mask
-        if route == EDITS and rules.square and mask is None and not has_transparency(first):
+        region = self._region()
+        if route == EDITS and rules.square and mask is None and region is None and not has_transparency(first):
             raise UsageProblem(
                 f"{task.model.name} edits what a mask or the picture's own transparency opens, and there is neither",
-                hint="Give --mask FILE (transparent or white where the picture may change), or another model with -m.",
+                hint="Give --mask FILE or --mask-rect X,Y,W,H, or another model with -m.",
             )
-        if mask is None:
-            prepared, mask_upload = prepare(first, rules, task.fit), None
-        else:
-            prepared, mask_upload = prepare_with_mask(first, mask, rules, task.fit)
-        made = [prepared, *(prepare(picture, rules, task.fit) for picture in others)]
+        private = task.keep_metadata
+        prepared, mask_upload = prepare_with_mask(
+            *(first, mask, self._shaped(rules), task.fit), region=region, convention=MASK, keep_metadata=private
+        )
+        made = [prepared, *(prepare(picture, rules, task.fit, keep_metadata=private) for picture in others)]
         for one in made:
             self.warn(*one.warnings)
             self.result.notes += [f"{one.upload.filename}: {note}" for note in one.notes]
-        return Pictures(tuple(one.upload for one in made), mask_upload, prepared.geometry, first)
+        uploads = tuple(one.upload for one in made)
+        return Pictures(uploads, mask_upload, prepared.geometry, first, region if task.keep else None)
+
+    def _region(self) -> Image.Image | None:
+        """Return what the mask opens, where it is more than a file that goes the way of its picture."""
+        task = self.task
+        if task.marks is None and not task.keep:
+            return None
+        from imagecli.images.marks import Marks  # noqa: PLC0415 - edits only
+        from imagecli.images.region import region_of  # noqa: PLC0415 - the same
+
+        if task.keep:
+            task.inputs[0].decode()  # whole, as it will be needed; for the upload it is scaled from there
+        return region_of(task.inputs[0], task.mask, task.marks or Marks())
+
+    def mask_preview(self, kind: str | None) -> tuple[bytes, dict[str, Any]]:
+        """Return the first input with what its mask opens tinted, and where and how much that is.
+
+        Raises:
+            UsageProblem: there is no mask, it does not fit, or it opens nothing or everything.
+        """
+        from imagecli.images.marks import Marks  # noqa: PLC0415 - edits only
+        from imagecli.images.region import extent, region_of, tinted  # noqa: PLC0415 - the same
+
+        task = self.task
+        region = region_of(task.inputs[0], task.mask, task.marks or Marks())
+        return tinted(task.inputs[0], region, kind or "png"), extent(region)
+
+    def _shaped(self, rules: InputRules) -> InputRules:
+        """Return the rules for a canvas that was expanded: it gets the very shape of the size that is asked for."""
+        size = catalog.parse_size(str(self.task.fields.get("size")))
+        if not self.task.expanded or size is None:
+            return rules
+        return replace(rules, shape=size, max_side=max(size))
 
     def _rules(self, route: str) -> InputRules:
         model = self.task.model
@@ -285,6 +323,14 @@ class Run:
         geometry, original = pictures.geometry, pictures.original
         if geometry is None or original is None:
             return None
+        if (region := pictures.region) is not None:
+
+            def compose(data: bytes) -> bytes:
+                from imagecli.images.restore import keep  # noqa: PLC0415 - Pillow
+
+                return keep(data, geometry, region, original)
+
+            return compose
         mode = self.task.restore or ("aspect" if geometry.padded else "none")
         if mode == "none":
             return None

@@ -232,7 +232,7 @@ def help_of(command):
     return flags, set(re.findall(r"(?m)^  (\S+)", commands))
 
 
-@pytest.mark.parametrize("command", ["", "gen", "edit", "vary", "serve", "config", "config set-key"])
+@pytest.mark.parametrize("command", ["", "gen", "edit", "vary", "prepare", "serve", "config", "config set-key"])
 def test_every_flag_and_command_of_the_help_is_offered_and_no_other(shell, command):
     flags, commands = help_of(command)
     before = f"imagecli {command}".strip()

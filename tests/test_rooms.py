@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "config": {"errors"},
     "terminal": {"errors"},
     "client": {"__init__", "errors", "images", "terminal"},
-    "request": {"catalog", "dialects", "errors", "names", "schema"},
+    "request": {"catalog", "dialects", "errors", "images", "names", "schema"},
     "workflow": {"catalog", "dialects", "errors", "images"},
     "sandbox": {"catalog", "errors", "schema"},
     "context": {"client", "errors", "sandbox", "terminal"},

@@ -135,7 +135,7 @@ def values_of(name: str) -> Values:
     setting = SETTINGS.get(name)
     if name == "profile":
         return PROFILES
-    if name == "model":
+    if name in {"model", "for"}:
         return Values(tuple(reversed(catalog.names())), names="models")
     if setting and setting.path:
         return Values(files="any" if name == "prompt_file" else "images")

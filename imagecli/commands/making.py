@@ -13,7 +13,7 @@ from imagecli import context
 from imagecli.config.keys import require_key
 from imagecli.config.settings import load
 from imagecli.errors import ImagecliError, Interrupted, UsageProblem
-from imagecli.names import Facts, Names, slug
+from imagecli.names import Facts, Names, asked_format, slug
 from imagecli.output import FileSink, StreamSink
 from imagecli.request import Asker, read_params
 from imagecli.schema import Result
@@ -59,7 +59,10 @@ def make(  # noqa: PLR0913 - the arguments of three commands
     try:
         _check_output(settings, as_json=as_json, force=force, skip=skip, dry=dry)
         task = maker.ask(image=image, prompt=prompt)
-        maker.make(task, dry=dry, force=force, skip=skip)
+        if task.preview_mask:
+            maker.preview_mask(task, force=force)
+        else:
+            maker.make(task, dry=dry, force=force, skip=skip)
     except ImagecliError as error:
         maker.fail(error)
     except KeyboardInterrupt as interrupt:
@@ -116,7 +119,15 @@ class _Maker:
             pictures = run.prepare(task.routes[0])
             numbers = list(range(1, task.count + 1))
             jobs = run.requests(task.routes[0], pictures, numbers)
-            sink = self._sink(task, request_hash=run.request_hash, next_free=not (force or skip), force=force)
+            sink = make_sink(
+                *(self._console, self._settings),
+                subject=task.subject,
+                model=task.model.name,
+                count=task.count,
+                request_hash=run.request_hash,
+                next_free=not (force or skip),
+                force=force,
+            )
             if isinstance(sink, FileSink) and skip:
                 result.images = sink.skip_existing()
                 numbers = [n for n in numbers if n not in {image.n for image in result.images}]
@@ -145,21 +156,16 @@ class _Maker:
         result.elapsed_s = round(time.monotonic() - self._begun, 3)
         self._warn()
 
-    def _sink(
-        self, task: Task, *, request_hash: Callable[[], str], next_free: bool, force: bool
-    ) -> FileSink | StreamSink:
-        output = self._settings.value("output")
-        if output == _STDIO:
-            if self._console.stdout_is_closed:
-                raise UsageProblem("stdout is closed, so -o - has nowhere to go", hint="Give -o a file.")
-            return StreamSink(self._console.out_bytes)
-        facts = Facts(
-            slug=slug(task.subject),
-            model=task.model.name or "model",
-            hash=request_hash() if output and "{hash}" in output else "",
-            now=time.localtime(),
-        )
-        return FileSink(Names(output, task.count, facts, next_free=next_free), force=force)
+    def preview_mask(self, task: Task, *, force: bool) -> None:
+        """Save the picture with what its mask opens tinted; nothing is sent."""
+        result, path = self._result, self._settings.value("mask_preview")
+        sink = make_sink(self._console, self._settings, output=path, subject=task.subject, force=force)
+        if isinstance(sink, FileSink):
+            sink.reserve([1], dry=False)
+        data, result.mask = Run(task, result).mask_preview(asked_format(path))
+        result.images = [sink.save(1, [data], None, result.warnings.append)]
+        self._warn()
+        result.elapsed_s = round(time.monotonic() - self._begun, 3)
 
     def _key(self) -> Key | None:
         return require_key(self._settings.profile, warn=self._result.warnings.append)
@@ -169,6 +175,37 @@ class _Maker:
         for warning in self._result.warnings[self._told :]:
             self._console.warn(warning)
         self._told = len(self._result.warnings)
+
+
+def make_sink(  # noqa: PLR0913 - all that a name can be made of
+    console: Console,
+    settings: Settings,
+    *,
+    subject: str,
+    force: bool,
+    output: str | None = None,
+    model: str | None = None,
+    count: int = 1,
+    request_hash: Callable[[], str] = str,
+    next_free: bool = True,
+) -> FileSink | StreamSink:
+    """Return where the pictures go: `output`, or else what the settings say.
+
+    Raises:
+        UsageProblem: that is no name, or stdout where there is none.
+    """
+    output = output if output is not None else settings.value("output")
+    if output == _STDIO:
+        if console.stdout_is_closed:
+            raise UsageProblem("stdout is closed, so -o - has nowhere to go", hint="Give -o a file.")
+        return StreamSink(console.out_bytes)
+    facts = Facts(
+        slug=slug(subject),
+        model=model or "model",
+        hash=request_hash() if output and "{hash}" in output else "",
+        now=time.localtime(),
+    )
+    return FileSink(Names(output, count, facts, next_free=next_free), force=force)
 
 
 def _check_output(settings: Settings, *, as_json: bool, force: bool, skip: bool, dry: bool) -> None:
@@ -182,6 +219,8 @@ def _check_output(settings: Settings, *, as_json: bool, force: bool, skip: bool,
         raise UsageProblem("--skip-existing needs -o", hint="Say with -o where the pictures are.")
     if skip and force:
         raise UsageProblem("--force and --skip-existing contradict each other", hint="Leave one of them out.")
+    if as_json and settings.value("mask_preview") == _STDIO:
+        raise UsageProblem("--mask-preview - and --json both want stdout", hint="Leave one of them out.")
     if output != _STDIO:
         return
     if (settings.value("count") or 1) > 1:
@@ -208,7 +247,8 @@ def _read(
         raise UsageProblem("there are two prompts, PROMPT and --prompt-file", hint="Leave one of them out.")
     if prompt is not None:
         prompt_file = None
-    if command != "vary" and prompt is None and prompt_file is None:
+    needs_prompt = command != "vary" and not (command == "edit" and settings.value("mask_preview"))
+    if needs_prompt and prompt is None and prompt_file is None:
         raise UsageProblem("there is no PROMPT", hint="Say what the picture should show, or name a file with -f.")
     from_stdin = [name for name in (prompt, prompt_file, image, mask, *more) if name == _STDIO]
     if len(from_stdin) > 1:
@@ -218,8 +258,9 @@ def _read(
         words = _read_prompt(prompt_file or _STDIO)
     elif prompt is not None:
         words = prompt
-    inputs = [_read_picture(path) for path in (image, *more) if path is not None]
-    return words, inputs, _read_picture(mask) if mask is not None else None
+    most = settings.value("max_pixels")
+    inputs = [read_picture(path, most) for path in (image, *more) if path is not None]
+    return words, inputs, read_picture(mask, most) if mask is not None else None
 
 
 def _read_prompt(path: str) -> str:
@@ -242,14 +283,18 @@ def _read_prompt(path: str) -> str:
     return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 
-def _read_picture(path: str) -> Picture:
-    # Pillow; gen has no pictures
-    from imagecli.images.source import MAX_FILE_BYTES, open_picture, read_picture  # noqa: PLC0415
+def read_picture(path: str, max_pixels: int | None) -> Picture:
+    """Read a picture from a file, or - for stdin.
+
+    Raises:
+        UsageProblem: it can't be read, is no picture, or has too many pixels.
+    """
+    from imagecli.images import source  # noqa: PLC0415 - Pillow; gen has no pictures
 
     if path != _STDIO:
-        return read_picture(path)
+        return source.read_picture(path, max_pixels)
     try:
-        return open_picture(_stdin().read(MAX_FILE_BYTES + 1), "image")
+        return source.open_picture(_stdin().read(source.MAX_FILE_BYTES + 1), "image", max_pixels)
     except OSError as error:
         raise UsageProblem(f"stdin can't be read: {error.strerror or error}", hint="Pipe a picture in.") from error
 

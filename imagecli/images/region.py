@@ -5,9 +5,10 @@ A region is an L picture of the upright picture's size: 255 is the result's, 0 t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
 
 from imagecli.errors import UsageProblem
 from imagecli.images.canvas import full, size_of
@@ -28,6 +29,7 @@ _SEAM = (8, 64)
 """… and this many pixels at least and at most."""
 _TINT = (255, 0, 110)
 _TINT_WEIGHT = 0.6
+_WRITTEN: dict[str, dict[str, Any]] = {"png": {"compress_type": 3}, "jpeg": {"quality": 90}, "webp": {"quality": 90}}
 
 
 def region_of(picture: Picture, mask: Picture | None, marks: Marks) -> Image.Image:
@@ -61,10 +63,19 @@ def region_of(picture: Picture, mask: Picture | None, marks: Marks) -> Image.Ima
     return region
 
 
-def tinted(picture: Picture, region: Image.Image) -> bytes:
-    """Return a PNG of the picture, on white where it is transparent, with the region tinted."""
-    from imagecli.images.encode import png  # noqa: PLC0415 - for a preview only
+def extent(region: Image.Image) -> dict[str, Any]:
+    """Return the box around what a region opens, and which share of the picture it changes, 0 to 1."""
+    weight = ImageStat.Stat(region).mean[0] / _OPEN
+    return {"box": region.getbbox(), "share": round(weight, 6), "width": region.width, "height": region.height}
 
+
+def tinted(picture: Picture, region: Image.Image, kind: str = "png") -> bytes:
+    """Return a picture, on white where it is transparent, with the region tinted: a PNG, JPEG or WebP.
+
+    Raises `UsageProblem` for another format.
+    """
+    if kind not in _WRITTEN:
+        raise UsageProblem(f"a mask preview can't be a {kind} file", hint="Let its name end in .png, .jpg or .webp.")
     with reading(picture.name):
         image = flatten(picture.decode(), bits=picture.bits).image
     if image.mode == "RGBA":
@@ -72,7 +83,10 @@ def tinted(picture: Picture, region: Image.Image) -> bytes:
     weights = region.point([round(value * _TINT_WEIGHT) for value in range(256)])
     shown = image.copy()
     shown.paste(_TINT, full(image.size), weights)
-    return png(shown)
+    shown.info = {}
+    out = io.BytesIO()
+    shown.save(out, kind, **_WRITTEN[kind])
+    return out.getvalue()
 
 
 def _scaled(opened: Image.Image, size: Size) -> Image.Image:

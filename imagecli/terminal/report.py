@@ -100,6 +100,10 @@ def document(result: Result, base_url: str) -> dict[str, Any]:
         shown["dry_run"] = True
         shown["requests"] = [_request(request, base_url) for request in result.requests]
         shown["cost_estimate_usd"] = None
+    if result.prepared is not None:
+        shown["prepared"] = result.prepared
+    if result.mask is not None:
+        shown["mask"] = result.mask
     return shown
 
 
