@@ -176,7 +176,9 @@ def _nearest_free_size(canvas: tuple[int, int]) -> str:
     ]
     allowed = [size for size in around if min(size) > 0 and not _free_size_trouble(f"{size[0]}x{size[1]}")]
     width, height = min(
-        allowed, key=lambda size: abs(math.log(size[0] / size[1] / ratio)) + abs(math.log(size[0] * size[1] / pixels))
+        allowed,
+        # A shape that differs is padded, a number of pixels only scales.
+        key=lambda size: 8 * abs(math.log(size[0] / size[1] / ratio)) + abs(math.log(size[0] * size[1] / pixels)),
     )
     return f"{width}x{height}"
 

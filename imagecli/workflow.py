@@ -128,7 +128,10 @@ class Run:
             )
         private = task.keep_metadata
         prepared, mask_upload = prepare_with_mask(
-            *(first, mask, self._shaped(rules), task.fit), region=region, convention=MASK, keep_metadata=private
+            *(first, mask, self._shaped(rules), task.fit),
+            region=region if task.marks else None,
+            convention=MASK,
+            keep_metadata=private,
         )
         made = [prepared, *(prepare(picture, rules, task.fit, keep_metadata=private) for picture in others)]
         for one in made:

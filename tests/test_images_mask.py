@@ -171,8 +171,8 @@ def test_a_mask_of_another_shape_is_refused_with_both_sizes(size):
         (Image.new("RGBA", (90, 30), (255, 255, 255, 1)), "opens nothing: no pixel of it is fully transparent"),
         (Image.new("1", (90, 30), 1), "opens everything: no pixel of it is black"),
         (Image.new("RGBA", (90, 30), (0, 0, 0, 0)), "opens everything: no pixel of it is opaque"),
-        (mask_of((90, 30), (0, 0, 20, 30)), "the crop to a square cuts off all that the mask opens"),
-        (mask_of((90, 30), (20, 0, 70, 30)), "the crop to a square leaves nothing that the mask keeps closed"),
+        (mask_of((90, 30), (0, 0, 20, 30)), "the crop cuts off all that the mask opens"),
+        (mask_of((90, 30), (20, 0, 70, 30)), "the crop leaves nothing that the mask keeps closed"),
     ],
 )
 def test_a_mask_that_leaves_nothing_to_do_or_to_keep_is_refused(mask, says):

@@ -60,7 +60,7 @@ def make(  # noqa: PLR0913 - the arguments of three commands
         _check_output(settings, as_json=as_json, force=force, skip=skip, dry=dry)
         task = maker.ask(image=image, prompt=prompt)
         if task.preview_mask:
-            maker.preview_mask(task, force=force)
+            maker.preview_mask(task, dry=dry, force=force)
         else:
             maker.make(task, dry=dry, force=force, skip=skip)
     except ImagecliError as error:
@@ -156,14 +156,15 @@ class _Maker:
         result.elapsed_s = round(time.monotonic() - self._begun, 3)
         self._warn()
 
-    def preview_mask(self, task: Task, *, force: bool) -> None:
-        """Save the picture with what its mask opens tinted; nothing is sent."""
+    def preview_mask(self, task: Task, *, dry: bool, force: bool) -> None:
+        """Save the picture with what its mask opens tinted, unless `dry`; nothing is sent."""
         result, path = self._result, self._settings.value("mask_preview")
         sink = make_sink(self._console, self._settings, output=path, subject=task.subject, force=force)
         if isinstance(sink, FileSink):
-            sink.reserve([1], dry=False)
+            sink.reserve([1], dry=dry)
         data, result.mask = Run(task, result).mask_preview(asked_format(path))
-        result.images = [sink.save(1, [data], None, result.warnings.append)]
+        if not dry:
+            result.images = [sink.save(1, [data], None, result.warnings.append)]
         self._warn()
         result.elapsed_s = round(time.monotonic() - self._begun, 3)
 

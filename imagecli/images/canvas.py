@@ -48,7 +48,7 @@ def centred(size: Size, shape: Size) -> Box:
 
 SQUARE: Size = (1, 1)
 _GAP = 2.5
-"""Pictures that shrink by more are first averaged over whole pixels down to this: half the time, and about 50 dB alike."""
+"""Pictures that shrink by more are first averaged over whole pixels down to this: half the time, 50 dB alike."""
 
 
 def longest_side(original: Size, fit: Fit | None, shape: Size = SQUARE) -> int:

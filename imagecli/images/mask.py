@@ -72,11 +72,11 @@ def follow(opened: Image.Image, geometry: Geometry) -> Image.Image:
     seen = opened.crop(whole(box))
     if _is_all(seen, _CLOSED):
         raise UsageProblem(
-            "the crop to a square cuts off all that the mask opens", hint="Use --fit pad, or crop the picture yourself."
+            "the crop cuts off all that the mask opens", hint="Use --fit pad, or crop the picture yourself."
         )
     if _is_all(seen, _OPEN):
         raise UsageProblem(
-            "the crop to a square leaves nothing that the mask keeps closed",
+            "the crop leaves nothing that the mask keeps closed",
             hint="Use --fit pad, or crop the picture yourself.",
         )
     placed = _resized(opened, size_of(geometry.placed), box)
@@ -85,6 +85,15 @@ def follow(opened: Image.Image, geometry: Geometry) -> Image.Image:
     canvas = Image.new("L", geometry.canvas, _CLOSED)
     canvas.paste(placed, geometry.placed[:2])
     return canvas
+
+
+def loss(opened: Image.Image, geometry: Geometry) -> str | None:
+    """Say so where the crop cuts off some of what an upright mask opens."""
+    if geometry.source == full(geometry.original):
+        return None
+    kept = opened.copy()
+    kept.paste(_CLOSED, whole(scaled(geometry.source, geometry.original, opened.size)))
+    return "the crop cuts off a part of what the mask opens: it stays as it is" if kept.getbbox() else None
 
 
 def write(opened: Image.Image, limit: int, convention: MaskConvention) -> tuple[bytes, str | None]:

@@ -47,9 +47,8 @@ def prepare(picture: Picture, rules: InputRules, fit: Fit, *, keep_metadata: boo
             notes=(f"removed without touching the pixels: {', '.join(found)}",) if found else (),
         )
     try:
-        shape = SQUARE if rules.square else rules.shape or picture.size
-        fits = picture.size[0] * shape[1] == picture.size[1] * shape[0]
-        return _made_anew(picture, rules, None if fits else fit, shape)
+        shape = _shape(picture, rules)
+        return _made_anew(picture, rules, None if _has_shape(picture.size, shape) else fit, shape)
     except MemoryError as error:
         raise UsageProblem(
             f"{picture.shown} needs more memory than there is", hint="Make the picture smaller first."
@@ -87,8 +86,8 @@ def prepare_with_mask(  # noqa: PLR0913 - a picture, a mask, and what becomes of
         data = mask.data if keep_metadata else without_metadata(mask.data, "png")[0]
         return prepared, _upload(data, mask, "png", mask.size)
     data, warning = masks.write(masks.follow(opened, geometry), rules.max_mask_bytes, convention)
-    if warning:
-        prepared = replace(prepared, warnings=(*prepared.warnings, warning))
+    warnings = (warning, masks.loss(opened, geometry))
+    prepared = replace(prepared, warnings=(*prepared.warnings, *filter(None, warnings)))
     name = mask.name if mask is not None else "mask"
     return prepared, Upload(data, _filename(name, "png"), "image/png", *geometry.canvas)
 
@@ -101,19 +100,27 @@ def has_transparency(picture: Picture) -> bool:
 
 def _goes_as_it_is(picture: Picture, rules: InputRules) -> bool:
     """Tell whether the rules take the file itself; it is decoded once to be sure that it is not broken."""
-    width, height = picture.size
     suits = (
         picture.format in rules.formats
         and picture.mode in rules.modes
         and picture.is_plain
         and len(picture.data) < rules.max_bytes
-        and not (rules.square and width != height)
+        and _has_shape(picture.size, _shape(picture, rules))
         # What Pillow mends in silence, a cut-off end for one, is mended by encoding it anew.
         and picture.is_whole()
     )
     if suits:
         picture.decode((1, 1))
     return suits
+
+
+def _shape(picture: Picture, rules: InputRules) -> Size:
+    """Return the shape that the canvas is to have, width to height."""
+    return SQUARE if rules.square else rules.shape or picture.size
+
+
+def _has_shape(size: Size, shape: Size) -> bool:
+    return size[0] * shape[1] == size[1] * shape[0]
 
 
 def _mask_goes_as_it_is(mask: Picture, geometry: Geometry, rules: InputRules) -> bool:
@@ -194,14 +201,14 @@ def _notes(
         picture.orientation != 1 and "turned upright",
         picture.mode != mode and f"converted from {picture.mode} to {mode}",
         colour_note,
-        fit and f"{_FITTED[fit]} to {_shape(geometry.canvas)}",
+        fit and f"{_FITTED[fit]} to {_in_words(geometry.canvas)}",
         source != placed and f"scaled from {source} to {placed}",
         picture.format != "png" and "written as PNG",
     )
     return tuple(note for note in notes if note) or ("encoded anew",)
 
 
-def _shape(canvas: Size) -> str:
+def _in_words(canvas: Size) -> str:
     return "a square" if canvas[0] == canvas[1] else f"the shape of {canvas[0]}x{canvas[1]}"
 
 

@@ -124,7 +124,7 @@ def _with_margins(region: Image.Image, canvas: Size, inner: Box, feather: int | 
     if seam is None:
         least, most = _SEAM
         seam = min(most, max(least, min(size_of(inner)) // _SEAM_SHARE))
-    seam = min(seam, (min(size_of(inner)) - 1) // 2)
+    seam = min(seam, min(size_of(inner)) // 4)
     width, height = canvas
     # No seam on a side that has not grown: the edge there is the picture's own.
     closed = [

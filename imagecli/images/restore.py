@@ -6,6 +6,7 @@ Or composes it with the original, so that nothing changes outside the region tha
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING, Literal
 
 from PIL import Image
@@ -101,7 +102,16 @@ def _composed(
         x + (box[2] - geometry.source[0]) * across,
         y + (box[3] - geometry.source[1]) * down,
     )
-    patch = to_srgb(resample(new.image, size_of(box), _inside(there, result.size)), new.profile)[0]
+    # Cut out first: scaled where it is, the padding beside it would be mixed in.
+    cut = (
+        math.floor(x + _HAIR),
+        math.floor(y + _HAIR),
+        math.ceil(x + right - left - _HAIR),
+        math.ceil(y + bottom - top - _HAIR),
+    )
+    patch = new.image.crop(cut)
+    there = _inside((there[0] - cut[0], there[1] - cut[1], there[2] - cut[0], there[3] - cut[1]), patch.size)
+    patch = to_srgb(resample(patch, size_of(box), there), new.profile)[0]
     if profile and (own := from_srgb(patch, profile)):
         patch = own
     elif profile:
@@ -156,7 +166,8 @@ def _cut_out(result: Picture, frame: Box, geometry: Geometry, mode: Mode) -> tup
     if size == size_of(box):
         return image.crop(box), image.info.get("icc_profile")
     flat = flatten(image, bits=result.bits)
-    return resample(flat.image, size, box), flat.profile
+    # Cut out first: scaled where it is, the padding beside it would be mixed in.
+    return resample(flat.image.crop(box), size), flat.profile
 
 
 def _put_back(result: Picture, frame: Box, geometry: Geometry, mode: Mode, original: Picture) -> Image.Image:

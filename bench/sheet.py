@@ -1,0 +1,137 @@
+"""Edits photographs with every kind of mask flag in the sandbox and lays them out in one picture, to be looked at.
+
+python bench/sheet.py [sheet.png] [folder with the photographs]
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+ROOT = Path(__file__).resolve().parent.parent
+PHOTOS = ROOT.parent / "shared" / "photos"
+CELL, GAP, LINE = 340, 14, 15
+COLUMNS = ("the photograph", "--mask-preview", "what is sent", "the mask that is sent", "the result")
+EDITS = (
+    ("astronaut.png", "a blue balloon", "--mask-rect 60%,5%,35%,40% -m dall-e-2"),
+    ("chelsea.png", "a red hat on the cat", "--mask-ellipse 130,0,190,120 --mask-feather 20 -m dall-e-2"),
+    ("coffee.png", "a green table", "--mask-color #7c3a1a:48 -m dall-e-2"),
+    ("rocket.jpg", "a purple evening", "--mask-color black:40 --mask-feather 3"),
+    ("rocket.jpg", "an orange desert", "--mask-ellipse 40%,10%,22%,80% --mask-invert --mask-feather 25"),
+    ("coffee.png", "yellow flowers", "--mask-rect -160,0,160,100% --mask-rect 0,0,25%,30% --fit crop -m dall-e-2"),
+    ("hubble_deep_field.jpg", "a white comet", "--mask-ellipse 15%,15%,30%,30% --no-keep -m dall-e-2"),
+    ("turned.jpg", "a pink wall", "--mask-rect 0,0,45%,30% -m dall-e-2"),
+    ("coffee.png", "a blue carpet", "--expand left=256 --expand top=20%"),
+    ("chelsea.png", "green grass", "--expand all=25% --restore size -m dall-e-2"),
+    ("astronaut.png", "silver stars", "--expand right=60% --mask-rect 0,0,35%,30% --no-keep"),
+    ("coffee.png", "violet waves", "--mask FILE --keep --mask-feather 10"),
+)
+
+
+def run(*arguments: str) -> None:
+    """Run imagecli in the sandbox; its errors are the script's."""
+    subprocess.run([sys.executable, "-m", "imagecli", *arguments], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def capture(photo: Path, prompt: str, flags: list[str]) -> tuple[Image.Image, Image.Image]:
+    """Return the picture and the mask as an edit uploads them."""
+    sys.path.insert(0, str(ROOT))
+    from imagecli.config.settings import load  # noqa: PLC0415 - of this checkout
+    from imagecli.images.source import read_picture  # noqa: PLC0415 - the same
+    from imagecli.request import Asker  # noqa: PLC0415 - the same
+    from imagecli.schema import Result  # noqa: PLC0415 - the same
+    from imagecli.workflow import Run  # noqa: PLC0415 - the same
+
+    typed: dict[str, object] = {"profile": "sandbox"}
+    words = iter(flags)
+    for word in words:
+        name = {"-m": "model"}.get(word, word.removeprefix("--").replace("-", "_"))
+        if name in {"keep", "no_keep", "mask_invert"}:
+            typed[name.removeprefix("no_")] = not name.startswith("no_")
+        elif name in {"mask_rect", "mask_ellipse", "mask_color", "expand"}:
+            typed.setdefault(name, []).append(next(words))  # type: ignore[attr-defined] # a list
+        else:
+            typed[name] = int(value) if (value := next(words)).isdigit() else value
+    mask = typed.pop("mask", None)
+    asker = Asker("edit", load(typed, {}))
+    task = asker.task(
+        prompt=prompt,
+        subject=prompt,
+        inputs=[read_picture(str(photo))],
+        mask=read_picture(str(mask)) if mask else None,
+    )
+    files = [part.upload.data for part in _request(Run(task, Result("edit", "sandbox", None)), task.routes[0]).files]
+    return _opened(files[0]), _opened(files[1])
+
+
+def _request(run_: object, route: str) -> object:
+    pictures = run_.prepare(route)  # type: ignore[attr-defined] # the checkout's Run
+    return run_.requests(route, pictures, [1])[0].request  # type: ignore[attr-defined]
+
+
+def _opened(data: bytes) -> Image.Image:
+    import io  # noqa: PLC0415 - here only
+
+    return Image.open(io.BytesIO(data))
+
+
+def on_checks(image: Image.Image) -> Image.Image:
+    """Return a picture on a chequered ground, which shows where it is transparent."""
+    image = ImageOps.exif_transpose(image)
+    if "A" not in image.getbands():
+        return image.convert("RGB")
+    ground = Image.new("RGB", image.size, (205, 205, 205))
+    step = max(4, max(image.size) // 32)
+    draw = ImageDraw.Draw(ground)
+    for x in range(0, image.width, step):
+        for y in range(0, image.height, step):
+            if (x // step + y // step) % 2:
+                draw.rectangle((x, y, x + step - 1, y + step - 1), fill=(245, 245, 245))
+    ground.paste(image.convert("RGB"), (0, 0), image.getchannel("A"))
+    return ground
+
+
+def main() -> None:
+    """Write the sheet."""
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else "sheet.png").absolute()
+    photos = Path(sys.argv[2]) if len(sys.argv) > 2 else PHOTOS  # noqa: PLR2004 - the second argument
+    font = ImageFont.load_default(13)
+    height = CELL + 2 * LINE + GAP
+    sheet = Image.new("RGB", (len(COLUMNS) * (CELL + GAP) + GAP, len(EDITS) * height + 2 * LINE + GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        turned = Image.Exif()
+        turned[0x0112] = 6
+        Image.open(photos / "rocket.jpg").save(work / "turned.jpg", exif=turned, quality=92)
+        for column, title in enumerate(COLUMNS):
+            draw.text((GAP + column * (CELL + GAP), GAP // 2), title, "black", font)
+        for row, (name, prompt, text) in enumerate(EDITS):
+            photo = work / name if (work / name).exists() else photos / name
+            image = ImageOps.exif_transpose(Image.open(photo))
+            waves = Image.radial_gradient("L").point(lambda value: 255 * (value // 24 % 2)).resize(image.size)
+            waves.save(work / "mask.png")
+            flags = [str(work / "mask.png") if word == "FILE" else word for word in shlex.split(text, comments=False)]
+            look, result = work / f"{row}-mask.png", work / f"{row}.png"
+            run("edit", str(photo), *flags, "--mask-preview", str(look))
+            run("edit", str(photo), prompt, *flags, "-o", str(result), "--profile", "sandbox")
+            shown = [image, Image.open(look), *capture(photo, prompt, flags), Image.open(result)]
+            top = 2 * LINE + row * height
+            draw.text((GAP, top), f'imagecli edit {name} "{prompt}" {text}', (0, 60, 160), font)
+            for column, each in enumerate(shown):
+                left = GAP + column * (CELL + GAP)
+                small = ImageOps.contain(on_checks(each), (CELL, CELL))
+                sheet.paste(small, (left, top + LINE + 4))
+                size = f"{each.width}x{each.height}"
+                draw.text((left + small.width - draw.textlength(size, font), top + LINE + 4), size, "red", font)
+    sheet.save(target)
+    print(target)
+
+
+if __name__ == "__main__":
+    main()
