@@ -16,6 +16,9 @@ _HOPE = 1.1
 _PLAIN_HOPE = 2
 """The same for the bare pixels, before there is an estimate: most pictures shrink to half or less."""
 
+_NOISE = 0.98
+"""The share of the bare pixels from which on a picture is noise, which no deflate makes smaller."""
+
 _CLEARED = [value & 0xFE for value in range(256)]
 # Alpha 0 opens and 255 is opaque: no value may become one of them.
 _CLEARED_ALPHA = [value if value in (0, 255) else max(2, value & 0xFE) for value in range(256)]
@@ -51,9 +54,11 @@ def squeeze(image: Image.Image, limit: int) -> Squeezed:
     as long for nothing on photos; then without the lowest bit of every channel, which is not seen (51 dB) and takes
     an eighth off pure noise and a quarter off photos. A sample tells which of them is worth the time.
     """
-    best = image.width * image.height * len(image.getbands())
+    best = bare = image.width * image.height * len(image.getbands())
     hopeful = best < limit * _PLAIN_HOPE
     for write, cleared in ((png, False), (_deflated, False), (_cleared, True)):
+        if write is _deflated and best >= bare * _NOISE:
+            continue
         if not hopeful:
             sample = _sample(image)
             guess = len(write(sample)) * image.height // sample.height

@@ -40,7 +40,8 @@ class ExpandedPicture(Picture):
             self._decoded = place(flat.image, Geometry(picture.size, full(picture.size), self.size, self.inner))
         if flat.profile:
             self._decoded.info["icc_profile"] = flat.profile
-        self.data = b""
+        self._data = b""
+        self._file = None
         self.name = picture.name
         self.format = ""
         """None: so it never goes as a file that is there already."""

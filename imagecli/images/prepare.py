@@ -104,7 +104,7 @@ def _goes_as_it_is(picture: Picture, rules: InputRules) -> bool:
         picture.format in rules.formats
         and picture.mode in rules.modes
         and picture.is_plain
-        and len(picture.data) < rules.max_bytes
+        and picture.length < rules.max_bytes
         and _has_shape(picture.size, _shape(picture, rules))
         # What Pillow mends in silence, a cut-off end for one, is mended by encoding it anew.
         and picture.is_whole()

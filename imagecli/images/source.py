@@ -11,6 +11,7 @@ import re
 import stat
 import threading
 import warnings
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from imagecli.images.check import KIND_NAMES, PictureCheck, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
     from PIL.ImageFile import ImageFile
 
@@ -35,6 +37,7 @@ _MAX_PIXELS_SLOW = MAX_PIXELS // 4
 """The same for the decoders that Pillow has in Python (QOI, RLE in BMP, text in PPM …): 0.2 to 3 s a million pixels."""
 MAX_FILE_BYTES = 1 << 30
 """Bytes that a file may have."""
+_HEAD = 4096
 
 # What Pillow decodes by itself, the common ones first. Not here: EPS (runs Ghostscript), IPTC (opens whatever it
 # holds, EPS too), FPX and MIC (need olefile), and those that Pillow only recognises: BUFR, GRIB, HDF5, MPEG, WMF.
@@ -78,9 +81,15 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 class Picture:
     """A picture as it came in: its bytes, what they say, and its pixels, decoded when they are first asked for."""
 
-    def __init__(self, data: bytes, name: str, image: ImageFile) -> None:
-        """Take what the header says; `image` is opened and not yet decoded. Pillow's own errors come through."""
-        self.data = data
+    def __init__(self, source: bytes | BinaryIO, name: str, image: ImageFile) -> None:
+        """Take what the header says; `image` is opened and not yet decoded. Pillow's own errors come through.
+
+        An open file is read when its bytes are needed as such, and is closed with the picture.
+        """
+        self._data = source if isinstance(source, bytes) else None
+        self._file = None if isinstance(source, bytes) else source
+        if self._file:
+            weakref.finalize(self, self._file.close)
         self.name = name
         kind = (image.format or "").lower()
         # A JPEG with more behind it (a gain map, a stereo twin) is a JPEG to everybody else.
@@ -90,17 +99,32 @@ class Picture:
         self._opened: ImageFile | None = image
         self._decoded: Image.Image | None = None
         # TIFF is turned by Pillow itself, HEIF by its plugin.
-        self.orientation = 1 if self.format in ("tiff", "heif") else _orientation(image, self.format, data)
+        self.orientation = 1 if self.format in ("tiff", "heif") else self._orientation(image)
         """The EXIF orientation that `decode` undoes, 1 to 8."""
         self.mode = image.mode
         """Pillow's name of the mode, as the file has it."""
-        self.bits = data[24] if self.format == "png" else 8
+        self.bits = self.data[24] if self.format == "png" else 8
         """Bits a channel of a PNG; Pillow hides the lower half of 16."""
         self.size = self._upright(image.size)
         """Width and height as it is seen, upright."""
         if self.format not in _HEADER_TELLS:
             self.size = self.decode().size
             self.mode = self.decode().mode
+
+    @property
+    def data(self) -> bytes:
+        """All bytes of the file. Raises `UsageProblem` where it can't be read any more."""
+        if self._data is None:
+            with reading(self.name):
+                file = self._file or io.BytesIO()
+                file.seek(0)
+                self._data = file.read()
+        return self._data
+
+    @property
+    def length(self) -> int:
+        """Bytes of the file."""
+        return os.fstat(self._file.fileno()).st_size if self._file else len(self.data)
 
     def decode(self, at_least: Size | None = None) -> Image.Image:
         """Return the pixels, upright, in the file's own mode; not to be changed in place.
@@ -110,7 +134,7 @@ class Picture:
         """
         if self._decoded is None or not self._suffices(self._decoded.size, at_least):
             with reading(self.name):
-                image = self._opened or Image.open(io.BytesIO(self.data), formats=_FORMATS)
+                image = self._opened or Image.open(self._file or io.BytesIO(self.data), formats=_FORMATS)
                 self._opened = None
                 if self.format == "tiff":
                     _silence_libtiff()
@@ -140,6 +164,19 @@ class Picture:
         except Failure:
             return False
 
+    def _orientation(self, image: ImageFile) -> int:
+        """Return the EXIF orientation; 1 where there is none, or it or the whole EXIF is broken."""
+        if self.format == "png":
+            if not any(mark in self.data for mark in _PNG_EXIF):
+                return 1
+            # It may stand behind the pixels; Pillow would decode them below, where their faults are not heard.
+            image.load()
+        try:
+            orientation = image.getexif().get(_ORIENTATION, 1)
+        except Exception:  # noqa: BLE001 - Pillow raises nearly anything on broken EXIF, which is no fault of the pixels
+            return 1
+        return orientation if orientation in _TURN else 1
+
     def _suffices(self, size: Size, at_least: Size | None) -> bool:
         width, height = at_least or self.size
         return size == self.size or (size[0] >= width and size[1] >= height)
@@ -164,8 +201,13 @@ def read_picture(path: str, max_pixels: int | None = None) -> Picture:
             raise UsageProblem(f"{name} is not a file", hint="Name a picture, or - for standard input.")
         if status.st_size > MAX_FILE_BYTES:
             raise _too_large(name)
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+        file = Path(path).open("rb")  # noqa: SIM115 - a JPEG stays open with its picture
+        head = file.read(_HEAD)
+        if stat.S_ISREG(kind) and sniff(head) == "jpeg":
+            # Most of a large JPEG's pixels are never decoded, so its bytes need not be there either.
+            return _open(file, head, path, max_pixels)
+        with file:
+            data = head + file.read(MAX_FILE_BYTES + 1 - len(head))
     except FileNotFoundError:
         raise UsageProblem(f"{name} does not exist", hint="Look at the name of the picture.") from None
     except (OSError, ValueError) as error:
@@ -185,7 +227,12 @@ def open_picture(data: bytes, name: str, max_pixels: int | None = None) -> Pictu
         raise UsageProblem(f"{shown} is empty", hint="Name a file that holds a picture.")
     if len(data) > MAX_FILE_BYTES:
         raise _too_large(shown)
-    kind = sniff(data[:4096])
+    return _open(data, data[:_HEAD], name, max_pixels)
+
+
+def _open(source: bytes | BinaryIO, head: bytes, name: str, max_pixels: int | None) -> Picture:
+    shown = _shown(name)
+    kind = sniff(head)
     if kind in _REFUSED:
         what, hint = _REFUSED[kind]
         raise UsageProblem(f"{shown} can't be used: {what}", hint=hint)
@@ -194,11 +241,11 @@ def open_picture(data: bytes, name: str, max_pixels: int | None = None) -> Pictu
         if max_pixels and max_pixels > (Image.MAX_IMAGE_PIXELS or max_pixels):
             Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own limit would be hit before ours
         try:
-            image = Image.open(io.BytesIO(data), formats=formats)
+            image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats)
         except UnidentifiedImageError:
             raise _unknown(shown, kind) from None
         _bound(image, shown, max_pixels)
-        return Picture(data, name, image)
+        return Picture(source, name, image)
 
 
 def _too_large(shown: str) -> UsageProblem:
@@ -295,20 +342,6 @@ def _has_frames(image: ImageFile) -> bool:
         return bool(getattr(image, "is_animated", False))
     except Exception:  # noqa: BLE001 - a broken second frame, in whatever way, is none
         return False
-
-
-def _orientation(image: ImageFile, kind: str, data: bytes) -> int:
-    """Return the EXIF orientation; 1 where there is none, or it or the whole EXIF is broken."""
-    if kind == "png":
-        if not any(mark in data for mark in _PNG_EXIF):
-            return 1
-        # It may stand behind the pixels; Pillow would decode them below, where their faults are not heard.
-        image.load()
-    try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # noqa: BLE001 - Pillow raises nearly anything on broken EXIF, which is no fault of the pixels
-        return 1
-    return orientation if orientation in _TURN else 1
 
 
 @functools.cache
