@@ -141,6 +141,8 @@ def noise() -> None:
 
 
 if __name__ == "__main__":
+    # As installed: with compiled modules, which the first run leaves behind.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
