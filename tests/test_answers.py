@@ -54,8 +54,8 @@ def test_every_way_to_send_a_picture_gives_the_same_bytes(imagecli, server, body
         (b'{"data": []}', "application/json", "no images"),
         (b'{"created": 1}', "application/json", "no images"),
         (b"[1, 2]", "application/json", "no images"),
-        (b'{"data": [null]}', "application/json", "empty entry"),
-        (b'{"data": [{"b64_json": null, "url": ""}]}', "application/json", "empty entry"),
+        (b'{"data": [null]}', "application/json", "no images"),
+        (b'{"data": [{"b64_json": null, "url": ""}]}', "application/json", "no images"),
         (_data(b64_json="!!!! no base64 at all !!!!"), "application/json", "base64"),
         (_data(b64_json=b64(b"<html>sorry</html>")), "application/json", "HTML"),
         (_data(b64_json=b64(PICTURE[:-30])), "application/json", "truncated"),
@@ -108,11 +108,14 @@ def test_fewer_images_than_asked_for_is_partial(imagecli, server):
     assert again.code == 0
 
 
-def test_an_empty_entry_is_skipped_and_the_others_keep_their_numbers(imagecli, server):
+def test_empty_entries_are_skipped_with_a_warning(imagecli, server):
     body = json.dumps({"data": [{"b64_json": b64(PICTURE)}, None, {"b64_json": b64(PICTURE)}]}).encode()
     server.answer = lambda reply, _: reply.send(body)
     ran = imagecli("gen", "cat", "-n", "3", "--base-url", server.url, "-o", "cat.png")
-    assert (ran.code, ran.paths) == (6, ["cat-1.png", "cat-3.png"])
+    assert (ran.code, ran.paths) == (6, ["cat-1.png", "cat-2.png"])
+    assert "1 empty entries" in ran.err
+    server.answer = lambda reply, _: reply.json({"data": [None, {"b64_json": b64(PICTURE)}]})
+    assert imagecli("gen", "fox", "--base-url", server.url).paths == ["fox.png"]
 
 
 def test_a_picture_that_cannot_be_fetched_keeps_its_address(imagecli, server):

@@ -25,7 +25,8 @@ CHUNK = 1 << 20
 MAX_ANSWER = 2 << 30
 """An answer of more bytes than this (decompressed) is cut: nothing sensible is that large."""
 _LONG_STRING = 4096
-_MAX_OUTLINE = 16 << 20
+_MAX_OUTLINE = 4 << 20
+_LONGEST_INTEGER = 300
 
 
 class AnswerTooLargeError(Exception):
@@ -42,7 +43,8 @@ class Spool:
         """Open a file in `folder` (0600, in a 0700 folder), or without a name where `folder` is None."""
         self.path: str | None = None
         self.size = 0
-        self._limit = limit
+        self.folder = folder
+        self.limit = limit
         self._tail: io.BytesIO | None = None
         self._on_disk = 0
         self._file: IO[bytes]
@@ -65,7 +67,7 @@ class Spool:
             AnswerTooLargeError: the answer is larger than anything sensible.
         """
         self.size += len(data)
-        if self.size > self._limit:
+        if self.size > self.limit:
             raise AnswerTooLargeError
         if self._tail is None:
             try:
@@ -107,6 +109,7 @@ class Spool:
             with contextlib.suppress(OSError):
                 os.unlink(self.path)
             self.path = None
+        self.size = 0
 
     def keep(self) -> str | None:
         """Close the file, leave it where it is, and return its path."""
@@ -185,12 +188,17 @@ def outline(spool: Spool) -> Any:  # noqa: ANN401 - whatever the server sent
         outliner.feed(chunk)
     kept, strings, token = outliner.finish()
     try:
-        document = json.loads(kept.decode("utf-8", "replace"))
+        document = json.loads(kept.decode("utf-8-sig", "replace"), parse_int=_integer)
     except RecursionError as error:
         raise NotJsonError("it is nested too deeply") from error
     except ValueError as error:
         raise NotJsonError(str(error)) from error
     return _with_strings(document, strings, token)
+
+
+def _integer(digits: str) -> float:
+    """Read a number that nobody needs exactly; Python refuses to read integers of thousands of digits."""
+    return int(digits) if len(digits) < _LONGEST_INTEGER else float(digits)
 
 
 class _Outliner:
