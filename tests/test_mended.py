@@ -102,7 +102,7 @@ def test_the_key_is_shown_nowhere(imagecli, server, document):
 
 
 def test_an_interrupt_in_a_download_ends_at_once_and_names_the_answer(server):
-    """ "What had arrived is saved; saved_response keeps a paid answer." A second interrupt changes nothing of that."""
+    """What had arrived is saved, and the answer kept; a second interrupt changes nothing of that."""
 
     def answer(reply, request):
         if request.method == "GET":
