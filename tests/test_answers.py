@@ -242,3 +242,38 @@ def test_a_drip_of_bytes_ends_at_the_timeout(imagecli, server, where):
     assert time.monotonic() - begun < 6
     assert (ran.code, ran.json["error"]["kind"]) == ((1, "failure") if where == "download" else (8, "unknown_outcome"))
     assert len(server.posts) == 1
+
+
+def _events(*documents, end="data: [DONE]\n\n"):
+    return ("".join(f"event: {d.get('type', 'x')}\ndata: {json.dumps(d)}\n\n" for d in documents) + end).encode()
+
+
+PARTIAL = {"type": "image_generation.partial_image", "b64_json": b64(picture((8, 8))), "partial_image_index": 0}
+COMPLETED = {"type": "image_generation.completed", "b64_json": b64(PICTURE), "usage": {"total_tokens": 9}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        _events(PARTIAL, COMPLETED),
+        _events(COMPLETED, end=""),
+        _events(PARTIAL, {"type": "complete", "data": [{"b64_json": b64(PICTURE)}], "usage": {"total_tokens": 9}}),
+        b": ping\n\n" + _events(COMPLETED).replace(b"\n", b"\r\n"),
+    ],
+)
+def test_events_where_a_document_was_expected_give_their_finished_image(imagecli, server, body):
+    server.answer = lambda reply, _: reply.send(body, kind="text/event-stream")
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--param", "stream=true", "--json")
+    assert ran.code == 0, ran.err
+    assert Path("cat.png").read_bytes() == PICTURE
+    assert ran.json["usage"] == {"total_tokens": 9}
+
+
+def test_a_stream_without_an_end_is_no_image(imagecli, server):
+    server.answer = lambda reply, _: reply.send(_events(PARTIAL), kind="text/event-stream")
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
+    assert (ran.code, list(Path().iterdir())) == (1, [])
+    assert "partial_image" in Path(ran.json["error"]["saved_response"]).read_text()
+    error = {"type": "error", "error": {"message": "no", "code": "moderation_blocked"}}
+    server.answer = lambda reply, _: reply.send(_events(PARTIAL, error), kind="text/event-stream")
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 3

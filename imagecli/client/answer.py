@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,19 @@ from urllib.parse import unquote_to_bytes
 
 import pybase64
 
-from imagecli.client.spool import LongString, NotJsonError, Spool, outline, text_of, unescape
+from imagecli.client.spool import LongString, NotJsonError, Spool, outline, outline_events, text_of, unescape
 from imagecli.errors import Failure
 from imagecli.images.check import sniff
+from imagecli.terminal.console import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _HEAD = 4096
 _MOST_IMAGES = 1000
+_LONGEST_PROMPT = 40_000
+_EVENTS = (b"event:", b"data:", b"id:", b"retry:", b":")
+"""How a stream of server-sent events begins; some servers send one where a document was asked for."""
 _LONGEST_ESCAPE = 6
 _NO_BASE64 = re.compile(rb"\\[^/nrtu]")
 _DATA_URL = re.compile(rb"\s*data:[^,;]*((?:;[^,;]*)*),", re.IGNORECASE)
@@ -67,10 +72,31 @@ class Answer:
     downloads: list[Spool] = field(default_factory=list)
     """What was fetched from links; discarded with the answer."""
 
+    def redact(self, secrets: Iterable[str]) -> None:
+        """Make what the server says beside its images fit to be shown: without control characters and keys."""
+        self.items = tuple(
+            Item(item.source, clean(item.revised_prompt, secrets, keep_newlines=True, limit=_LONGEST_PROMPT))
+            if item.revised_prompt is not None
+            else item
+            for item in self.items
+        )
+        self.usage = _counts(self.usage, secrets)
+
     def discard(self) -> None:
         """Remove what was spooled: every image is where it belongs."""
         for spool in (self.spool, *self.downloads):
             spool.discard()
+
+
+def _counts(usage: object, secrets: Iterable[str], depth: int = 3) -> dict[str, Any] | None:
+    """Return the numbers of `usage`, in its own tables, and nothing else."""
+    if not isinstance(usage, dict) or not depth:
+        return None
+    return {
+        clean(str(key), secrets, limit=200): _counts(value, secrets, depth - 1) if isinstance(value, dict) else value
+        for key, value in usage.items()
+        if isinstance(value, dict) or (isinstance(value, (int, float)) and math.isfinite(value))
+    }
 
 
 def read(spool: Spool, url: str) -> Answer:
@@ -87,7 +113,7 @@ def read(spool: Spool, url: str) -> Answer:
     if not any(chunk.strip() for chunk in spool.chunks()):
         raise Failure("the server answered with nothing", hint="Look at the base URL, and at the server's own log.")
     try:
-        document = outline(spool)
+        document = _joined(outline_events(spool)) if head.startswith(_EVENTS) else outline(spool)
         _read_texts(document, spool)
     except NotJsonError as error:
         raise _no_json(head, kind, error) from error
@@ -103,6 +129,27 @@ def read(spool: Spool, url: str) -> Answer:
         warnings.append("the server reports an error beside its images")
     usage = document.get("usage")
     return Answer(spool, url, items, usage if isinstance(usage, dict) else None, tuple(warnings))
+
+
+def _joined(events: list[Any]) -> dict[str, Any]:
+    """Return the one document that a stream's events amount to: a partial image is no image.
+
+    Raises:
+        Failure: the stream ended without a finished image or an error.
+    """
+    data: list[Any] = []
+    joined: dict[str, Any] = {"data": data}
+    for event in events:
+        if not isinstance(event, dict):
+            continue
+        joined |= {key: event[key] for key in ("error", "usage") if event.get(key)}
+        if isinstance(event.get("data"), list):
+            data += event["data"]
+        elif str(event.get("type", "")).endswith(".completed"):
+            data.append(event)
+    if not data and "error" not in joined:
+        raise Failure("the server's stream ended without a finished image", hint="Ask again.")
+    return joined
 
 
 class NoImages(Exception):

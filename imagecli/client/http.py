@@ -7,7 +7,6 @@ tell (a reset in mid-upload and one after the whole request look alike); the tra
 from __future__ import annotations
 
 import json
-import math
 import os
 import random
 import threading
@@ -57,7 +56,6 @@ _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 8.0
 
 _MAX_PICTURE = 1 << 29
-_LONGEST_PROMPT = 40_000
 _WORDS = frozenset({"detail", "message", "errors"})
 
 T = TypeVar("T")
@@ -258,8 +256,7 @@ class Client:
             raise
         if content is not spool:
             spool.discard()
-        answer.items = tuple(map(self._shown, answer.items))
-        answer.usage = self._counts(answer.usage)
+        answer.redact(self._secrets)
         answer.request_id = request_id
         return answer
 
@@ -274,24 +271,6 @@ class Client:
             error = Failure(f"the server's answer holds no images{words}", hint=hint, request_id=request_id)
         error.http_status = status
         return error
-
-    def _shown(self, item: Item) -> Item:
-        """Return the item with its revised prompt fit to be shown."""
-        if item.revised_prompt is None:
-            return item
-        shown = clean(item.revised_prompt, self._secrets, keep_newlines=True, limit=_LONGEST_PROMPT)
-        return Item(item.source, shown)
-
-    def _counts(self, usage: object, depth: int = 3) -> dict[str, Any] | None:
-        """Return the numbers of `usage`, in its own tables, and nothing else."""
-        if not isinstance(usage, dict) or not depth:
-            return None
-        counts = {clean(str(key), self._secrets, limit=200): value for key, value in usage.items()}
-        return {
-            key: self._counts(value, depth - 1) if isinstance(value, dict) else value
-            for key, value in counts.items()
-            if isinstance(value, dict) or (isinstance(value, (int, float)) and math.isfinite(value))
-        }
 
     def _download(self, url: str, answer: Answer) -> Spool:
         """Fetch a picture's address into a spool of its own, which goes when the answer's goes.
