@@ -493,3 +493,44 @@ def test_an_interrupt_leaves_nothing_half_written_in_the_output_folder(server):
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=10)
     assert list(Path().rglob("*.part")) == []
+
+
+def test_tls_with_a_certificate_of_ones_own(imagecli, server):
+    """A request, its upload and a download go through TLS; a server that is not trusted gets nothing."""
+    import shutil
+    import ssl
+
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "k.pem",
+        "-out",
+        "c.pem",
+        "-days",
+        "1",
+    ]
+    subprocess.run([*make, *subject], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain("c.pem", "k.pem")
+    server.tls = context
+    server.answer = lambda reply, request: (
+        reply.json({"data": [{"url": "/a.png"}]}) if request.method == "POST" else reply.send(PICTURE)
+    )
+    url = server.url.replace("http:", "https:")
+    Image.frombytes("RGB", (800, 800), os.urandom(800 * 800 * 3)).save("noise.png")
+    env = {"SSL_CERT_FILE": "c.pem", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": url}
+    ran = imagecli("edit", "noise.png", "x", "-o", "out/", env=env)
+    assert ran.code == 0, ran.err
+    assert server.posts[0].files["image"][0][2] == Path("noise.png").read_bytes()
+    assert server.posts[0].headers["authorization"] == f"Bearer {KEY}"
+    ran = imagecli("gen", "x", env={**env, "SSL_CERT_FILE": ""} | {"OPENAI_BASE_URL": url}, timeout=30)
+    assert (ran.code, len(server.posts)) == (5, 1)
+    assert "SSL_CERT_FILE" in ran.err

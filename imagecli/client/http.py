@@ -466,10 +466,11 @@ class Client:
         return _TryAgain(lost)
 
     def _unreachable(self, error: httpx.TransportError) -> Unavailable:
-        return Unavailable(
-            f"{self._host} can't be reached: {_reason(error)}",
-            hint="Look at the base URL, the network and the proxy settings, then run it again.",
-        )
+        reason = _reason(error)
+        hint = "Look at the base URL, the network and the proxy settings, then run it again."
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            hint = "If you trust this server, name its certificate, or that of who signed it, in SSL_CERT_FILE."
+        return Unavailable(f"{self._host} can't be reached: {reason}", hint=hint)
 
     def _refused(self, response: httpx.Response) -> Exception:
         """Sort an answer that is no success."""
