@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import stat
 import tempfile
@@ -127,6 +128,9 @@ class FileSink:
         if _is_special(name.path("")):
             return self._save_special(n, name.path(""), pieces, transform, warn)
         temporary = os.path.join(self._folder(name), f".imagecli-{os.urandom(8).hex()}.part")
+        # A picture that has to be fetched is fetched now, before there is a file that an interrupt would leave behind.
+        pieces = iter(pieces)
+        pieces = itertools.chain((next(pieces, b""),), pieces)
         try:
             with _failing(name.path("png")), open(temporary, "x+b") as file:
                 image = receive(n, pieces, file, transform, warn)

@@ -284,12 +284,11 @@ class Run:
             if answer.request_id:
                 self.result.request_ids.append(answer.request_id)
             self.result.usage = _sum(self.result.usage, answer.usage)
+        self.warn(*answer.warnings)
         troubles: list[Failure] = []
         for n, item in zip(self._numbers(job, answer, sink), answer.items, strict=False):
             job.watch("saving", None)
             try:
-                if item is None:
-                    raise Failure("the server sent an empty entry in the place of an image")
                 image = sink.save(n, client.fetch(item, answer, job.watch), transform, self.warn)
                 self._add(replace(image, revised_prompt=item.revised_prompt))
             except ImagecliError as error:

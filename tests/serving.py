@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -129,6 +130,7 @@ class Server:
         self.answers: list[Answer] = []
         self.answer: Answer = lambda reply, request: reply.send(self._pictures(request))
         self.delay = 0.0
+        self.tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._stop = False
@@ -176,7 +178,12 @@ class Server:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection, connection.makefile("rb") as stream:
+        with suppress(OSError):
+            secured = self.tls.wrap_socket(connection, server_side=True) if self.tls else connection
+            self._talk(secured)
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as stream:
             while (request := self._read(stream)) is not None:
                 with self._lock:
                     self.requests.append(request)

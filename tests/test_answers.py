@@ -54,8 +54,8 @@ def test_every_way_to_send_a_picture_gives_the_same_bytes(imagecli, server, body
         (b'{"data": []}', "application/json", "no images"),
         (b'{"created": 1}', "application/json", "no images"),
         (b"[1, 2]", "application/json", "no images"),
-        (b'{"data": [null]}', "application/json", "empty entry"),
-        (b'{"data": [{"b64_json": null, "url": ""}]}', "application/json", "empty entry"),
+        (b'{"data": [null]}', "application/json", "no images"),
+        (b'{"data": [{"b64_json": null, "url": ""}]}', "application/json", "no images"),
         (_data(b64_json="!!!! no base64 at all !!!!"), "application/json", "base64"),
         (_data(b64_json=b64(b"<html>sorry</html>")), "application/json", "HTML"),
         (_data(b64_json=b64(PICTURE[:-30])), "application/json", "truncated"),
@@ -108,11 +108,14 @@ def test_fewer_images_than_asked_for_is_partial(imagecli, server):
     assert again.code == 0
 
 
-def test_an_empty_entry_is_skipped_and_the_others_keep_their_numbers(imagecli, server):
+def test_empty_entries_are_skipped_with_a_warning(imagecli, server):
     body = json.dumps({"data": [{"b64_json": b64(PICTURE)}, None, {"b64_json": b64(PICTURE)}]}).encode()
     server.answer = lambda reply, _: reply.send(body)
     ran = imagecli("gen", "cat", "-n", "3", "--base-url", server.url, "-o", "cat.png")
-    assert (ran.code, ran.paths) == (6, ["cat-1.png", "cat-3.png"])
+    assert (ran.code, ran.paths) == (6, ["cat-1.png", "cat-2.png"])
+    assert "1 empty entries" in ran.err
+    server.answer = lambda reply, _: reply.json({"data": [None, {"b64_json": b64(PICTURE)}]})
+    assert imagecli("gen", "fox", "--base-url", server.url).paths == ["fox.png"]
 
 
 def test_a_picture_that_cannot_be_fetched_keeps_its_address(imagecli, server):
@@ -239,3 +242,38 @@ def test_a_drip_of_bytes_ends_at_the_timeout(imagecli, server, where):
     assert time.monotonic() - begun < 6
     assert (ran.code, ran.json["error"]["kind"]) == ((1, "failure") if where == "download" else (8, "unknown_outcome"))
     assert len(server.posts) == 1
+
+
+def _events(*documents, end="data: [DONE]\n\n"):
+    return ("".join(f"event: {d.get('type', 'x')}\ndata: {json.dumps(d)}\n\n" for d in documents) + end).encode()
+
+
+PARTIAL = {"type": "image_generation.partial_image", "b64_json": b64(picture((8, 8))), "partial_image_index": 0}
+COMPLETED = {"type": "image_generation.completed", "b64_json": b64(PICTURE), "usage": {"total_tokens": 9}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        _events(PARTIAL, COMPLETED),
+        _events(COMPLETED, end=""),
+        _events(PARTIAL, {"type": "complete", "data": [{"b64_json": b64(PICTURE)}], "usage": {"total_tokens": 9}}),
+        b": ping\n\n" + _events(COMPLETED).replace(b"\n", b"\r\n"),
+    ],
+)
+def test_events_where_a_document_was_expected_give_their_finished_image(imagecli, server, body):
+    server.answer = lambda reply, _: reply.send(body, kind="text/event-stream")
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--param", "stream=true", "--json")
+    assert ran.code == 0, ran.err
+    assert Path("cat.png").read_bytes() == PICTURE
+    assert ran.json["usage"] == {"total_tokens": 9}
+
+
+def test_a_stream_without_an_end_is_no_image(imagecli, server):
+    server.answer = lambda reply, _: reply.send(_events(PARTIAL), kind="text/event-stream")
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
+    assert (ran.code, list(Path().iterdir())) == (1, [])
+    assert "partial_image" in Path(ran.json["error"]["saved_response"]).read_text()
+    error = {"type": "error", "error": {"message": "no", "code": "moderation_blocked"}}
+    server.answer = lambda reply, _: reply.send(_events(PARTIAL, error), kind="text/event-stream")
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 3

@@ -102,7 +102,7 @@ def test_the_key_is_shown_nowhere(imagecli, server, document):
 
 
 def test_an_interrupt_in_a_download_ends_at_once_and_names_the_answer(server):
-    """ "What had arrived is saved; saved_response keeps a paid answer." A second interrupt changes nothing of that."""
+    """What had arrived is saved, and the answer kept; a second interrupt changes nothing of that."""
 
     def answer(reply, request):
         if request.method == "GET":
@@ -336,3 +336,201 @@ def test_an_html_page_cannot_stall_the_program(imagecli, server):
 def test_a_broken_config_key_name_in_json(imagecli):
     ran = imagecli("config", "set", "profiles.x.api_key", "k", "--json")
     assert (ran.code, ran.json["command"]) == (2, "config set")
+
+
+def test_a_connection_is_not_used_again_for_what_costs_money(imagecli, server):
+    """A server that closes a kept connection just then would make a lost answer of the next request."""
+
+    def answer(reply, _):
+        reply.send(images(PICTURE), Connection="keep-alive")
+        time.sleep(0.005)
+        reply.close()
+
+    server.answer = answer
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-m", "dall-e-3", "-n", "6", "-j", "1")
+    assert (ran.code, len(ran.paths)) == (0, 6)
+
+
+def test_bytes_that_were_not_asked_for_answer_no_later_request(imagecli, server):
+    server.answer = lambda reply, _: (
+        reply.send(images(PICTURE)),
+        reply.json({"error": {"message": "no", "code": "invalid_api_key"}}, 401),
+    )
+    assert imagecli("gen", "cat", "--base-url", server.url, "-m", "dall-e-3", "-n", "3", "-j", "1").code == 0
+
+
+def test_the_beginning_of_a_lost_answer_is_kept_also_with_retry_unknown(imagecli, server, home):
+    def cut(reply, _):
+        reply.raw(b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n" + b"{" * 200)
+        reply.close()
+
+    server.answer = cut
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--retry-unknown", "--retries", "1", "--json")
+    assert ran.code == 8
+    kept = Path(ran.json["error"]["saved_response"])
+    assert kept.read_bytes() == b"{" * 200
+    assert [path.name for path in (home / "state" / "imagecli" / "answers").iterdir()] == [kept.name]
+
+
+def test_an_error_beside_the_pictures_is_a_warning(imagecli, server):
+    server.answer = lambda reply, _: reply.json({"data": [{"b64_json": b64(PICTURE)}], "error": {"message": "hm"}})
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert (ran.code, ran.paths) == (0, ["cat.png"])
+    assert "error" in ran.err
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        images(PICTURE),
+        gzip.compress(images(PICTURE)) + bytes(10),
+        b"\xef\xbb\xbf" + images(PICTURE),
+        images(PICTURE, note=int("9" * 300)).replace(b"9" * 300, b"9" * 5000),
+    ],
+    ids=["plain", "padded", "bom", "digits"],
+)
+def test_odd_wrappings_of_a_good_answer_do_no_harm(imagecli, server, body):
+    server.answer = lambda reply, _: reply.send(body, Content_Encoding="gzip")
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert (ran.code, ran.paths) == (0, ["cat.png"]), ran.err
+
+
+def test_what_does_not_unpack_is_kept_as_it_came(imagecli, server):
+    packed = gzip.compress(images(PICTURE))[:-4] + b"\0\0\0\0"
+    server.answer = lambda reply, _: reply.send(packed, Content_Encoding="gzip")
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
+    assert ran.code == 1
+    assert Path(ran.json["error"]["saved_response"]).read_bytes() == packed
+
+
+def test_a_percent_encoded_base64_data_url(imagecli, server):
+    from urllib.parse import quote
+
+    server.answer = lambda reply, _: reply.json(
+        {"data": [{"url": "data:image/png;base64," + quote(b64(PICTURE), safe="")}]}
+    )
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (400, {"error": {"code": "400", "message": 'litellm: {"error": {"code": "moderation_blocked"}}'}}, 3),
+        (400, {"error": {"code": "400", "message": 'x {"code": "billing_hard_limit_reached"}'}}, 7),
+        (429, {"error": {"code": "429", "message": 'x {"code": "insufficient_quota"}'}}, 7),
+        (400, {"error": {"code": "x", "innererror": {"code": "ResponsibleAIPolicyViolation"}, "message": "m"}}, 3),
+    ],
+)
+def test_a_cause_that_a_gateway_hides_in_its_message_is_found(imagecli, server, status, body, code):
+    server.answer = lambda reply, _: reply.json(body, status)
+    assert imagecli("gen", "cat", "--base-url", server.url).code == code
+    assert len(server.posts) == 1
+
+
+@pytest.mark.parametrize("words", ["Try again in 1h.", "Please try again in 2m30s", "try again in 3 minutes"])
+def test_long_waits_in_words_are_not_sat_out(imagecli, server, words):
+    server.answer = lambda reply, _: reply.json({"error": {"message": words}}, 429)
+    begun = time.monotonic()
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 5
+    assert time.monotonic() - begun < 3
+    assert len(server.posts) == 1
+
+
+def test_an_early_answer_to_a_large_upload_is_heard(imagecli):
+    """The server says 413 and neither reads on nor closes."""
+    import socket
+    import threading
+
+    Image.frombytes("RGB", (1800, 1800), os.urandom(1800 * 1800 * 3)).save("noise.png", compress_level=0)
+    held = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                connection.recv(2000)
+                connection.sendall(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                held.append(connection)
+
+        threading.Thread(target=refuse, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        begun = time.monotonic()
+        ran = imagecli("edit", "noise.png", "x", "--base-url", url, "--timeout", "8")
+    for connection in held:
+        connection.close()
+    assert (ran.code, time.monotonic() - begun < 6) == (2, True), ran.err
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data":[{"b64_json":"' + b"\\\\" * 4_000_000 + b'"}]}',
+        b'{"data":[' + b"null," * 100_000 + b"null]}",
+        b'{"data":[{"b64_json":"' + b'\\"' * 4_000_000 + b'"}]}',
+        b'{"data":[{"b64_json":"AA==' + b"A" * 10_000_000 + b'"}]}',
+        json.dumps({"data": [{"b64_json": "x"}], "usage": None})
+        .replace("null", '{"a":' * 600 + "1" + "}" * 600)
+        .encode(),
+    ],
+    ids=["backslashes", "nulls", "quotes", "padding", "deep"],
+)
+def test_hostile_answers_cost_neither_time_nor_a_traceback(imagecli, server, body):
+    server.answer = lambda reply, _: reply.send(body)
+    begun = time.monotonic()
+    assert imagecli("gen", "cat", "--base-url", server.url, "--json").code == 1
+    assert time.monotonic() - begun < 8
+
+
+def test_an_interrupt_leaves_nothing_half_written_in_the_output_folder(server):
+    server.answer = lambda reply, request: (
+        time.sleep(20) if request.method == "GET" else reply.json({"data": [{"url": "/slow.png"}]})
+    )
+    with _start("gen", "cat", "--base-url", server.url, "-o", "out/") as process:
+        _wait_for(lambda: server.requests and server.requests[-1].method == "GET")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+    assert list(Path().rglob("*.part")) == []
+
+
+def test_tls_with_a_certificate_of_ones_own(imagecli, server):
+    """A request, its upload and a download go through TLS; a server that is not trusted gets nothing."""
+    import shutil
+    import ssl
+
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "k.pem",
+        "-out",
+        "c.pem",
+        "-days",
+        "1",
+    ]
+    subprocess.run([*make, *subject], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain("c.pem", "k.pem")
+    server.tls = context
+    server.answer = lambda reply, request: (
+        reply.json({"data": [{"url": "/a.png"}]}) if request.method == "POST" else reply.send(PICTURE)
+    )
+    url = server.url.replace("http:", "https:")
+    Image.frombytes("RGB", (800, 800), os.urandom(800 * 800 * 3)).save("noise.png")
+    env = {"SSL_CERT_FILE": "c.pem", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": url}
+    ran = imagecli("edit", "noise.png", "x", "-o", "out/", env=env)
+    assert ran.code == 0, ran.err
+    assert server.posts[0].files["image"][0][2] == Path("noise.png").read_bytes()
+    assert server.posts[0].headers["authorization"] == f"Bearer {KEY}"
+    ran = imagecli("gen", "x", env={**env, "SSL_CERT_FILE": ""} | {"OPENAI_BASE_URL": url}, timeout=30)
+    assert (ran.code, len(server.posts)) == (5, 1)
+    assert "SSL_CERT_FILE" in ran.err

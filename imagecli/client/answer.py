@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,14 +11,21 @@ from urllib.parse import unquote_to_bytes
 
 import pybase64
 
-from imagecli.client.spool import LongString, NotJsonError, Spool, outline, text_of, unescape
+from imagecli.client.spool import LongString, NotJsonError, Spool, outline, outline_events, text_of, unescape
 from imagecli.errors import Failure
 from imagecli.images.check import sniff
+from imagecli.terminal.console import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _HEAD = 4096
+_MOST_IMAGES = 1000
+_LONGEST_PROMPT = 40_000
+_EVENTS = (b"event:", b"data:", b"id:", b"retry:", b":")
+"""How a stream of server-sent events begins; some servers send one where a document was asked for."""
+_LONGEST_ESCAPE = 6
+_NO_BASE64 = re.compile(rb"\\[^/nrtu]")
 _DATA_URL = re.compile(rb"\s*data:[^,;]*((?:;[^,;]*)*),", re.IGNORECASE)
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
 _BLANKS = b" \t\r\n"
@@ -52,16 +60,27 @@ class Item:
 
 @dataclass(slots=True)
 class Answer:
-    """What a server answered: the images it promised (None where an entry is empty), and what it said besides."""
+    """What a server answered: its images, and what it said besides."""
 
     spool: Spool
     url: str
     """Where the answer came from; relative links start there."""
-    items: tuple[Item | None, ...] = ()
+    items: tuple[Item, ...]
     usage: dict[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
     request_id: str | None = None
     downloads: list[Spool] = field(default_factory=list)
     """What was fetched from links; discarded with the answer."""
+
+    def redact(self, secrets: Iterable[str]) -> None:
+        """Make what the server says beside its images fit to be shown: without control characters and keys."""
+        self.items = tuple(
+            Item(item.source, clean(item.revised_prompt, secrets, keep_newlines=True, limit=_LONGEST_PROMPT))
+            if item.revised_prompt is not None
+            else item
+            for item in self.items
+        )
+        self.usage = _counts(self.usage, secrets)
 
     def discard(self) -> None:
         """Remove what was spooled: every image is where it belongs."""
@@ -69,42 +88,76 @@ class Answer:
             spool.discard()
 
 
-def read_items(spool: Spool) -> tuple[tuple[Item | None, ...], dict[str, Any] | None]:
-    """Return the images and the usage of a spooled answer.
+def _counts(usage: object, secrets: Iterable[str], depth: int = 3) -> dict[str, Any] | None:
+    """Return the numbers of `usage`, in its own tables, and nothing else."""
+    if not isinstance(usage, dict) or not depth:
+        return None
+    return {
+        clean(str(key), secrets, limit=200): _counts(value, secrets, depth - 1) if isinstance(value, dict) else value
+        for key, value in usage.items()
+        if isinstance(value, dict) or (isinstance(value, (int, float)) and math.isfinite(value))
+    }
+
+
+def read(spool: Spool, url: str) -> Answer:
+    """Return what a spooled answer from `url` holds.
 
     Raises:
-        Failure: it is empty, no JSON, or holds no list of images. A document with an `error` in it comes back as
-            `ErrorInAnswer`.
+        Failure: it is empty or no JSON.
+        NoImages: it is JSON without images; what the server says instead is for the caller to read.
     """
     head = spool.read(0, _HEAD)
     kind = sniff(head)
     if kind in {"png", "jpeg", "webp", "gif"}:
-        return (Item(Raw()),), None
+        return Answer(spool, url, (Item(Raw()),))
     if not any(chunk.strip() for chunk in spool.chunks()):
         raise Failure("the server answered with nothing", hint="Look at the base URL, and at the server's own log.")
     try:
-        document = outline(spool)
+        document = _joined(outline_events(spool)) if head.startswith(_EVENTS) else outline(spool)
         _read_texts(document, spool)
     except NotJsonError as error:
         raise _no_json(head, kind, error) from error
-    if isinstance(document, dict) and document.get("error"):
-        raise ErrorInAnswer(document)
     data = document.get("data") if isinstance(document, dict) else None
-    if not isinstance(data, list) or not data:
-        raise Failure(
-            "the server's answer holds no images",
-            hint="Ask again, or look at the server's own log: it may have run out of something.",
-        )
+    entries = data[:_MOST_IMAGES] if isinstance(data, list) else []
+    items = tuple(item for item in map(_item, entries) if item is not None)
+    if not items:
+        raise NoImages(document)
+    warnings = []
+    if len(items) < len(entries):
+        warnings.append(f"the server sent {len(entries) - len(items)} empty entries among its images")
+    if document.get("error"):
+        warnings.append("the server reports an error beside its images")
     usage = document.get("usage")
-    return tuple(_item(entry) for entry in data), usage if isinstance(usage, dict) else None
+    return Answer(spool, url, items, usage if isinstance(usage, dict) else None, tuple(warnings))
 
 
-class ErrorInAnswer(Exception):
-    """A 200 with an error inside."""
+def _joined(events: list[Any]) -> dict[str, Any]:
+    """Return the one document that a stream's events amount to: a partial image is no image.
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    Raises:
+        Failure: the stream ended without a finished image or an error.
+    """
+    data: list[Any] = []
+    joined: dict[str, Any] = {"data": data}
+    for event in events:
+        if not isinstance(event, dict):
+            continue
+        joined |= {key: event[key] for key in ("error", "usage") if event.get(key)}
+        if isinstance(event.get("data"), list):
+            data += event["data"]
+        elif str(event.get("type", "")).endswith(".completed"):
+            data.append(event)
+    if not data and "error" not in joined:
+        raise Failure("the server's stream ended without a finished image", hint="Ask again.")
+    return joined
+
+
+class NoImages(Exception):
+    """A JSON document in which there are no images."""
+
+    def __init__(self, document: object) -> None:
         """Keep the document for the caller to read."""
-        super().__init__("error in a 200")
+        super().__init__("no images")
         self.document = document
 
 
@@ -171,10 +224,11 @@ def decode(source: Inline | Raw, spool: Spool) -> Iterator[bytes]:
         first = next(pieces, b"")
         prefix = _DATA_URL.match(first)
         first = first[prefix.end() :] if prefix else first
-        if prefix is not None and b";base64" not in prefix[1].lower():
-            yield from _from_percents(first, pieces)
-        else:
+        if prefix is None:
             yield from _from_base64(first, pieces)
+            return
+        plain = _from_percents(first, pieces)
+        yield from _from_base64(b"", plain) if b";base64" in prefix[1].lower() else plain
     except (binascii.Error, ValueError) as error:
         raise Failure("the server sent something that is no base64 where a picture was expected") from error
 
@@ -197,9 +251,11 @@ def _pieces(text: str | LongString, spool: Spool) -> Iterator[bytes]:
     rest = b""
     for chunk in spool.chunks(text.start, text.end):
         piece = rest + chunk
-        last = piece.rfind(b"\\", max(0, len(piece) - 6))
+        last = piece.rfind(b"\\", max(0, len(piece) - _LONGEST_ESCAPE))
         cut = len(piece) if last < 0 else _run_start(piece, last)
         piece, rest = piece[:cut], piece[cut:]
+        if len(rest) > _HEAD or _NO_BASE64.search(piece):
+            raise ValueError("no base64")
         yield unescape(piece)
     if rest:
         yield unescape(rest)
@@ -217,8 +273,13 @@ def _from_base64(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
     held, ended = _clean(first), False
     for piece in pieces:
         held += _clean(piece)
-        if ended or b"=" in held:
-            held, ended = held.rstrip(b"="), True
+        if ended and held.strip(b"="):
+            raise ValueError("more behind the padding")
+        if b"=" in held:
+            ended = True
+            rest = held.rstrip(b"=")
+            yield pybase64.b64decode(rest + b"=" * (-len(rest) % 4), validate=True)
+            held = b""
             continue
         whole = len(held) // 4 * 4
         yield pybase64.b64decode(held[:whole], validate=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _GZIP = zlib.MAX_WBITS | 16
-_PACKINGS = frozenset({"", "identity", "gzip", "x-gzip"})
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 def request_id_of(response: httpx.Response, secrets: tuple[str, ...]) -> str | None:
@@ -29,54 +29,67 @@ def request_id_of(response: httpx.Response, secrets: tuple[str, ...]) -> str | N
 def head(response: httpx.Response, most: int) -> bytes:
     """Read the beginning of a body, as far as it comes: the status is known, so a cut body loses nothing."""
     body = bytearray()
-    with suppress(httpx.TransportError, Failure):
-        for piece in _unpacked(response):
+    with suppress(httpx.TransportError):
+        for piece in response.iter_raw():
             body += piece
             if len(body) >= most:
                 break
+    if body.startswith(_GZIP_MAGIC):
+        with suppress(zlib.error):
+            return zlib.decompressobj(_GZIP).decompress(bytes(body), most)
     return bytes(body[:most])
 
 
 def spool_body(response: httpx.Response, spool: Spool) -> None:
-    """Read the body into `spool`.
+    """Read the body into `spool` as it comes, packed or not.
 
     Raises:
-        Failure: it is too large, packed in a way that was not asked for (it is spooled as it is), or does not unpack.
+        Failure: it is too large.
     """
     try:
-        if _packing(response) in _PACKINGS:
-            for piece in _unpacked(response):
-                spool.write(piece)
-            return
         for piece in response.iter_raw():
             spool.write(piece)
     except AnswerTooLargeError as error:
-        raise Failure("the server's answer is larger than anything sensible, so it was not read to its end") from error
-    raise Failure(f"the server's answer is packed as {clean(_packing(response))}, which was not asked for")
+        raise _too_large() from error
 
 
-def _packing(response: httpx.Response) -> str:
-    return str(response.headers.get("content-encoding", "")).strip().lower()
+def unpacked(spool: Spool) -> Spool:
+    """Return a spool with the body unpacked; the same one where it is not packed, whatever its headers said.
 
-
-def _unpacked(response: httpx.Response) -> Iterator[bytes]:
-    """Yield the body a megabyte at the most at a time, so that no small answer unpacks to a memory full.
+    A megabyte at the most is unpacked at a time, so that no small answer unpacks to a memory full.
 
     Raises:
-        Failure: it does not unpack.
+        Failure: it does not unpack, or to something too large.
     """
-    if "gzip" not in _packing(response):
-        yield from response.iter_raw()
-        return
-    unpacker = zlib.decompressobj(_GZIP)
+    if spool.read(0, 2) != _GZIP_MAGIC:
+        return spool
+    whole = Spool(spool.folder, limit=spool.limit)
     try:
-        for chunk in response.iter_raw():
-            while chunk:
-                if unpacker.eof:  # one gzip file after the other is a gzip file
-                    unpacker = zlib.decompressobj(_GZIP)
-                yield unpacker.decompress(chunk, CHUNK)
-                chunk = unpacker.unconsumed_tail or unpacker.unused_data  # noqa: PLW2901 - what is left of it
+        for piece in _pieces(spool):
+            whole.write(piece)
     except zlib.error as error:
+        whole.discard()
         raise Failure(f"the server's answer does not unpack: {error}") from error
+    except AnswerTooLargeError as error:
+        whole.discard()
+        raise _too_large() from error
+    return whole
+
+
+def _pieces(spool: Spool) -> Iterator[bytes]:
+    unpacker = zlib.decompressobj(_GZIP)
+    for chunk in spool.chunks():
+        left = chunk
+        while left:
+            if unpacker.eof:
+                if not left.startswith(_GZIP_MAGIC):
+                    return  # padding
+                unpacker = zlib.decompressobj(_GZIP)  # one gzip file after the other is a gzip file
+            yield unpacker.decompress(left, CHUNK)
+            left = unpacker.unconsumed_tail or unpacker.unused_data
     if not unpacker.eof:
-        raise Failure("the server's answer is cut off")
+        raise zlib.error("it is cut off")
+
+
+def _too_large() -> Failure:
+    return Failure("the server's answer is larger than anything sensible, so it was not read to its end")

@@ -7,11 +7,11 @@ tell (a reset in mid-upload and one after the whole request look alike); the tra
 from __future__ import annotations
 
 import json
-import math
+import os
 import random
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin
@@ -19,8 +19,8 @@ from urllib.parse import urljoin
 import httpx2 as httpx
 
 from imagecli import __version__
-from imagecli.client.answer import Answer, ErrorInAnswer, Item, Link, decode, read_items
-from imagecli.client.body import head, request_id_of, spool_body
+from imagecli.client.answer import Answer, Item, Link, NoImages, decode, read
+from imagecli.client.body import head, request_id_of, spool_body, unpacked
 from imagecli.client.network import Backend, Guard, PrivateAddressError, is_private, open_client
 from imagecli.client.refusals import (
     LOST,
@@ -56,7 +56,7 @@ _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 8.0
 
 _MAX_PICTURE = 1 << 29
-_LONGEST_PROMPT = 40_000
+_WORDS = frozenset({"detail", "message", "errors"})
 
 T = TypeVar("T")
 
@@ -140,7 +140,7 @@ class Client:
         self._guard = Guard()
         self._private_hosts: set[str] = set()
         self._backend = Backend(self._guard, self._private_hosts)
-        self._clients: dict[bool, httpx.Client] = {}
+        self._clients: dict[tuple[bool, bool], httpx.Client] = {}
         self._in_flight: dict[int, Spool] = {}
         self._lock = threading.Lock()
         try:
@@ -210,7 +210,9 @@ class Client:
         self._in_flight[id(request)] = spool
         try:
             return self._exchange(request, spool, watch)
-        except _TryAgain:
+        except _TryAgain as again:
+            # Of a lost answer that may be asked for again: in the end it may be all there is.
+            again.error.saved_response = spool.keep() if spool.size else None
             spool.discard()
             raise
         except BaseException as error:
@@ -241,34 +243,34 @@ class Client:
         except httpx.TransportError as error:
             raise self._trouble(error, sent, request_id, watch) from error
         try:
-            items, usage = read_items(spool)
-        except ErrorInAnswer as error:
-            spool.discard()
-            raise self._refusal(read_document(None, error.document, self._secrets), request_id) from None
+            content = unpacked(spool)
+            answer = read(content, url)
+        except NoImages as error:
+            if isinstance(error.document, dict) and error.document.get("error"):
+                spool.discard()  # a refusal: there is nothing in it to lose
+            raise self._no_images(error.document, status, request_id) from None
         except Failure as error:
             error.message = clean(error.message, self._secrets, limit=300)
             error.http_status = status
             error.request_id = request_id
             raise
-        return Answer(spool, url, tuple(map(self._shown, items)), self._counts(usage), request_id)
+        if content is not spool:
+            spool.discard()
+        answer.redact(self._secrets)
+        answer.request_id = request_id
+        return answer
 
-    def _shown(self, item: Item | None) -> Item | None:
-        """Return the item with its revised prompt fit to be shown."""
-        if item is None or item.revised_prompt is None:
-            return item
-        shown = clean(item.revised_prompt, self._secrets, keep_newlines=True, limit=_LONGEST_PROMPT)
-        return Item(item.source, shown)
-
-    def _counts(self, usage: object) -> dict[str, Any] | None:
-        """Return the numbers of `usage`, in its own tables, and nothing else."""
-        if not isinstance(usage, dict):
-            return None
-        counts = {clean(str(key), self._secrets, limit=200): value for key, value in usage.items()}
-        return {
-            key: self._counts(value) if isinstance(value, dict) else value
-            for key, value in counts.items()
-            if isinstance(value, dict) or (isinstance(value, (int, float)) and math.isfinite(value))
-        }
+    def _no_images(self, document: object, status: int | None, request_id: str | None) -> ImagecliError:
+        """Say why a success holds no images: the server's own error, or its other words."""
+        said = read_document(None, document, self._secrets)
+        if isinstance(document, dict) and document.get("error"):
+            error = self._refusal(said, request_id)
+        else:
+            words = f": {said.message}" if isinstance(document, dict) and _WORDS & document.keys() else ""
+            hint = "Ask again, or look at the server's own log: it may have run out of something."
+            error = Failure(f"the server's answer holds no images{words}", hint=hint, request_id=request_id)
+        error.http_status = status
+        return error
 
     def _download(self, url: str, answer: Answer) -> Spool:
         """Fetch a picture's address into a spool of its own, which goes when the answer's goes.
@@ -276,14 +278,17 @@ class Client:
         Raises:
             Failure: it can't be had; never a lost answer, for nothing is paid here.
         """
-        public_api = not (is_private(self._base.host) or self._base.host in self._private_hosts)
+        api = self._base.raw_host.decode("ascii", "replace")
+        public_api = not (is_private(api) or api in self._private_hosts)
         spool = Spool(self._spool_folder, limit=_MAX_PICTURE)
         answer.downloads.append(spool)
         try:
             for _ in range(_MAX_REDIRECTS + 1):
                 following = self._download_once(url, spool, public_only=public_api)
                 if following is None:
-                    return spool
+                    content = unpacked(spool)
+                    answer.downloads.append(content)
+                    return content
                 url = following
             raise _unfetched(f"it is redirected more than {_MAX_REDIRECTS} times")
         except BaseException:
@@ -355,7 +360,7 @@ class Client:
         Raises:
             httpx.TransportError: it broke off; `sent` tells how far it got.
         """
-        client = self._client(url)
+        client = self._client(url, kept=method == "GET")
         body = _body(request) if request else {}
         try:
             built = client.build_request(method, url, headers=_HEADERS, extensions={"trace": sent}, **body)
@@ -383,16 +388,16 @@ class Client:
             headers["OpenAI-Project"] = self._profile.project
         return headers
 
-    def _client(self, url: str) -> httpx.Client:
+    def _client(self, url: str, *, kept: bool) -> httpx.Client:
         tls = url.startswith("https:")
         with self._lock:
-            if tls not in self._clients:
-                self._clients[tls] = (
+            if (tls, kept) not in self._clients:
+                self._clients[tls, kept] = (
                     httpx.Client(transport=self._transport, timeout=None)
                     if self._transport is not None
-                    else open_client(self._backend, self._base.host, tls=tls)
+                    else open_client(self._backend, self._base.host, tls=tls, kept=kept)
                 )
-            return self._clients[tls]
+            return self._clients[tls, kept]
 
     def _retrying(self, attempt: Callable[[], T], watch: Watch, before_retry: Callable[[], None] = lambda: None) -> T:
         tries = 0
@@ -405,6 +410,7 @@ class Client:
                 backoff = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**tries) * random.uniform(0.75, 1)  # noqa: S311 - jitter
                 wait = backoff if again.wait is None else again.wait
                 tries += 1
+                _forget(again.error.saved_response)
             watch("retrying", wait)
             self._sleep(wait)
             before_retry()
@@ -460,10 +466,11 @@ class Client:
         return _TryAgain(lost)
 
     def _unreachable(self, error: httpx.TransportError) -> Unavailable:
-        return Unavailable(
-            f"{self._host} can't be reached: {_reason(error)}",
-            hint="Look at the base URL, the network and the proxy settings, then run it again.",
-        )
+        reason = _reason(error)
+        hint = "Look at the base URL, the network and the proxy settings, then run it again."
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            hint = "If you trust this server, name its certificate, or that of who signed it, in SSL_CERT_FILE."
+        return Unavailable(f"{self._host} can't be reached: {reason}", hint=hint)
 
     def _refused(self, response: httpx.Response) -> Exception:
         """Sort an answer that is no success."""
@@ -514,6 +521,13 @@ _HEADERS = {
     "Accept-Encoding": "gzip",
     "User-Agent": f"imagecli/{__version__}",
 }
+
+
+def _forget(path: str | None) -> None:
+    """Remove the beginning of an answer that is asked for again."""
+    if path is not None:
+        with suppress(OSError):
+            os.unlink(path)
 
 
 def _unwatched(_state: str, _seconds: float | None) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import select
 import socket
 import ssl
 import threading
 import time
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _READ_BYTES = 256 * 1024
-_WRITE_BYTES = 64 * 1024
+_WRITE_BYTES = 16 * 1024
 # Servers close idle connections after about 5 s; a request on one that is being closed would be sent and lost.
 _KEEP_IDLE_S = 2.0
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -68,8 +70,24 @@ class _GuardedStream(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the guard has the time
         view = memoryview(buffer)
         for start in range(0, len(view), _WRITE_BYTES):
+            if start and self._answered_early():
+                raise httpcore.WriteError("the server has answered before it had the request whole")
             piece = view[start : start + _WRITE_BYTES]
             self._stream.write(piece, self._guard.left(httpcore.WriteTimeout))  # type: ignore[arg-type] # a buffer is as good
+
+    def _answered_early(self) -> bool:
+        """Wait until more can be written; tell whether an answer came instead, as from a server that takes no more.
+
+        Under TLS bytes may come that are no answer; there, servers close the connection to be heard.
+        """
+        sock = self._stream.get_extra_info("socket")
+        if isinstance(sock, ssl.SSLSocket):
+            return False
+        poll = select.poll()
+        poll.register(sock, select.POLLIN | select.POLLOUT)
+        left = self._guard.left(httpcore.WriteTimeout)
+        ready = dict(poll.poll(None if left is None else left * 1000)).get(sock.fileno(), 0)
+        return bool(ready & select.POLLIN) and not ready & select.POLLOUT
 
     def close(self) -> None:
         self._stream.close()
@@ -157,14 +175,17 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def open_client(backend: Backend, api_host: str, *, tls: bool) -> httpx.Client:
+def open_client(backend: Backend, api_host: str, *, tls: bool, kept: bool) -> httpx.Client:
     """Build the pooled client: proxies by their usual variables, no redirects, idle connections for 2 s at most.
 
     Loopback is asked without a proxy, or a key that may go there over plain http would go to the proxy. Without `tls`
-    (for http:// addresses) the system's certificates are not loaded: they cost a tenth of a run.
+    (for http:// addresses) the system's certificates are not loaded: they cost a tenth of a run. Connections are not
+    `kept` for requests that cost money: one that the server is just closing would be a lost answer.
     """
     context = tls_context() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEEP_IDLE_S)
+    limits = httpx.Limits(
+        max_connections=None, max_keepalive_connections=None if kept else 0, keepalive_expiry=_KEEP_IDLE_S
+    )
     loopback = (*_LOOPBACK, api_host) if is_loopback(api_host) else _LOOPBACK
     direct = {f"all://{host}": None for host in loopback}
     try:
@@ -180,6 +201,7 @@ def open_client(backend: Backend, api_host: str, *, tls: bool) -> httpx.Client:
     return client
 
 
+@cache
 def tls_context() -> ssl.SSLContext:
     """Return a context with the system's roots (or SSL_CERT_FILE, SSL_CERT_DIR).
 

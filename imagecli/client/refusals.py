@@ -32,6 +32,10 @@ LOST = frozenset({408, 504, 524})
 """The server, or a gateway before it, gave up on an answer that may have been made and billed."""
 _MAX_WAIT_S = 120.0
 _PAGE_HEAD = 20_000
+_WAIT_PART = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?(ms|milli|h|m|s)[a-z]*")
+_WAIT = re.compile(rf"try again in ((?:{_WAIT_PART.pattern}\s*)+)")
+_SECONDS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+"""Seconds in a unit of time."""
 _CONFLICT = 409
 _FIRST_SERVER_ERROR = 500
 
@@ -45,6 +49,8 @@ class Said:
     code: str | None = None
     type: str | None = None
     param: str | None = None
+    body: str = ""
+    """The whole of it in lower case: gateways hide the code of the server behind them in their message."""
 
     @property
     def words(self) -> str:
@@ -54,6 +60,10 @@ class Said:
 
 def _codes(*codes: str) -> Callable[[Said], bool]:
     return lambda said: (said.code or "").lower() in codes or (said.type or "").lower() in codes
+
+
+def _hidden(*codes: str) -> Callable[[Said], bool]:
+    return lambda said: any(code in said.body for code in codes)
 
 
 def _words(pattern: str) -> Callable[[Said], bool]:
@@ -88,6 +98,12 @@ _CAUSES: tuple[tuple[Callable[[Said], bool], type[ImagecliError], str], ...] = (
         ContentPolicyRefusal,
         _PROMPT,
     ),
+    (
+        _hidden("moderation_blocked", "content_policy_violation", "responsibleaipolicyviolation"),
+        ContentPolicyRefusal,
+        _PROMPT,
+    ),
+    (_hidden("insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted"), MoneyProblem, _PAY),
     (
         lambda said: said.type == "image_generation_user_error" and (said.code or "400") == "400",
         ContentPolicyRefusal,
@@ -186,30 +202,30 @@ def _verb(kind: type[ImagecliError]) -> str:
 
 def read_error(status: int | None, body: bytes, secrets: Iterable[str] = ()) -> Said:
     """Find the message, code, type and parameter in an error's body, whatever its envelope."""
-    text = body.decode("utf-8", "replace")
+    text = body.decode("utf-8-sig", "replace")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        return Said(status, clean(_plain(text), secrets, limit=500))
+        return Said(status, clean(_plain(text), secrets, limit=500), body=text.lower())
     return read_document(status, document, secrets)
 
 
 def read_document(status: int | None, document: object, secrets: Iterable[str] = ()) -> Said:
     """Do the same with a body that was read already."""
     if not isinstance(document, dict):
-        return Said(status, clean(json.dumps(document), secrets, limit=500))
+        return Said(status, clean(json.dumps(document), secrets, limit=500), body=json.dumps(document).lower())
     inner = document.get("error")
     if inner is None:
         detail = document.get("detail")
         inner = detail.get("error", detail) if isinstance(detail, dict) else None
     fields = inner if isinstance(inner, dict) else document
     message = _first_text(
-        fields.get("message"),
-        document.get("message"),
-        _list_text(document.get("detail")),
+        _list_text(fields.get("message")),
+        _list_text(document.get("message")),
+        "; ".join(filter(None, (_text(document.get("detail")), _text(document.get("validation"))))),
         inner,
         document.get("title"),
-        _list_text(document.get("validation")),
+        _list_text(document.get("errors")),
     )
 
     def named(key: str) -> str | None:
@@ -222,11 +238,17 @@ def read_document(status: int | None, document: object, secrets: Iterable[str] =
         code=named("code"),
         type=named("type"),
         param=named("param"),
+        body=json.dumps(document).lower(),
     )
 
 
 def _first_text(*candidates: object) -> str:
     return next((text for text in candidates if isinstance(text, str) and text.strip()), "")
+
+
+def _text(value: object) -> str:
+    found = _list_text(value)
+    return found if isinstance(found, str) else ""
 
 
 def _list_text(detail: object) -> object:
@@ -265,16 +287,10 @@ def wait_asked(headers: Mapping[str, str], said: Said) -> float | None:
         return seconds
     if text is not None and (moment := _date(text)) is not None:
         return max(0.0, moment - time.time())
-    match = re.search(
-        r"try again in (\d{1,6}(?:\.\d+)?) ?(ms|milliseconds|s\b|sec|seconds|m\b|min|minutes)", said.message.lower()
-    )
-    if match is None:
+    found = _WAIT.search(said.message.lower())
+    if found is None:
         return None
-    return float(match[1]) * {"ms": 0.001, "mi": 60.0, "m": 60.0}.get(_unit(match[2]), 1.0)
-
-
-def _unit(word: str) -> str:
-    return "ms" if word.startswith(("ms", "milli")) else word[:2]
+    return sum(float(number) * _SECONDS[unit] for number, unit in _WAIT_PART.findall(found[1]))
 
 
 def waits_too_long(seconds: float) -> bool:
@@ -283,11 +299,9 @@ def waits_too_long(seconds: float) -> bool:
 
 
 def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if 0 <= number < float("inf") else None
+    # Two headers come as "1, 1".
+    first = (text or "").split(",")[0].strip()
+    return float(first) if re.fullmatch(r"\d{1,300}(\.\d*)?(e\d{1,2})?", first) else None
 
 
 def _date(text: str) -> float | None:

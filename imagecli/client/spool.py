@@ -25,7 +25,8 @@ CHUNK = 1 << 20
 MAX_ANSWER = 2 << 30
 """An answer of more bytes than this (decompressed) is cut: nothing sensible is that large."""
 _LONG_STRING = 4096
-_MAX_OUTLINE = 16 << 20
+_MAX_OUTLINE = 4 << 20
+_LONGEST_INTEGER = 300
 
 
 class AnswerTooLargeError(Exception):
@@ -42,7 +43,8 @@ class Spool:
         """Open a file in `folder` (0600, in a 0700 folder), or without a name where `folder` is None."""
         self.path: str | None = None
         self.size = 0
-        self._limit = limit
+        self.folder = folder
+        self.limit = limit
         self._tail: io.BytesIO | None = None
         self._on_disk = 0
         self._file: IO[bytes]
@@ -65,7 +67,7 @@ class Spool:
             AnswerTooLargeError: the answer is larger than anything sensible.
         """
         self.size += len(data)
-        if self.size > self._limit:
+        if self.size > self.limit:
             raise AnswerTooLargeError
         if self._tail is None:
             try:
@@ -107,6 +109,7 @@ class Spool:
             with contextlib.suppress(OSError):
                 os.unlink(self.path)
             self.path = None
+        self.size = 0
 
     def keep(self) -> str | None:
         """Close the file, leave it where it is, and return its path."""
@@ -180,17 +183,54 @@ def outline(spool: Spool) -> Any:  # noqa: ANN401 - whatever the server sent
     Raises:
         NotJsonError: it is cut off, nested too deeply, has too much besides its long strings, or is no JSON at all.
     """
+    kept, marks = _outlined(spool)
+    return _parsed(kept, marks)
+
+
+def outline_events(spool: Spool) -> list[Any]:
+    """Read the documents of spooled server-sent events, each as `outline` does; "[DONE]" is none.
+
+    Raises:
+        NotJsonError: as `outline`.
+    """
+    kept, marks = _outlined(spool)
+    documents = []
+    for block in kept.replace("\r\n", "\n").replace("\r", "\n").split("\n\n"):
+        lines = [line.partition(":")[2] for line in block.split("\n") if line.startswith("data:")]
+        data = "\n".join(lines).strip()
+        if data and data != "[DONE]":
+            documents.append(_parsed(data, marks))
+    return documents
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What stands in an outline for the long strings."""
+
+    token: str
+    strings: list[LongString]
+
+
+def _outlined(spool: Spool) -> tuple[str, _Marks]:
     outliner = _Outliner()
     for chunk in spool.chunks():
         outliner.feed(chunk)
-    kept, strings, token = outliner.finish()
+    return outliner.finish()
+
+
+def _parsed(text: str, marks: _Marks) -> Any:  # noqa: ANN401 - any JSON
     try:
-        document = json.loads(kept.decode("utf-8", "replace"))
+        document = json.loads(text, parse_int=_integer)
     except RecursionError as error:
         raise NotJsonError("it is nested too deeply") from error
     except ValueError as error:
         raise NotJsonError(str(error)) from error
-    return _with_strings(document, strings, token)
+    return _with_strings(document, marks)
+
+
+def _integer(digits: str) -> float:
+    """Read a number that nobody needs exactly; Python refuses to read integers of thousands of digits."""
+    return int(digits) if len(digits) < _LONGEST_INTEGER else float(digits)
 
 
 class _Outliner:
@@ -244,10 +284,10 @@ class _Outliner:
             self._kept += self._held + b'"'
         self._start = None
 
-    def finish(self) -> tuple[bytearray, list[LongString], str]:
+    def finish(self) -> tuple[str, _Marks]:
         if self._start is not None:
             raise NotJsonError("it is cut off inside a string")
-        return self._kept, self._strings, self._token
+        return self._kept.decode("utf-8-sig", "replace"), _Marks(self._token, self._strings)
 
 
 def _trailing_backslashes(chunk: bytes, start: int, end: int, before: int) -> int:
@@ -258,8 +298,9 @@ def _trailing_backslashes(chunk: bytes, start: int, end: int, before: int) -> in
     return count + before if count == end - start else count
 
 
-def _with_strings(document: Any, strings: list[LongString], token: str) -> Any:  # noqa: ANN401 - any JSON
+def _with_strings(document: Any, marks: _Marks) -> Any:  # noqa: ANN401 - any JSON
     """Put the long strings in the places of their marks, without recursion."""
+    token, strings = marks.token, marks.strings
     if isinstance(document, str):
         return strings[int(document[len(token) :])] if document.startswith(token) else document
     todo = [document]

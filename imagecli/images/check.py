@@ -385,8 +385,9 @@ def _walk_svg() -> Walk:
         head += yield -_LAST_LOOK
     tail = root.string[root.end() :]
     while piece := (yield -_PIECE):
-        tail = tail[-_TAIL:] + piece
-    if not re.search(_SVG_END, tail[-_TAIL:]):
+        # Blanks behind the end may be many; a piece that ends in them shrinks to what stands before them.
+        tail = (tail[-_TAIL:] + piece).rstrip() or tail[-_TAIL:]
+    if not root["attributes"].endswith(b"/") and not re.search(_SVG_END, tail.rstrip()[-_TAIL:]):
         raise _truncated("svg")
     return PictureFacts("svg", *_svg_size(root["attributes"].decode(errors="replace")))
 

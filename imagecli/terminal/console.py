@@ -223,11 +223,14 @@ def clean(text: str, secrets: Iterable[str] = (), *, keep_newlines: bool = False
     or more, and the same escaped for a URL or JSON, becomes `***`. At most `limit` characters come back.
     Lone surrogates stay: they are the odd bytes of file names.
     """
+    spellings = sorted(_spellings(secrets), key=len, reverse=True)
+    for spelling in spellings:
+        text = text.replace(spelling, "***")
     text = _SEQUENCE.sub("", text[:_READ_AT_MOST])
     if not text.isprintable():
         text = "".join(map(_shown, text.replace("\r\n", "\n")))
     text = text.strip("\n") if keep_newlines else " ".join(text.split())
-    for spelling in sorted(_spellings(secrets), key=len, reverse=True):
+    for spelling in spellings:  # what control characters had torn apart
         text = text.replace(spelling, "***")
     return text if len(text) <= limit else f"{text[: limit - 4]} ..."
 
