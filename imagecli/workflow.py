@@ -330,7 +330,7 @@ class Run:
             def compose(data: bytes) -> bytes:
                 from imagecli.images.restore import keep  # noqa: PLC0415 - Pillow
 
-                return keep(data, geometry, region, original)
+                return keep(data, geometry, region, original, self.warn)
 
             return compose
         mode = self.task.restore or ("aspect" if geometry.padded else "none")

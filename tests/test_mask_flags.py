@@ -111,6 +111,17 @@ def test_nothing_changes_outside_a_mask_from_flags(imagecli, painting, model):
     assert _saved("canvas.png").size == ((800, 800) if model == "dall-e-2" else (800, 600))
 
 
+def test_a_result_of_another_shape_is_said(imagecli, server):
+    _scene().save("scene.png")
+    out = io.BytesIO()
+    Image.new("RGB", (512, 512), "red").save(out, "PNG")
+    server.answer = lambda reply, _: reply.send(images(out.getvalue()))
+    call = ("edit", "scene.png", "x", "--mask-rect", "0,0,60,60", "-m", "gpt-image-2", "--base-url", server.url)
+    ran = imagecli(*call, "-o", "kept.png", "--json")
+    assert any("another shape" in warning for warning in ran.json["warnings"])
+    assert ImageChops.difference(_saved("kept.png"), _scene()).getbbox() == (0, 0, 60, 60)
+
+
 def test_a_mask_file_keeps_only_if_asked(imagecli, painting):
     _scene().save("scene.png")
     mask = Image.new("RGBA", (400, 300), "black")

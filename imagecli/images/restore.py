@@ -41,14 +41,31 @@ def restore(data: bytes, geometry: Geometry, mode: Mode, original: Picture) -> b
     return _remade(data, lambda result: _restored(result, geometry, mode, original))
 
 
-def keep(data: bytes, geometry: Geometry, region: Image.Image, original: Picture) -> bytes:
+def keep(
+    data: bytes,
+    geometry: Geometry,
+    region: Image.Image,
+    original: Picture,
+    warn: Callable[[str], None] = lambda _text: None,
+) -> bytes:
     """Return the whole upright original, at its own size, changed by a result only where the region says so.
 
     The region is an L picture of the original's size: where it is 0 the original's pixels stay to the bit, in the
     colours of the original's own profile; where it is 255 they are the result's. `data` is as in `restore`, and the
-    picture comes back in its format: to the bit as PNG or lossless WebP. Raises `Failure` where it can't be done.
+    picture comes back in its format: to the bit as PNG or lossless WebP. `warn` hears of a result of another shape than
+    what was sent, of which the middle is taken. Raises `Failure` where it can't be done.
     """
-    return _remade(data, lambda result: _composed(result, geometry, region, original))
+
+    def composed(result: Picture) -> tuple[Image.Image, bytes | None]:
+        if _frame(result.size, geometry.canvas) != full(result.size):
+            sizes = "x".join(map(str, result.size)), "x".join(map(str, geometry.canvas))
+            warn(
+                f"the result, {sizes[0]}, has another shape than what was sent, {sizes[1]}: where its middle was taken"
+                " the edit may lie beside its place; --size can ask for the same shape"
+            )
+        return _composed(result, geometry, region, original)
+
+    return _remade(data, composed)
 
 
 def _remade(data: bytes, remake: Callable[[Picture], tuple[Image.Image | None, bytes | None]]) -> bytes:

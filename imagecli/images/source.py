@@ -201,12 +201,14 @@ def read_picture(path: str, max_pixels: int | None = None) -> Picture:
             raise UsageProblem(f"{name} is not a file", hint="Name a picture, or - for standard input.")
         if status.st_size > MAX_FILE_BYTES:
             raise _too_large(name)
-        file = Path(path).open("rb")  # noqa: SIM115 - a JPEG stays open with its picture
-        head = file.read(_HEAD)
-        if stat.S_ISREG(kind) and sniff(head) == "jpeg":
-            # Most of a large JPEG's pixels are never decoded, so its bytes need not be there either.
-            return _open(file, head, path, max_pixels)
-        with file:
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(Path(path).open("rb"))
+            head = file.read(_HEAD)
+            if stat.S_ISREG(kind) and sniff(head) == "jpeg":
+                # Most of a large JPEG's pixels are never decoded, so its bytes need not be there either.
+                picture = _open(file, head, path, max_pixels)
+                stack.pop_all()
+                return picture
             data = head + file.read(MAX_FILE_BYTES + 1 - len(head))
     except FileNotFoundError:
         raise UsageProblem(f"{name} does not exist", hint="Look at the name of the picture.") from None
