@@ -137,6 +137,9 @@ class Run:
         for one in made:
             self.warn(*one.warnings)
             self.result.notes += [f"{one.upload.filename}: {note}" for note in one.notes]
+        if task.keep:
+            width, height = first.size
+            self.result.notes.append(f"outside the mask the original's pixels are kept, at {width}x{height}")
         uploads = tuple(one.upload for one in made)
         return Pictures(uploads, mask_upload, prepared.geometry, first, region if task.keep else None)
 

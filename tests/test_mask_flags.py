@@ -393,3 +393,42 @@ def test_json_of_an_edit_is_as_it_was(imagecli, painting):
     _scene().save("scene.png")
     ran = imagecli("edit", "scene.png", "x", "--mask-rect", "0,0,9,9", "--base-url", painting.url, "--json")
     assert not {"prepared", "mask"} & json.loads(ran.out).keys()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much memory there was")
+def test_a_large_jpeg_is_prepared_in_little_memory(tmp_path):
+    import os
+    import subprocess
+    import sys
+
+    Image.linear_gradient("L").resize((8000, 6000)).convert("RGB").save("large.jpg")
+    code = (
+        "from imagecli.__main__ import main\n"
+        "assert main(['prepare', 'large.jpg', '--for', 'dall-e-2', '-o', 'out.png']) == 0\n"
+        "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert _saved("out.png").size == (1024, 1024)
+    assert int(ran.stdout.split()[-1]) < 64_000
+
+
+def test_nothing_decodes_a_picture_twice(painting, monkeypatch):
+    """Neither the mask, nor the upload, nor each of the results."""
+    from PIL import JpegImagePlugin
+
+    from imagecli import ImageClient
+
+    _scene((1200, 900)).save("scene.jpg")
+    decoded = []
+    real = JpegImagePlugin.JpegImageFile.load
+    monkeypatch.setattr(
+        JpegImagePlugin.JpegImageFile,
+        "load",
+        lambda image: (decoded.append(image.size) if image.tile else None, real(image))[1],
+    )
+    made = ImageClient(base_url=painting.url).edit(
+        "scene.jpg", "x", mask_rect=["10%,10%,10%,10%"], mask_color=["#00c800"], model="dall-e-2", count=3
+    )
+    assert len(made.images) == 1
+    assert decoded == [(1200, 900)]

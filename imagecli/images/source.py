@@ -57,7 +57,8 @@ _HEADER_TELLS = ("png", "jpeg", "webp")
 """Formats whose size as seen is known from the header: they are decoded when the size that is needed is known."""
 _ANIMATED = ("png", "gif", "webp", "avif", "tiff", "fli", "heif")
 """Formats whose frames follow each other; in the others they are sizes, layers or previews."""
-_PNG_EXIF = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
+_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_PNG_EXIF = (b"Raw profile type exif", b"XML:com.adobe.xmp")
 
 _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -167,7 +168,7 @@ class Picture:
     def _orientation(self, image: ImageFile) -> int:
         """Return the EXIF orientation; 1 where there is none, or it or the whole EXIF is broken."""
         if self.format == "png":
-            if not any(mark in self.data for mark in _PNG_EXIF):
+            if not _says_exif(self.data):
                 return 1
             # It may stand behind the pixels; Pillow would decode them below, where their faults are not heard.
             image.load()
@@ -344,6 +345,18 @@ def _has_frames(image: ImageFile) -> bool:
         return bool(getattr(image, "is_animated", False))
     except Exception:  # noqa: BLE001 - a broken second frame, in whatever way, is none
         return False
+
+
+def _says_exif(png: bytes) -> bool:
+    """Tell whether some chunk of a PNG holds EXIF or XMP; chunk by chunk, as the whole file may be large."""
+    position = 8
+    while position + 8 <= len(png):
+        kind = png[position + 4 : position + 8]
+        end = position + 12 + int.from_bytes(png[position : position + 4], "big")
+        if kind == b"eXIf" or (kind in _PNG_TEXTS and any(mark in png[position:end] for mark in _PNG_EXIF)):
+            return True
+        position = end
+    return False
 
 
 @functools.cache
