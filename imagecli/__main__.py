@@ -87,8 +87,11 @@ def _as_usage_problem(argv: list[str], error: BaseException) -> UsageProblem:
     from imagecli.errors import UsageProblem  # noqa: PLC0415 - after --version
 
     message = error.format_message().rstrip(".")  # type: ignore[attr-defined] # of Typer's own copy of click
-    command = _command(argv)
-    return UsageProblem(message[:1].lower() + message[1:], hint=f"See imagecli {command or ''}".rstrip() + " --help.")
+    command = f" {argv[0]}" if argv[0] in _COMMANDS else ""
+    hint = f"See imagecli{command} --help."
+    if "unexpected extra argument" in message:
+        hint = f"Put quotes around a text of several words. {hint}"
+    return UsageProblem(message[:1].lower() + message[1:], hint=hint)
 
 
 def _told(argv: list[str], error: ImagecliError) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from imagecli.errors import UsageProblem
@@ -44,5 +45,11 @@ def open_client(settings: Settings, key: Key | None, *, spool_folder: Path | Non
 
         from imagecli.sandbox.app import create_app  # noqa: PLC0415 - the sandbox only
 
-        transport = httpx.WSGITransport(app=create_app())
+        def pause(seconds: float) -> None:
+            """Keep the sandbox's waits within --timeout: here is no socket to time out."""
+            time.sleep(min(seconds, limits.timeout))
+            if seconds > limits.timeout:
+                raise TimeoutError
+
+        transport = httpx.WSGITransport(app=create_app(pause))
     return Client(settings.profile, key, limits, spool_folder=spool_folder, transport=transport)

@@ -143,9 +143,9 @@ class Interrupted(ImagecliError):
     exit_code: int = ExitCode.INTERRUPTED
 
     @classmethod
-    def by(cls, interrupt: KeyboardInterrupt, more: str) -> Interrupted:
+    def by(cls, interrupt: KeyboardInterrupt, more: str, *, hint: str | None = None) -> Interrupted:
         """Return the error for an interrupt, with the exit code that shells give its signal."""
-        error = cls(f"interrupted{more}", hint="Run it again with -o and --skip-existing for the rest.")
+        error = cls(f"interrupted{more}", hint=hint)
         error.exit_code = interrupt.exit_code if isinstance(interrupt, Signalled) else ExitCode.INTERRUPTED
         error.__cause__ = interrupt
         return error

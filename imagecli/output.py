@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from imagecli.names import Name, Names
+    from imagecli.terminal.console import Console
 
     Transform = Callable[[bytes], bytes]
     """What is done to a picture before it is saved (undoing the padding); its trouble is a warning, never a loss."""
@@ -32,6 +33,8 @@ class Sink(Protocol):
 
     takes_more: bool
     """Whether images that were not asked for can be taken, too."""
+    undelivered: bool
+    """Whether a picture went to a reader who was gone."""
 
     def save(
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
@@ -41,6 +44,8 @@ class Sink(Protocol):
 
 class FileSink:
     """Files under names that were settled before anything was sent."""
+
+    undelivered = False
 
     def __init__(self, names: Names, *, force: bool) -> None:
         """Take the names of the images."""
@@ -177,10 +182,11 @@ class StreamSink:
     """Raw bytes on stdout, after the picture was seen to be whole."""
 
     takes_more = False
+    undelivered = False
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
-        """Take what writes to stdout."""
-        self._write = write
+    def __init__(self, console: Console) -> None:
+        """Write to the console's stdout."""
+        self._console = console
 
     def save(
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
@@ -189,7 +195,8 @@ class StreamSink:
         with _failing("the temporary folder"), tempfile.TemporaryFile() as file:
             image = receive(n, pieces, file, transform, warn)
             for piece in _copy(file):
-                self._write(piece)
+                self._console.out_bytes(piece)
+        self.undelivered = self._console.stdout_is_closed
         return image
 
 
@@ -197,6 +204,7 @@ class MemorySink:
     """Bytes for callers from Python."""
 
     takes_more = True
+    undelivered = False
 
     def __init__(self) -> None:
         """Start empty."""

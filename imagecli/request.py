@@ -226,8 +226,11 @@ class Asker:
             return value
         output = self._settings.get("output")
         asked = asked_format(str(output.value)) if output is not None else None
-        if output is not None and asked is not None and self.model.takes_format(asked):
+        if output is None or asked is None:
+            return value
+        if self.model.takes_format(asked):
             return type(output)(asked, output.origin)
+        self.warnings.append(f"{self.model.name} is not asked for {asked}, which it can't make as far as is known")
         return value
 
     def _fitting(self, name: str, value: Value) -> object | None:

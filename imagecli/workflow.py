@@ -43,6 +43,7 @@ _ORDER = (
     ExitCode.FAILURE,
 )
 _SAVING_GRACE_S = 10.0
+AGAIN = "Run it again with --skip-existing and the same -o (-o ./ where there was none) for the rest."
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +299,9 @@ class Run:
                 trouble = Failure(error.message, hint=error.hint, request_id=answer.request_id)
                 self._fail((n,), trouble)
                 troubles.append(trouble)
-        kept = answer.spool.keep() if troubles else None
+        kept = answer.spool.keep() if troubles or sink.undelivered else None
+        if sink.undelivered:
+            self.warn(f"stdout was closed before the picture was out; the answer is kept in {kept}")
         for trouble in troubles:
             trouble.saved_response = kept
         answer.discard()
@@ -368,7 +371,7 @@ class Run:
                 time.sleep(0.02)
         count = sum(job.in_flight for job in self._jobs)
         billed = f"; {count} request{'s' * (count > 1)} in flight may have been billed" if count else ""
-        self.result.error = Interrupted.by(interrupt, billed)
+        self.result.error = Interrupted.by(interrupt, billed, hint=AGAIN)
         there = {image.n for image in self.result.images}
         for job in self._jobs:
             failure = self._cut_short(job, client, interrupt)
@@ -418,7 +421,7 @@ def _partial(result: Result, first: ImagecliError) -> PartialResult:
     missing, there = len(result.failures), len(result.images)
     return PartialResult(
         f"{missing} of {missing + there} images {'is' if missing == 1 else 'are'} missing: {first.message}",
-        hint="Run it again with -o and --skip-existing for the rest.",
+        hint=AGAIN,
         http_status=first.http_status,
         code=first.code,
         param=first.param,

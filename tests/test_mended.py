@@ -534,3 +534,55 @@ def test_tls_with_a_certificate_of_ones_own(imagecli, server):
     ran = imagecli("gen", "x", env={**env, "SSL_CERT_FILE": ""} | {"OPENAI_BASE_URL": url}, timeout=30)
     assert (ran.code, len(server.posts)) == (5, 1)
     assert "SSL_CERT_FILE" in ran.err
+
+
+@pytest.mark.parametrize("reader", ["true", "head -c 4", "no-such-program-anywhere"])
+def test_a_picture_whose_reader_was_gone_is_kept(server, reader):
+    """A stdout that is closed early does not change the exit code, and a picture that was paid for is not lost."""
+    large = io.BytesIO()
+    Image.frombytes("RGB", (400, 400), os.urandom(400 * 400 * 3)).save(large, "PNG")
+    server.answer = lambda reply, _: reply.send(images(large.getvalue()))
+    line = f"{sys.executable} -m imagecli gen cat --base-url {server.url} -o - | {reader}; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", line], capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert done.stdout.endswith(b"0\n")
+    kept = Path(done.stderr.decode().split("the answer is kept in ")[1].split()[0])
+    assert json.loads(kept.read_bytes())["data"][0]["b64_json"] == b64(large.getvalue())
+
+
+def test_raw_bytes_do_not_go_to_a_terminal(server):
+    import pty
+
+    master, terminal = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "imagecli", "gen", "cat", "--base-url", server.url, "-o", "-"],
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    os.close(terminal)
+    os.close(master)
+    assert (done.returncode, server.requests) == (2, [])
+    assert "terminal" in done.stderr
+
+
+def test_the_sandbox_keeps_the_timeout(imagecli):
+    begun = time.monotonic()
+    ran = imagecli("gen", "a cat sandbox:slow", "-P", "sandbox", "--timeout", "1", "--json")
+    assert (ran.code, ran.json["error"]["kind"]) == (8, "unknown_outcome")
+    assert "within 1 s" in ran.json["error"]["message"]
+    assert time.monotonic() - begun < 5
+
+
+def test_a_name_whose_format_the_model_cannot_make_is_warned_about_before(imagecli):
+    ran = imagecli("gen", "fox", "-P", "sandbox", "-o", "f.svg", "--dry-run")
+    assert "svg" in ran.err
+
+
+def test_an_address_in_the_place_of_a_picture_says_how_to_fetch_it(imagecli):
+    ran = imagecli("edit", "https://example.com/cat.jpg", "x", "-P", "sandbox")
+    assert (ran.code, "curl" in ran.err) == (2, True)
+    assert "quotes" in imagecli("gen", "a", "red", "fox").err

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 _MAX_ERROR_BODY = 1 << 20
 _MAX_REDIRECTS = 5
 _OK = range(200, 300)
+_UNAUTHORIZED = 401
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 8.0
@@ -371,7 +372,7 @@ class Client:
         except OSError as error:
             # The sandbox, in this process, fails like this; it has had the request whole.
             sent.whole = self._transport is not None
-            raise httpx.ReadError(str(error)) from error
+            raise (httpx.ReadTimeout if isinstance(error, TimeoutError) else httpx.ReadError)(str(error)) from error
         try:
             yield response
         finally:
@@ -410,8 +411,9 @@ class Client:
                 backoff = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**tries) * random.uniform(0.75, 1)  # noqa: S311 - jitter
                 wait = backoff if again.wait is None else again.wait
                 tries += 1
+                trouble = f"HTTP {again.error.http_status}" if again.error.http_status else again.error.kind
                 _forget(again.error.saved_response)
-            watch("retrying", wait)
+            watch(f"retrying after {trouble}", wait)
             self._sleep(wait)
             before_retry()
 
@@ -504,7 +506,7 @@ class Client:
 
     def _refusal(self, said: Said, request_id: str | None) -> ImagecliError:
         error = refusal(said, request_id=request_id, host=self._host)
-        if isinstance(error, AuthProblem) and self._key is None and not self._profile.sandbox:
+        if isinstance(error, AuthProblem) and said.status == _UNAUTHORIZED and self._key is None:
             error.hint = (
                 "No key was sent: set OPENAI_BASE_URL together with OPENAI_API_KEY, "
                 "or make a profile with this base_url and a key of its own."

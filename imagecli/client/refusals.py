@@ -136,7 +136,11 @@ _CAUSES: tuple[tuple[Callable[[Said], bool], type[ImagecliError], str], ...] = (
     (_words("no connected db|incorrect api key|invalid api key"), AuthProblem, _KEY),
     (_status(401), AuthProblem, _KEY),
     (_status(403), AuthProblem, "Ask whoever runs the server what this key may do, or use another key."),
-    (_is_unknown_model, UsageProblem, "Name a model that this server has: `imagecli config check` looks them up."),
+    (
+        _is_unknown_model,
+        UsageProblem,
+        "Name a model that this server has: `imagecli config check [PROFILE]` looks them up.",
+    ),
     (
         _status(*LOST),
         UnknownOutcome,

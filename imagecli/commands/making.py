@@ -110,7 +110,7 @@ class _Maker:
         with self._console.progress(-(-task.count // task.model.count_per_request(task.fields.get("format")))) as line:
 
             def tell(index: int, state: str, seconds: float | None) -> None:
-                words = state if seconds is None else f"{state} in {seconds:.0f} s"
+                words = state if seconds is None else f"{state} in {seconds:.1f} s"
                 line.update(index, words)
                 if seconds is not None:
                     self._console.debug(f"request {index + 1}: {words}")
@@ -146,6 +146,9 @@ class _Maker:
             sink.release()
         self._warn()
         result.elapsed_s = round(time.monotonic() - self._begun, 3)
+        ids = ", ".join(result.request_ids)
+        model = f" with {result.model}" if result.model else ""
+        self._console.debug(f"{result.route}{model} in {result.elapsed_s} s" + (f", request id {ids}" if ids else ""))
 
     def fail(self, error: ImagecliError) -> None:
         """Let the run end before anything was sent."""
@@ -199,7 +202,12 @@ def make_sink(  # noqa: PLR0913 - all that a name can be made of
     if output == _STDIO:
         if console.stdout_is_closed:
             raise UsageProblem("stdout is closed, so -o - has nowhere to go", hint="Give -o a file.")
-        return StreamSink(console.out_bytes)
+        if console.stdout_is_terminal:
+            raise UsageProblem(
+                "stdout is a terminal, and a picture's bytes would make a mess of it",
+                hint="Pipe it into a program or a file, or give -o a name; --preview draws it.",
+            )
+        return StreamSink(console)
     facts = Facts(
         slug=slug(subject),
         model=model or "model",
@@ -292,6 +300,8 @@ def read_picture(path: str, max_pixels: int | None) -> Picture:
     """
     from imagecli.images import source  # noqa: PLC0415 - Pillow; gen has no pictures
 
+    if path.startswith(("http://", "https://")):
+        raise UsageProblem(f"{path} is an address, not a file", hint="Fetch it first: curl -s URL | imagecli edit - …")
     if path != _STDIO:
         return source.read_picture(path, max_pixels)
     try:
@@ -315,6 +325,8 @@ def _preview(console: Console, images: Iterable[GeneratedImage]) -> None:
         return
     from imagecli.terminal import preview  # noqa: PLC0415 - drawn only where somebody looks
 
-    for image in images:
-        if image.path is not None:
-            preview.show(image.path, console)
+    shown = [image.path for image in images if image.path is not None]
+    for path in shown:
+        if len(shown) > 1:
+            console.note(f"{path}:")
+        preview.show(path, console)

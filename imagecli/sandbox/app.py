@@ -71,7 +71,7 @@ class Sandbox:
             data = request.get_data(cache=False)
             request.stream.read(1)  # nothing; or, without a length, too large: it is raised where one reads on
             return self._route(request, data)
-        except AnswerLost:
+        except (AnswerLost, TimeoutError):  # the server's; a `pause` of the caller's own
             raise
         except Refusal as refusal:
             return _refused(refusal)

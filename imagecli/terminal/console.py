@@ -54,8 +54,6 @@ class Console:
         self.stdin_is_terminal = _is_terminal(stdin)
         self.stdout_is_terminal = _is_terminal(stdout)
         self.stderr_is_terminal = _is_terminal(stderr)
-        self.stdout_is_closed = stdout is None
-        """Whether stdout was closed before the start (`>&-`)."""
         self.interactive = self.stdin_is_terminal and self.stderr_is_terminal
         """Whether a question may be asked."""
         self.dumb = environ.get("TERM") in {"dumb", "unknown"}
@@ -67,6 +65,11 @@ class Console:
         self.unicode = _speaks_unicode(stderr, environ)
         self._status_shown = False
         self._lock = threading.RLock()
+
+    @property
+    def stdout_is_closed(self) -> bool:
+        """Whether nobody reads stdout: closed before the start (`>&-`), or since (`| head -1`)."""
+        return self._stdout is None
 
     def out(self, text: str) -> None:
         """Write a line to stdout; a file name in it comes out as the bytes that it has on disk.

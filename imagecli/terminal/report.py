@@ -29,9 +29,12 @@ def show(console: Console, result: Result, *, as_json: bool, base_url: str) -> N
     for n, failure in sorted(result.failures.items()):
         if result.error is None or failure.message != result.error.message:
             others.setdefault((failure.message, failure.saved_response), []).append(str(n))
+    named = result.error.saved_response if result.error is not None else None
     for (message, kept), numbers in others.items():
         which = f"image {numbers[0]} is" if len(numbers) == 1 else f"images {', '.join(numbers)} are"
-        console.warn(f"{which} missing: {message}" + (f"\nthe answer is kept in {kept}" if kept else ""))
+        console.warn(
+            f"{which} missing: {message}" + (f"\nthe answer is kept in {kept}" if kept and kept != named else "")
+        )
     if result.error is not None:
         show_error(console, result.error)
 
