@@ -469,7 +469,7 @@ def test_an_early_answer_to_a_large_upload_is_heard(imagecli):
     [
         b'{"data":[{"b64_json":"' + b"\\\\" * 4_000_000 + b'"}]}',
         b'{"data":[' + b"null," * 100_000 + b"null]}",
-        b'{"data":[{"b64_json":"' + b'\\"' * 4_000_000 + b'"}]}',
+        b'{"data":[{"b64_json":"' + b'\\"' * 1_000_000 + b'"}]}',
         b'{"data":[{"b64_json":"AA==' + b"A" * 10_000_000 + b'"}]}',
         json.dumps({"data": [{"b64_json": "x"}], "usage": None})
         .replace("null", '{"a":' * 600 + "1" + "}" * 600)
@@ -540,7 +540,7 @@ def test_tls_with_a_certificate_of_ones_own(imagecli, server):
 def test_a_picture_whose_reader_was_gone_is_kept(server, reader):
     """A stdout that is closed early does not change the exit code, and a picture that was paid for is not lost."""
     large = io.BytesIO()
-    Image.frombytes("RGB", (400, 400), os.urandom(400 * 400 * 3)).save(large, "PNG")
+    Image.frombytes("RGB", (1300, 1300), os.urandom(1300 * 1300 * 3)).save(large, "PNG")
     server.answer = lambda reply, _: reply.send(images(large.getvalue()))
     line = f"{sys.executable} -m imagecli gen cat --base-url {server.url} -o - | {reader}; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(
