@@ -1,7 +1,10 @@
 """Takes out of a file what its pixels don't need: where and when a photograph was made, with what, by whom.
 
 The compressed pixels are copied as they are. What a decoder goes by stays: the colour profile, gamma, resolution,
-Adobe's colour transform. Sources: JPEG (ITU-T T.81, T.872) segments, PNG (ISO/IEC 15948) chunks, WebP (RFC 9649).
+Adobe's colour transform. A comment, a time stamp or a chunk that nobody knows is no reason by itself to touch a file
+that may go as it is; they go with the rest.
+
+Sources: JPEG (ITU-T T.81, T.872) segments, PNG (ISO/IEC 15948) chunks, WebP (RFC 9649).
 """
 
 from __future__ import annotations
@@ -13,14 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Literal
 
+_COMMENT = "comment"
+_COMMENT_KEYWORDS = (b"Comment\0", b"Software\0")
+_OTHER = "other metadata"
+_PROVENANCE = "provenance"
+_TIME = "time"
+_NO_REASON = frozenset({_COMMENT, _TIME, _OTHER})
+"""What goes where something else has to go, and stays where it is all there is."""
 _PNG_KEPT = frozenset(b"cHRM gAMA iCCP sBIT sRGB cICP mDCV cLLI bKGD hIST tRNS pHYs sPLT".split())
 """What stays of the chunks that a decoder may pass over; those that it must know (IHDR, IDAT …) stay anyway."""
-_PNG_NAMES = {b"eXIf": "EXIF", b"tEXt": "text", b"zTXt": "text", b"iTXt": "text", b"tIME": "time"}
+_PNG_NAMES = {b"eXIf": "EXIF", b"tEXt": "text", b"zTXt": "text", b"iTXt": "text", b"tIME": _TIME, b"caBX": _PROVENANCE}
 _JPEG_NAMES = (
     (0xE1, b"Exif\0", "EXIF"),
     (0xE1, b"http://ns.adobe.com/x", "XMP"),
     (0xED, b"", "IPTC"),
-    (0xFE, b"", "comment"),
+    (0xEB, b"", _PROVENANCE),
+    (0xFE, b"", _COMMENT),
 )
 _WEBP_KEPT = (b"VP8X", b"ICCP", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L")
 _WEBP_NAMES = {b"EXIF": "EXIF", b"XMP ": "XMP"}
@@ -30,7 +41,6 @@ _EXIF_HEAD = b"Exif\0\0"
 _RATIONALS = frozenset({0x011A, 0x011B})
 _HARMLESS = _RATIONALS | {0x0112, 0x0128, 0x0213}
 """EXIF's tags for resolution and its unit, orientation, and where colours lie between the pixels."""
-_OTHER = "other metadata"
 _BEHIND = "data behind the picture"
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
@@ -50,7 +60,7 @@ def without_metadata(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...]]:
             pieces.append(piece)
         elif piece:
             found.append(name)
-    if not found:
+    if _NO_REASON.issuperset(found):
         return data, ()
     stripped = b"".join(pieces)
     return (_resized_riff(stripped) if kind == "webp" else stripped), tuple(dict.fromkeys(found))
@@ -64,7 +74,9 @@ def _png(data: bytes) -> Iterator[tuple[bytes, str | None]]:
         kind = data[position + 4 : position + 8]
         end = position + 12 + int.from_bytes(data[position : position + 4], "big")
         stays = kind in _PNG_KEPT or kind[:1].isupper()
-        yield data[position:end], None if stays else _PNG_NAMES.get(kind, _OTHER)
+        comment = kind == b"tEXt" and data[position + 8 : end].startswith(_COMMENT_KEYWORDS)
+        name = _COMMENT if comment else _PNG_NAMES.get(kind, _OTHER)
+        yield data[position:end], None if stays else name
         position = end
     yield data[position:], _BEHIND
 
