@@ -230,7 +230,8 @@ class Asker:
             return value
         if self.model.takes_format(asked):
             return type(output)(asked, output.origin)
-        self.warnings.append(f"{self.model.name} is not asked for {asked}, which it can't make as far as is known")
+        if asked != "png":  # what a model makes that has no say in it
+            self.warnings.append(f"{self.model.name} is not asked for {asked}, which it can't make as far as is known")
         return value
 
     def _fitting(self, name: str, value: Value) -> object | None:

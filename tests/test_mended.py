@@ -580,6 +580,7 @@ def test_the_sandbox_keeps_the_timeout(imagecli):
 def test_a_name_whose_format_the_model_cannot_make_is_warned_about_before(imagecli):
     ran = imagecli("gen", "fox", "-P", "sandbox", "-o", "f.svg", "--dry-run")
     assert "svg" in ran.err
+    assert imagecli("gen", "fox", "-P", "sandbox", "-m", "dall-e-3", "-o", "f.png", "--dry-run").err == ""
 
 
 def test_an_address_in_the_place_of_a_picture_says_how_to_fetch_it(imagecli):
