@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw
 from serving import images
 
+from imagecli.errors import UsageProblem
 from imagecli.images.marks import read_area, read_colour, read_margins
 from imagecli.images.mask import write
 from imagecli.schema import MaskConvention
@@ -432,3 +433,31 @@ def test_nothing_decodes_a_picture_twice(painting, monkeypatch):
     )
     assert len(made.images) == 1
     assert decoded == [(1200, 900)]
+
+
+@pytest.mark.parametrize(
+    ("text", "colour"),
+    [
+        ("hwb(194 0% 0%)", (0, 195, 255)),
+        ("hwb(0.5turn 20% 100%)", (43, 43, 43)),
+        ("lab(52.2345% 40.1645 59.9971)", (198, 93, 7)),
+        ("lch(52.2345% 72.2 56.2)", (198, 93, 7)),
+        ("lab(100 0 0 / 50%)", (255, 255, 255)),
+        ("oklab(0.62796 0.22486 0.12585)", (255, 0, 0)),
+        ("oklch(62.796% 0.25768 29.234deg)", (255, 0, 0)),
+        ("color(srgb 1 50% 0)", (255, 128, 0)),
+        ("rebeccapurple", (102, 51, 153)),
+    ],
+)
+def test_every_kind_of_css_colour_is_read(text, colour):
+    read = read_colour(f"{text}:5")
+    assert read.tolerance == 5
+    assert max(abs(one - other) for one, other in zip(read.rgb, colour, strict=True)) <= 1
+
+
+@pytest.mark.parametrize(
+    "text", ["lab(1 2)", "hwb(10% 0 0)", "oklch(a b c)", "color(display-p3 1 0 0)", "lab(1deg 0 0)"]
+)
+def test_what_is_no_css_colour_is_refused(text):
+    with pytest.raises(UsageProblem):
+        read_colour(text)

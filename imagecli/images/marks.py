@@ -152,6 +152,8 @@ def read_colour(text: str) -> Near:
     """Read COLOR[:TOLERANCE]. Raises `UsageProblem` for anything else."""
     from PIL import ImageColor  # noqa: PLC0415 - for this flag only
 
+    from imagecli.images.css import rgb_of  # noqa: PLC0415 - the same
+
     name, colon, allowed = text.rpartition(":")
     name = name if colon else text
     tolerance = TOLERANCE
@@ -161,7 +163,7 @@ def read_colour(text: str) -> Near:
             raise UsageProblem(f"--mask-color {text} has no tolerance that can be read", hint=_COLOR_HINT)
         tolerance = _round(length.of(_MOST_TOLERANCE))
     try:
-        red, green, blue = ImageColor.getrgb(_with_commas(name))[:3]
+        red, green, blue = rgb_of(name) or ImageColor.getrgb(_with_commas(name))[:3]
     except ValueError:
         raise UsageProblem(f"--mask-color {text} is no colour that is known", hint=_COLOR_HINT) from None
     return Near(text, (red, green, blue), tolerance)
