@@ -142,7 +142,7 @@ complete -c imagecli -f
 complete -c imagecli -n '__imagecli_at 0 ""' -a gen -d 'Make images from text'
 complete -c imagecli -n '__imagecli_at 0 ""' -a edit -d 'Edit a picture, everywhere or where a mask opens it'
 complete -c imagecli -n '__imagecli_at 0 ""' -a vary -d 'Make look-alikes of a picture'
-complete -c imagecli -n '__imagecli_at 0 ""' -a prepare -d 'Prepare a picture as edit and vary do, and save what would be uploaded'
+complete -c imagecli -n '__imagecli_at 0 ""' -a prepare -d 'Save what edit and vary would upload; nothing is sent'
 complete -c imagecli -n '__imagecli_at 0 ""' -a serve -d 'Run the sandbox as an HTTP server on 127.0.0.1, for any client'
 complete -c imagecli -n '__imagecli_at 0 ""' -a config -d 'Settings, profiles and keys'
 complete -c imagecli -n '__imagecli_at 0 ""' -l version -d 'Print the version'

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="config",
-    help="Settings, profiles and keys.",
+    help="""Settings, profiles and keys.
+
+    \b
+    Examples:
+      imagecli config show
+      imagecli config set defaults.size landscape
+      imagecli config check sandbox
+    """,
     rich_markup_mode=None,
 )
 
@@ -122,9 +129,9 @@ def get(key: Key, *, as_json: Json = False) -> None:
 
     \b
     Examples:
-      imagecli config get profile
-      imagecli config get profiles.office.base_url
-      imagecli config get 'models."team/flux".sizes'
+      imagecli config set profile sandbox && imagecli config get profile
+      imagecli config get profiles.office.base_url || echo "there is no office yet"
+      imagecli config get 'models."team/flux".sizes' || echo "not described"
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
     from imagecli.config import file
     from imagecli.config.edit import find
@@ -179,8 +186,8 @@ def unset(key: Key, *, as_json: Json = False) -> None:
 
     \b
     Examples:
-      imagecli config unset defaults.size
-      imagecli config unset profiles.office
+      imagecli config set defaults.size square && imagecli config unset defaults.size
+      imagecli config unset profiles.office || echo "there was no office"
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
     from imagecli.config import file
     from imagecli.config.edit import drop
@@ -212,7 +219,7 @@ def set_key(profile: ProfileName = None, *, as_json: Json = False) -> None:
     \b
     Examples:
       imagecli config set-key
-      pass show images | imagecli config set-key office
+      echo "$MY_KEY" | imagecli config set-key
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
     from imagecli.config import file
     from imagecli.config.edit import drop, put
@@ -257,8 +264,8 @@ def check(profile: ProfileName = None, *, as_json: Json = False) -> None:
 
     \b
     Examples:
-      imagecli config check
-      imagecli config check office --json
+      imagecli config check sandbox
+      imagecli config check --json
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
     from contextlib import closing
     from dataclasses import replace

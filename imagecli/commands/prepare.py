@@ -34,7 +34,7 @@ def prepare(  # noqa: PLR0913 - what a user can say
     verbose: Annotated[bool, Option("-v", "--verbose", help="Say what was done to the picture.")] = False,
     quiet: Annotated[bool, Option("--quiet", help="Say only errors on stderr.")] = False,
 ) -> None:
-    """Prepare a picture as edit and vary do, and save what would be uploaded. Nothing is sent.
+    """Save what edit and vary would upload; nothing is sent.
 
     \b
     Examples:
