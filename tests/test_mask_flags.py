@@ -461,3 +461,17 @@ def test_every_kind_of_css_colour_is_read(text, colour):
 def test_what_is_no_css_colour_is_refused(text):
     with pytest.raises(UsageProblem):
         read_colour(text)
+
+
+@pytest.mark.parametrize(("mode", "warned"), [("L", False), ("P", False), ("1", False), ("LA", False), ("I;16", True)])
+def test_outside_the_mask_every_mode_keeps_its_pixels_and_depth_that_is_lost_is_said(imagecli, mode, warned):
+    grey = Image.linear_gradient("L")
+    deep = Image.frombytes("I;16", grey.size, b"".join(bytes((value, value)) for value in grey.tobytes()))
+    (deep if mode == "I;16" else grey.convert(mode)).save("in.png")
+    ran = imagecli("edit", "in.png", "blue", "--mask-rect", "0,0,64,64", "-P", "sandbox", "-o", "out.png")
+    assert ran.code == 0, ran.err
+    assert ("16 bits" in ran.err) == warned
+    outside = (64, 64, *grey.size)
+    with Image.open("in.png") as before, Image.open("out.png") as after:
+        expected = grey if mode == "I;16" else before
+        assert after.convert("RGB").crop(outside).tobytes() == expected.convert("RGB").crop(outside).tobytes()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _FORMATS = ("png", "jpeg", "webp")
 _HINT = "The result is kept as it came."
 _QUALITY = 95
+_BYTE = 8
 _HAIR = 1e-6
 """Of a pixel: less than that is a matter of floating point."""
 
@@ -52,8 +53,9 @@ def keep(
 
     The region is an L picture of the original's size: where it is 0 the original's pixels stay to the bit, in the
     colours of the original's own profile; where it is 255 they are the result's. `data` is as in `restore`, and the
-    picture comes back in its format: to the bit as PNG or lossless WebP. `warn` hears of a result of another shape than
-    what was sent, of which the middle is taken. Raises `Failure` where it can't be done.
+    picture comes back in its format: to the bit as PNG or lossless WebP, though with 8 bits a channel at the most.
+    `warn` hears of depth that is lost, and of a result of another shape than what was sent, of which the middle is
+    taken. Raises `Failure` where it can't be done.
     """
 
     def composed(result: Picture) -> tuple[Image.Image, bytes | None]:
@@ -63,6 +65,8 @@ def keep(
                 f"the result, {sizes[0]}, has another shape than what was sent, {sizes[1]}: where its middle was taken"
                 " the edit may lie beside its place; --size can ask for the same shape"
             )
+        if original.bits > _BYTE:
+            warn(f"{original.shown} has {original.bits} bits a channel and the result has 8, also outside the mask")
         return _composed(result, geometry, region, original)
 
     return _remade(data, composed)
