@@ -174,7 +174,7 @@ _imagecli_split() {
 _imagecli_value() {
     case $1 in
         -f | --prompt-file) _imagecli_files ;;
-        -o | --output | -i | --image | --mask | --mask-preview) _imagecli_images ;;
+        -o | --output | -i | --image | --mask | --markup | --mask-preview) _imagecli_images ;;
         -m | --model | --for) _imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2 ;;
         -s | --size) _imagecli_words auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512 ;;
         -q | --quality) _imagecli_words low medium high xhigh max auto standard hd ;;
@@ -184,6 +184,8 @@ _imagecli_value() {
         --style) _imagecli_words vivid natural ;;
         --input-fidelity) _imagecli_words high low ;;
         --response-format) _imagecli_words url b64_json ;;
+        --frames) _imagecli_words 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 ;;
+        --complexity) _imagecli_words low medium high ;;
         -P | --profile) _imagecli_words_and_names profiles openai sandbox ;;
         --fit) _imagecli_words pad crop stretch ;;
         --restore) _imagecli_words none aspect size ;;
@@ -196,7 +198,7 @@ _imagecli_argument() {
         '0') _imagecli_words gen edit vary prepare serve config ;;
         'edit 0' | 'vary 0' | 'prepare 0') _imagecli_images ;;
         'config 0') _imagecli_words path show get set unset set-key check ;;
-        'config get 0' | 'config set 0' | 'config unset 0') _imagecli_words profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview ;;
+        'config get 0' | 'config set 0' | 'config unset 0') _imagecli_words profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.partials defaults.save_partials defaults.frames defaults.frame_ms defaults.complexity defaults.safety_identifier defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview ;;
         'config set-key 0' | 'config check 0') _imagecli_words_and_names profiles openai sandbox ;;
     esac
 }
@@ -205,9 +207,9 @@ _imagecli_argument() {
 _imagecli_flags() {
     case $1 in
         '') _imagecli_words --version -h --help ;;
-        'gen') _imagecli_words -f --prompt-file --verbatim --no-verbatim -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
-        'edit') _imagecli_words -f --prompt-file -i --image --mask --mask-rect --mask-ellipse --mask-color --mask-invert --no-mask-invert --mask-feather --mask-preview --expand --keep --no-keep --fit --restore --keep-metadata --no-keep-metadata --max-pixels -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
-        'vary') _imagecli_words --fit --restore --keep-metadata --no-keep-metadata --max-pixels -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'gen') _imagecli_words -f --prompt-file --verbatim --no-verbatim -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'edit') _imagecli_words -f --prompt-file -i --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-invert --no-mask-invert --mask-feather --mask-preview --expand --keep --no-keep --fit --restore --keep-metadata --no-keep-metadata --max-pixels -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'vary') _imagecli_words --fit --restore --keep-metadata --no-keep-metadata --max-pixels -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
         'prepare') _imagecli_words -o --output --force --for --fit --keep-metadata --no-keep-metadata --max-pixels --json -v --verbose --quiet -h --help ;;
         'serve') _imagecli_words --port -h --help ;;
         'config') _imagecli_words -h --help ;;
@@ -216,7 +218,7 @@ _imagecli_flags() {
 }
 
 _imagecli() {
-    local with_value=' -f --prompt-file -o --output -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --param -P --profile --base-url -j --jobs --timeout --retries -i --image --mask --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port '
+    local with_value=' -f --prompt-file -o --output -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --param -P --profile --base-url -j --jobs --timeout --retries -i --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port '
     local IFS=$' \t\n' line=${COMP_LINE:0:COMP_POINT} word gap i
     local command='' at=0 flag='' attached='' before='' value='' kept ended=''
     local -a words

@@ -115,7 +115,7 @@ function __imagecli_typed
             string join -- \n $word
         else if test $word = --
             set flags_ended yes
-        else if string match -qr '^-[^-fomnsqPji]*[fomnsqPji]$' -- $word; or contains -- $word --prompt-file --output --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --param --profile --base-url --jobs --timeout --retries --image --mask --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port
+        else if string match -qr '^-[^-fomnsqPji]*[fomnsqPji]$' -- $word; or contains -- $word --prompt-file --output --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --param --profile --base-url --jobs --timeout --retries --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port
             set value_follows yes
         end
     end
@@ -164,6 +164,13 @@ complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l moderation -x -k 
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l style -x -k -a 'vivid natural' -d 'vivid or natural (dall-e-3)'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l input-fidelity -x -k -a 'high low' -d 'How closely inputs are kept: high or low'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l response-format -x -k -a 'url b64_json' -d 'url or b64_json, for servers that have both'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l partials -x -d 'Stream, with that many partial images on the way'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l save-partials -d 'Write the partial images too, beside the final [off]'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l no-save-partials -d 'Not --save-partials'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l frames -x -k -a '2 3 4 5 6 7 8 9 10 11 12 13 14 15 16' -d 'How many frames a gif has'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l frame-ms -x -d 'How long each frame of a gif is shown'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l complexity -x -k -a 'low medium high' -d 'low, medium or high'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l safety-identifier -x -d 'Who asks, as the provider\'s policy names it'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l param -x -d 'Any other field of the request; repeatable, JSON or text'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'Where to send [openai]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l base-url -x -d 'Another address, usually ending in /v1; gets no key of others'
@@ -182,6 +189,7 @@ complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "serve" "co
 complete -c imagecli -n '__imagecli_at 1 "edit" "vary" "prepare"' -x -a '(__imagecli_images)'
 complete -c imagecli -n '__imagecli_in "edit"' -s i -l image -x -a '(__imagecli_images)' -d 'One more input picture; repeatable'
 complete -c imagecli -n '__imagecli_in "edit"' -l mask -x -a '(__imagecli_images)' -d 'Where to edit: transparent, or white in a mask without transparency'
+complete -c imagecli -n '__imagecli_in "edit"' -l markup -x -a '(__imagecli_images)' -d 'Marks drawn over the picture that say what to change'
 complete -c imagecli -n '__imagecli_in "edit"' -l mask-rect -x -d 'Edit in here: pixels or % of the picture; repeatable'
 complete -c imagecli -n '__imagecli_in "edit"' -l mask-ellipse -x -d 'The same, in the ellipse; -X, -Y: from right, bottom'
 complete -c imagecli -n '__imagecli_in "edit"' -l mask-color -x -d 'Edit where it has this colour; repeatable [:32]'
@@ -210,5 +218,5 @@ complete -c imagecli -n '__imagecli_at 1 "config"' -a set-key -d 'Keep the key o
 complete -c imagecli -n '__imagecli_at 1 "config"' -a check -d 'Ask a server for its models, which is free'
 complete -c imagecli -n '__imagecli_at 1 "config"' -s h -l help -d 'Show this message and exit'
 complete -c imagecli -n '__imagecli_in "config path" "config show" "config get" "config set" "config unset" "config set-key" "config check"' -l json -d 'One JSON document on stdout, for failures too'
-complete -c imagecli -n '__imagecli_at 2 "config get" "config set" "config unset"' -x -k -a 'profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
+complete -c imagecli -n '__imagecli_at 2 "config get" "config set" "config unset"' -x -k -a 'profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.partials defaults.save_partials defaults.frames defaults.frame_ms defaults.complexity defaults.safety_identifier defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
 complete -c imagecli -n '__imagecli_at 2 "config set-key" "config check"' -x -k -a '(__imagecli_words_and_names profiles openai sandbox)'

@@ -12,7 +12,7 @@ import re
 import tomllib
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from imagecli.schema import InputRules
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-Verdict = Literal["listed", "unlisted", "fails"]
+    from imagecli.schema import Verdict
 
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 _SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")

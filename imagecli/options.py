@@ -72,6 +72,35 @@ _COMMON: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "partials": (
+        Annotated[
+            int | None,
+            Option("--partials", metavar="1-3", help="Stream, with that many partial images on the way."),
+        ],
+        None,
+    ),
+    "save_partials": (
+        Annotated[
+            bool | None,
+            Option("--save-partials/--no-save-partials", help="Write the partial images too, beside the final [off]."),
+        ],
+        None,
+    ),
+    "frames": (Annotated[int | None, Option("--frames", metavar="N", help="How many frames a gif has.")], None),
+    "frame_ms": (
+        Annotated[int | None, Option("--frame-ms", metavar="MS", help="How long each frame of a gif is shown.")],
+        None,
+    ),
+    "complexity": (
+        Annotated[str | None, Option("--complexity", metavar="LEVEL", help="low, medium or high.")],
+        None,
+    ),
+    "safety_identifier": (
+        Annotated[
+            str | None, Option("--safety-identifier", metavar="ID", help="Who asks, as the provider's policy names it.")
+        ],
+        None,
+    ),
     "param": (
         Annotated[
             list[str] | None,

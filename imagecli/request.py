@@ -10,7 +10,7 @@ import json
 import math
 from typing import TYPE_CHECKING, cast
 
-from imagecli import catalog
+from imagecli import catalog, dialects
 from imagecli.dialects.openai import EDITS, FIELDS, GENERATIONS, OWNED, VARIATIONS
 from imagecli.errors import UsageProblem
 from imagecli.names import asked_format
@@ -32,6 +32,8 @@ VERBATIM = "I NEED to test how the tool works with extremely simple prompts. DO 
 
 SHAPES = ("square", "landscape", "portrait")
 _COMPRESSED = ("jpeg", "webp")
+_WHOLE = ("gif", "svg")
+"""Formats that are not streamed."""
 _FITS: dict[Command, Fit] = {"gen": "pad", "edit": "pad", "vary": "crop", "prepare": "pad"}
 
 
@@ -48,7 +50,9 @@ class Asker:
         self.warnings: list[str] = []
         self._command = command
         self._settings = settings
-        self.model = catalog.find(self._text("model") or default_model(settings.profile), settings.models)
+        profile = settings.profile
+        self.model = catalog.find(self._text("model") or default_model(profile), settings.models)
+        self.dialect = dialects.load(profile.dialect, profile.base_url)
 
     def task(  # noqa: PLR0913 - the arguments of three commands
         self,
@@ -57,6 +61,7 @@ class Asker:
         subject: str,
         inputs: Sequence[Picture] = (),
         mask: Picture | None = None,
+        markup: Picture | None = None,
         params: Fields | None = None,
         verbatim: bool = False,
     ) -> Task:
@@ -71,18 +76,21 @@ class Asker:
         self._check_inputs(len(inputs))
         inputs, expanded = self._expanded(inputs)
         marks = self._marks(mask, expanded=expanded)
+        masked = mask is not None or marks is not None
+        self._check_mask(masked=masked, markup=markup is not None)
         self._warn_of_shutdown()
         sent = VERBATIM + prompt if prompt is not None and verbatim else prompt
         self._check_length(sent)
         count = self._settings.value("count")
         task = Task(
             command=self._command,
+            dialect=self.dialect,
             model=self.model,
             prompt=sent,
             subject=subject,
             fields=self._fields(inputs[0].size if expanded else None),
             typed=frozenset(filter(self._settings.typed, FIELDS)),
-            params=check_params(params or {}),
+            params=self._params(params or {}),
             count=count or 1,
             count_asked=count is not None,
             inputs=tuple(inputs),
@@ -95,8 +103,9 @@ class Asker:
             keep_metadata=bool(self._settings.value("keep_metadata")),
             preview_mask=self._command == "edit" and self._settings.value("mask_preview") is not None,
             routes=routes,
+            markup=markup,
         )
-        self._check_background(task.fields)
+        self._check_together(task.fields, masked=masked)
         return task
 
     def _text(self, name: str) -> str | None:
@@ -153,10 +162,31 @@ class Asker:
             return False
         return marks is not None and bool(marks.drawn or marks.feather or expanded)
 
+    def _check_mask(self, *, masked: bool, markup: bool) -> None:
+        """Refuse a mask that would be lost on the way; only a typed --keep does without the server's help."""
+        if masked and markup:
+            raise UsageProblem("a mask and --markup can't go together", hint="Leave one of them out.")
+        if not masked or self._command != "edit":
+            return
+        if self.dialect.mask_warning is not None:
+            self.warnings.append(self.dialect.mask_warning)
+        if self.dialect.mask is not None:
+            return
+        if not (self._settings.typed("keep") and self._settings.value("keep")):
+            raise UsageProblem(
+                f"{self.dialect.title} takes no mask: it would change the whole picture",
+                hint="Leave the mask out, or add --keep: then all outside the mask is put back from the original.",
+            )
+        self.warnings.append(
+            f"{self.dialect.title} takes no mask: the whole picture is edited, and what the mask closes is put back"
+        )
+
     # The model
 
     def _routes(self) -> tuple[str, ...]:
         model, command = self.model, self._command
+        if command == "vary" and not self.dialect.has_variations:
+            return (EDITS,)
         if command == "vary":
             if not model.known and not self._settings.profile.at_openai and "vary" in model.endpoints:
                 return (VARIATIONS, EDITS)
@@ -177,6 +207,11 @@ class Asker:
             raise UsageProblem(
                 f"{self.model.name} takes {self.model.max_inputs} input image(s), not {count}",
                 hint="Leave out -i, or name a model that takes several with -m.",
+            )
+        most = self.dialect.most_inputs
+        if most is not None and count > most:
+            raise UsageProblem(
+                f"{self.dialect.title} takes {most} input image{'s' * (most != 1)}, not {count}", hint="Leave out -i."
             )
 
     def _warn_of_shutdown(self) -> None:
@@ -243,6 +278,8 @@ class Asker:
             if sent in SHAPES:
                 return self._shape(str(sent), value)
         verdict, reason = self.model.judge(name, str(sent))
+        if verdict == "listed":
+            verdict, reason = self.dialect.judge(self._command, name, sent)
         if not value.origin.typed and sent == "auto":
             return None
         if verdict == "listed":
@@ -266,7 +303,7 @@ class Asker:
             self.warnings.append(f"{value.origin} is left out: {self.model.name} has no {shape} size")
         return size
 
-    def _check_background(self, fields: Fields) -> None:
+    def _check_together(self, fields: Fields, *, masked: bool) -> None:
         """Refuse or leave out what can't go together in a GPT Image request."""
         if self.model.family != "gpt-image":
             return
@@ -279,6 +316,13 @@ class Asker:
                 self.warnings.append(f"{reason}; it is sent all the same")
             else:
                 self._conflict(fields, "compression", reason)
+        if "partials" in fields and wanted in _WHOLE:
+            self._conflict(fields, "partials", f"--partials can't be had of a {wanted}")
+        if masked and wanted == "gif":
+            raise UsageProblem("a gif can't be made with a mask", hint="Leave the mask out, or change --format.")
+        for name in ("frames", "frame_ms"):
+            if name in fields and wanted != "gif":
+                self.warnings.append(f"--{name.replace('_', '-')} is for --format gif; it is sent all the same")
 
     def _conflict(self, fields: Fields, name: str, reason: str) -> None:
         value = self._settings.get(name)
@@ -286,6 +330,20 @@ class Asker:
             raise UsageProblem(reason, hint=f"Change --{name} or --format.")
         self.warnings.append(f"{value.origin} is left out: {reason}")
         del fields[name]
+
+    def _params(self, params: Fields) -> Fields:
+        """Return the fields that no flag sets in this run.
+
+        Raises:
+            UsageProblem: a flag owns one, a flag sets it in this very run, or one is no JSON.
+        """
+        check_params(params)
+        flags = {name: self._settings.value(name) is not None for name in ("complexity", "safety_identifier")}
+        flags["stream"] = self._settings.typed("partials")
+        for key in params:
+            if flags.get(key):
+                raise UsageProblem(f"--param {key} and a flag both set it", hint="Leave one of them out.")
+        return params
 
 
 def read_params(pairs: Sequence[str]) -> Fields:

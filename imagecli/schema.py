@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from imagecli.catalog import Model
+    from imagecli.dialects.openai import OpenAI
     from imagecli.errors import ImagecliError
     from imagecli.images.marks import Marks
     from imagecli.images.source import Picture
 
 Command = Literal["gen", "edit", "vary", "prepare"]
 Fit = Literal["pad", "crop", "stretch"]
+Verdict = Literal["listed", "unlisted", "fails"]
+"""What is known of a value: it is taken, nobody knows, it is certain to be refused."""
 Restore = Literal["none", "aspect", "size"]
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
@@ -76,6 +79,17 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class Uploads:
+    """The files of a request."""
+
+    images: tuple[Upload, ...] = ()
+    mask: Upload | None = None
+    """Of the first image's size."""
+    markup: Upload | None = None
+    """Of the first image's size."""
+
+
+@dataclass(frozen=True, slots=True)
 class Geometry:
     """How an original came to lie on the canvas that was uploaded; enough to undo it on the result.
 
@@ -109,24 +123,43 @@ Fields = dict[str, Any]
 """The fields of a request under the wire's names, in the order in which they are sent."""
 
 
+DATA_URL = "{data url}"
+"""Stands for a file's `data:` URL in a `FilePart.shape`."""
+BASE64 = "{base64}"
+"""Stands for a file's base64 in a `FilePart.shape`."""
+
+
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """One file of a multipart request under the wire's name of its field (`image`, `image[]`, `mask`)."""
+    """One file of a request under the wire's name of its field (`image`, `image[]`, `mask`)."""
 
     field: str
     upload: Upload
+    shape: Any = DATA_URL
+    """In a JSON document: what stands for the file, with `DATA_URL` or `BASE64` where its bytes go."""
+    listed: bool = False
+    """In a JSON document: whether the field is a list of such shapes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """One HTTP request to an image endpoint: JSON without files, multipart with them."""
+    """One HTTP request to an image endpoint."""
 
     route: str
-    """Path below the base URL: "images/generations", "images/edits", "images/variations"."""
+    """What is wanted, in OpenAI's words: "images/generations", "images/edits", "images/variations"."""
+    path: str
+    """Where the server has it, below the base URL; it may have a query."""
     fields: Fields
     files: tuple[FilePart, ...] = ()
     count: int = 1
     """How many images the answer should hold."""
+    as_json: bool = True
+    """Whether the body is a JSON document, with the files inside; else it is a multipart form."""
+
+    @property
+    def endpoint(self) -> str:
+        """The path without its query, as results name it."""
+        return self.path.partition("?")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +184,7 @@ class Task:
     """What is asked for, checked against the catalogue: a command's flags once they mean something."""
 
     command: Command
+    dialect: OpenAI
     model: Model
     prompt: str | None
     """As it is sent; None for `vary`, which has none."""
@@ -180,6 +214,14 @@ class Task:
     """Whether the mask is only to be looked at."""
     routes: tuple[str, ...] = ()
     """Where to send it; the next one is tried where a server has no such route."""
+    markup: Picture | None = None
+    """Marks on the first input that say what to change."""
+
+    @property
+    def per_request(self) -> int:
+        """How many images one request may ask for; a stream is about one, so that its partial images belong to it."""
+        most = self.model.count_per_request(self.fields.get("format"))
+        return 1 if "partials" in self.fields else min(most, self.dialect.most_per_request or most)
 
 
 @dataclass(slots=True)
@@ -194,6 +236,8 @@ class Result:
     failures: dict[int, ImagecliError] = field(default_factory=dict)
     """Image number → why it is missing."""
     usage: dict[str, Any] | None = None
+    cost_usd: float | None = None
+    """What the server says that it has cost."""
     elapsed_s: float | None = None
     request_ids: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from imagecli import catalog
-from imagecli.dialects.openai import EDITS, MASK, VARIATIONS, build
+from imagecli.dialects.openai import EDITS, VARIATIONS
 from imagecli.errors import ExitCode, Failure, ImagecliError, Interrupted, PartialResult, UnknownOutcome, UsageProblem
+from imagecli.schema import MaskConvention, Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from imagecli.client.http import Client
     from imagecli.images.source import Picture
     from imagecli.output import Sink, Transform
-    from imagecli.schema import GeneratedImage, Geometry, ImageRequest, InputRules, Result, Task, Upload
+    from imagecli.schema import GeneratedImage, Geometry, ImageRequest, InputRules, Prepared, Result, Task, Upload
 
 _NO_SUCH_ROUTE = frozenset({404, 405, 501})
 _POINTLESS_TO_GO_ON = frozenset({ExitCode.MONEY, ExitCode.AUTH, ExitCode.CONTENT_POLICY, ExitCode.USAGE})
@@ -50,8 +51,7 @@ AGAIN = "Run it again with --skip-existing and the same -o (-o ./ where there wa
 class Pictures:
     """The files of a request, ready to be sent, and what is needed to undo the fit."""
 
-    images: tuple[Upload, ...] = ()
-    mask: Upload | None = None
+    uploads: Uploads = Uploads()  # noqa: RUF009 - frozen
     geometry: Geometry | None = None
     original: Picture | None = None
     region: Image.Image | None = None
@@ -131,7 +131,7 @@ class Run:
         prepared, mask_upload = prepare_with_mask(
             *(first, mask, self._shaped(rules), task.fit),
             region=region if task.marks else None,
-            convention=MASK,
+            convention=task.dialect.mask or MaskConvention(),
             keep_metadata=private,
         )
         made = [prepared, *(prepare(picture, rules, task.fit, keep_metadata=private) for picture in others)]
@@ -141,8 +141,22 @@ class Run:
         if task.keep:
             width, height = first.size
             self.result.notes.append(f"outside the mask the original's pixels are kept, at {width}x{height}")
-        uploads = tuple(one.upload for one in made)
-        return Pictures(uploads, mask_upload, prepared.geometry, first, region if task.keep else None)
+        return Pictures(
+            Uploads(tuple(one.upload for one in made), mask_upload, self._markup(prepared, rules)),
+            geometry=prepared.geometry,
+            original=first,
+            region=region if task.keep else None,
+        )
+
+    def _markup(self, prepared: Prepared, rules: InputRules) -> Upload | None:
+        task = self.task
+        if task.markup is None:
+            return None
+        from imagecli.images.markup import prepare_markup  # noqa: PLC0415 - few edits have one
+
+        return prepare_markup(
+            *(task.markup, task.inputs[0].size, prepared.geometry, rules), keep_metadata=task.keep_metadata
+        )
 
     def _region(self) -> Image.Image | None:
         """Return what the mask opens, where it is more than a file that goes the way of its picture."""
@@ -182,16 +196,16 @@ class Run:
         size = catalog.parse_size(str(self.task.fields.get("size")))
         if rules.square and size and size[0] == size[1]:
             rules = replace(rules, max_side=size[0])
-        return rules
+        return self.task.dialect.inputs(rules)
 
     # Step 2: the requests
 
     def requests(self, route: str, pictures: Pictures, numbers: Sequence[int]) -> list[Job]:
         """Share the images out over as few requests as the model allows."""
-        most = self.task.model.count_per_request(self.task.fields.get("format"))
+        task, most = self.task, self.task.per_request
         shares = [tuple(numbers[start : start + most]) for start in range(0, len(numbers), most)]
         self._jobs = [
-            Job(index, build(self.task, route, len(share), pictures.images, pictures.mask), share, self._report)
+            Job(index, task.dialect.build(task, route, len(share), pictures.uploads), share, self._report)
             for index, share in enumerate(shares)
         ]
         return self._jobs
@@ -200,7 +214,7 @@ class Run:
         """Return eight hex digits that stand for what is sent."""
         digest = hashlib.sha256()
         for job in self._jobs:
-            digest.update(json.dumps([job.request.route, job.request.fields], sort_keys=True).encode())
+            digest.update(json.dumps([job.request.path, job.request.fields], sort_keys=True).encode())
             for part in job.request.files:
                 digest.update(part.upload.data)
         return digest.hexdigest()[:8]
@@ -215,15 +229,17 @@ class Run:
         for attempt, route in enumerate(self.task.routes):
             if attempt:
                 pictures = self.prepare(route)
-            self.result.route = route
+            requests = self.requests(route, pictures, numbers)
+            self.result.route = requests[0].request.endpoint
             self.result.failures.clear()
             self._stopped = False
-            self._go(client, sink, self.requests(route, pictures, numbers), self._transform(pictures), jobs)
+            self._go(client, sink, requests, self._transform(pictures), jobs)
             if self.result.error is not None:
                 return
             if not self._has_no_route(len(numbers)):
                 break
-        if self.task.command == "vary" and self.result.route == EDITS:
+        self.result.cost_usd = self.task.dialect.cost_usd(self.result.usage or {})
+        if self.task.command == "vary" and route == EDITS:
             self.result.notes.append("there are no variations here, so this is an edit with a prompt of imagecli's")
         self._conclude()
 

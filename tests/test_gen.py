@@ -111,7 +111,7 @@ def test_gpt_image_fields_go_under_the_wires_names(imagecli, server):
     ran = imagecli(
         *("gen", "cat", "--base-url", server.url, "-m", "gpt-image-2.6-flare", "-s", "1536x864", "-q", "xhigh"),
         *("--format", "webp", "--compression", "80", "--background", "opaque", "--moderation", "low", "-n", "2"),
-        *("--param", "safety_identifier=u-1", "--param", "frame_count=4", "--param", "x=[1,2]"),
+        *("--param", "safety_identifier=u-1", "--param", "x=[1,2]"),
     )
     assert server.requests[0].json == {
         "prompt": "cat",
@@ -124,7 +124,6 @@ def test_gpt_image_fields_go_under_the_wires_names(imagecli, server):
         "background": "opaque",
         "moderation": "low",
         "safety_identifier": "u-1",
-        "frame_count": 4,
         "x": [1, 2],
     }
     assert "WARNING" not in ran.err.upper()

@@ -18,7 +18,7 @@ from urllib.parse import urljoin
 
 import httpx2 as httpx
 
-from imagecli import __version__
+from imagecli import __version__, dialects
 from imagecli.client.answer import Answer, Item, Link, NoImages, decode, read
 from imagecli.client.body import head, request_id_of, spool_body, unpacked
 from imagecli.client.network import Backend, Guard, PrivateAddressError, is_private, open_client
@@ -34,6 +34,7 @@ from imagecli.client.refusals import (
     waits_too_long,
 )
 from imagecli.client.spool import Spool
+from imagecli.client.upload import body_of
 from imagecli.errors import AuthProblem, Failure, ImagecliError, Unavailable, UnknownOutcome, UsageProblem
 from imagecli.terminal.console import clean
 
@@ -149,12 +150,13 @@ class Client:
         except httpx.InvalidURL as error:
             raise UsageProblem(f"the base URL can't be used: {error}", hint="Look at its host and port.") from error
         self._secrets = (key.reveal(),) if key else ()
+        self._dialect = dialects.load(profile.dialect, profile.base_url)
 
     # What callers ask
 
-    def url(self, route: str) -> str:
-        """Return the address of a route below the base URL."""
-        return f"{self._profile.base_url.rstrip('/')}/{route}"
+    def url(self, path: str) -> str:
+        """Return the address of a path below the base URL."""
+        return f"{self._profile.base_url.rstrip('/')}/{path}"
 
     def post(self, request: ImageRequest, watch: Watch) -> Answer:
         """Send `request` and return its spooled answer, after as many tries as are allowed and safe.
@@ -228,7 +230,7 @@ class Client:
 
     def _exchange(self, request: ImageRequest, spool: Spool, watch: Watch) -> Answer:
         """Send the request and spool what comes; an answer that is no success raises."""
-        url = self.url(request.route)
+        url = self.url(request.path)
         sent = _Sent(watch)
         request_id = status = None
         try:
@@ -325,7 +327,7 @@ class Client:
 
     def _ask_models(self) -> ModelsReport:
         self._start()
-        url = self.url("models")
+        url = self.url(self._dialect.models_path)
         try:
             with self._open("GET", url, _Sent(_unwatched)) as response:
                 if response.status_code not in _OK:
@@ -362,7 +364,7 @@ class Client:
             httpx.TransportError: it broke off; `sent` tells how far it got.
         """
         client = self._client(url, kept=method == "GET")
-        body = _body(request) if request else {}
+        body = body_of(request) if request else {}
         try:
             built = client.build_request(method, url, headers=_HEADERS, extensions={"trace": sent}, **body)
             built.headers.update(self._credentials(built.url))
@@ -382,7 +384,7 @@ class Client:
         """Return the headers that tell who asks: for the API's own origin and for no other."""
         if _origin(url) != _origin(self._base):
             return {}
-        headers = {"Authorization": f"Bearer {self._key.reveal()}"} if self._key else {}
+        headers = self._dialect.credentials(self._key.reveal(), self._key.origin.name) if self._key else {}
         if self._profile.organization:
             headers["OpenAI-Organization"] = self._profile.organization
         if self._profile.project:
@@ -534,15 +536,6 @@ def _forget(path: str | None) -> None:
 
 def _unwatched(_state: str, _seconds: float | None) -> None:
     """Tell nobody."""
-
-
-def _body(request: ImageRequest) -> dict[str, Any]:
-    """Return the request's body for httpx: JSON without files, multipart with them."""
-    if not request.files:
-        return {"json": request.fields}
-    uploads = [(part.field, part.upload) for part in request.files]
-    files = [(name, (upload.filename, upload.data, upload.media_type)) for name, upload in uploads]
-    return {"data": request.fields, "files": files}
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -30,6 +30,10 @@ def edit(  # noqa: PLR0913, PLR0917 - what a user can say
             "--mask", metavar="FILE", help="Where to edit: transparent, or white in a mask without transparency."
         ),
     ] = None,
+    markup: Annotated[
+        str | None,
+        typer.Option("--markup", metavar="FILE", help="Marks drawn over the picture that say what to change."),
+    ] = None,
     mask_rect: Annotated[
         list[str] | None,
         typer.Option("--mask-rect", metavar="X,Y,W,H", help="Edit in here: pixels or % of the picture; repeatable."),
@@ -76,6 +80,8 @@ def edit(  # noqa: PLR0913, PLR0917 - what a user can say
     from imagecli.commands.making import make  # noqa: PLC0415 - --help needs none of it
 
     own = {
+        "mask": mask,
+        "markup": markup,
         "mask_rect": mask_rect,
         "mask_ellipse": mask_ellipse,
         "mask_color": mask_color,
@@ -85,4 +91,4 @@ def edit(  # noqa: PLR0913, PLR0917 - what a user can say
         "expand": expand,
         "keep": keep,
     }
-    make("edit", flags | own, image=image, prompt=prompt, prompt_file=prompt_file, more=more or (), mask=mask)
+    make("edit", flags | own, image=image, prompt=prompt, prompt_file=prompt_file, more=more or ())

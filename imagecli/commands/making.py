@@ -41,7 +41,6 @@ def make(  # noqa: PLR0913 - the arguments of three commands
     prompt: str | None = None,
     prompt_file: str | None = None,
     more: Sequence[str] = (),
-    mask: str | None = None,
     verbatim: bool | None = None,
 ) -> None:
     """Run one command from its flags to its exit code.
@@ -52,7 +51,7 @@ def make(  # noqa: PLR0913 - the arguments of three commands
     """
     as_json, force, skip, dry = (flags.pop(name) for name in ("json_", "force", "skip_existing", "dry_run"))
     console = context.open_console(verbose=flags.pop("verbose"), quiet=flags.pop("quiet"))
-    per_call = {"image": list(more) or None, "mask": mask, "prompt_file": prompt_file, "verbatim": verbatim}
+    per_call = {"image": list(more) or None, "prompt_file": prompt_file, "verbatim": verbatim}
     settings = load(flags | {key: value for key, value in per_call.items() if value is not None})
     result = Result(command, settings.profile.name, None, warnings=list(settings.warnings))
     maker = _Maker(console, settings, result)
@@ -90,13 +89,14 @@ class _Maker:
         settings, result = self._settings, self._result
         asker = Asker(result.command, settings)
         result.model = asker.model.name
-        words, inputs, mask = _read(result.command, settings, image=image, prompt=prompt)
+        words, inputs, (mask, markup) = _read(result.command, settings, image=image, prompt=prompt)
         try:
             return asker.task(
                 prompt=words,
                 subject=words if words is not None else _stem(inputs[0].name),
                 inputs=inputs,
                 mask=mask,
+                markup=markup,
                 params=read_params(settings.value("param") or ()),
                 verbatim=bool(settings.value("verbatim")) and result.command == "gen",
             )
@@ -107,7 +107,7 @@ class _Maker:
         """Prepare, reserve, send and save."""
         result = self._result
         self._count = task.count
-        with self._console.progress(-(-task.count // task.model.count_per_request(task.fields.get("format")))) as line:
+        with self._console.progress(-(-task.count // task.per_request)) as line:
 
             def tell(index: int, state: str, seconds: float | None) -> None:
                 words = state if seconds is None else f"{state} in {seconds:.1f} s"
@@ -138,7 +138,8 @@ class _Maker:
             self._warn()
             if dry:
                 result.images = []
-                result.route, result.requests = task.routes[0], tuple(job.request for job in jobs)
+                result.requests = tuple(job.request for job in jobs)
+                result.route = result.requests[0].endpoint if jobs else task.routes[0]
             elif numbers:
                 client = context.open_client(self._settings, key, spool_folder=context.state_folder() / "answers")
                 run.send(client, sink, pictures, numbers, self._settings.value("jobs"))
@@ -241,15 +242,15 @@ def _check_output(settings: Settings, *, as_json: bool, force: bool, skip: bool,
 
 def _read(
     command: Command, settings: Settings, *, image: str | None, prompt: str | None
-) -> tuple[str | None, list[Picture], Picture | None]:
-    """Read the prompt and the pictures.
+) -> tuple[str | None, list[Picture], Sequence[Picture | None]]:
+    """Read the prompt and the pictures: the inputs, and what lies over the first (a mask, marks).
 
     Raises:
         UsageProblem: one is missing, can't be read, or stdin is asked for twice.
     """
     prompt_file = settings.value("prompt_file") if command != "vary" else None
     more = settings.value("image") or () if command == "edit" else ()
-    mask = settings.value("mask") if command == "edit" else None
+    over = [settings.value(name) if command == "edit" else None for name in ("mask", "markup")]
     if command != "gen" and image is None:
         raise UsageProblem("there is no IMAGE", hint=f"Name one: imagecli {command} photo.jpg; - reads it from stdin.")
     if prompt is not None and settings.typed("prompt_file"):
@@ -259,7 +260,7 @@ def _read(
     needs_prompt = command != "vary" and not (command == "edit" and settings.value("mask_preview"))
     if needs_prompt and prompt is None and prompt_file is None:
         raise UsageProblem("there is no PROMPT", hint="Say what the picture should show, or name a file with -f.")
-    from_stdin = [name for name in (prompt, prompt_file, image, mask, *more) if name == _STDIO]
+    from_stdin = [name for name in (prompt, prompt_file, image, *over, *more) if name == _STDIO]
     if len(from_stdin) > 1:
         raise UsageProblem("stdin can be read once, and - stands there twice", hint="Name a file for one of them.")
     words = None
@@ -269,7 +270,7 @@ def _read(
         words = prompt
     most = settings.value("max_pixels")
     inputs = [read_picture(path, most) for path in (image, *more) if path is not None]
-    return words, inputs, read_picture(mask, most) if mask is not None else None
+    return words, inputs, [None if path is None else read_picture(path, most) for path in over]
 
 
 def _read_prompt(path: str) -> str:

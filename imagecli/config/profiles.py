@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from imagecli import dialects
 from imagecli.config.layout import command_of
 from imagecli.config.urls import check_base_url, is_at_openai, web_origin
 from imagecli.config.values import BUILT_IN, Origin
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 OPENAI = "openai"
 SANDBOX = "sandbox"
 BUILT_IN_PROFILES = (OPENAI, SANDBOX)
-DIALECTS = ("openai",)
-"""How servers differ, as far as this version knows; any other is spoken to as openai."""
 OPENAI_URL = "https://api.openai.com/v1"
 SANDBOX_URL = "http://sandbox.localhost/v1"
 """Leads nowhere: the sandbox answers in this process."""
@@ -98,7 +97,10 @@ class Profile:
     base_url_origin: Origin
     own_base_url: str
     """The profile's own, which `--base-url` may have replaced in `base_url`."""
-    dialect: str = "openai"
+    dialect: str = dialects.DEFAULT
+    """How the server differs: a name of the table in dialects/, or one that this version does not know."""
+    dialect_origin: Origin = BUILT_IN
+    """The profile, or the host's name that it was guessed from."""
     allow_http: bool = False
     """Whether a key may go over plain http to a host that is not this machine."""
     organization: str | None = None
@@ -163,7 +165,8 @@ def resolve(
         base_url=address.url,
         base_url_origin=address.origin,
         own_base_url=own.url,
-        dialect=table.get("dialect", DIALECTS[0]),
+        dialect=table.get("dialect") or dialects.guess(address.url) or dialects.DEFAULT,
+        dialect_origin=_dialect_origin(name, table, address.url),
         allow_http=table.get("allow_http", False),
         organization=organization,
         project=project,
@@ -219,6 +222,12 @@ def _offers(name: str, table: Mapping[str, Any], homes: _Homes) -> list[tuple[Ke
     if "api_key" in table:
         offers.append((Stored(table["api_key"], place("api_key")), homes.file))
     return offers
+
+
+def _dialect_origin(name: str, table: Mapping[str, Any], url: str) -> Origin:
+    if "dialect" in table:
+        return Origin("config", file_place("profiles", name, "dialect"))
+    return Origin("guess", "the host's name") if dialects.guess(url) else BUILT_IN
 
 
 def _identity(

@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from imagecli import dialects
 from imagecli.config import file, layout
-from imagecli.config.profiles import DIALECTS, Address, Profile, resolve
+from imagecli.config.profiles import Address, Profile, resolve
 from imagecli.config.table import SETTINGS, Setting
 from imagecli.config.urls import check_base_url
 from imagecli.config.values import BUILT_IN, Origin, Value
@@ -78,7 +79,7 @@ def load(flags: Mapping[str, object | None], environ: Mapping[str, str] | None =
     override = Address(check_base_url(str(url.value), url.origin.name), url.origin) if url else None
     tables = config.data.get("profiles", {})
     profile = resolve(str(name.value), name.origin, tables, environ, override)
-    if profile.dialect not in DIALECTS:
+    if profile.dialect not in dialects.names():
         warnings.append(
             f"dialect {shown(profile.dialect)} is not known here: {shown(profile.name)} is taken for openai"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["flag", "environment", "config", "built-in", "keyring", "input"]
+Kind = Literal["flag", "environment", "config", "built-in", "guess", "keyring", "input"]
 """The last two are for keys: kept in the keyring, and asked for or piped in."""
 
 

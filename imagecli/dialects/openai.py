@@ -1,16 +1,19 @@
-"""The Images API as OpenAI speaks it: which flag becomes which field, and how files are called."""
+"""The Images API as OpenAI speaks it: which flag becomes which field, and how files are called.
+
+Every other dialect is a class below `OpenAI` that overrides what its server does otherwise, and nothing else.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.errors import UsageProblem
-from imagecli.schema import FilePart, ImageRequest, MaskConvention
+from imagecli.schema import FilePart, ImageRequest, MaskConvention, Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    from imagecli.schema import Fields, Task, Upload
+    from imagecli.schema import Command, Fields, InputRules, Task, Verdict
 
 FIELDS = {
     "size": "size",
@@ -22,16 +25,21 @@ FIELDS = {
     "style": "style",
     "input_fidelity": "input_fidelity",
     "response_format": "response_format",
+    "partials": "partial_images",
+    "frames": "frame_count",
+    "frame_ms": "frame_duration_ms",
+    "complexity": "complexity",
+    "safety_identifier": "safety_identifier",
 }
 """Flag name → field of the request."""
 
 _OF_VARIATIONS = frozenset({"size", "response_format"})
 """All that /images/variations knows; more than that goes there only if it was typed."""
 
-MASK = MaskConvention()
-"""Alpha 0 marks what changes, in a file part called mask."""
+_SHARED = frozenset({"complexity", "safety_identifier"})
+"""Fields that --param may set as well, where their flag does not."""
 
-OWNED = frozenset({*FIELDS.values(), "prompt", "model", "n", "image", "image[]", MASK.field})
+OWNED = frozenset({*FIELDS.values(), "prompt", "model", "n", "image", "image[]", "images", "mask", "markup"}) - _SHARED
 """Fields that a flag or an argument owns, so that --param must not set them."""
 
 GENERATIONS = "images/generations"
@@ -45,28 +53,120 @@ VARY_PROMPT = (
 """What `vary` asks a server for that edits but has no variations."""
 
 
-def build(
-    task: Task, route: str, count: int, images: Sequence[Upload] = (), mask: Upload | None = None
-) -> ImageRequest:
-    """Return the request for `count` images of the task; a field that was not asked for is not in it."""
-    prompt = task.prompt if task.prompt is not None or route == VARIATIONS else VARY_PROMPT
-    fields: Fields = {}
-    if prompt is not None:
-        fields["prompt"] = prompt
-    if task.model.name is not None:
-        fields["model"] = task.model.name
-    if task.count_asked:
-        fields["n"] = count
-    known = task.fields.keys() if route != VARIATIONS else _OF_VARIATIONS | task.typed
-    fields |= {FIELDS[name]: value for name, value in task.fields.items() if name in known}
-    if route == GENERATIONS:
-        return ImageRequest(route, fields | task.params, count=count)
-    # One image goes as `image`, several as `image[]`: the only spelling that every server takes.
-    name = "image" if len(images) == 1 else "image[]"
-    files = [FilePart(name, upload) for upload in images]
-    if mask is not None:
-        files.append(FilePart(MASK.field, mask))
-    return ImageRequest(route, fields | _flat(task.params), tuple(files), count)
+class OpenAI:
+    """OpenAI's own dialect, and what every other one is by default.
+
+    It only spells: it reads no file, asks no server and knows no key but the one it is given to spell.
+    """
+
+    name: ClassVar[str] = "openai"
+    title: ClassVar[str] = "OpenAI"
+    """The server's name in a sentence."""
+    fields: ClassVar[Mapping[str, str]] = FIELDS
+    """Flag name → the server's field; a flag that is not in it goes under OpenAI's name, for the server to judge."""
+    always: ClassVar[Mapping[str, Any]] = {}
+    """Fields that the server needs although nobody asked: beneath whatever was asked."""
+    mask: ClassVar[MaskConvention | None] = MaskConvention()
+    """How a mask is written and called. None: the server has no place for one, so that a mask is refused before
+    anything is sent."""
+    mask_warning: ClassVar[str | None] = None
+    """What to say of a mask that the server takes and does not use, as far as is known."""
+    edits_as_json: ClassVar[bool] = False
+    """Whether input pictures stand in a JSON document (as each `FilePart.shape` says) instead of a form."""
+    most_per_request: ClassVar[int | None] = None
+    """Images in one request; None: what the model's row says."""
+    most_inputs: ClassVar[int | None] = None
+    """Input pictures in one request; None: what the model's row says."""
+    has_variations: ClassVar[bool] = True
+    """False: there is certainly no such endpoint, and `vary` edits at once. True: it is tried where the model is not
+    known."""
+    models_path: ClassVar[str] = "models"
+    """Where the server lists its models, below the base URL; it may have a query."""
+
+    def __init__(self, base_url: str = "", api_version: str | None = None) -> None:
+        """Speak to the server at `base_url` (without a trailing slash)."""
+        self.base_url = base_url
+        self.api_version = api_version
+
+    # What can be asked
+
+    def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:  # noqa: ARG002 - for others to override
+        """Tell what becomes of `value` for the flag `name` with this server, and the reason ("" where it is taken).
+
+        "listed": it is sent. "unlisted": it is sent, with the reason as a warning. "fails": it is certain to fail;
+        refused where it was typed, left out with a warning where it comes from the config.
+        """
+        return "listed", ""
+
+    def inputs(self, rules: InputRules) -> InputRules:
+        """Return what an input picture must be here, starting from what the model takes."""
+        return rules
+
+    # The request
+
+    def build(
+        self,
+        task: Task,
+        route: str,
+        count: int,
+        uploads: Uploads = Uploads(),  # noqa: B008 - frozen
+    ) -> ImageRequest:
+        """Return the request for `count` images of the task; a field that was not asked for is not in it.
+
+        `route` is one of GENERATIONS, EDITS and VARIATIONS: what is wanted, in OpenAI's words. Where the server has it
+        is for `path` to say.
+        """
+        fields = self.spell_task(task, route, count)
+        files = self.file_parts(uploads)
+        as_json = self.edits_as_json or not files
+        fields |= task.params if as_json else _flat(task.params)
+        return ImageRequest(route, self.path(route, task), fields, files, count, as_json=as_json)
+
+    def spell_task(self, task: Task, route: str, count: int) -> Fields:
+        """Return the fields of a request besides its files and --param, under the server's names."""
+        fields: Fields = dict(self.always)
+        prompt = task.prompt if task.prompt is not None or route == VARIATIONS else VARY_PROMPT
+        if prompt is not None:
+            fields["prompt"] = prompt
+        if task.model.name is not None:
+            fields["model"] = task.model.name
+        if task.count_asked:
+            fields["n"] = count
+        known = task.fields.keys() if route != VARIATIONS else _OF_VARIATIONS | task.typed
+        for name, value in task.fields.items():
+            if name in known:
+                fields |= self.spell(name, value)
+        return fields
+
+    def spell(self, name: str, value: Any) -> Fields:  # noqa: ANN401 - of the flag's type
+        """Return the field, or the fields, that say `value` for the flag `name`."""
+        streaming = {"stream": True} if name == "partials" else {}
+        return streaming | {self.fields.get(name, FIELDS[name]): value}
+
+    def file_parts(self, uploads: Uploads) -> tuple[FilePart, ...]:
+        """Return the files of a request under the server's names."""
+        # One image goes as `image`, several as `image[]`: the only spelling that every server takes.
+        name = "image" if len(uploads.images) == 1 else "image[]"
+        files = [FilePart(name, upload) for upload in uploads.images]
+        if uploads.mask is not None and self.mask is not None:
+            files.append(FilePart(self.mask.field, uploads.mask))
+        if uploads.markup is not None:
+            files.append(FilePart("markup", uploads.markup))
+        return tuple(files)
+
+    def path(self, route: str, task: Task) -> str:  # noqa: ARG002 - for others to override
+        """Return where the server has a route: a path below the base URL, with a query if it wants one."""
+        return route
+
+    def credentials(self, key: str, origin: str) -> dict[str, str]:  # noqa: ARG002 - for others to override
+        """Return the headers that carry a key; `origin` names where it came from (a variable, a place in a file)."""
+        return {"Authorization": f"Bearer {key}"}
+
+    # The answer. Its images, errors and streams are read alike whoever sent them (see the client).
+
+    def cost_usd(self, usage: Mapping[str, Any]) -> float | None:  # noqa: ARG002 - for others to override
+        """Return what the server says that a request has cost, None where it does not say."""
+        return None
 
 
 def _flat(params: Fields) -> Fields:

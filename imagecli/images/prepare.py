@@ -42,7 +42,7 @@ def prepare(picture: Picture, rules: InputRules, fit: Fit, *, keep_metadata: boo
         size = picture.size
         data, found = (picture.data, ()) if keep_metadata else without_metadata(picture.data, picture.format)
         return Prepared(
-            _upload(data, picture, picture.format, size),
+            upload_of(data, picture, picture.format, size),
             Geometry(size, full(size), size, full(size)),
             notes=(f"removed without touching the pixels: {', '.join(found)}",) if found else (),
         )
@@ -82,9 +82,14 @@ def prepare_with_mask(  # noqa: PLR0913 - a picture, a mask, and what becomes of
         masks.check_shape(mask.size, picture.size)
     prepared = prepare(picture, rules, fit, keep_metadata=keep_metadata)
     geometry = prepared.geometry
-    if mask is not None and by_alpha and convention.by_alpha and _mask_goes_as_it_is(mask, geometry, rules):
+    if (
+        mask is not None
+        and by_alpha
+        and convention.by_alpha
+        and goes_with_its_picture(mask, geometry, rules.max_mask_bytes)
+    ):
         data = mask.data if keep_metadata else without_metadata(mask.data, "png")[0]
-        return prepared, _upload(data, mask, "png", mask.size)
+        return prepared, upload_of(data, mask, "png", mask.size)
     data, warning = masks.write(masks.follow(opened, geometry), rules.max_mask_bytes, convention)
     warnings = (warning, masks.loss(opened, geometry))
     prepared = replace(prepared, warnings=(*prepared.warnings, *filter(None, warnings)))
@@ -123,7 +128,8 @@ def _has_shape(size: Size, shape: Size) -> bool:
     return size[0] * shape[1] == size[1] * shape[0]
 
 
-def _mask_goes_as_it_is(mask: Picture, geometry: Geometry, rules: InputRules) -> bool:
+def goes_with_its_picture(mask: Picture, geometry: Geometry, limit: int) -> bool:
+    """Tell whether what lies over a picture, a mask or marks, goes as it is: an RGBA PNG of the uploaded size."""
     unmoved = geometry.original == geometry.canvas and geometry.source == geometry.placed == full(geometry.canvas)
     return (
         unmoved
@@ -131,7 +137,7 @@ def _mask_goes_as_it_is(mask: Picture, geometry: Geometry, rules: InputRules) ->
         and mask.mode == "RGBA"
         and mask.is_plain
         and mask.size == geometry.canvas
-        and len(mask.data) < rules.max_mask_bytes
+        and len(mask.data) < limit
         and mask.is_whole()
     )
 
@@ -163,7 +169,7 @@ def _made_anew(picture: Picture, rules: InputRules, fit: Fit | None, shape: Size
     if squeezed.cleared:
         warnings.append(f"the lowest bit of every channel was cleared {limit}")
     return Prepared(
-        _upload(squeezed.data, picture, "png", image.size),
+        upload_of(squeezed.data, picture, "png", image.size),
         geometry,
         notes=_notes(picture, geometry, fit, image.mode, colour_note),
         warnings=tuple(warnings),
@@ -212,7 +218,8 @@ def _in_words(canvas: Size) -> str:
     return "a square" if canvas[0] == canvas[1] else f"the shape of {canvas[0]}x{canvas[1]}"
 
 
-def _upload(data: bytes, picture: Picture, kind: str, size: Size) -> Upload:
+def upload_of(data: bytes, picture: Picture, kind: str, size: Size) -> Upload:
+    """Return `data`, made from `picture`, as a file part: with an ASCII name and the type of its bytes."""
     return Upload(data, _filename(picture.name, kind), f"image/{kind}", *size)
 
 

@@ -95,6 +95,7 @@ def document(result: Result, base_url: str) -> dict[str, Any]:
         "images": [_image(image) for image in result.images],
         "failures": [{"n": n} | failure.as_dict() for n, failure in sorted(result.failures.items())],
         "usage": result.usage,
+        "cost_usd": result.cost_usd,
         "elapsed_s": result.elapsed_s,
         "request_ids": result.request_ids,
         "warnings": result.warnings,
@@ -126,7 +127,7 @@ def _image(image: GeneratedImage) -> dict[str, Any]:
 def _request(request: ImageRequest, base_url: str) -> dict[str, Any]:
     return {
         "method": "POST",
-        "url": f"{base_url.rstrip('/')}/{request.route}",
+        "url": f"{base_url.rstrip('/')}/{request.path}",
         "fields": request.fields,
         "files": [_file(part) for part in request.files],
     }
