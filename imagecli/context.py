@@ -36,7 +36,8 @@ def state_folder() -> Path:
 
 def open_client(settings: Settings, key: Key | None, *, spool_folder: Path | None) -> Client:
     """Return the client for the settings' profile; nothing is sent yet."""
-    from imagecli.client.http import Client, Limits  # noqa: PLC0415 - as long to import as a bare run takes
+    from imagecli.client.attempt import Limits  # noqa: PLC0415 - the client only
+    from imagecli.client.http import Client  # noqa: PLC0415 - as long to import as a bare run takes
 
     limits = Limits(*(settings.value(name) for name in ("timeout", "retries", "retry_unknown")))
     transport = None

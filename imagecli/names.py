@@ -62,11 +62,19 @@ class Name:
 
     def numbered(self, number: int) -> Name:
         """Return the name with `-number` before its extension."""
-        head, tail = os.path.split(self.text)
+        folder, stem, extension = self._parts()
+        return Name(os.path.join(folder, f"{stem}-{number}{extension}"))
+
+    def partial(self, number: int | None) -> Name:
+        """Return the name for the partial image of this number, or for the one that is all there is."""
+        folder, stem, _ = self._parts()
+        return Name(os.path.join(folder, f"{stem}.partial{'' if number is None else f'-{number}'}.{_EXT}"))
+
+    def _parts(self) -> tuple[str, str, str]:
+        """Return folder, stem, and extension with its dot."""
+        folder, tail = os.path.split(self.text)
         stem, dot, extension = tail.rpartition(".")
-        if not stem:
-            stem, dot, extension = tail, "", ""
-        return Name(os.path.join(head, f"{stem}-{number}{dot}{extension}"))
+        return (folder, stem, dot + extension) if stem else (folder, tail, "")
 
 
 def slug(text: str) -> str:

@@ -41,6 +41,19 @@ class Sink(Protocol):
     ) -> GeneratedImage:
         """Take image `n`, whole and checked, or raise Failure and leave nothing behind."""
 
+    def save_partial(
+        self,
+        n: int,
+        number: int | None,
+        pieces: Iterable[bytes],
+        transform: Transform | None,
+        warn: Callable[[str], None],
+    ) -> GeneratedImage | None:
+        """Take the partial image of this number of image `n`, or the last one (None) that is all there is of it.
+
+        Returns None where there is no place for what is not finished.
+        """
+
 
 class FileSink:
     """Files under names that were settled before anything was sent."""
@@ -132,6 +145,34 @@ class FileSink:
         name = self._names.name(n)
         if _is_special(name.path("")):
             return self._save_special(n, name.path(""), pieces, transform, warn)
+        return self._save_as(name, self._names.following(), n, pieces, transform, warn)
+
+    def save_partial(
+        self,
+        n: int,
+        number: int | None,
+        pieces: Iterable[bytes],
+        transform: Transform | None,
+        warn: Callable[[str], None],
+    ) -> GeneratedImage | None:
+        """Write it beside the image's name, under a name that says what it is."""
+        name = self._names.name(n)
+        if _is_special(name.path("")):
+            return None
+        name = name.partial(number)
+        following = map(name.numbered, itertools.count(2))
+        image = self._save_as(name, following, n, pieces, transform, warn)
+        return replace(image, partial=True)
+
+    def _save_as(  # noqa: PLR0913, PLR0917 - a name, and what `save` takes
+        self,
+        name: Name,
+        following: Iterator[Name],
+        n: int,
+        pieces: Iterable[bytes],
+        transform: Transform | None,
+        warn: Callable[[str], None],
+    ) -> GeneratedImage:
         temporary = os.path.join(self._folder(name), f".imagecli-{os.urandom(8).hex()}.part")
         # A picture that has to be fetched is fetched now, before there is a file that an interrupt would leave behind.
         pieces = iter(pieces)
@@ -141,13 +182,15 @@ class FileSink:
                 image = receive(n, pieces, file, transform, warn)
                 file.flush()
                 os.fsync(file.fileno())
-            path = self._publish(temporary, name, image, warn)
+            path = self._publish(temporary, name, following, image, warn)
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
         return replace(image, path=path)
 
-    def _publish(self, temporary: str, name: Name, image: GeneratedImage, warn: Callable[[str], None]) -> str:
+    def _publish(
+        self, temporary: str, name: Name, following: Iterator[Name], image: GeneratedImage, warn: Callable[[str], None]
+    ) -> str:
         path = name.path(extension_of(image.format))
         asked = asked_format(path)
         if asked is not None and asked != image.format:
@@ -158,7 +201,6 @@ class FileSink:
                     os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
                 os.replace(temporary, os.path.realpath(path))
                 return path
-            following = self._names.following()
             taken = name.taken_by()
             while name.taken_by() is not None or not _link(temporary, path):
                 taken = taken or path
@@ -199,6 +241,17 @@ class StreamSink:
         self.undelivered = self._console.stdout_is_closed
         return image
 
+    def save_partial(
+        self,
+        n: int,  # noqa: ARG002 - as the others'
+        number: int | None,  # noqa: ARG002
+        pieces: Iterable[bytes],  # noqa: ARG002
+        transform: Transform | None,  # noqa: ARG002
+        warn: Callable[[str], None],  # noqa: ARG002
+    ) -> GeneratedImage | None:
+        """Write nothing: who reads stdout would take it for the picture."""
+        return None
+
 
 class MemorySink:
     """Bytes for callers from Python."""
@@ -219,6 +272,17 @@ class MemorySink:
             file.seek(0)
             self.data[n] = file.read()
         return image
+
+    def save_partial(
+        self,
+        n: int,
+        number: int | None,
+        pieces: Iterable[bytes],
+        transform: Transform | None,
+        warn: Callable[[str], None],
+    ) -> GeneratedImage | None:
+        """Keep the last one in the image's place; the others were shown as they came."""
+        return replace(self.save(n, pieces, transform, warn), partial=True) if number is None else None
 
 
 def receive(

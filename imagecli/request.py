@@ -104,6 +104,7 @@ class Asker:
             preview_mask=self._command == "edit" and self._settings.value("mask_preview") is not None,
             routes=routes,
             markup=markup,
+            save_partials=bool(self._settings.value("save_partials")),
         )
         self._check_together(task.fields, masked=masked)
         return task

@@ -5,10 +5,12 @@ Sizes are pixels, lengths bytes, times seconds. A box is (left, top, right, bott
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from imagecli.catalog import Model
     from imagecli.dialects.openai import OpenAI
     from imagecli.errors import ImagecliError
@@ -141,6 +143,10 @@ class FilePart:
     """In a JSON document: whether the field is a list of such shapes."""
 
 
+_OF_STREAMS = frozenset({"stream", "partial_images"})
+"""Neither of them makes sense without the other."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
     """One HTTP request to an image endpoint."""
@@ -161,6 +167,14 @@ class ImageRequest:
         """The path without its query, as results name it."""
         return self.path.partition("?")[0]
 
+    def without(self, names: Iterable[str]) -> ImageRequest | None:
+        """Return the request without these fields; None where it has none of them, or would be another request."""
+        dropped = set(names) - {"prompt", "model", "n"}
+        if dropped & _OF_STREAMS:
+            dropped |= _OF_STREAMS
+        fields = {name: value for name, value in self.fields.items() if name.partition("[")[0] not in dropped}
+        return None if len(fields) == len(self.fields) else replace(self, fields=fields)
+
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImage:
@@ -177,6 +191,10 @@ class GeneratedImage:
     bytes: int
     sha256: str
     revised_prompt: str | None = None
+    partial: bool = False
+    """Whether it is the last partial image of a stream whose finished one never came."""
+    partials: tuple[str, ...] = ()
+    """Where the partial images that came before it were written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +234,8 @@ class Task:
     """Where to send it; the next one is tried where a server has no such route."""
     markup: Picture | None = None
     """Marks on the first input that say what to change."""
+    save_partials: bool = False
+    """Whether the partial images of a stream are saved, too."""
 
     @property
     def per_request(self) -> int:

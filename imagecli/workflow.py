@@ -18,7 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 from imagecli import catalog
 from imagecli.dialects.openai import EDITS, VARIATIONS
-from imagecli.errors import ExitCode, Failure, ImagecliError, Interrupted, PartialResult, UnknownOutcome, UsageProblem
+from imagecli.errors import (
+    ContentPolicyRefusal,
+    ExitCode,
+    Failure,
+    ImagecliError,
+    Interrupted,
+    PartialResult,
+    UnknownOutcome,
+    UsageProblem,
+)
 from imagecli.schema import MaskConvention, Uploads
 
 if TYPE_CHECKING:
@@ -81,7 +90,7 @@ class Job:
     @property
     def in_flight(self) -> bool:
         """Whether a server may be working on it, or may have been paid for it."""
-        return self.lost or self.state in {"uploading", "waiting", "receiving"}
+        return self.lost or self.state.startswith(("uploading", "waiting", "receiving", "partial image"))
 
 
 class Run:
@@ -93,11 +102,21 @@ class Run:
         result: Result,
         *,
         report: Callable[[int, str, float | None], None] = lambda _index, _state, _seconds: None,
+        show: Callable[[int, int, bytes], None] = lambda _n, _number, _data: None,
     ) -> None:
-        """Take the task, the result to fill, and whom to tell what each request is doing."""
+        """Take the task, the result to fill, and whom to tell what each request is doing.
+
+        `show` is given the partial images of a stream as they come: the image's number, the partial one's (from 1),
+        and its file's bytes.
+        """
         self.task = task
         self.result = result
         self._report = report
+        self._show = show
+        self._dropped: set[str] = set()
+        """Fields that the server has refused as unknown."""
+        self._partials: dict[int, list[str]] = {}
+        """Image number → the files that hold its partial images."""
         self._lock = threading.Lock()
         self._jobs: list[Job] = []
         self._highest = task.count
@@ -280,7 +299,7 @@ class Run:
 
     def _do(self, client: Client, sink: Sink, job: Job, transform: Transform | None) -> None:
         try:
-            job.answer = client.post(job.request, job.watch)
+            job.answer = self._post(client, sink, job, transform)
         except ImagecliError as error:
             self._fail(job.numbers, error)
             job.watch("failed", None)
@@ -288,6 +307,39 @@ class Run:
         self._save(client, sink, job, job.answer, transform)
         job.answer = None
         job.watch("done", None)
+
+    def _post(self, client: Client, sink: Sink, job: Job, transform: Transform | None) -> Answer:
+        """Send a request; where the server refuses fields as unknown, once more without them."""
+
+        def show(number: int, data: bytes) -> None:
+            self._show_partial(sink, job.numbers[0], number, data, transform)
+
+        with self._lock:
+            job.request = job.request.without(self._dropped) or job.request
+        try:
+            return client.post(job.request, job.watch, show)
+        except ImagecliError as error:
+            smaller = job.request.without(error.unknown_fields)
+            if smaller is None:
+                raise
+            names = ", ".join(name for name in job.request.fields if name not in smaller.fields)
+            with self._lock:
+                self._dropped.update(error.unknown_fields)
+            self.warn(f"the server does not know {names}: it was asked again without")
+            job.request = smaller
+        return client.post(job.request, job.watch, show)
+
+    def _show_partial(self, sink: Sink, n: int, number: int, data: bytes, transform: Transform | None) -> None:
+        self._show(n, number, data)
+        if not self.task.save_partials:
+            return
+        try:
+            image = sink.save_partial(n, number, [data], transform, self.warn)
+        except Failure as error:
+            self.warn(f"partial image {number} of image {n} is not saved: {error.message}")
+            return
+        if image is not None and image.path is not None:
+            self._partials.setdefault(n, []).append(image.path)
 
     def _fail(self, numbers: Sequence[int], error: ImagecliError) -> None:
         with self._lock:
@@ -305,29 +357,54 @@ class Run:
                 self.result.request_ids.append(answer.request_id)
             self.result.usage = _sum(self.result.usage, answer.usage)
         self.warn(*answer.warnings)
-        troubles: list[Failure] = []
+        troubles: list[ImagecliError] = []
         for n, item in zip(self._numbers(job, answer, sink), answer.items, strict=False):
             job.watch("saving", None)
             try:
                 image = sink.save(n, client.fetch(item, answer, job.watch), transform, self.warn)
                 self._add(replace(image, revised_prompt=item.revised_prompt))
+            except ContentPolicyRefusal as error:
+                self._fail((n,), error)
             except ImagecliError as error:
                 trouble = Failure(error.message, hint=error.hint, request_id=answer.request_id)
                 self._fail((n,), trouble)
                 troubles.append(trouble)
+        if answer.partial is not None and not self._keep_partial(client, sink, job, answer, transform):
+            troubles += [self.result.failures[n] for n in job.numbers]
         kept = answer.spool.keep() if troubles or sink.undelivered else None
         if sink.undelivered:
             self.warn(f"stdout was closed before the picture was out; the answer is kept in {kept}")
-        for trouble in troubles:
-            trouble.saved_response = kept
+        for each in troubles:
+            each.saved_response = kept
         answer.discard()
+
+    def _keep_partial(self, client: Client, sink: Sink, job: Job, answer: Answer, transform: Transform | None) -> bool:
+        """Save the last partial image of a stream whose finished one never came, under a name that says so."""
+        n, item = job.numbers[0], answer.partial
+        image = None
+        if item is not None:
+            with suppress(ImagecliError):
+                image = sink.save_partial(n, None, client.fetch(item, answer, job.watch), transform, self.warn)
+        if image is None:
+            return False
+        self._add(image)
+        missing = self.result.failures[n]
+        kept = f"; its last partial image is kept in {image.path}" if image.path is not None else ""
+        failure = PartialResult(f"{missing.message}{kept}", hint=missing.hint)
+        for name in ("http_status", "code", "param", "type", "request_id"):
+            setattr(failure, name, getattr(missing, name))
+        self._fail((n,), failure)
+        return True
 
     def _numbers(self, job: Job, answer: Answer, sink: Sink) -> Sequence[int]:
         """Return the numbers of an answer's images, which may be more or fewer than were asked for."""
         asked, came = len(job.numbers), len(answer.items)
         for n in job.numbers[came:]:
             short = f"the server sent {came} of {asked} images"
-            self._fail((n,), Failure(short, hint="Run it again for the rest.", request_id=answer.request_id))
+            if answer.partial is not None:
+                short = "the server's stream ended without the finished picture"
+            failure = answer.trouble or Failure(short, hint="Run it again for the rest.", request_id=answer.request_id)
+            self._fail((n,), failure)
         if came <= asked:
             return job.numbers
         self.warn(f"the server sent {came} images for the {asked} that were asked for")
@@ -340,6 +417,7 @@ class Run:
 
     def _add(self, image: GeneratedImage) -> None:
         with self._lock:
+            image = replace(image, partials=tuple(self._partials.get(image.n, ())))
             bisect.insort(self.result.images, image, key=lambda one: one.n)
 
     def _transform(self, pictures: Pictures) -> Transform | None:
@@ -417,7 +495,7 @@ class Run:
         result = self.result
         if not result.failures:
             return
-        there = {image.n for image in result.images}
+        there = {image.n for image in result.images if not image.partial}
         errors = [result.failures[n] for n in sorted(result.failures)]
         decisive = next((error for error in errors if error.exit_code in _POINTLESS_TO_GO_ON), errors[0])
         for n in (n for job in self._jobs for n in job.numbers):
@@ -427,6 +505,8 @@ class Run:
         unknown = next((error for error in errors if error.exit_code == ExitCode.UNKNOWN_OUTCOME), None)
         if unknown is not None:
             result.error = unknown
+        elif len(errors) == 1 and isinstance(errors[0], PartialResult):
+            result.error = errors[0]
         elif result.images:
             result.error = _partial(result, errors[0])
         else:
@@ -434,7 +514,7 @@ class Run:
 
 
 def _partial(result: Result, first: ImagecliError) -> PartialResult:
-    missing, there = len(result.failures), len(result.images)
+    missing, there = len(result.failures), sum(not image.partial for image in result.images)
     return PartialResult(
         f"{missing} of {missing + there} images {'is' if missing == 1 else 'are'} missing: {first.message}",
         hint=AGAIN,

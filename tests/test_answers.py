@@ -271,9 +271,13 @@ def test_events_where_a_document_was_expected_give_their_finished_image(imagecli
 
 def test_a_stream_without_an_end_is_no_image(imagecli, server):
     server.answer = lambda reply, _: reply.send(_events(PARTIAL), kind="text/event-stream")
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert (ran.code, ran.paths) == (6, ["cat.partial.png"])
+    Path("cat.partial.png").unlink()
+    server.answer = lambda reply, _: reply.send(_events({"type": "ping"}), kind="text/event-stream")
     ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
     assert (ran.code, list(Path().iterdir())) == (1, [])
-    assert "partial_image" in Path(ran.json["error"]["saved_response"]).read_text()
+    assert "ping" in Path(ran.json["error"]["saved_response"]).read_text()
     error = {"type": "error", "error": {"message": "no", "code": "moderation_blocked"}}
     server.answer = lambda reply, _: reply.send(_events(PARTIAL, error), kind="text/event-stream")
     assert imagecli("gen", "cat", "--base-url", server.url).code == 3

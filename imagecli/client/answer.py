@@ -11,7 +11,8 @@ from urllib.parse import unquote_to_bytes
 
 import pybase64
 
-from imagecli.client.spool import LongString, NotJsonError, Spool, outline, outline_events, text_of, unescape
+from imagecli.client.events import Event, events_of, looks_like_events
+from imagecli.client.spool import LongString, NotJsonError, Spool, outline, text_of, unescape
 from imagecli.errors import Failure
 from imagecli.images.check import sniff
 from imagecli.terminal.console import clean
@@ -19,11 +20,13 @@ from imagecli.terminal.console import clean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from imagecli.errors import ImagecliError
+
 _HEAD = 4096
 _MOST_IMAGES = 1000
 _LONGEST_PROMPT = 40_000
-_EVENTS = (b"event:", b"data:", b"id:", b"retry:", b":")
-"""How a stream of server-sent events begins; some servers send one where a document was asked for."""
+_PICTURES = frozenset({"b64_json", "url", "image_url"})
+"""Where an entry's picture stands."""
 _LONGEST_ESCAPE = 6
 _NO_BASE64 = re.compile(rb"\\[^/nrtu]")
 _DATA_URL = re.compile(rb"\s*data:[^,;]*((?:;[^,;]*)*),", re.IGNORECASE)
@@ -51,10 +54,15 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked:
+    """No image: the server made one, and its content policy keeps it back (xAI's `respect_moderation: false`)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One image of an answer."""
 
-    source: Inline | Link | Raw
+    source: Inline | Link | Raw | Blocked
     revised_prompt: str | None = None
 
 
@@ -71,6 +79,10 @@ class Answer:
     request_id: str | None = None
     downloads: list[Spool] = field(default_factory=list)
     """What was fetched from links; discarded with the answer."""
+    partial: Item | None = None
+    """The last partial image of a stream that ended without its finished one."""
+    trouble: ImagecliError | None = None
+    """Why the answer is not whole."""
 
     def redact(self, secrets: Iterable[str]) -> None:
         """Make what the server says beside its images fit to be shown: without control characters and keys."""
@@ -108,63 +120,108 @@ def read(spool: Spool, url: str) -> Answer:
     """
     head = spool.read(0, _HEAD)
     kind = sniff(head)
-    if kind in {"png", "jpeg", "webp", "gif"}:
+    if kind in {"png", "jpeg", "webp", "gif", "svg"}:
         return Answer(spool, url, (Item(Raw()),))
     if not any(chunk.strip() for chunk in spool.chunks()):
         raise Failure("the server answered with nothing", hint="Look at the base URL, and at the server's own log.")
+    if looks_like_events(head):
+        return read_stream(spool, url)
     try:
-        document = _joined(outline_events(spool)) if head.startswith(_EVENTS) else outline(spool)
+        document = outline(spool)
         _read_texts(document, spool)
     except NotJsonError as error:
         raise _no_json(head, kind, error) from error
-    data = document.get("data") if isinstance(document, dict) else None
-    entries = data[:_MOST_IMAGES] if isinstance(data, list) else []
+    return _read_document(document, spool, url)
+
+
+def _read_document(document: Any, spool: Spool, url: str) -> Answer:  # noqa: ANN401 - any JSON
+    entries = _entries(document)
     items = tuple(item for item in map(_item, entries) if item is not None)
     if not items:
         raise NoImages(document)
     warnings = []
     if len(items) < len(entries):
         warnings.append(f"the server sent {len(entries) - len(items)} empty entries among its images")
+    if not isinstance(document, dict):
+        return Answer(spool, url, items, warnings=tuple(warnings))
     if document.get("error"):
         warnings.append("the server reports an error beside its images")
+    if document.get("respect_moderation") is False:
+        items = tuple(Item(Blocked()) for _ in items)
     usage = document.get("usage")
     return Answer(spool, url, items, usage if isinstance(usage, dict) else None, tuple(warnings))
 
 
-def _joined(events: list[Any]) -> dict[str, Any]:
-    """Return the one document that a stream's events amount to: a partial image is no image.
+def read_stream(spool: Spool, url: str) -> Answer:
+    """Return what a stream of events amounts to: its finished images, or else its last partial one.
 
     Raises:
-        Failure: the stream ended without a finished image or an error.
+        Failure: it holds neither, and no error.
+        NoImages: it holds an error instead; `partial` is what had come before.
     """
-    data: list[Any] = []
-    joined: dict[str, Any] = {"data": data}
-    for event in events:
-        if not isinstance(event, dict):
-            continue
-        joined |= {key: event[key] for key in ("error", "usage") if event.get(key)}
-        if isinstance(event.get("data"), list):
-            data += event["data"]
-        elif str(event.get("type", "")).endswith(".completed"):
-            data.append(event)
-    if not data and "error" not in joined:
+    partial: Item | None = None
+    joined: dict[str, Any] = {"data": []}
+    for event in events_of(spool):
+        if (found := partial_of(event, spool)) is not None:
+            partial = found
+        elif isinstance(event.document, dict):
+            try:
+                _read_texts(event.document, spool)
+            except NotJsonError:
+                continue
+            joined |= {key: event.document[key] for key in ("error", "usage") if event.document.get(key)}
+            joined["data"] += _entries(event.document)
+    if joined["data"]:
+        return _read_document(joined, spool, url)
+    if "error" in joined:
+        raise NoImages(joined, partial)
+    if partial is None:
         raise Failure("the server's stream ended without a finished image", hint="Ask again.")
-    return joined
+    return Answer(spool, url, (), joined.get("usage"), partial=partial)
+
+
+def partial_of(event: Event, spool: Spool) -> Item | None:
+    """Return the partial image that an event brings, None where it brings none."""
+    document = event.document
+    if not isinstance(document, dict):
+        return None
+    kind = f"{event.name} {document.get('type')}"
+    if "partial_image" not in kind and "partial_image_index" not in document:
+        return None
+    try:
+        _read_texts(document, spool)
+    except NotJsonError:
+        return None
+    return next((item for item in map(_item, _entries(document)) if item is not None), None)
+
+
+def _entries(document: Any) -> list[Any]:  # noqa: ANN401 - any JSON
+    """Return what should be images: the entries of `data`, or the document itself where it is one."""
+    if isinstance(document, list):
+        return document[:_MOST_IMAGES]
+    if not isinstance(document, dict):
+        return []
+    for key in ("data", "images"):
+        if isinstance(document.get(key), list):
+            entries: list[Any] = document[key]
+            return entries[:_MOST_IMAGES]
+    alone = "b64_json" in document or str(document.get("type")).endswith((".completed", ".partial_image"))
+    return [document] if alone else []
 
 
 class NoImages(Exception):
     """A JSON document in which there are no images."""
 
-    def __init__(self, document: object) -> None:
-        """Keep the document for the caller to read."""
+    def __init__(self, document: object, partial: Item | None = None) -> None:
+        """Keep the document for the caller to read, and the last partial image that came before it."""
         super().__init__("no images")
         self.document = document
+        self.partial = partial
 
 
 def _read_texts(document: Any, spool: Spool) -> None:  # noqa: ANN401 - any JSON
     """Put every long string back that is no picture: prompts, words of errors, addresses."""
-    data = document.get("data") if isinstance(document, dict) else None
-    entries = {id(entry) for entry in data} if isinstance(data, list) else set()
+    entries = {id(part) for entry in _entries(document) for part in (entry, _link_of(entry))}
     todo = [document]
     while todo:
         node = todo.pop()
@@ -178,7 +235,7 @@ def _read_texts(document: Any, spool: Spool) -> None:  # noqa: ANN401 - any JSON
 
 def _is_picture(key: object, value: LongString, spool: Spool) -> bool:
     head = spool.read(value.start, value.start + len("data:"))
-    return key == "b64_json" or (key == "url" and head.lower() == b"data:")
+    return key == "b64_json" or (key in _PICTURES and head.lower() == b"data:")
 
 
 def _no_json(head: bytes, kind: str | None, error: NotJsonError) -> Failure:
@@ -199,15 +256,22 @@ def _item(entry: object) -> Item | None:
         return None
     revised = entry.get("revised_prompt")
     revised = revised if isinstance(revised, str) and revised else None
+    if entry.get("respect_moderation") is False:
+        return Item(Blocked(), revised)
     text = entry.get("b64_json")
     if isinstance(text, LongString) or (isinstance(text, str) and text.strip()):
         return Item(Inline(text), revised)
-    url = entry.get("url")
+    url = entry.get("url") or _link_of(entry)
+    url = url.get("url") if isinstance(url, dict) else url
     if isinstance(url, LongString) or (isinstance(url, str) and url.lstrip()[:5].lower() == "data:"):
         return Item(Inline(url), revised)
     if isinstance(url, str) and url.strip():
         return Item(Link(url.strip()), revised)
     return None
+
+
+def _link_of(entry: object) -> object:
+    return entry.get("image_url") if isinstance(entry, dict) else None
 
 
 def decode(source: Inline | Raw, spool: Spool) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from imagecli.errors import Failure
 from imagecli.terminal.console import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _GZIP = zlib.MAX_WBITS | 16
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -40,8 +40,8 @@ def head(response: httpx.Response, most: int) -> bytes:
     return bytes(body[:most])
 
 
-def spool_body(response: httpx.Response, spool: Spool) -> None:
-    """Read the body into `spool` as it comes, packed or not.
+def spool_body(response: httpx.Response, spool: Spool, listener: Callable[[bytes], None] | None = None) -> None:
+    """Read the body into `spool` as it comes, packed or not; `listener` hears each piece when it is there.
 
     Raises:
         Failure: it is too large.
@@ -49,6 +49,8 @@ def spool_body(response: httpx.Response, spool: Spool) -> None:
     try:
         for piece in response.iter_raw():
             spool.write(piece)
+            if listener is not None:
+                listener(piece)
     except AnswerTooLargeError as error:
         raise _too_large() from error
 

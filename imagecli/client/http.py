@@ -7,20 +7,20 @@ tell (a reset in mid-upload and one after the whole request look alike); the tra
 from __future__ import annotations
 
 import json
-import os
-import random
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin
 
 import httpx2 as httpx
 
 from imagecli import __version__, dialects
-from imagecli.client.answer import Answer, Item, Link, NoImages, decode, read
+from imagecli.client.answer import Answer, Blocked, Item, Link, NoImages, decode, read
+from imagecli.client.attempt import Limits, Sent, TryAgain, retrying, unwatched
 from imagecli.client.body import head, request_id_of, spool_body, unpacked
+from imagecli.client.events import looks_like_events
 from imagecli.client.network import Backend, Guard, PrivateAddressError, is_private, open_client
 from imagecli.client.refusals import (
     LOST,
@@ -34,43 +34,39 @@ from imagecli.client.refusals import (
     waits_too_long,
 )
 from imagecli.client.spool import Spool
+from imagecli.client.stream import Listener
 from imagecli.client.upload import body_of
-from imagecli.errors import AuthProblem, Failure, ImagecliError, Unavailable, UnknownOutcome, UsageProblem
+from imagecli.errors import (
+    AuthProblem,
+    ContentPolicyRefusal,
+    Failure,
+    ImagecliError,
+    Unavailable,
+    UnknownOutcome,
+    UsageProblem,
+)
 from imagecli.terminal.console import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from imagecli.client.attempt import Watch
+    from imagecli.client.stream import Show
     from imagecli.config.keys import Key
     from imagecli.config.profiles import Profile
     from imagecli.schema import ImageRequest
 
-    Watch = Callable[[str, float | None], None]
-    """Told what a request is doing: "uploading", "waiting", "receiving", "retrying" with the seconds."""
-
 _MAX_ERROR_BODY = 1 << 20
 _MAX_REDIRECTS = 5
 _OK = range(200, 300)
+_HEAD = 16
 _UNAUTHORIZED = 401
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_FIRST_WAIT_S = 0.5
-_LONGEST_WAIT_S = 8.0
-
 _MAX_PICTURE = 1 << 29
 _WORDS = frozenset({"detail", "message", "errors"})
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long and how often to try."""
-
-    timeout: float
-    """Seconds for one attempt, from connecting to the last byte, downloads included."""
-    retries: int
-    retry_unknown: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,34 +76,6 @@ class ModelsReport:
     url: str
     models: tuple[str, ...]
     request_id: str | None
-
-
-class _TryAgain(Exception):
-    """An attempt failed in a way that may be tried again, after `wait` seconds if the server said so."""
-
-    def __init__(self, error: ImagecliError, wait: float | None = None) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.wait = wait
-
-
-class _Sent:
-    """Whether the server may have begun: set by the connection's trace when the request is out, whole."""
-
-    def __init__(self, watch: Watch) -> None:
-        self.whole = False
-        self._tunnel = False
-        self._watch = watch
-
-    def __call__(self, event: str, info: dict[str, Any]) -> None:
-        if event.endswith("send_request_headers.started"):
-            # A proxy's CONNECT comes before the request and is traced like it.
-            self._tunnel = info["request"].method == b"CONNECT"
-            if not self._tunnel:
-                self._watch("uploading", None)
-        elif event.endswith("send_request_body.complete") and not self._tunnel:
-            self.whole = True
-            self._watch("waiting", None)
 
 
 class Client:
@@ -158,14 +126,17 @@ class Client:
         """Return the address of a path below the base URL."""
         return f"{self._profile.base_url.rstrip('/')}/{path}"
 
-    def post(self, request: ImageRequest, watch: Watch) -> Answer:
+    def post(self, request: ImageRequest, watch: Watch, show: Show = lambda _number, _data: None) -> Answer:
         """Send `request` and return its spooled answer, after as many tries as are allowed and safe.
+
+        Partial images of a stream are given to `show` as they come. Where one is all that came, it is the answer's
+        `partial`, and `trouble` says why.
 
         Raises:
             ImagecliError: by cause; `saved_response` names what was kept of an answer that made no sense.
         """
         with self._redacting():
-            return self._retrying(lambda: self._attempt(request, watch), watch)
+            return self._retry(lambda: self._attempt(request, watch, show), watch)
 
     def fetch(self, item: Item, answer: Answer, watch: Watch) -> Iterator[bytes]:
         """Yield an image's bytes: out of the answer, or downloaded whole first where the answer has its address.
@@ -174,19 +145,25 @@ class Client:
             Failure: it can't be had, or what is there is no base64.
         """
         with self._redacting():
+            if isinstance(item.source, Blocked):
+                raise ContentPolicyRefusal(
+                    f"{self._host} made a picture and keeps it back by its content policy",
+                    hint="Change the prompt or the picture; the same again may be kept back again.",
+                    request_id=answer.request_id,
+                )
             if not isinstance(item.source, Link):
                 yield from decode(item.source, answer.spool)
                 return
             url = self._resolve(item.source.url, answer.url)
             watch("fetching", None)
-            spool = self._retrying(lambda: self._download(url, answer), _unwatched, before_retry=self._start)
+            spool = self._retry(lambda: self._download(url, answer), unwatched, before_retry=self._start)
             watch("saving", None)
             yield from spool.chunks()
 
     def list_models(self) -> ModelsReport:
         """Ask GET /models: free of charge, and it tells whether address and key are right."""
         with self._redacting():
-            return self._retrying(self._ask_models, _unwatched)
+            return self._retry(self._ask_models, unwatched)
 
     def abandon(self, request: ImageRequest) -> str | None:
         """Give up on a request in flight; return the file that holds the beginning of its answer, if it had begun."""
@@ -207,13 +184,13 @@ class Client:
     def _start(self) -> None:
         self._guard.start(self._limits.timeout)
 
-    def _attempt(self, request: ImageRequest, watch: Watch) -> Answer:
+    def _attempt(self, request: ImageRequest, watch: Watch, show: Show) -> Answer:
         self._start()
         spool = Spool(self._spool_folder)
         self._in_flight[id(request)] = spool
         try:
-            return self._exchange(request, spool, watch)
-        except _TryAgain as again:
+            return self._exchange(request, spool, watch, show)
+        except TryAgain as again:
             # Of a lost answer that may be asked for again: in the end it may be all there is.
             again.error.saved_response = spool.keep() if spool.size else None
             spool.discard()
@@ -228,10 +205,11 @@ class Client:
         finally:
             self._in_flight.pop(id(request), None)
 
-    def _exchange(self, request: ImageRequest, spool: Spool, watch: Watch) -> Answer:
+    def _exchange(self, request: ImageRequest, spool: Spool, watch: Watch, show: Show) -> Answer:
         """Send the request and spool what comes; an answer that is no success raises."""
         url = self.url(request.path)
-        sent = _Sent(watch)
+        sent = Sent(watch)
+        lost: UnknownOutcome | None = None
         request_id = status = None
         try:
             with self._open("POST", url, sent, request) as response:
@@ -242,16 +220,39 @@ class Client:
                 status = response.status_code
                 if status not in _OK:
                     raise self._refused(response)
-                spool_body(response, spool)
+                spool_body(response, spool, Listener(spool, watch, show))
         except httpx.TransportError as error:
-            raise self._trouble(error, sent, request_id, watch) from error
+            trouble = self._trouble(error, sent, request_id, watch)
+            if not (isinstance(trouble, UnknownOutcome) and looks_like_events(spool.read(0, _HEAD))):
+                raise trouble from error
+            lost = trouble
+        try:
+            answer = self._read(spool, url, status, request_id)
+        except Failure:
+            if lost is None:
+                raise
+            raise lost from None
+        answer.trouble = answer.trouble or lost
+        answer.redact(self._secrets)
+        answer.request_id = request_id
+        return answer
+
+    def _read(self, spool: Spool, url: str, status: int | None, request_id: str | None) -> Answer:
+        """Return what a spooled success holds.
+
+        Raises:
+            ImagecliError: it makes no sense, or is an error.
+        """
         try:
             content = unpacked(spool)
             answer = read(content, url)
-        except NoImages as error:
-            if isinstance(error.document, dict) and error.document.get("error"):
+        except NoImages as found:
+            error = self._no_images(found.document, status, request_id)
+            if found.partial is not None and isinstance(error, (Failure, Unavailable, UnknownOutcome)):
+                return Answer(spool, url, (), partial=found.partial, trouble=error)
+            if isinstance(found.document, dict) and found.document.get("error"):
                 spool.discard()  # a refusal: there is nothing in it to lose
-            raise self._no_images(error.document, status, request_id) from None
+            raise error from None
         except Failure as error:
             error.message = clean(error.message, self._secrets, limit=300)
             error.http_status = status
@@ -259,9 +260,10 @@ class Client:
             raise
         if content is not spool:
             spool.discard()
-        answer.redact(self._secrets)
-        answer.request_id = request_id
         return answer
+
+    def _retry(self, attempt: Callable[[], T], watch: Watch, before_retry: Callable[[], None] = lambda: None) -> T:
+        return retrying(attempt, self._limits.retries, self._sleep, watch, before_retry)
 
     def _no_images(self, document: object, status: int | None, request_id: str | None) -> ImagecliError:
         """Say why a success holds no images: the server's own error, or its other words."""
@@ -305,7 +307,7 @@ class Client:
             raise _unfetched(f"a public server led to the private address {clean(host)}")
         self._guard.public_host = host if public_only else None
         try:
-            with self._open("GET", url, _Sent(_unwatched)) as response:
+            with self._open("GET", url, Sent(unwatched)) as response:
                 status = response.status_code
                 if status in _REDIRECTS and "location" in response.headers:
                     following = self._resolve(response.headers["location"], url)
@@ -313,7 +315,7 @@ class Client:
                         raise _unfetched("it is redirected from https to http")
                     return following
                 if status in RETRIED | LOST:
-                    raise _TryAgain(_unfetched(f"HTTP {status}"), _sane_wait(response))
+                    raise TryAgain(_unfetched(f"HTTP {status}"), _sane_wait(response))
                 if status not in _OK:
                     raise _unfetched(f"HTTP {status}")
                 spool_body(response, spool)
@@ -321,7 +323,7 @@ class Client:
         except httpx.TransportError as error:
             if isinstance(error.__cause__, PrivateAddressError):
                 raise _unfetched(f"a public server led to a private network ({clean(host)})") from error
-            raise _TryAgain(_unfetched(_reason(error))) from error
+            raise TryAgain(_unfetched(_reason(error))) from error
         finally:
             self._guard.public_host = None
 
@@ -329,13 +331,13 @@ class Client:
         self._start()
         url = self.url(self._dialect.models_path)
         try:
-            with self._open("GET", url, _Sent(_unwatched)) as response:
+            with self._open("GET", url, Sent(unwatched)) as response:
                 if response.status_code not in _OK:
                     raise self._refused(response)
                 body = head(response, _MAX_ERROR_BODY * 16)
                 request_id = request_id_of(response, self._secrets)
         except httpx.TransportError as error:
-            raise _TryAgain(self._unreachable(error)) from error
+            raise TryAgain(self._unreachable(error)) from error
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):
@@ -355,9 +357,7 @@ class Client:
         )
 
     @contextmanager
-    def _open(
-        self, method: str, url: str, sent: _Sent, request: ImageRequest | None = None
-    ) -> Iterator[httpx.Response]:
+    def _open(self, method: str, url: str, sent: Sent, request: ImageRequest | None = None) -> Iterator[httpx.Response]:
         """Send one HTTP request and hand on its answer, unread.
 
         Raises:
@@ -402,23 +402,6 @@ class Client:
                 )
             return self._clients[tls, kept]
 
-    def _retrying(self, attempt: Callable[[], T], watch: Watch, before_retry: Callable[[], None] = lambda: None) -> T:
-        tries = 0
-        while True:
-            try:
-                return attempt()
-            except _TryAgain as again:
-                if tries >= self._limits.retries:
-                    raise again.error from None
-                backoff = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**tries) * random.uniform(0.75, 1)  # noqa: S311 - jitter
-                wait = backoff if again.wait is None else again.wait
-                tries += 1
-                trouble = f"HTTP {again.error.http_status}" if again.error.http_status else again.error.kind
-                _forget(again.error.saved_response)
-            watch(f"retrying after {trouble}", wait)
-            self._sleep(wait)
-            before_retry()
-
     # What a trouble means
 
     @contextmanager
@@ -448,10 +431,10 @@ class Client:
             )
         return str(url)
 
-    def _trouble(self, error: httpx.TransportError, sent: _Sent, request_id: str | None, watch: Watch) -> Exception:
+    def _trouble(self, error: httpx.TransportError, sent: Sent, request_id: str | None, watch: Watch) -> Exception:
         """Sort an exchange that broke off: what was not sent whole may be sent again."""
         if not sent.whole:
-            return _TryAgain(self._unreachable(error))
+            return TryAgain(self._unreachable(error))
         late = isinstance(error, httpx.TimeoutException)
         what = (
             f"no complete answer came within {self._limits.timeout:g} s"
@@ -467,7 +450,7 @@ class Client:
         if not self._limits.retry_unknown:
             return lost
         watch("lost", None)
-        return _TryAgain(lost)
+        return TryAgain(lost)
 
     def _unreachable(self, error: httpx.TransportError) -> Unavailable:
         reason = _reason(error)
@@ -504,7 +487,7 @@ class Client:
             moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + min(wait, 1e9)))
             error.hint = f"The server asks to wait {min(wait, 1e9):,.0f} s: run it again after {moment}."
             return error
-        return _TryAgain(error, wait)
+        return TryAgain(error, wait)
 
     def _refusal(self, said: Said, request_id: str | None) -> ImagecliError:
         error = refusal(said, request_id=request_id, host=self._host)
@@ -525,17 +508,6 @@ _HEADERS = {
     "Accept-Encoding": "gzip",
     "User-Agent": f"imagecli/{__version__}",
 }
-
-
-def _forget(path: str | None) -> None:
-    """Remove the beginning of an answer that is asked for again."""
-    if path is not None:
-        with suppress(OSError):
-            os.unlink(path)
-
-
-def _unwatched(_state: str, _seconds: float | None) -> None:
-    """Tell nobody."""
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

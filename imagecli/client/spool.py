@@ -183,24 +183,11 @@ def outline(spool: Spool) -> Any:  # noqa: ANN401 - whatever the server sent
     Raises:
         NotJsonError: it is cut off, nested too deeply, has too much besides its long strings, or is no JSON at all.
     """
-    kept, marks = _outlined(spool)
-    return _parsed(kept, marks)
-
-
-def outline_events(spool: Spool) -> list[Any]:
-    """Read the documents of spooled server-sent events, each as `outline` does; "[DONE]" is none.
-
-    Raises:
-        NotJsonError: as `outline`.
-    """
-    kept, marks = _outlined(spool)
-    documents = []
-    for block in kept.replace("\r\n", "\n").replace("\r", "\n").split("\n\n"):
-        lines = [line.partition(":")[2] for line in block.split("\n") if line.startswith("data:")]
-        data = "\n".join(lines).strip()
-        if data and data != "[DONE]":
-            documents.append(_parsed(data, marks))
-    return documents
+    outliner, at = Outliner(), 0
+    for chunk in spool.chunks():
+        outliner.feed(chunk, at)
+        at += len(chunk)
+    return parsed(*outliner.finish())
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,14 +198,12 @@ class _Marks:
     strings: list[LongString]
 
 
-def _outlined(spool: Spool) -> tuple[str, _Marks]:
-    outliner = _Outliner()
-    for chunk in spool.chunks():
-        outliner.feed(chunk)
-    return outliner.finish()
+def parsed(text: str, marks: _Marks) -> Any:  # noqa: ANN401 - any JSON
+    """Return the document of an outline.
 
-
-def _parsed(text: str, marks: _Marks) -> Any:  # noqa: ANN401 - any JSON
+    Raises:
+        NotJsonError: it is none, or nested too deeply.
+    """
     try:
         document = json.loads(text, parse_int=_integer)
     except RecursionError as error:
@@ -233,10 +218,11 @@ def _integer(digits: str) -> float:
     return int(digits) if len(digits) < _LONGEST_INTEGER else float(digits)
 
 
-class _Outliner:
+class Outliner:
     """Copies a document, with a mark in the place of each long string. No server can guess the marks."""
 
     def __init__(self) -> None:
+        """Start with an empty document."""
         self._token = f"imagecli:{os.urandom(16).hex()}:"
         self._kept = bytearray()
         self._strings: list[LongString] = []
@@ -248,7 +234,13 @@ class _Outliner:
         self._backslashes = 0
         """How many of them end what was read of it."""
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes, at: int) -> None:
+        """Take the next piece of the document, which stands at `at` in the spool.
+
+        Raises:
+            NotJsonError: it has too much besides its long strings.
+        """
+        self._offset = at
         position = 0
         while position < len(chunk):
             quote = chunk.find(b'"', position)
@@ -263,7 +255,6 @@ class _Outliner:
             if len(self._kept) > _MAX_OUTLINE:
                 raise NotJsonError("it has too much besides its pictures")
             position = end + 1
-        self._offset += len(chunk)
 
     def _string(self, chunk: bytes, position: int, end: int, *, closed: bool) -> None:
         """Go on in a string up to `end`, where a quote stands if `closed`."""
@@ -285,6 +276,11 @@ class _Outliner:
         self._start = None
 
     def finish(self) -> tuple[str, _Marks]:
+        """Return the outline and its marks.
+
+        Raises:
+            NotJsonError: the document is cut off.
+        """
         if self._start is not None:
             raise NotJsonError("it is cut off inside a string")
         return self._kept.decode("utf-8-sig", "replace"), _Marks(self._token, self._strings)

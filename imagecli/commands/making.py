@@ -227,12 +227,16 @@ def _check_output(settings: Settings, *, as_json: bool, force: bool, skip: bool,
     output = settings.value("output")
     if skip and output in {None, _STDIO}:
         raise UsageProblem("--skip-existing needs -o", hint="Say with -o where the pictures are.")
+    if settings.typed("save_partials") and settings.value("save_partials") and not settings.value("partials"):
+        raise UsageProblem("--save-partials needs --partials", hint="Add --partials 2.")
     if skip and force:
         raise UsageProblem("--force and --skip-existing contradict each other", hint="Leave one of them out.")
     if as_json and settings.value("mask_preview") == _STDIO:
         raise UsageProblem("--mask-preview - and --json both want stdout", hint="Leave one of them out.")
     if output != _STDIO:
         return
+    if settings.typed("save_partials") and settings.value("save_partials"):
+        raise UsageProblem("-o - has no place for partial images", hint="Leave out --save-partials, or give -o a file.")
     if (settings.value("count") or 1) > 1:
         raise UsageProblem("-o - takes one image, not several", hint="Leave out -n, or give -o a folder.")
     if as_json or dry:

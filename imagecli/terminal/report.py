@@ -112,6 +112,9 @@ def document(result: Result, base_url: str) -> dict[str, Any]:
 
 
 def _image(image: GeneratedImage) -> dict[str, Any]:
+    streamed: dict[str, Any] = {"partial": True} if image.partial else {}
+    if image.partials:
+        streamed["partials"] = list(image.partials)
     return {
         "n": image.n,
         "path": image.path,
@@ -121,6 +124,7 @@ def _image(image: GeneratedImage) -> dict[str, Any]:
         "bytes": image.bytes,
         "sha256": image.sha256,
         "revised_prompt": image.revised_prompt,
+        **streamed,
     }
 
 
