@@ -3,34 +3,85 @@
 from __future__ import annotations
 
 import os
+import queue
+import threading
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from imagecli import context
 from imagecli.config.keys import check_transport, make_key, require_key
 from imagecli.config.settings import load
 from imagecli.config.values import Origin
-from imagecli.dialects.openai import FIELDS
-from imagecli.errors import UsageProblem
+from imagecli.errors import PartialResult, UsageProblem
+from imagecli.images.check import sniff
 from imagecli.images.source import Picture, open_picture, read_picture
 from imagecli.output import MemorySink
 from imagecli.request import Asker
-from imagecli.schema import Result
+from imagecli.schema import Command, Result
 from imagecli.workflow import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Self
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Self, Unpack
 
     from imagecli.config.keys import Key
     from imagecli.errors import ImagecliError
-    from imagecli.schema import Command
 
 Source = bytes | str | os.PathLike[str]
 """A picture: the bytes of a file, or a path."""
 
-_OPTIONS = frozenset({*FIELDS, "model", "count", "jobs", "fit", "restore", "keep", "keep_metadata", "max_pixels"})
-_EDIT_OPTIONS = _OPTIONS | {"mask_rect", "mask_ellipse", "mask_color", "mask_invert", "mask_feather", "expand"}
+
+class Options(TypedDict, total=False):
+    """What can be asked for besides the prompt: the flags of `imagecli gen` by their names."""
+
+    model: str
+    count: int
+    """How many images, 1 to 10."""
+    size: str
+    """"WxH" in pixels, "auto", "square", "landscape" or "portrait"."""
+    quality: str
+    format: Literal["png", "jpeg", "webp", "gif", "svg"]
+    compression: int
+    """0 to 100, for jpeg and webp."""
+    background: str
+    moderation: str
+    style: str
+    response_format: Literal["url", "b64_json"]
+    partials: int
+    """Stream, with 1 to 3 partial images on the way."""
+    frames: int
+    frame_ms: int
+    complexity: str
+    safety_identifier: str
+    params: Mapping[str, Any]
+    """Any other fields of the request."""
+    jobs: int
+    """Requests at once."""
+
+
+class PictureOptions(Options, total=False):
+    """What can be asked for with an input picture: the flags of `imagecli vary` by their names."""
+
+    input_fidelity: str
+    fit: Literal["pad", "crop", "stretch"]
+    restore: Literal["none", "aspect", "size"]
+    keep_metadata: bool
+    max_pixels: int
+
+
+class EditOptions(PictureOptions, total=False):
+    """What can be asked for of an edit: the flags of `imagecli edit` by their names."""
+
+    mask_rect: Sequence[str]
+    mask_ellipse: Sequence[str]
+    mask_color: Sequence[str]
+    mask_invert: bool
+    mask_feather: int
+    expand: Sequence[str]
+    keep: bool
+
+
+_OPTIONS: Mapping[Command, type[Options]] = {"gen": Options, "edit": EditOptions, "vary": PictureOptions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +101,19 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class PartialImage:
+    """An image on its way, as a stream shows it."""
+
+    data: bytes = field(repr=False)
+    format: str | None
+    """By the bytes."""
+    n: int
+    """Of the image that it will be."""
+    number: int
+    """From 1; servers may leave some out, or send them twice."""
+
+
+@dataclass(frozen=True, slots=True)
 class Images:
     """What came of a call: the images that are there, and what went wrong with the others."""
 
@@ -61,8 +125,12 @@ class Images:
     model: str | None
     usage: dict[str, Any] | None
     """What the server counted, summed over all requests."""
+    cost_usd: float | None
+    """What the server says that it has cost; None where it does not say."""
     request_ids: tuple[str, ...]
     warnings: tuple[str, ...]
+    partials: tuple[Image, ...] = ()
+    """The last partial images of streams whose finished ones never came; `failures` says why."""
 
 
 class ImageClient:
@@ -104,20 +172,19 @@ class ImageClient:
     def __exit__(self, *_: object) -> None:
         """Nothing stays open between calls."""
 
-    def generate(self, prompt: str, *, verbatim: bool = False, **options: Any) -> Images:  # noqa: ANN401 - see _run
+    def generate(self, prompt: str, *, verbatim: bool = False, **options: Unpack[Options]) -> Images:
         """Make images from text.
 
         Args:
             prompt: what to show.
             verbatim: put the guide's words before it, that keep dall-e-3 from rewriting it.
-            options: the flags of `imagecli gen` by their names: model, count, size, quality, format, compression,
-                background, moderation, style, response_format, jobs; `params` is a dict of any other fields.
+            options: see `Options`.
 
         Raises:
             ImagecliError: no image came; by cause, as the command's exit codes. Where some came, `failures` says why
                 the others did not.
         """
-        return self._run("gen", options, prompt=_text(prompt), subject=prompt, verbatim=verbatim)
+        return self._run("gen", dict(options), prompt=_text(prompt), subject=prompt, verbatim=verbatim)
 
     def edit(
         self,
@@ -125,7 +192,8 @@ class ImageClient:
         prompt: str,
         *,
         mask: Source | None = None,
-        **options: Any,  # noqa: ANN401 - see generate
+        markup: Source | None = None,
+        **options: Unpack[EditOptions],
     ) -> Images:
         """Edit one or several images, everywhere or where a mask opens the first.
 
@@ -133,40 +201,99 @@ class ImageClient:
             image: the picture, or several; bytes of a file or paths.
             prompt: what the whole new picture shows.
             mask: transparent where the picture may change, or white where it has no transparency.
-            options: as for `generate`, and input_fidelity, fit ("pad", "crop", "stretch"), restore, keep,
-                keep_metadata, max_pixels; mask_rect, mask_ellipse, mask_color and expand, each a list of texts as the
-                flags take them; mask_invert and mask_feather.
+            markup: marks on a transparent ground, of the first picture's size, that say what to change.
+            options: see `EditOptions`; mask_rect, mask_ellipse, mask_color and expand are spelt as the flags take them.
 
         Raises:
             ImagecliError: as `generate`.
         """
-        sources = [image] if isinstance(image, (bytes, str, os.PathLike)) else list(image)
-        if not sources:
-            raise UsageProblem("there is no picture to edit", hint="Give bytes or a path, or a list of those.")
-        return self._run(
-            "edit",
-            options,
-            prompt=_text(prompt),
-            subject=prompt,
-            inputs=tuple(_picture(source, options) for source in sources),
-            mask=None if mask is None else _picture(mask, options),
-        )
+        return self._run("edit", dict(options), **_edited(image, prompt, mask, markup, options))
 
-    def vary(self, image: Source, **options: Any) -> Images:  # noqa: ANN401 - see generate
+    def vary(self, image: Source, **options: Unpack[PictureOptions]) -> Images:
         """Make look-alikes of an image; `route` of the result says by which endpoint.
 
         Args:
             image: the picture; bytes of a file or a path.
-            options: as for `edit`.
+            options: see `PictureOptions`.
 
         Raises:
             ImagecliError: as `generate`.
         """
-        return self._run("vary", options, prompt=None, subject="image", inputs=(_picture(image, options),))
+        return self._run("vary", dict(options), prompt=None, subject="image", inputs=(_picture(image, options),))
 
-    def _run(self, command: Command, options: dict[str, Any], **asked: Any) -> Images:  # noqa: ANN401 - Asker.task's
-        params = options.pop("params", None) or {}
-        if unknown := options.keys() - (_EDIT_OPTIONS if command == "edit" else _OPTIONS):
+    def generate_stream(
+        self, prompt: str, *, verbatim: bool = False, **options: Unpack[Options]
+    ) -> Iterator[PartialImage | Image]:
+        """Make images from text, and yield the partial images as they come, then the finished ones.
+
+        Args:
+            prompt: as for `generate`.
+            verbatim: as for `generate`.
+            options: see `Options`; `partials` is 2 where it is not given.
+
+        Raises:
+            ImagecliError: as `generate`; also behind those that came, where some did not.
+        """
+        yield from self._stream("gen", dict(options), prompt=_text(prompt), subject=prompt, verbatim=verbatim)
+
+    def edit_stream(
+        self,
+        image: Source | Iterable[Source],
+        prompt: str,
+        *,
+        mask: Source | None = None,
+        markup: Source | None = None,
+        **options: Unpack[EditOptions],
+    ) -> Iterator[PartialImage | Image]:
+        """Edit images, and yield the partial images as they come, then the finished ones.
+
+        Args:
+            image: as for `edit`.
+            prompt: as for `edit`.
+            mask: as for `edit`.
+            markup: as for `edit`.
+            options: see `EditOptions`; `partials` is 2 where it is not given.
+
+        Raises:
+            ImagecliError: as `generate_stream`.
+        """
+        yield from self._stream("edit", dict(options), **_edited(image, prompt, mask, markup, options))
+
+    def _stream(
+        self,
+        command: Command,
+        options: dict[str, Any],
+        **asked: Any,  # noqa: ANN401 - Asker.task's
+    ) -> Iterator[PartialImage | Image]:
+        told: queue.SimpleQueue[PartialImage | Images | BaseException] = queue.SimpleQueue()
+
+        def show(n: int, number: int, data: bytes) -> None:
+            told.put(PartialImage(data, sniff(data), n, number))
+
+        def work() -> None:
+            try:
+                told.put(self._run(command, {"partials": 2} | options, show, **asked))
+            except BaseException as error:  # noqa: BLE001 - it is the caller's
+                told.put(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        while isinstance(come := told.get(), PartialImage):
+            yield come
+        if isinstance(come, BaseException):
+            raise come
+        yield from come.images
+        if come.failures:
+            raise come.failures[min(come.failures)]
+
+    def _run(
+        self,
+        command: Command,
+        options: dict[str, Any],
+        show: Callable[[int, int, bytes], None] = lambda _n, _number, _data: None,
+        **asked: Any,  # noqa: ANN401 - Asker.task's
+    ) -> Images:
+        params = dict(options.pop("params", None) or {})
+        if unknown := options.keys() - _OPTIONS[command].__annotations__.keys():
             raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
         settings = load(self._flags | options)
         settings.values.pop("output", None)
@@ -178,7 +305,7 @@ class ImageClient:
         result = Result(command, settings.profile.name, task.model.name)
         result.warnings += [*settings.warnings, *asker.warnings]
         key = self._key or require_key(settings.profile, warn=result.warnings.append)
-        run = Run(task, result)
+        run = Run(task, result, show=show)
         pictures = run.prepare(task.routes[0])
         sink = MemorySink()
         client = context.open_client(settings, key, spool_folder=None)
@@ -188,21 +315,47 @@ class ImageClient:
             client.close()
         if result.error is not None and isinstance(result.error.__cause__, KeyboardInterrupt):
             raise result.error.__cause__
-        if result.error is not None and not result.images:
-            raise result.error
-        images = tuple(
-            Image(sink.data[one.n], one.format, one.width, one.height, one.n, one.revised_prompt)
+        images = [
+            (Image(sink.data[one.n], one.format, one.width, one.height, one.n, one.revised_prompt), one.partial)
             for one in result.images
-        )
+        ]
+        finished = tuple(image for image, partial in images if not partial)
+        partials = tuple(image for image, partial in images if partial)
+        if result.error is not None and not finished:
+            if isinstance(result.error, PartialResult):
+                result.error.partials = partials
+            raise result.error
         return Images(
-            images,
+            finished,
             result.failures,
             result.route,
             result.model,
             result.usage,
+            result.cost_usd,
             tuple(result.request_ids),
             tuple(result.warnings),
+            partials,
         )
+
+
+def _edited(
+    image: Source | Iterable[Source],
+    prompt: str,
+    mask: Source | None,
+    markup: Source | None,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what an edit hands on to `Asker.task`."""
+    sources = [image] if isinstance(image, (bytes, str, os.PathLike)) else list(image)
+    if not sources:
+        raise UsageProblem("there is no picture to edit", hint="Give bytes or a path, or a list of those.")
+    return {
+        "prompt": _text(prompt),
+        "subject": prompt,
+        "inputs": tuple(_picture(source, options) for source in sources),
+        "mask": None if mask is None else _picture(mask, options),
+        "markup": None if markup is None else _picture(markup, options),
+    }
 
 
 def _text(prompt: object) -> str:

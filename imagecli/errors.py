@@ -123,6 +123,8 @@ class PartialResult(ImagecliError):
 
     kind = "partial"
     exit_code = ExitCode.PARTIAL
+    partials: tuple[object, ...] = ()
+    """For callers from Python: the last partial images of streams whose finished ones never came."""
 
 
 class MoneyProblem(ImagecliError):

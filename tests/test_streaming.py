@@ -268,3 +268,35 @@ def test_a_stream_may_be_retried_only_when_told(imagecli, server):
     server.answers = [stream(partial(0), cut=True), stream(*WHOLE)]
     ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "1", "--retry-unknown", "-o", "cat.png")
     assert (ran.code, len(server.posts)) == (0, 2)
+
+
+def test_python_yields_partial_images_and_then_the_finished_one(server):
+    from imagecli import ImageClient
+
+    server.answer = stream(*WHOLE)
+    client = ImageClient(base_url=server.url)
+    came = list(client.generate_stream("cat", partials=2))
+    assert [getattr(one, "number", "finished") for one in came] == [1, 2, "finished"]
+    assert [one.data for one in came] == [*PARTIALS, FINAL]
+    assert [one.format for one in came] == ["png"] * 3
+    came = list(client.edit_stream(picture(), "cat"))
+    assert len(came) == 3
+    assert server.posts[-1].form["partial_images"] == "2"
+
+
+def test_python_hears_what_is_missing(server):
+    from imagecli import ImageClient
+    from imagecli.errors import ContentPolicyRefusal, PartialResult
+
+    client = ImageClient(base_url=server.url)
+    server.answer = stream(partial(0))
+    came = client.generate_stream("cat")
+    assert next(came).data == PARTIALS[0]
+    with pytest.raises(PartialResult) as caught:
+        next(came)
+    assert [one.data for one in caught.value.partials] == [PARTIALS[0]]
+    server.answer = stream(event("error", error={"message": "no", "code": "moderation_blocked"}))
+    with pytest.raises(ContentPolicyRefusal):
+        list(client.generate_stream("cat"))
+    with pytest.raises(TypeError, match="no option mask_rect"):
+        client.generate("cat", mask_rect=["1,1,2,2"])
