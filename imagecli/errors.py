@@ -66,6 +66,8 @@ class ImagecliError(Exception):
         self.type = type
         self.request_id = request_id
         self.saved_response = saved_response
+        self.unknown_fields: tuple[str, ...] = ()
+        """The request's fields that the server refused because it does not know them."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the fields of `error` in the JSON document, in its order."""
