@@ -276,7 +276,7 @@ _CAUSES: tuple[_Cause, ...] = (
         _words(
             "no connected db|(?:incorrect|invalid|missing|expired) api.?key"
             "|api.?key (?:is )?(?:not valid|invalid|expired)|no auth credentials"
-            "|unregistered callers|invalid subscription key"
+            "|unregistered callers|invalid (?:subscription key|authorization header)"
         ),
         AuthProblem,
         _KEY,
