@@ -55,7 +55,6 @@ class ImagecliError(Exception):
         type: str | None = None,  # noqa: A002 - the wire's own name for it
         request_id: str | None = None,
         saved_response: str | None = None,
-        unknown_fields: tuple[str, ...] = (),
     ) -> None:
         """Keep the sentence, the advice and the server's own words (all without control characters and keys)."""
         super().__init__(message)
@@ -67,8 +66,8 @@ class ImagecliError(Exception):
         self.type = type
         self.request_id = request_id
         self.saved_response = saved_response
-        self.unknown_fields = unknown_fields
-        """Fields of the request that the server refused because it does not know them."""
+        self.unknown_fields: tuple[str, ...] = ()
+        """The request's fields that the server refused because it does not know them."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the fields of `error` in the JSON document, in its order."""

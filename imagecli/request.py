@@ -262,7 +262,7 @@ class Asker:
             return value
         output = self._settings.get("output")
         asked = asked_format(str(output.value)) if output is not None else None
-        if output is None or asked is None:
+        if output is None or asked is None or not self.dialect.formats_by_name:
             return value
         if self.model.takes_format(asked):
             return type(output)(asked, output.origin)

@@ -85,8 +85,9 @@ def test_an_answer_that_makes_no_sense_is_exit_1_with_nothing_written(imagecli, 
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        ({"message": "Unexpected endpoint or method"}, 1),
-        ("Unexpected endpoint", 1),
+        ({"message": "Unexpected endpoint or method"}, 2),
+        ("Unexpected endpoint", 2),
+        ("the server has run out of something", 1),
         ({"message": "blocked", "code": "moderation_blocked"}, 3),
         ({"message": "no money", "code": "insufficient_quota"}, 7),
     ],

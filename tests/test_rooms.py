@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "output": {"errors", "images", "names", "schema"},
     "config": {"dialects", "errors"},
     "terminal": {"errors"},
-    "client": {"__init__", "dialects", "errors", "images", "schema", "terminal"},
+    "client": {"__init__", "catalog", "dialects", "errors", "images", "schema", "terminal"},
     "request": {"catalog", "dialects", "errors", "images", "names", "schema"},
     "workflow": {"catalog", "dialects", "errors", "images", "schema"},
     "sandbox": {"catalog", "errors", "schema"},

@@ -20,16 +20,16 @@ from imagecli import __version__, dialects
 from imagecli.client.answer import Answer, Blocked, Item, Link, NoImages, decode, read
 from imagecli.client.attempt import Limits, Sent, TryAgain, retrying, unwatched
 from imagecli.client.body import head, request_id_of, spool_body, unpacked
+from imagecli.client.envelopes import Said, read_document, read_error
 from imagecli.client.events import looks_like_events
 from imagecli.client.network import Backend, Guard, PrivateAddressError, is_private, open_client
 from imagecli.client.refusals import (
     LOST,
     RETRIED,
-    Said,
+    Asked,
     is_final,
-    read_document,
-    read_error,
     refusal,
+    unreachable,
     wait_asked,
     waits_too_long,
 )
@@ -208,6 +208,7 @@ class Client:
     def _exchange(self, request: ImageRequest, spool: Spool, watch: Watch, show: Show) -> Answer:
         """Send the request and spool what comes; an answer that is no success raises."""
         url = self.url(request.path)
+        asked = Asked(url, request.fields.get("model"))
         sent = Sent(watch)
         lost: UnknownOutcome | None = None
         request_id = status = None
@@ -219,7 +220,7 @@ class Client:
                 request_id = request_id_of(response, self._secrets)
                 status = response.status_code
                 if status not in _OK:
-                    raise self._refused(response)
+                    raise self._refused(response, asked)
                 spool_body(response, spool, Listener(spool, watch, show))
         except httpx.TransportError as error:
             trouble = self._trouble(error, sent, request_id, watch)
@@ -227,7 +228,7 @@ class Client:
                 raise trouble from error
             lost = trouble
         try:
-            answer = self._read(spool, url, status, request_id)
+            answer = self._read(spool, asked, status, request_id)
         except Failure:
             if lost is None:
                 raise
@@ -237,7 +238,7 @@ class Client:
         answer.request_id = request_id
         return answer
 
-    def _read(self, spool: Spool, url: str, status: int | None, request_id: str | None) -> Answer:
+    def _read(self, spool: Spool, asked: Asked, status: int | None, request_id: str | None) -> Answer:
         """Return what a spooled success holds.
 
         Raises:
@@ -245,11 +246,11 @@ class Client:
         """
         try:
             content = unpacked(spool)
-            answer = read(content, url)
+            answer = read(content, asked.url)
         except NoImages as found:
-            error = self._no_images(found.document, status, request_id)
+            error = self._no_images(found.document, status, request_id, asked)
             if found.partial is not None and isinstance(error, (Failure, Unavailable, UnknownOutcome)):
-                return Answer(spool, url, (), partial=found.partial, trouble=error)
+                return Answer(spool, asked.url, (), partial=found.partial, trouble=error)
             if isinstance(found.document, dict) and found.document.get("error"):
                 spool.discard()  # a refusal: there is nothing in it to lose
             raise error from None
@@ -265,11 +266,11 @@ class Client:
     def _retry(self, attempt: Callable[[], T], watch: Watch, before_retry: Callable[[], None] = lambda: None) -> T:
         return retrying(attempt, self._limits.retries, self._sleep, watch, before_retry)
 
-    def _no_images(self, document: object, status: int | None, request_id: str | None) -> ImagecliError:
+    def _no_images(self, document: object, status: int | None, request_id: str | None, asked: Asked) -> ImagecliError:
         """Say why a success holds no images: the server's own error, or its other words."""
         said = read_document(None, document, self._secrets)
         if isinstance(document, dict) and document.get("error"):
-            error = self._refusal(said, request_id)
+            error = self._refusal(said, request_id, asked)
         else:
             words = f": {said.message}" if isinstance(document, dict) and _WORDS & document.keys() else ""
             hint = "Ask again, or look at the server's own log: it may have run out of something."
@@ -333,17 +334,17 @@ class Client:
         try:
             with self._open("GET", url, Sent(unwatched)) as response:
                 if response.status_code not in _OK:
-                    raise self._refused(response)
+                    raise self._refused(response, Asked(url))
                 body = head(response, _MAX_ERROR_BODY * 16)
                 request_id = request_id_of(response, self._secrets)
         except httpx.TransportError as error:
-            raise TryAgain(self._unreachable(error)) from error
+            raise self._not_sent(error) from error
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):
             document = None
         if isinstance(document, dict) and document.get("error"):
-            raise self._refusal(read_document(None, document, self._secrets), request_id)
+            raise self._refusal(read_document(None, document, self._secrets), request_id, Asked(url))
         entries = document.get("data", document.get("models")) if isinstance(document, dict) else document
         if not isinstance(entries, list):
             raise Failure(
@@ -434,7 +435,7 @@ class Client:
     def _trouble(self, error: httpx.TransportError, sent: Sent, request_id: str | None, watch: Watch) -> Exception:
         """Sort an exchange that broke off: what was not sent whole may be sent again."""
         if not sent.whole:
-            return TryAgain(self._unreachable(error))
+            return self._not_sent(error)
         late = isinstance(error, httpx.TimeoutException)
         what = (
             f"no complete answer came within {self._limits.timeout:g} s"
@@ -452,14 +453,13 @@ class Client:
         watch("lost", None)
         return TryAgain(lost)
 
-    def _unreachable(self, error: httpx.TransportError) -> Unavailable:
-        reason = _reason(error)
-        hint = "Look at the base URL, the network and the proxy settings, then run it again."
-        if "CERTIFICATE_VERIFY_FAILED" in reason:
-            hint = "If you trust this server, name its certificate, or that of who signed it, in SSL_CERT_FILE."
-        return Unavailable(f"{self._host} can't be reached: {reason}", hint=hint)
+    def _not_sent(self, error: httpx.TransportError) -> Exception:
+        """Sort a failure to reach the server: it may be tried again, unless a proxy forbids it."""
+        by_proxy = isinstance(error, httpx.ProxyError)
+        found = unreachable(_reason(error), host=self._host, url=self._profile.base_url, by_proxy=by_proxy)
+        return found if is_final(found) else TryAgain(found)
 
-    def _refused(self, response: httpx.Response) -> Exception:
+    def _refused(self, response: httpx.Response, asked: Asked) -> Exception:
         """Sort an answer that is no success."""
         status = response.status_code
         request_id = request_id_of(response, self._secrets)
@@ -472,7 +472,7 @@ class Client:
                 request_id=request_id,
             )
         said = read_error(status, head(response, _MAX_ERROR_BODY), self._secrets)
-        error = self._refusal(said, request_id)
+        error = self._refusal(said, request_id, asked)
         if is_final(error):
             return error
         should = response.headers.get("x-should-retry", "").lower()
@@ -489,8 +489,8 @@ class Client:
             return error
         return TryAgain(error, wait)
 
-    def _refusal(self, said: Said, request_id: str | None) -> ImagecliError:
-        error = refusal(said, request_id=request_id, host=self._host)
+    def _refusal(self, said: Said, request_id: str | None, asked: Asked) -> ImagecliError:
+        error = refusal(said, request_id=request_id, host=self._host, asked=asked)
         if isinstance(error, AuthProblem) and said.status == _UNAUTHORIZED and self._key is None:
             error.hint = (
                 "No key was sent: set OPENAI_BASE_URL together with OPENAI_API_KEY, "

@@ -1,17 +1,20 @@
-"""Reading a refusal: what the server said, in any of the envelopes seen so far, and what a user should do about it.
+"""What a refusal means: from what a server said to the kind of error, and to what a user should do about it.
 
-One table (`_CAUSES`) goes from status, code, type and words to the kind of error; the first row that fits decides.
+One table (`_CAUSES`) goes from status, code, type and words to the kind; the first row that fits decides.
 """
 
 from __future__ import annotations
 
 import email.utils
-import json
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from imagecli import catalog
+from imagecli.client.proxies import proxy_variable
 from imagecli.errors import (
     AuthProblem,
     ContentPolicyRefusal,
@@ -22,40 +25,48 @@ from imagecli.errors import (
     UnknownOutcome,
     UsageProblem,
 )
-from imagecli.terminal.console import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
+
+    from imagecli.client.envelopes import Said
 
 RETRIED = frozenset({409, 429, 500, 502, 503})
 LOST = frozenset({408, 504, 524})
 """The server, or a gateway before it, gave up on an answer that may have been made and billed."""
 _MAX_WAIT_S = 120.0
-_PAGE_HEAD = 20_000
 _WAIT_PART = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?(ms|milli|h|m|s)[a-z]*")
-_WAIT = re.compile(rf"try again in ((?:{_WAIT_PART.pattern}\s*)+)")
+_WAIT = re.compile(rf"(?:try again|retry) (?:in|after) ((?:{_WAIT_PART.pattern}\s*)+)")
 _SECONDS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 """Seconds in a unit of time."""
+_NOT_FOUND = 404
 _CONFLICT = 409
+_TOO_MANY = 429
+_FORBIDDEN = 403
+_PROXY_AUTH = 407
 _FIRST_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a server said of an error."""
+class Asked:
+    """What was asked for when an error came back."""
 
-    status: int | None
-    message: str = ""
-    code: str | None = None
-    type: str | None = None
-    param: str | None = None
-    body: str = ""
-    """The whole of it in lower case: gateways hide the code of the server behind them in their message."""
+    url: str = ""
+    model: str | None = None
 
-    @property
-    def words(self) -> str:
-        """Everything that may name the cause, in lower case."""
-        return " ".join(filter(None, (self.code, self.type, self.message))).lower()
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """A row of the table: what it looks like, what it is, and what to do about it."""
+
+    fits: Callable[[Said], bool]
+    kind: type[ImagecliError]
+    hint: str | Callable[[Said, Asked], str]
+    verb: str | None = None
+    """What the server did, where the kind's own words do not say it well."""
+
+
+# How a cause is recognised
 
 
 def _codes(*codes: str) -> Callable[[Said], bool]:
@@ -68,216 +79,292 @@ def _hidden(*codes: str) -> Callable[[Said], bool]:
 
 def _words(pattern: str) -> Callable[[Said], bool]:
     found = re.compile(pattern)
-    return lambda said: said.status != 429 and bool(found.search(said.words))  # noqa: PLR2004 - see _CAUSES
+    return lambda said: said.status != _TOO_MANY and bool(found.search(said.words))
+
+
+def _below_500(pattern: str) -> Callable[[Said], bool]:
+    """Look for words that a server in trouble may use as well."""
+    fits = _words(pattern)
+    return lambda said: (said.status or 0) < _FIRST_SERVER_ERROR and fits(said)
 
 
 def _status(*statuses: int) -> Callable[[Said], bool]:
     return lambda said: said.status in statuses
 
 
+def _named(pattern: str) -> Callable[[Said], bool]:
+    found = re.compile(pattern)
+    return lambda said: bool(found.search(f"{said.code or ''} {said.type or ''}".lower()))
+
+
+def _is_throttled(said: Said) -> bool:
+    """Tell a rate that Google calls a quota from an empty plan, whose limit is 0."""
+    return (
+        said.status == _TOO_MANY
+        and "resource_exhausted" in said.body
+        and "limit: 0" not in said.body
+        and ("retrydelay" in said.body or "retry in" in said.body)
+    )
+
+
+_UNKNOWN_MODEL = re.compile(
+    r"(?<!/)\b(?:models?|deployment)\b.{0,200}?\b"
+    r"(?:(?:does|do) not exist|(?:is|was|could) not (?:be )?found|not found|is not available"
+    r"|(?:is|was|been) (?:now )?(?:deprecated|retired|decommissioned|discontinued|removed|shut ?down|sunset)"
+    r"|(?:is )?no longer (?:available|supported))"
+    r"|\b(?:unknown|invalid|no such|unsupported) (?:image )?model(?: name| id)?\b(?! (?:param|argument|field|value))"
+    r"|not a valid model|no endpoints found|unable to access model"
+)
+
+
 def _is_unknown_model(said: Said) -> bool:
-    return said.code == "model_not_found" or bool(re.search(r"model\b.*\bdoes not exist", said.message))
+    if _codes("model_not_found", "model_not_available", "model_decommissioned", "deploymentnotfound")(said):
+        return True
+    fits = said.status is None or said.status in {400, 404, 410, 422, 500}
+    return fits and not said.unknown_fields and bool(_UNKNOWN_MODEL.search(said.message.lower()))
+
+
+# What to do about it
+
+
+def _policy(said: Said, _asked: Asked) -> str:
+    if said.stage == "output":
+        return "The picture that was made was refused: change the prompt, or run it again; another one may pass."
+    return "Change the prompt or the picture; the same again will be refused again."
+
+
+def _other_model(_said: Said, asked: Asked) -> str:
+    """Name the successor of a model that the catalogue knows to be gone."""
+    name = (asked.model or "").rpartition("/")[2]
+    model = catalog.find(name or None)
+    if model.shutdown is not None and model.shutdown <= date.today():  # noqa: DTZ011 - the user's own day
+        instead = f"; use {model.successor} instead, with -m" if model.successor else ""
+        return f"OpenAI turned {name} off on {model.shutdown}{instead}."
+    return "Name a model that this server has: `imagecli config check [PROFILE]` looks them up."
+
+
+def _other_place(_said: Said, asked: Asked) -> str:
+    """Say what was not there, and what base URLs look like."""
+    path = urlsplit(asked.url).path
+    if not path:
+        return "Look at the base URL (it usually ends in /v1) and at what this server can do."
+    if "/v1/v1/" in path:
+        return f"The base URL has /v1 twice: it made {path}."
+    like = "" if "/v1" in path else " (it usually ends in /v1)"
+    return f"There is no {path} here: look at the base URL{like} and at what this server can do."
+
+
+def _not_now(said: Said, asked: Asked) -> str:
+    variable = _suspect(said, asked)
+    return f"The server has trouble{f', or the proxy of {variable} has' if variable else ''}; run it again later."
+
+
+def _maybe_billed(said: Said, asked: Asked) -> str:
+    variable = _suspect(said, asked)
+    proxy = f" It may have been the proxy of {variable} that gave up." if variable else ""
+    return f"It may have been billed. Look at the provider's usage page, or send it again with --retry-unknown.{proxy}"
+
+
+def _suspect(said: Said, asked: Asked) -> str | None:
+    """Return the variable of the proxy that may have answered in the server's place: with a page, or with nothing."""
+    return proxy_variable(asked.url) if said.page else None
+
+
+def _not_allowed(said: Said, asked: Asked) -> str:
+    if not said.page:
+        return "Ask whoever runs the server what this key may do, or use another key."
+    variable = _suspect(said, asked)
+    proxy = f", and at {variable}" if variable else ""
+    return f"That is a web page, not the API's answer: a firewall or proxy may forbid it. Look at the base URL{proxy}."
+
+
+def _proxy_login(_said: Said, asked: Asked) -> str:
+    return _login(proxy_variable(asked.url) or "HTTPS_PROXY")
+
+
+def _login(variable: str) -> str:
+    return f"Put the user name and password into {variable}: http://USER:PASSWORD@HOST:PORT."
+
+
+def _mend(said: Said, _asked: Asked) -> str:
+    if said.unknown_fields:
+        return f"This server does not take {', '.join(said.unknown_fields)}: leave it out."
+    return "Mend the call; --dry-run shows what is sent."
 
 
 _VERIFY = "Verify the organisation in the provider's settings, or use a model that needs no verification."
 _KEY = "Set the right key: `imagecli config set-key`, or OPENAI_API_KEY for the profile openai."
-_PROMPT = "Change the prompt or the picture; the same again will be refused again."
 _PAY = "Look at the plan and the billing limits of the account; trying again does not help."
+_LATER = "Wait a little, then run it again; -j 1 sends one request at a time."
 
 # A 429 is about rates unless its code says money: its words often mention both, so only codes and quota count there.
-_CAUSES: tuple[tuple[Callable[[Said], bool], type[ImagecliError], str], ...] = (
-    (
+# Google: 400 for a bad key, its reason in `details`; Volcengine and DashScope have codes of their own for content.
+_CAUSES: tuple[_Cause, ...] = (
+    _Cause(
         _codes(
-            "moderation_blocked",
-            "content_policy_violation",
-            "contentfilter",
-            "content_filter",
-            "responsibleaipolicyviolation",
-            "safety_violation",
+            *("moderation_blocked", "content_policy_violation", "contentfilter", "content_filter", "safety_violation"),
+            *("responsibleaipolicyviolation", "content_moderation", "datainspectionfailed", "data_inspection_failed"),
         ),
         ContentPolicyRefusal,
-        _PROMPT,
+        _policy,
     ),
-    (
-        _hidden("moderation_blocked", "content_policy_violation", "responsibleaipolicyviolation"),
+    _Cause(_named("sensitivecontentdetected|riskdetection"), ContentPolicyRefusal, _policy),
+    _Cause(
+        _hidden(
+            *("moderation_blocked", "content_policy_violation", "responsibleaipolicyviolation", '"flagged_input"'),
+            *("public_error_unsafe_generation", '"image_safety"', '"prohibited_content"'),
+        ),
         ContentPolicyRefusal,
-        _PROMPT,
+        _policy,
     ),
-    (_hidden("insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted"), MoneyProblem, _PAY),
-    (
+    _Cause(_is_throttled, Unavailable, _LATER),
+    _Cause(_hidden("insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted"), MoneyProblem, _PAY),
+    _Cause(
         lambda said: said.type == "image_generation_user_error" and (said.code or "400") == "400",
         ContentPolicyRefusal,
-        _PROMPT,
+        _policy,
     ),
-    (
-        lambda said: bool(
-            re.search(
-                "quota|billing|credit_balance|insufficient_(credits|balance|funds)|spend.*limit|budget", _names(said)
-            )
+    _Cause(
+        _codes("unknown_parameter", "unsupported_parameter", "missing_required_parameter", "invalid_image_file"),
+        UsageProblem,
+        _mend,
+    ),
+    _Cause(_named(r"^throttling\b"), Unavailable, _LATER),
+    _Cause(
+        _named("quota|billing|credit_|insufficient_(credits|balance|funds)|spend.*limit|budget"), MoneyProblem, _PAY
+    ),
+    _Cause(
+        lambda said: bool(re.search("exceeded your current quota|all available credits|purchase more", said.words)),
+        MoneyProblem,
+        _PAY,
+    ),
+    _Cause(_status(402), MoneyProblem, _PAY),
+    _Cause(_words("must be verified|verify organi[sz]ation"), AuthProblem, _VERIFY, "has not verified this account"),
+    _Cause(
+        _words("safety system|content.?policy|safety_violations|content management policy"),
+        ContentPolicyRefusal,
+        _policy,
+    ),
+    _Cause(
+        _below_500(
+            r"content (?:moderation|filter)|flagged (?:content|image)"
+            r"|(?:input|prompt|image|content|output|request) (?:was|were|is|has been) (?:flagged|moderated)"
+            r"|flagged (?:as|by|for)\b|\bnsfw\b|prohibited (?:content|use)|responsible ai|sensitive (?:content|words)"
+            "|inappropriate content|request moderated|safety (?:filter|polic|reasons)"
+        ),
+        ContentPolicyRefusal,
+        _policy,
+    ),
+    _Cause(
+        _words(
+            "billing hard limit|budget has been exceeded|insufficient (?:credits|balance|funds)|key limit exceeded"
+            "|can only afford|any credits|out of credits|billed users|billing (?:account|to be enabled)"
+            "|payment required"
         ),
         MoneyProblem,
         _PAY,
     ),
-    (lambda said: "exceeded your current quota" in said.words, MoneyProblem, _PAY),
-    (_status(402), MoneyProblem, _PAY),
-    (_words("must be verified"), AuthProblem, _VERIFY),
-    (
-        _words("safety system|content.?policy|safety_violations|content management policy"),
-        ContentPolicyRefusal,
-        _PROMPT,
-    ),
-    (_words("billing hard limit|budget has been exceeded|insufficient (credits|balance|funds)"), MoneyProblem, _PAY),
-    (
-        _words("unsupported_country|country, region,? or territory"),
+    _Cause(
+        _words("unsupported_country|country, region,? or territory|location is not supported"),
         AuthProblem,
         "The provider does not serve this country; ask it, or use another provider.",
+        "does not serve this place",
     ),
-    (_codes("invalid_api_key", "incorrect_api_key", "authentication_error"), AuthProblem, _KEY),
-    (_words("no connected db|incorrect api key|invalid api key"), AuthProblem, _KEY),
-    (_status(401), AuthProblem, _KEY),
-    (_status(403), AuthProblem, "Ask whoever runs the server what this key may do, or use another key."),
-    (
-        _is_unknown_model,
-        UsageProblem,
-        "Name a model that this server has: `imagecli config check [PROFILE]` looks them up.",
+    _Cause(_codes("invalid_api_key", "incorrect_api_key", "authentication_error"), AuthProblem, _KEY),
+    _Cause(_hidden('"api_key_invalid"'), AuthProblem, _KEY),
+    _Cause(
+        _words(
+            "no connected db|(?:incorrect|invalid|missing|expired) api.?key"
+            "|api.?key (?:is )?(?:not valid|invalid|expired)|no auth credentials"
+            "|unregistered callers|invalid (?:subscription key|authorization header)"
+        ),
+        AuthProblem,
+        _KEY,
     ),
-    (
+    _Cause(_status(401), AuthProblem, _KEY),
+    _Cause(_status(_PROXY_AUTH), AuthProblem, _proxy_login, "is behind a proxy that wants a user name and password"),
+    _Cause(_status(_FORBIDDEN), AuthProblem, _not_allowed),
+    _Cause(_is_unknown_model, UsageProblem, _other_model),
+    _Cause(_words("unexpected endpoint|unknown (?:endpoint|route|path)|invalid url"), UsageProblem, _other_place),
+    _Cause(
         _status(*LOST),
         UnknownOutcome,
-        "It may have been billed. Look at the provider's usage page, or send it again with --retry-unknown.",
+        _maybe_billed,
     ),
-    (_status(429), Unavailable, "Wait a little, then run it again; -j 1 sends one request at a time."),
-    (
+    _Cause(_status(_TOO_MANY), Unavailable, _LATER),
+    _Cause(
         lambda said: said.status == _CONFLICT or (said.status or 0) >= _FIRST_SERVER_ERROR,
         Unavailable,
-        "The server has trouble; run it again later.",
+        _not_now,
     ),
-    (
-        _status(404, 405),
-        UsageProblem,
-        "Look at the base URL (it usually ends in /v1) and at what this server can do.",
-    ),
-    (_status(413), UsageProblem, "Send a smaller picture."),
-    (_status(400, 415, 422), UsageProblem, "Mend the call; --dry-run shows what is sent."),
+    _Cause(_status(_NOT_FOUND, 405), UsageProblem, _other_place),
+    _Cause(_status(413), UsageProblem, "Send a smaller picture."),
+    _Cause(_status(400, 415, 422), UsageProblem, _mend),
 )
+_VERBS: Mapping[type[ImagecliError], str] = {
+    ContentPolicyRefusal: "refused this by its content policy",
+    MoneyProblem: "wants money first",
+    AuthProblem: "did not accept the key",
+    Unavailable: "can't do it now",
+    UnknownOutcome: "lost the answer",
+    UsageProblem: "refused the request",
+}
+_ANYTHING = _Cause(lambda _said: True, Failure, "Look at the server's own words.", "answered with an error")
 
 
-def _names(said: Said) -> str:
-    return f"{said.code or ''} {said.type or ''}".lower()
-
-
-def refusal(said: Said, *, request_id: str | None, host: str) -> ImagecliError:
+def refusal(said: Said, *, request_id: str | None, host: str, asked: Asked = Asked()) -> ImagecliError:
     """Sort what a server said into the tree of errors, with a hint of what to do."""
-    kind, hint = _sort(said)
+    cause = next((cause for cause in _CAUSES if cause.fits(said)), _ANYTHING)
     sentence = said.message or (f"HTTP {said.status}" if said.status else "an error without a word")
-    return kind(
-        f"{host} {_verb(kind)}: {sentence}",
-        hint=hint,
+    error = cause.kind(
+        f"{host} {cause.verb or _VERBS[cause.kind]}: {sentence}{_found(said)}",
+        hint=cause.hint if isinstance(cause.hint, str) else cause.hint(said, asked),
         http_status=said.status,
         code=said.code,
         param=said.param,
         type=said.type,
         request_id=request_id,
     )
+    error.unknown_fields = said.unknown_fields
+    return error
+
+
+def _found(said: Said) -> str:
+    """Say at which stage a content filter refused and what it found, where its own words do not."""
+    parts = [f"stage: {said.stage}"] if said.stage else []
+    if said.categories and not all(name.lower() in said.message.lower() for name in said.categories):
+        parts.append(f"categories: {', '.join(said.categories)}")
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def unreachable(reason: str, *, host: str, url: str, by_proxy: bool) -> ImagecliError:
+    """Return the error for a server that was not reached, so that nothing was sent.
+
+    Args:
+        reason: in the words of who noticed; those of a proxy begin with its HTTP status.
+        host: the server's name.
+        url: its base URL.
+        by_proxy: whether a proxy did not open the way.
+    """
+    variable = proxy_variable(url)
+    if by_proxy and variable is not None:
+        message = f"the proxy of {variable} does not open the way to {host}: {reason}"
+        if reason.startswith(str(_PROXY_AUTH)):
+            return AuthProblem(message, hint=_login(variable), http_status=_PROXY_AUTH)
+        if reason.startswith(str(_FORBIDDEN)):
+            hint = f"Ask whoever runs the proxy, or name {host} in NO_PROXY if it can be reached without it."
+            return AuthProblem(message, hint=hint, http_status=_FORBIDDEN)
+        return Unavailable(message, hint=f"Look at {variable}, or run it again later.")
+    settings = f"the proxy settings ({variable} is set)" if variable else "the proxy settings"
+    hint = f"Look at the base URL, the network and {settings}, then run it again."
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        hint = "If you trust this server, name its certificate, or that of who signed it, in SSL_CERT_FILE."
+    return Unavailable(f"{host} can't be reached: {reason}", hint=hint)
 
 
 def is_final(error: ImagecliError) -> bool:
     """Tell whether trying again can't help: quota, billing, policy and auth."""
     return isinstance(error, (ContentPolicyRefusal, MoneyProblem, AuthProblem))
-
-
-def _sort(said: Said) -> tuple[type[ImagecliError], str]:
-    for fits, kind, hint in _CAUSES:
-        if fits(said):
-            return kind, hint
-    return Failure, "Look at the server's own words."
-
-
-def _verb(kind: type[ImagecliError]) -> str:
-    return {
-        ContentPolicyRefusal: "refused this by its content policy",
-        MoneyProblem: "wants money first",
-        AuthProblem: "did not accept the key",
-        Unavailable: "can't do it now",
-        UnknownOutcome: "lost the answer",
-        UsageProblem: "refused the request",
-    }.get(kind, "answered with an error")
-
-
-def read_error(status: int | None, body: bytes, secrets: Iterable[str] = ()) -> Said:
-    """Find the message, code, type and parameter in an error's body, whatever its envelope."""
-    text = body.decode("utf-8-sig", "replace")
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return Said(status, clean(_plain(text), secrets, limit=500), body=text.lower())
-    return read_document(status, document, secrets)
-
-
-def read_document(status: int | None, document: object, secrets: Iterable[str] = ()) -> Said:
-    """Do the same with a body that was read already."""
-    if not isinstance(document, dict):
-        return Said(status, clean(json.dumps(document), secrets, limit=500), body=json.dumps(document).lower())
-    inner = document.get("error")
-    if inner is None:
-        detail = document.get("detail")
-        inner = detail.get("error", detail) if isinstance(detail, dict) else None
-    fields = inner if isinstance(inner, dict) else document
-    message = _first_text(
-        _list_text(fields.get("message")),
-        _list_text(document.get("message")),
-        "; ".join(filter(None, (_text(document.get("detail")), _text(document.get("validation"))))),
-        inner,
-        document.get("title"),
-        _list_text(document.get("errors")),
-    )
-
-    def named(key: str) -> str | None:
-        value = fields.get(key)
-        return clean(str(value), secrets, limit=200) if isinstance(value, (str, int)) and value != "" else None
-
-    return Said(
-        status,
-        clean(message or json.dumps(document)[:4000], secrets),
-        code=named("code"),
-        type=named("type"),
-        param=named("param"),
-        body=json.dumps(document).lower(),
-    )
-
-
-def _first_text(*candidates: object) -> str:
-    return next((text for text in candidates if isinstance(text, str) and text.strip()), "")
-
-
-def _text(value: object) -> str:
-    found = _list_text(value)
-    return found if isinstance(found, str) else ""
-
-
-def _list_text(detail: object) -> object:
-    """Join FastAPI's list of complaints: where, and what."""
-    if not isinstance(detail, list):
-        return detail
-    return "; ".join(_complaint(entry) for entry in detail[:10])
-
-
-def _complaint(entry: Any) -> str:  # noqa: ANN401 - whatever a server put into its list
-    if not isinstance(entry, dict):
-        return str(entry)
-    where = entry.get("loc") or entry.get("location") or ""
-    where = ".".join(str(part) for part in where) if isinstance(where, list) else str(where)
-    return f"{where}: {entry.get('msg') or entry.get('message') or ''}".strip(": ")
-
-
-def _plain(text: str) -> str:
-    """Take the words out of a web page: its title and heading say most."""
-    text = text[:_PAGE_HEAD]
-    for name in ("script", "style"):
-        # In turn: text, "" or "/", text, … What follows an opening tag is no text.
-        head, *parts = re.split(rf"(?i)<(/?){name}\b", text)
-        text = head + "".join(f"<{part}" for slash, part in zip(parts[::2], parts[1::2], strict=True) if slash)
-    return " ".join(re.sub(r"<[^<>]*>", " ", text).split())
 
 
 def wait_asked(headers: Mapping[str, str], said: Said) -> float | None:

@@ -71,6 +71,9 @@ class OpenAI:
     anything is sent."""
     mask_warning: ClassVar[str | None] = None
     """What to say of a mask that the server takes and does not use, as far as is known."""
+    formats_by_name: ClassVar[bool] = True
+    """Whether the output's name asks for its format (`-o cat.jpg`); False where a format that was not asked for in so
+    many words is better left out."""
     edits_as_json: ClassVar[bool] = False
     """Whether input pictures stand in a JSON document (as each `FilePart.shape` says) instead of a form."""
     most_per_request: ClassVar[int | None] = None

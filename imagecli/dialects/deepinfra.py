@@ -1,0 +1,28 @@
+"""DeepInfra's OpenAI-compatible images endpoints: OpenAI's forms, with every picture in a field `image`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from imagecli.dialects.openai import OpenAI
+
+if TYPE_CHECKING:
+    from imagecli.schema import FilePart, Uploads
+
+
+class DeepInfra(OpenAI):
+    """https://api.deepinfra.com/v1/openai."""
+
+    name = "deepinfra"
+    title = "DeepInfra"
+    formats_by_name = False
+    """Its pages know no output_format; it makes JPEG."""
+    most_per_request = 1
+    """`@ai-sdk/deepinfra` 2.0.84: maxImagesPerCall."""
+
+    def file_parts(self, uploads: Uploads) -> tuple[FilePart, ...]:
+        """Return the files; several pictures repeat `image`, without brackets (`@ai-sdk/deepinfra`)."""
+        return tuple(
+            replace(part, field="image") if part.field == "image[]" else part for part in super().file_parts(uploads)
+        )

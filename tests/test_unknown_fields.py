@@ -1,0 +1,124 @@
+"""A field that the server does not know is dropped, said, and the call repeated once; nothing else is."""
+
+from __future__ import annotations
+
+import pytest
+from serving import picture
+
+
+def openais(field):
+    return 400, {
+        "error": {
+            "message": f"Unknown parameter: '{field}'.",
+            "type": "invalid_request_error",
+            "param": field,
+            "code": "unknown_parameter",
+        }
+    }
+
+
+def fastapis(*fields):
+    entries = [
+        {"type": "extra_forbidden", "loc": ["body", field], "msg": "Extra inputs are not permitted", "input": "x"}
+        for field in fields
+    ]
+    return 422, {"detail": entries}
+
+
+def strict(server, *known, refuse=lambda fields: openais(fields[0])):
+    """Make the server refuse every field but these."""
+    accept = server.answer
+
+    def answer(reply, request):
+        sent = request.json if "json" in request.headers["content-type"] else request.form
+        unknown = [field for field in sent if field not in {"prompt", "model", "n", *known}]
+        if unknown:
+            status, document = refuse(unknown)
+            reply.json(document, status)
+        else:
+            accept(reply, request)
+
+    server.answer = answer
+
+
+def test_a_format_that_only_the_name_asked_for_is_dropped(imagecli, server):
+    strict(server)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "cat.png")
+    assert (ran.code, ran.paths) == (0, ["cat.png"])
+    assert [post.json for post in server.posts] == [{"prompt": "cat", "output_format": "png"}, {"prompt": "cat"}]
+    assert "output_format" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_all_fields_that_a_refusal_names_are_dropped_at_once(imagecli, server):
+    strict(server, "size", refuse=lambda fields: fastapis(*fields))
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-s", "512x512", "-q", "low", "--style", "vivid", "--json")
+    assert ran.code == 0, ran.err
+    assert [sorted(post.json) for post in server.posts] == [["prompt", "quality", "size", "style"], ["prompt", "size"]]
+    assert any("quality" in warning and "style" in warning for warning in ran.json["warnings"])
+
+
+def test_the_call_is_repeated_once_and_no_more(imagecli, server):
+    strict(server)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-s", "512x512", "-q", "low")
+    assert (ran.code, len(server.posts)) == (2, 2)
+    assert "quality" in ran.err
+
+
+def test_a_stream_that_is_not_known_is_given_up(imagecli, server):
+    strict(server)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "2", "-o", "cat")
+    assert ran.code == 0, ran.err
+    assert server.posts[1].json == {"prompt": "cat"}
+
+
+def test_a_form_drops_its_fields_too_and_keeps_its_files(imagecli, server, tmp_path):
+    strict(server)
+    (tmp_path / "in.png").write_bytes(picture())
+    ran = imagecli("edit", str(tmp_path / "in.png"), "cat", "--base-url", server.url, "-q", "low")
+    assert ran.code == 0, ran.err
+    assert list(server.posts[1].form) == ["prompt"]
+    assert list(server.posts[1].files) == ["image"]
+
+
+def test_later_requests_of_the_run_leave_it_out_at_once(imagecli, server):
+    strict(server)
+    ran = imagecli("gen", "cat", "-n", "3", "-j", "1", "-q", "low", "--base-url", server.url, "-m", "dall-e-3")
+    assert ran.code == 2  # a value of dall-e-3's own is certain to fail
+    ran = imagecli("gen", "cat", "-n", "3", "-j", "1", "-q", "hd", "--base-url", server.url, "-m", "dall-e-3")
+    assert ran.code == 0, ran.err
+    assert ["quality" in post.json for post in server.posts] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("field", ["prompt", "model", "n"])
+def test_what_the_call_is_about_is_never_dropped(imagecli, server, field):
+    status, document = openais(field)
+    server.answer = lambda reply, _: reply.json(document, status)
+    ran = imagecli("gen", "cat", "-n", "2", "-m", "x", "--base-url", server.url)
+    assert (ran.code, len(server.posts)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "document"),
+    [
+        (400, {"error": {"message": "Invalid size: 512x512", "param": "size", "code": "invalid_value"}}),
+        (500, {"error": {"message": "Unknown parameter: 'size'.", "param": "size", "code": "unknown_parameter"}}),
+        (200, {"error": {"message": "Unknown parameter: 'size'.", "param": "size", "code": "unknown_parameter"}}),
+        (422, {"detail": [{"type": "int_parsing", "loc": ["body", "size"], "msg": "not an integer"}]}),
+    ],
+)
+def test_another_refusal_is_not_repeated(imagecli, server, status, document):
+    server.answer = lambda reply, _: reply.json(document, status)
+    ran = imagecli("gen", "cat", "-s", "512x512", "--base-url", server.url, "--retries", "0")
+    assert ran.code != 0
+    assert len(server.posts) == 1
+
+
+def test_a_file_is_never_dropped(imagecli, server, tmp_path):
+    status, document = openais("mask")
+    server.answer = lambda reply, _: reply.json(document, status)
+    (tmp_path / "in.png").write_bytes(picture())
+    ran = imagecli(
+        *("edit", str(tmp_path / "in.png"), "cat", "--mask-rect", "1,1,9,9", "--base-url", server.url, "-q", "low")
+    )
+    assert (ran.code, len(server.posts)) == (2, 1)
