@@ -9,9 +9,10 @@ import email.utils
 import json
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from imagecli.client.gateways import peeled
 from imagecli.errors import (
     AuthProblem,
     ContentPolicyRefusal,
@@ -76,7 +77,9 @@ def _status(*statuses: int) -> Callable[[Said], bool]:
 
 
 def _is_unknown_model(said: Said) -> bool:
-    return said.code == "model_not_found" or bool(re.search(r"model\b.*\bdoes not exist", said.message))
+    return said.code == "model_not_found" or bool(
+        re.search(r"model\b.*\bdoes not exist|invalid model name", said.message, re.IGNORECASE)
+    )
 
 
 _VERIFY = "Verify the organisation in the provider's settings, or use a model that needs no verification."
@@ -236,13 +239,26 @@ def read_document(status: int | None, document: object, secrets: Iterable[str] =
         value = fields.get(key)
         return clean(str(value), secrets, limit=200) if isinstance(value, (str, int)) and value != "" else None
 
-    return Said(
+    words, behind = peeled(message)
+    said = Said(
         status,
-        clean(message or json.dumps(document)[:4000], secrets),
+        clean(words or json.dumps(document)[:4000], secrets),
         code=named("code"),
         type=named("type"),
         param=named("param"),
         body=json.dumps(document).lower(),
+    )
+    return said if behind is None else _with_upstream(said, read_document(status, behind, secrets))
+
+
+def _with_upstream(said: Said, behind: Said) -> Said:
+    """Say it in the words of the server behind a gateway, whose own code and type only repeat the status."""
+    return replace(
+        behind,
+        code=behind.code or said.code,
+        type=behind.type or said.type,
+        param=behind.param or said.param,
+        body=said.body,
     )
 
 
