@@ -24,7 +24,12 @@ class Row(NamedTuple):
     """Hosts that speak it; ".example.com" stands for every host below example.com."""
 
 
-_ROWS = (Row("openai", "openai.OpenAI", ("api.openai.com", ".api.openai.com")),)
+_ROWS = (
+    Row("openai", "openai.OpenAI", ("api.openai.com", ".api.openai.com")),
+    Row("litellm", "litellm.LiteLLM"),
+    Row("vllm-omni", "vllm_omni.VllmOmni"),
+    Row("xinference", "xinference.Xinference"),
+)
 _BY_NAME = {row.name: row for row in _ROWS}
 DEFAULT = "openai"
 

@@ -17,6 +17,7 @@ from serving import Reply, Request, Server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 MADE = (40, 90, 200)
 CHANGED = (250, 0, 250)
@@ -143,3 +144,57 @@ def whole(text: str, otherwise: int | None = None) -> int | None:
 def from_data_url(text: str) -> bytes:
     """Return the bytes of a base64 `data:` URL."""
     return base64.b64decode(text.partition(",")[2])
+
+
+# What tests of these servers need
+
+
+def use_profile(home: Path, url: str, dialect: str, *lines: str) -> None:
+    """Write a config file whose profile `here`, the one that is used, is the server at `url`; `lines` follow in it."""
+    file = home / "config" / "imagecli" / "config.toml"
+    file.parent.mkdir(parents=True, mode=0o700)
+    head = ['profile = "here"', "[profiles.here]", f'base_url = "{url}"', f'dialect = "{dialect}"']
+    file.write_text("\n".join([*head, *lines]))
+    file.chmod(0o600)
+
+
+def colour_at(path: str, spot: tuple[int, int]) -> tuple[int, ...]:
+    """Return the colour of a pixel, in RGB."""
+    with Image.open(path) as image:
+        return image.convert("RGB").getpixel(spot)
+
+
+def near(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Tell whether two colours are the same but for what JPEG does to them."""
+    return all(abs(a - b) < 12 for a, b in zip(one, other, strict=True))
+
+
+GREY = (90, 90, 90)
+ORANGE = (250, 120, 0)
+
+
+def photo(name: str = "photo.png", size: tuple[int, int] = (256, 192), colour: tuple[int, ...] = GREY) -> str:
+    """Write a plain picture and return its name."""
+    Image.new("RGB", size, colour).save(name)
+    return name
+
+
+def mask_file(kind: str, size: tuple[int, int] = (256, 192)) -> str:
+    """Write a mask that opens the left upper 64x64: "alpha" by a hole in a dark picture, "grey" by white on black."""
+    if kind == "alpha":
+        mask = Image.new("RGBA", size, (*GREY, 255))
+        mask.paste((0, 0, 0, 0), (0, 0, 64, 64))
+    else:
+        mask = Image.new("L", size)
+        mask.paste(255, (0, 0, 64, 64))
+    mask.save("mask.png")
+    return "mask.png"
+
+
+def opened_at(path: str) -> list[bool]:
+    """Tell of two spots inside what `mask_file` opens and two outside whether they were changed."""
+    return [near(colour_at(path, spot), CHANGED) for spot in ((5, 5), (44, 44), (84, 20), (200, 150))]
+
+
+ONLY_THERE = [True, True, False, False]
+"""What `opened_at` returns where the mask was understood."""
