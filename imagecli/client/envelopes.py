@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from imagecli.client.gateways import peeled
 from imagecli.client.layers import embedded, walk
 from imagecli.client.unknown import unknown_fields
 from imagecli.terminal.console import clean
@@ -146,6 +147,20 @@ def _inner(document: dict[str, Any]) -> object:
 
 def _with_upstream(said: Said, text: object, layers: int) -> Said:
     """Add what the server behind this one said, where its whole answer stands in `text`."""
+    if isinstance(text, str):
+        words, document = peeled(text)
+        if document is not None and layers:
+            behind = _read(document, layers - 1)
+            # The gateway's own code and type only repeat the status.
+            return replace(
+                behind,
+                message=behind.message or words,
+                code=behind.code or said.code,
+                type=behind.type or said.type,
+                param=behind.param or said.param,
+            )
+        if text is said.message:
+            said, text = replace(said, message=words), words
     document, before = (text, "") if isinstance(text, dict) else _answer_in(text)
     if document is None or not layers:
         return said

@@ -29,6 +29,9 @@ _ROWS = (
     Row("openrouter", "openrouter.OpenRouter", ("openrouter.ai", ".openrouter.ai")),
     Row("deepinfra", "deepinfra.DeepInfra", ("api.deepinfra.com",)),
     Row("gemini", "gemini.Gemini", ("generativelanguage.googleapis.com",)),
+    Row("litellm", "litellm.LiteLLM"),
+    Row("vllm-omni", "vllm_omni.VllmOmni"),
+    Row("xinference", "xinference.Xinference"),
 )
 _BY_NAME = {row.name: row for row in _ROWS}
 DEFAULT = "openai"

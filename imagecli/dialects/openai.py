@@ -64,6 +64,8 @@ class OpenAI:
     """The server's name in a sentence."""
     fields: ClassVar[Mapping[str, str]] = FIELDS
     """Flag name → the server's field; a flag that is not in it goes under OpenAI's name, for the server to judge."""
+    ignores: ClassVar[frozenset[str]] = frozenset()
+    """Flags whose fields the server accepts and does not read, as far as is known: sent, with a warning."""
     always: ClassVar[Mapping[str, Any]] = {}
     """Fields that the server needs although nobody asked: beneath whatever was asked."""
     mask: ClassVar[MaskConvention | None] = MaskConvention()
@@ -74,6 +76,9 @@ class OpenAI:
     formats_by_name: ClassVar[bool] = True
     """Whether the output's name asks for its format (`-o cat.jpg`); False where a format that was not asked for in so
     many words is better left out."""
+    has_markup: ClassVar[bool] = True
+    """False: the server has no place for marks drawn over a picture, so that they are refused before anything is
+    sent."""
     edits_as_json: ClassVar[bool] = False
     """Whether input pictures stand in a JSON document (as each `FilePart.shape` says) instead of a form."""
     most_per_request: ClassVar[int | None] = None
@@ -93,12 +98,14 @@ class OpenAI:
 
     # What can be asked
 
-    def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:  # noqa: ARG002 - for others to override
+    def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:  # noqa: ARG002 - for others
         """Tell what becomes of `value` for the flag `name` with this server, and the reason ("" where it is taken).
 
         "listed": it is sent. "unlisted": it is sent, with the reason as a warning. "fails": it is certain to fail;
         refused where it was typed, left out with a warning where it comes from the config.
         """
+        if name in self.ignores:
+            return "unlisted", f"{self.title} does not read --{name.replace('_', '-')}"
         return "listed", ""
 
     def inputs(self, rules: InputRules) -> InputRules:

@@ -1,0 +1,59 @@
+"""vLLM-Omni's image endpoints.
+
+Read in the wheel of vllm-omni 0.30.0: vllm_omni/entrypoints/openai/api_server.py (`generate_images`, `edit_images`),
+protocol/images.py, images/helpers.py, and diffusion/models/flux2_klein/pipeline_flux2_klein.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from imagecli.dialects.openai import OpenAI
+from imagecli.schema import MaskConvention
+
+if TYPE_CHECKING:
+    from imagecli.schema import Command, Fields, Verdict
+
+_FORMATS = ("png", "jpeg", "webp")
+"""`_choose_output_format`: anything else comes as jpeg."""
+
+
+class VllmOmni(OpenAI):
+    """A server with one model; a model's name must be its own, or be left out (else 400)."""
+
+    name: ClassVar[str] = "vllm-omni"
+    title: ClassVar[str] = "vLLM-Omni"
+    ignores: ClassVar[frozenset[str]] = frozenset(
+        {"quality", "style", "moderation", "input_fidelity", "frames", "frame_ms", "complexity", "safety_identifier"}
+    )
+    """Neither `ImageGenerationRequest` nor the form of `edit_images` has them."""
+    mask: ClassVar[MaskConvention | None] = MaskConvention("mask_image", open=(255,), closed=(0,))
+    """The pipeline makes it grey, alpha dropped, and repaints what is at least half white; `mask` is read by nobody."""
+    mask_warning: ClassVar[str | None] = (
+        "of vLLM-Omni's models only FLUX.2 klein looks at a mask: any other edits the whole picture; "
+        "--keep puts back what the mask closes"
+    )
+    has_markup: ClassVar[bool] = False
+    has_variations: ClassVar[bool] = False
+
+    def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
+        """Refuse what is a 400 or comes as something else."""
+        if name == "response_format" and value == "url":
+            return "fails", "vLLM-Omni sends pictures as b64_json only, not as url"
+        if name == "format" and value not in _FORMATS:
+            return "fails", f"vLLM-Omni makes {', '.join(_FORMATS)}, not {value}"
+        if name == "background" and command == "gen":
+            return "unlisted", "vLLM-Omni reads --background for edits only"
+        if name == "partials":
+            # A stream of words and the finished picture; 400 where the model has but one stage.
+            return (
+                "unlisted",
+                "vLLM-Omni sends no partial pictures, and streams edits of models with several stages only",
+            )
+        return super().judge(command, name, value)
+
+    def spell(self, name: str, value: Any) -> Fields:  # noqa: ANN401 - of the flag's type
+        """Return the fields; "auto" is no size on generations (400), and on edits what it is without one."""
+        if name == "size" and value == "auto":
+            return {}
+        return {"stream": True} if name == "partials" else super().spell(name, value)
