@@ -29,6 +29,9 @@ _ROWS = (
     Row("openrouter", "openrouter.OpenRouter", ("openrouter.ai", ".openrouter.ai")),
     Row("deepinfra", "deepinfra.DeepInfra", ("api.deepinfra.com",)),
     Row("gemini", "gemini.Gemini", ("generativelanguage.googleapis.com",)),
+    Row("localai", "localai.LocalAI"),
+    Row("sdcpp", "sdcpp.SdCpp"),
+    Row("sglang", "sglang.SGLang"),
 )
 _BY_NAME = {row.name: row for row in _ROWS}
 DEFAULT = "openai"

@@ -13,7 +13,7 @@ from imagecli.schema import FilePart, ImageRequest, MaskConvention, Uploads
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.schema import Command, Fields, InputRules, Task, Verdict
+    from imagecli.schema import Command, Fields, InputRules, Size, Task, Verdict
 
 FIELDS = {
     "size": "size",
@@ -64,6 +64,8 @@ class OpenAI:
     """The server's name in a sentence."""
     fields: ClassVar[Mapping[str, str]] = FIELDS
     """Flag name → the server's field; a flag that is not in it goes under OpenAI's name, for the server to judge."""
+    ignores: ClassVar[frozenset[str]] = frozenset()
+    """Flags whose fields the server accepts and does not read, as far as is known: sent, with a warning."""
     always: ClassVar[Mapping[str, Any]] = {}
     """Fields that the server needs although nobody asked: beneath whatever was asked."""
     mask: ClassVar[MaskConvention | None] = MaskConvention()
@@ -74,6 +76,9 @@ class OpenAI:
     formats_by_name: ClassVar[bool] = True
     """Whether the output's name asks for its format (`-o cat.jpg`); False where a format that was not asked for in so
     many words is better left out."""
+    has_markup: ClassVar[bool] = True
+    """False: the server has no place for marks drawn over a picture, so that they are refused before anything is
+    sent."""
     edits_as_json: ClassVar[bool] = False
     """Whether input pictures stand in a JSON document (as each `FilePart.shape` says) instead of a form."""
     most_per_request: ClassVar[int | None] = None
@@ -93,17 +98,30 @@ class OpenAI:
 
     # What can be asked
 
-    def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:  # noqa: ARG002 - for others to override
+    def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:  # noqa: ARG002 - for others
         """Tell what becomes of `value` for the flag `name` with this server, and the reason ("" where it is taken).
 
         "listed": it is sent. "unlisted": it is sent, with the reason as a warning. "fails": it is certain to fail;
         refused where it was typed, left out with a warning where it comes from the config.
         """
+        if name in self.ignores:
+            return "unlisted", f"{self.title} does not read --{name.replace('_', '-')}"
         return "listed", ""
 
     def inputs(self, rules: InputRules) -> InputRules:
         """Return what an input picture must be here, starting from what the model takes."""
         return rules
+
+    def canvas(self, task: Task) -> Size | None:  # noqa: ARG002 - for others to override
+        """Return the size that the server stretches or crops every input to; None: it keeps their shape.
+
+        Inputs get this shape before they are sent, as --fit says, and the result is brought back to theirs.
+        """
+        return None
+
+    def most(self, task: Task) -> int | None:  # noqa: ARG002 - for others to override
+        """Return how many images one request of this task may ask for; None: what the model's row says."""
+        return self.most_per_request
 
     # The request
 
@@ -121,7 +139,7 @@ class OpenAI:
         """
         fields = self.spell_task(task, route, count)
         files = self.file_parts(uploads)
-        as_json = self.edits_as_json or not files
+        as_json = self.in_json(uploads)
         fields |= task.params if as_json else _flat(task.params)
         return ImageRequest(route, self.path(route, task), fields, files, count, as_json=as_json)
 
@@ -145,6 +163,10 @@ class OpenAI:
         """Return the field, or the fields, that say `value` for the flag `name`."""
         streaming = {"stream": True} if name == "partials" else {}
         return streaming | {self.fields.get(name, FIELDS[name]): value}
+
+    def in_json(self, uploads: Uploads) -> bool:
+        """Tell whether a request with these files is a JSON document; else it is a form."""
+        return self.edits_as_json or not uploads.images
 
     def file_parts(self, uploads: Uploads) -> tuple[FilePart, ...]:
         """Return the files of a request under the server's names."""

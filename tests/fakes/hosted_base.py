@@ -12,6 +12,7 @@ import io
 import json
 import threading
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from PIL import Image, ImageOps
@@ -78,6 +79,25 @@ class Fake(ABC):
 class _Quiet(WSGIRequestHandler):
     def log(self, *_: object) -> None:
         """Say nothing: a test's output is its own."""
+
+
+def use_profile(home: Path, url: str, dialect: str, *lines: str) -> None:
+    """Write a config file whose profile `here`, the one that is used, is the server at `url`."""
+    folder = home / "config" / "imagecli"
+    folder.mkdir(parents=True, mode=0o700)
+    head = f'profile = "here"\n[profiles.here]\nbase_url = "{url}"\ndialect = "{dialect}"\n'
+    (folder / "config.toml").write_text(head + "\n".join(lines))
+    (folder / "config.toml").chmod(0o600)
+
+
+def pixels(path: str) -> Image.Image:
+    """Return the picture in a file, in RGB."""
+    return Image.open(io.BytesIO(Path(path).read_bytes())).convert("RGB")
+
+
+def near(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Tell whether two colours are the same but for what JPEG and scaling do."""
+    return all(abs(a - b) < 12 for a, b in zip(one, other, strict=True))
 
 
 def reply(document: Any, status: int = 200, **headers: str) -> Response:

@@ -20,10 +20,10 @@ request), docs/content/features/image-generation.md.
 
 What is done with pictures is the backend's affair. "ggml" (stable-diffusion.cpp): the first of files, else file, is
 what is painted over, ref_images go along; inpainting fails, because it is handed a JSON file as the picture.
-"diffusers": the first of ref_images, else the source; inpainting takes the picture and never looks at the mask. Both
-write what inpainting made beside the folder that is served, so that its URL is a 404. "documented" does what the
-documentation says: a backend of one's own that reads the JSON file's image and mask_image, and a folder that is
-served.
+"diffusers": the first of ref_images, else the source; inpainting takes the picture and never looks at the mask.
+"documented" does what the documentation says: a backend of one's own that reads the JSON file's image and mask_image.
+What inpainting makes lies in GeneratedContentDir, and served is the folder images in it, so that its URL is a 404:
+`serves=False`.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class LocalAI(Fake):
         *,
         models: tuple[str, ...] = ("stablediffusion",),
         backend: Literal["documented", "ggml", "diffusers"] = "documented",
+        serves: bool = True,
         key: str | None = None,
         opaque: bool = False,
         loading: int = 0,
@@ -69,6 +70,7 @@ class LocalAI(Fake):
         super().__init__()
         self.models = models
         self.backend = backend
+        self.serves = serves
         self.key = key
         self.opaque = opaque
         self.loading = loading
@@ -139,7 +141,7 @@ class LocalAI(Fake):
         image = Image.open(io.BytesIO(files["image"][0][2])).convert("RGB")
         mask = Image.open(io.BytesIO(files["mask"][0][2])).convert("RGB").convert("L")
         data = encoded(edited([image], (512, 512), mask if self.backend == "documented" else None), "PNG")
-        return self._send([{"url": self._keep(data, served=self.backend == "documented")}])
+        return self._send([{"url": self._keep(data, served=self.serves)}])
 
     def _model(self, name: str) -> None:
         """Find the model, and have it loaded."""

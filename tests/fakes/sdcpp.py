@@ -4,7 +4,7 @@ Written from leejet/stable-diffusion.cpp at 97d2990 (2026-08-19): examples/serve
 answers, errors), examples/server/runtime.cpp (output formats), examples/server/api.md, examples/common/media_io.cpp
 `load_image_common` (what an upload is read as), examples/common/common.cpp (n is clamped to 1…8, 512x512 where no
 size is known), src/stable-diffusion.cpp (sizes are aligned up, a mask value rounded to 1 is what is made anew),
-src/main.cpp of the server (no key, no such route: 404 with nothing in it).
+examples/server/main.cpp (no key, no such route: 404 with nothing in it).
 
 - POST /v1/images/generations reads JSON: prompt, n, size (`WxH`; without an x it is ignored), output_format (png,
   jpeg, webp), output_compression. A value of the wrong type, null too, is 500. Nothing else is read: model, quality,
@@ -19,6 +19,7 @@ src/main.cpp of the server (no key, no such route: 404 with nothing in it).
 from __future__ import annotations
 
 import io
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _FORMATS = {"generations": ("png", "jpeg", "webp"), "edits": ("png", "jpeg")}
 _MULTIPLE = 64
 _DEFAULT = 512
+_SEED = 42
 _EXTRA = re.compile(r"<sd_cpp_extra_args>(.*?)</sd_cpp_extra_args>")
 
 
@@ -73,7 +75,9 @@ class SdCpp(Fake):
         if not prompt:
             raise _Refused("prompt required")
         kind = _format(kind, "generations")
-        return self._send([plain(_aligned(size), n) for n in range(min(count, 8))], prompt, kind, quality)
+        seed = _extra(prompt).get("seed", _SEED)
+        pictures = [plain(_aligned(size), seed - _SEED + n) for n in range(min(count, 8))]
+        return self._send(pictures, prompt, kind, quality)
 
     def _edit(self, request: Request) -> Response:
         if "multipart/form-data" not in request.headers.get("content-type", ""):
@@ -97,6 +101,7 @@ class SdCpp(Fake):
             opened = _grey(mask[0])
             if size is None:
                 size = opened.size
+        _extra(form["prompt"])
         size = _aligned(size or (_DEFAULT, _DEFAULT))
         # Without a picture that could be read, one is invented.
         image = edited(inputs, size, opened) if inputs else plain(size)
@@ -124,6 +129,15 @@ def _typed(body: Any, name: str, kind: type, default: Any) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise TypeError(f"type must be {'number' if kind is int else 'string'}, but is {type(value).__name__}")
     return value
+
+
+def _extra(prompt: str) -> dict[str, Any]:
+    """Read the server's own fields out of the prompt."""
+    found = _EXTRA.search(prompt)
+    try:
+        return dict(json.loads(found[1])) if found else {}
+    except (ValueError, TypeError) as error:
+        raise _Refused("invalid sd_cpp_extra_args") from error
 
 
 def _stoi(text: str, default: int) -> int:
