@@ -217,7 +217,7 @@ class Run:
             rules = replace(rules, max_side=size[0])
         rules = self.task.dialect.inputs(rules)
         canvas = self.task.dialect.canvas(self.task)
-        return replace(rules, shape=canvas) if canvas else rules
+        return replace(rules, shape=canvas, max_side=rules.max_side or max(canvas)) if canvas else rules
 
     # Step 2: the requests
 

@@ -131,6 +131,14 @@ def test_a_size_that_was_asked_for_gives_the_picture_its_shape(imagecli, localai
     assert _decoded(localai.posts[0].json["file"]).size == (300, 200)  # the shape is the same: as it was
 
 
+def test_a_picture_that_the_request_has_no_room_for_is_shrunk(imagecli, localai):
+    """15 MB are all that LocalAI takes by itself, and base64 makes four bytes of three."""
+    Image.effect_noise((2600, 2600), 90).convert("RGB").save("noise.png")
+    ran = imagecli("edit", "noise.png", "at night", "-o", "out.png")
+    assert ran.code == 0
+    assert len(localai.posts[0].body) < 15_000_000
+
+
 def test_several_inputs_are_all_seen(imagecli, home, photo):
     Image.new("L", (64, 64), 200).save("grey.png")
     with LocalAI(backend="ggml") as running:

@@ -7,6 +7,7 @@ R = core/http/routes/openai.go, B = backend/go/stablediffusion-ggml and backend/
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imagecli.dialects.openai import EDITS, GENERATIONS, OpenAI
@@ -14,7 +15,7 @@ from imagecli.errors import UsageProblem
 from imagecli.schema import BASE64, FilePart, MaskConvention, Uploads
 
 if TYPE_CHECKING:
-    from imagecli.schema import Command, ImageRequest, Size, Task, Verdict
+    from imagecli.schema import Command, ImageRequest, InputRules, Size, Task, Verdict
 
 _SIZE = re.compile(r"(\d+)x(\d+)")
 _OWN_SIZE = (512, 512)
@@ -49,6 +50,10 @@ class LocalAI(OpenAI):
         if name == "quality" and not str(value).isdecimal():  # core/http/middleware/request.go
             return "unlisted", f"LocalAI takes a number of steps as quality, not {value}"
         return super().judge(command, name, value)
+
+    def inputs(self, rules: InputRules) -> InputRules:
+        """Return the rules with a lower limit: a request may have 15 MB (core/cli/run.go), and a picture goes twice."""
+        return replace(rules, max_bytes=min(rules.max_bytes, 5_000_000))
 
     def canvas(self, task: Task) -> Size | None:
         """Return the size of the result, which B stretches every input to: what is asked for, or LocalAI's own."""

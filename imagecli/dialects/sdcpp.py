@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imagecli.dialects.openai import OpenAI
+from imagecli.errors import UsageProblem
 from imagecli.schema import MaskConvention, Uploads
 
 if TYPE_CHECKING:
@@ -66,10 +67,18 @@ class SdCpp(OpenAI):
         count: int,
         uploads: Uploads = Uploads(),  # noqa: B008 - frozen
     ) -> ImageRequest:
-        """Return the request; --param goes into the prompt, in the tag that the server's own fields come in (A)."""
+        """Return the request; --param goes into the prompt, in the tag that the server's own fields come in (A).
+
+        Raises:
+            UsageProblem: the prompt has such a tag already; of two the server reads the first (S).
+        """
         request = super().build(replace(task, params={}), route, count, uploads)
         if not task.params:
             return request
+        if "<sd_cpp_extra_args>" in request.fields["prompt"]:
+            raise UsageProblem(
+                "--param and <sd_cpp_extra_args> in the prompt can't go together", hint="Leave one of them out."
+            )
         # ASCII in one line: the server finds the tag by an expression that ends at a line's end.
         own = f"<sd_cpp_extra_args>{json.dumps(task.params)}</sd_cpp_extra_args>"
         fields: Fields = request.fields | {"prompt": f"{request.fields['prompt']} {own}"}
