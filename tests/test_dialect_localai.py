@@ -224,3 +224,11 @@ def test_config_check_finds_its_models(imagecli, home):
         use_profile(home, running.url, "localai")
         ran = imagecli("config", "check")
     assert ran.code == 0
+
+
+def test_outpainting_fills_the_new_place_and_no_other(imagecli, localai, photo):
+    ran = imagecli("edit", photo, "more wall", "--expand", "left=100", "-m", "stablediffusion", "-o", "out.png")
+    assert ran.code == 0
+    out = pixels("out.png")
+    assert out.size == (400, 200)
+    assert [out.getpixel((x, 100)) for x in (50, 110, 399)] == [PAINT, GREY, (250, 120, 0)]

@@ -30,7 +30,6 @@ from werkzeug.wrappers import Response
 if TYPE_CHECKING:
     from serving import Request
 
-_FORMATS = {"generations": ("png", "jpeg", "webp"), "edits": ("png", "jpeg")}
 _MULTIPLE = 64
 _DEFAULT = 512
 _SEED = 42
@@ -38,12 +37,16 @@ _EXTRA = re.compile(r"<sd_cpp_extra_args>(.*?)</sd_cpp_extra_args>")
 
 
 class SdCpp(Fake):
-    """sd-server with a model that can edit; `renders=False` is one whose rendering fails."""
+    """sd-server with a model that can edit.
 
-    def __init__(self, *, renders: bool = True) -> None:
+    `renders=False` is one whose rendering fails, `webp=False` one that was built without WebP.
+    """
+
+    def __init__(self, *, renders: bool = True, webp: bool = True) -> None:
         """Listen."""
         super().__init__()
         self.renders = renders
+        self.webp = webp
 
     def answer(self, request: Request) -> Response:
         """Answer as sd-server does."""
@@ -74,7 +77,7 @@ class SdCpp(Fake):
         quality = _typed(body, "output_compression", int, 100)
         if not prompt:
             raise _Refused("prompt required")
-        kind = _format(kind, "generations")
+        kind = _format(kind, ("png", "jpeg", "webp") if self.webp else ("png", "jpeg"))
         seed = _extra(prompt).get("seed", _SEED)
         pictures = [plain(_aligned(size), seed - _SEED + n) for n in range(min(count, 8))]
         return self._send(pictures, prompt, kind, quality)
@@ -92,9 +95,9 @@ class SdCpp(Fake):
             raise _Refused("at least one image[] required")
         count = _stoi(form.get("n", ""), 1)
         quality = _stoi(form.get("output_compression", ""), 100)
-        kind = _format(form.get("output_format", "png"), "edits")
+        kind = _format(form.get("output_format", "png"), ("png", "jpeg"))
         wanted = _size(form.get("size", ""), None)
-        inputs = [image for data in uploads if (image := _read(data, wanted)) is not None]
+        inputs = [image for data in uploads if (image := _read(data, wanted, webp=self.webp)) is not None]
         size = wanted or (inputs[0].size if inputs else None)
         opened = None
         if mask := files.get("mask"):
@@ -156,18 +159,20 @@ def _aligned(size: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
-def _format(kind: str, route: str) -> str:
-    if kind.lower() not in _FORMATS[route]:
-        raise _Refused(f"invalid output_format, must be one of [{', '.join(_FORMATS[route])}]")
+def _format(kind: str, valid: tuple[str, ...]) -> str:
+    if kind.lower() not in valid:
+        raise _Refused(f"invalid output_format, must be one of [{', '.join(valid)}]")
     return kind.lower()
 
 
-def _read(data: bytes, wanted: tuple[int, int] | None) -> Image.Image | None:
+def _read(data: bytes, wanted: tuple[int, int] | None, *, webp: bool) -> Image.Image | None:
     """Read an upload as three channels; None where that is not possible."""
     try:
         image = Image.open(io.BytesIO(data))
         image.load()
     except (UnidentifiedImageError, OSError):
+        return None
+    if image.format == "WEBP" and not webp:
         return None
     if image.mode in {"1", "L", "LA", "I", "I;16"}:
         return None
