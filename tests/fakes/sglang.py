@@ -109,7 +109,9 @@ class SGLang(Fake):
         form, files = request.form, request.files
         for name in ("image", "image[]", "mask"):
             if name in form:
-                raise _Refused(422, [_complaint("value_error", name, "Expected UploadFile, received: str")])
+                raise _Refused(
+                    422, [_complaint("value_error", name, "Value error, Expected UploadFile, received: <class 'str'>")]
+                )
         _validated(form)
         wants = (form.get("response_format") or "b64_json").lower()
         self._check_delivery(wants)
