@@ -240,8 +240,15 @@ class Task:
     @property
     def per_request(self) -> int:
         """How many images one request may ask for; a stream is about one, so that its partial images belong to it."""
+        if "partials" in self.fields.keys() - self.dialect.ignores:
+            return 1
         most = self.model.count_per_request(self.fields.get("format"))
-        return 1 if "partials" in self.fields else min(most, self.dialect.most_per_request or most)
+        return min(most, self.dialect.most(self) or most)
+
+    @property
+    def masked(self) -> bool:
+        """Whether there is a mask, from a file or from flags."""
+        return self.mask is not None or self.marks is not None
 
 
 @dataclass(slots=True)

@@ -205,7 +205,7 @@ class Run:
     def _shaped(self, rules: InputRules) -> InputRules:
         """Return the rules for a canvas that was expanded: it gets the very shape of the size that is asked for."""
         size = catalog.parse_size(str(self.task.fields.get("size")))
-        if not self.task.expanded or size is None:
+        if not self.task.expanded or size is None or rules.shape:
             return rules
         return replace(rules, shape=size, max_side=max(size))
 
@@ -215,7 +215,9 @@ class Run:
         size = catalog.parse_size(str(self.task.fields.get("size")))
         if rules.square and size and size[0] == size[1]:
             rules = replace(rules, max_side=size[0])
-        return self.task.dialect.inputs(rules)
+        rules = self.task.dialect.inputs(rules)
+        canvas = self.task.dialect.canvas(self.task)
+        return replace(rules, shape=canvas, max_side=rules.max_side or max(canvas)) if canvas else rules
 
     # Step 2: the requests
 

@@ -32,6 +32,9 @@ _ROWS = (
     Row("litellm", "litellm.LiteLLM"),
     Row("vllm-omni", "vllm_omni.VllmOmni"),
     Row("xinference", "xinference.Xinference"),
+    Row("localai", "localai.LocalAI"),
+    Row("sdcpp", "sdcpp.SdCpp"),
+    Row("sglang", "sglang.SGLang"),
 )
 _BY_NAME = {row.name: row for row in _ROWS}
 DEFAULT = "openai"

@@ -13,7 +13,7 @@ from imagecli.schema import FilePart, ImageRequest, MaskConvention, Uploads
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.schema import Command, Fields, InputRules, Task, Verdict
+    from imagecli.schema import Command, Fields, InputRules, Size, Task, Verdict
 
 FIELDS = {
     "size": "size",
@@ -112,6 +112,17 @@ class OpenAI:
         """Return what an input picture must be here, starting from what the model takes."""
         return rules
 
+    def canvas(self, task: Task) -> Size | None:  # noqa: ARG002 - for others to override
+        """Return the size that the server stretches or crops every input to; None: it keeps their shape.
+
+        Inputs get this shape before they are sent, as --fit says, and the result is brought back to theirs.
+        """
+        return None
+
+    def most(self, task: Task) -> int | None:  # noqa: ARG002 - for others to override
+        """Return how many images one request of this task may ask for; None: what the model's row says."""
+        return self.most_per_request
+
     # The request
 
     def build(
@@ -128,7 +139,7 @@ class OpenAI:
         """
         fields = self.spell_task(task, route, count)
         files = self.file_parts(uploads)
-        as_json = self.edits_as_json or not files
+        as_json = self.in_json(uploads)
         fields |= task.params if as_json else _flat(task.params)
         return ImageRequest(route, self.path(route, task), fields, files, count, as_json=as_json)
 
@@ -152,6 +163,10 @@ class OpenAI:
         """Return the field, or the fields, that say `value` for the flag `name`."""
         streaming = {"stream": True} if name == "partials" else {}
         return streaming | {self.fields.get(name, FIELDS[name]): value}
+
+    def in_json(self, uploads: Uploads) -> bool:
+        """Tell whether a request with these files is a JSON document; else it is a form."""
+        return self.edits_as_json or not uploads.images
 
     def file_parts(self, uploads: Uploads) -> tuple[FilePart, ...]:
         """Return the files of a request under the server's names."""
