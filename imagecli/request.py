@@ -52,7 +52,7 @@ class Asker:
         self._settings = settings
         profile = settings.profile
         self.model = catalog.find(self._text("model") or default_model(profile), settings.models)
-        self.dialect = dialects.load(profile.dialect, profile.base_url)
+        self.dialect = dialects.load(profile.dialect, profile.base_url, profile.api_version)
 
     def task(  # noqa: PLR0913 - the arguments of three commands
         self,
@@ -167,6 +167,10 @@ class Asker:
         """Refuse a mask that would be lost on the way; only a typed --keep does without the server's help."""
         if masked and markup:
             raise UsageProblem("a mask and --markup can't go together", hint="Leave one of them out.")
+        if markup and not self.dialect.has_markup:
+            raise UsageProblem(
+                f"{self.dialect.title} has no --markup", hint="Mark the place with a mask, or say in words where it is."
+            )
         if not masked or self._command != "edit":
             return
         if self.dialect.mask_warning is not None:
@@ -264,10 +268,13 @@ class Asker:
         asked = asked_format(str(output.value)) if output is not None else None
         if output is None or asked is None or not self.dialect.formats_by_name:
             return value
+        maker = self.model.name
         if self.model.takes_format(asked):
-            return type(output)(asked, output.origin)
+            if self.dialect.judge(self._command, "format", asked)[0] == "listed":
+                return type(output)(asked, output.origin)
+            maker = self.dialect.title
         if asked != "png":  # what a model makes that has no say in it
-            self.warnings.append(f"{self.model.name} is not asked for {asked}, which it can't make as far as is known")
+            self.warnings.append(f"{maker} is not asked for {asked}, which it can't make as far as is known")
         return value
 
     def _fitting(self, name: str, value: Value) -> object | None:

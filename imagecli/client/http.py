@@ -118,7 +118,7 @@ class Client:
         except httpx.InvalidURL as error:
             raise UsageProblem(f"the base URL can't be used: {error}", hint="Look at its host and port.") from error
         self._secrets = (key.reveal(),) if key else ()
-        self._dialect = dialects.load(profile.dialect, profile.base_url)
+        self._dialect = dialects.load(profile.dialect, profile.base_url, profile.api_version)
 
     # What callers ask
 

@@ -29,6 +29,8 @@ _ROWS = (
     Row("openrouter", "openrouter.OpenRouter", ("openrouter.ai", ".openrouter.ai")),
     Row("deepinfra", "deepinfra.DeepInfra", ("api.deepinfra.com",)),
     Row("gemini", "gemini.Gemini", ("generativelanguage.googleapis.com",)),
+    # The hosts of @ai-sdk/azure 3.0.128.
+    Row("azure", "azure.Azure", (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")),
 )
 _BY_NAME = {row.name: row for row in _ROWS}
 DEFAULT = "openai"

@@ -74,6 +74,9 @@ class OpenAI:
     formats_by_name: ClassVar[bool] = True
     """Whether the output's name asks for its format (`-o cat.jpg`); False where a format that was not asked for in so
     many words is better left out."""
+    has_markup: ClassVar[bool] = True
+    """False: the server has no place for marks drawn over a picture, so that they are refused before anything is
+    sent."""
     edits_as_json: ClassVar[bool] = False
     """Whether input pictures stand in a JSON document (as each `FilePart.shape` says) instead of a form."""
     most_per_request: ClassVar[int | None] = None
@@ -83,7 +86,7 @@ class OpenAI:
     has_variations: ClassVar[bool] = True
     """False: there is certainly no such endpoint, and `vary` edits at once. True: it is tried where the model is not
     known."""
-    models_path: ClassVar[str] = "models"
+    models_path: str = "models"
     """Where the server lists its models, below the base URL; it may have a query."""
 
     def __init__(self, base_url: str = "", api_version: str | None = None) -> None:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from serving import Request
 
 KEY = "azure-key-0123456789"
-TOKEN = "eyJ0eXAi.azure-entra-token"  # noqa: S105 - of a fake
+TOKEN = "eyJ0eXAi.eyJhenVyZSI.entra-token"  # noqa: S105 - of a fake
 EDITS_SINCE = "2025-04-01-preview"
 
 _NOT_FOUND = {"error": {"code": "404", "message": "Resource not found"}}

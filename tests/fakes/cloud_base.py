@@ -17,6 +17,7 @@ from serving import Server, b64
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from serving import Reply, Request
 
@@ -165,3 +166,17 @@ def from_data_url(url: str) -> bytes:
     if not head.startswith("data:image/") or not head.endswith(";base64") or not comma:
         raise ValueError("no data: URL of a picture")
     return base64.b64decode(text, validate=True)
+
+
+def profile_at(folder: Path, **keys: object) -> dict[str, str]:
+    """Write a config file whose active profile, `cloud`, has these keys; return the environment that names it."""
+    path = folder / "config.toml"
+    lines = [f"{name} = {json.dumps(value)}" for name, value in keys.items() if value is not None]
+    path.write_text("\n".join(['profile = "cloud"', "[profiles.cloud]", *lines, ""]))
+    path.chmod(0o600)
+    return {"IMAGECLI_CONFIG": str(path)}
+
+
+def near(pixel: tuple[int, ...], colour: tuple[int, ...], by: int = 6) -> bool:
+    """Tell whether a pixel has a colour, as well as a JPEG keeps it."""
+    return all(abs(one - other) <= by for one, other in zip(pixel[:3], colour, strict=True))
