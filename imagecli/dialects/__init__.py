@@ -31,6 +31,8 @@ _ROWS = (
     Row("gemini", "gemini.Gemini", ("generativelanguage.googleapis.com",)),
     # The hosts of @ai-sdk/azure 3.0.128.
     Row("azure", "azure.Azure", (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")),
+    Row("together", "together.Together", ("api.together.ai", "api.together.xyz")),
+    Row("xai", "xai.XAI", ("api.x.ai",)),
 )
 _BY_NAME = {row.name: row for row in _ROWS}
 DEFAULT = "openai"
