@@ -35,6 +35,7 @@ def photo():
 
 def test_fields_of_a_picture_and_what_it_costs(imagecli, xai, work):
     flags = ["-m", "grok-imagine-image", "-s", "1920x1080", "-q", "high", "-n", "2", "-o", "fox.jpg"]
+    flags += ["--safety-identifier", "u-1"]
     ran = imagecli("gen", "a fox", *flags, "--json", env=work)
     assert ran.code == 0
     (request,) = xai.requests
@@ -48,7 +49,9 @@ def test_fields_of_a_picture_and_what_it_costs(imagecli, xai, work):
         "resolution": "2k",
         "quality": "high",
         "output_format": "jpeg",
+        "user": "u-1",
     }
+    assert ran.json["warnings"] == []
     assert [image["width"] for image in ran.json["images"]] == [2560, 2560]
     assert ran.json["cost_usd"] == 0.04
     for number in (1, 2):

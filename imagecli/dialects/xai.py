@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from imagecli.dialects.openai import OpenAI
+from imagecli.dialects.openai import FIELDS, OpenAI
 from imagecli.schema import DATA_URL, FilePart
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class XAI(OpenAI):
 
     name = "xai"
     title = "xAI"
+    fields: ClassVar[Mapping[str, str]] = {**FIELDS, "safety_identifier": "user"}  # the REST reference
     # Always base64: teams without data retention get no addresses, and those of the others do not last.
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}
     mask = None  # @ai-sdk/xai, and no field in xai-proto
@@ -54,7 +55,7 @@ class XAI(OpenAI):
             return "fails", f"{self.title} takes quality {', '.join(_QUALITIES)}, not {value}"
         if name == "format" and value != "jpeg":
             return "unlisted", f"{self.title} makes jpeg, not {value}"
-        if name not in {"quality", "format", "response_format"}:
+        if name not in {"quality", "format", "response_format", "safety_identifier"}:
             return "unlisted", f"{self.title} does not read --{name.replace('_', '-')}"
         return super().judge(command, name, value)
 
