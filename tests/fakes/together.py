@@ -19,7 +19,7 @@ Sources, read on 2026-11-23:
   `created`, no `usage`** [spec, sdk].
 - URLs stand on the API's own host and send on to a store (from memory, low confidence); the store, and the API, refuse
   a request without a User-Agent: 403 [docs, seen].
-- GET /v1/models: **a bare list** [spec: ModelInfoList], which needs the key.
+- GET /v1/models: **a bare list** [spec: ModelInfoList], which needs the key. (together 3.1.1: /v2/projects/…/models.)
 - Errors: {"error": {message, type, param, code}} [spec]: wrong key 401 `invalid_api_key` [seen], unknown model 404
   `model_not_available` [seen], 422 "image may contain NSFW content" without param and code [seen], 402 without credit.
 """
