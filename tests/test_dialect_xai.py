@@ -157,11 +157,13 @@ def test_vary_is_an_edit(imagecli, xai, work, photo):
     assert "variation" in xai.requests[0].json["prompt"]
 
 
-@pytest.mark.parametrize("prompt", ["a moderated fox", "a blocked fox", "a rejected fox"])
-def test_moderation_in_each_of_its_forms(imagecli, xai, work, prompt):
+@pytest.mark.parametrize(
+    ("prompt", "cost"), [("a moderated fox", 0.04), ("a blocked fox", 0), ("a rejected fox", None)]
+)
+def test_moderation_in_each_of_its_forms(imagecli, xai, work, prompt, cost):
     ran = imagecli("gen", prompt, "-n", "2", "-o", "no.jpg", "--json", env=work)
     assert (ran.code, ran.json["error"]["kind"], ran.json["images"]) == (3, "content_policy", [])
-    assert len(xai.requests) == 1
+    assert (ran.json["cost_usd"], len(xai.requests)) == (cost, 1)
 
 
 def test_a_picture_that_did_not_pass_is_missing(imagecli, work):
