@@ -132,6 +132,13 @@ class Profile:
         """Whether requests go to OpenAI itself."""
         return is_at_openai(self.base_url)
 
+    @property
+    def key_advice(self) -> str:
+        """What gives this profile a key: a sentence without its full stop."""
+        variable = _OPENAI_KEY if self.name == OPENAI else _AZURE_KEYS[-1] if self.dialect == _AZURE else None
+        command = "imagecli config set-key" + ("" if self.name == OPENAI else f" {shell_word(self.name)}")
+        return f"Set {variable} or run `{command}`" if variable else f"Run `{command}`"
+
 
 def profile_names(tables: Iterable[str]) -> list[str]:
     """Return all profiles that there are: the built-in ones, then those of the file (the keys of [profiles])."""
