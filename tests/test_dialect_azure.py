@@ -222,6 +222,15 @@ def test_a_wrong_key(imagecli, azure, tmp_path):
     assert (ran.code, "wrong-0123456789" in ran.err) == (4, False)
 
 
+def test_no_key(imagecli, azure, tmp_path):
+    env = profile_at(tmp_path, base_url=azure.url, dialect="azure", api_version=DATED)
+    ran = imagecli("gen", "a fox", "-m", "pictures", "-o", "no.png", "--json", env=env)
+    assert ran.code == 4
+    assert ran.json["error"]["hint"] == (
+        "No key was sent. Set AZURE_OPENAI_API_KEY or run `imagecli config set-key cloud`."
+    )
+
+
 def test_rates_are_waited_for(imagecli, azure, work):
     azure.limited = 1
     ran = imagecli("gen", "a fox", "-m", "pictures", "-o", "fox.png", env=work)

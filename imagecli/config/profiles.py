@@ -139,6 +139,16 @@ class Profile:
         command = "imagecli config set-key" + ("" if self.name == OPENAI else f" {shell_word(self.name)}")
         return f"Set {variable} or run `{command}`" if variable else f"Run `{command}`"
 
+    @property
+    def missing_key_hint(self) -> str:
+        """What to do where a server wants a key and none was sent."""
+        if self.name != OPENAI and self.base_url == self.own_base_url:
+            return f"No key was sent. {self.key_advice}."
+        return (
+            "No key was sent: set OPENAI_BASE_URL together with OPENAI_API_KEY, "
+            "or make a profile with this base_url and a key of its own."
+        )
+
 
 def profile_names(tables: Iterable[str]) -> list[str]:
     """Return all profiles that there are: the built-in ones, then those of the file (the keys of [profiles])."""

@@ -44,6 +44,7 @@ class XAI(OpenAI):
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}
     mask = None  # @ai-sdk/xai, and no field in xai-proto
     has_markup = False
+    formats_by_name = False  # output_format stands in @ai-sdk/xai only, and what comes is JPEG
     edits_as_json = True  # docs.x.ai: the API takes application/json, not multipart/form-data
     has_variations = False
 
