@@ -247,6 +247,14 @@ def test_a_picture_in_the_blob_store_is_fetched_without_the_key(imagecli, azure,
         assert image.getpixel((9, 9)) == COLOURS[0]
 
 
+def test_a_field_that_the_deployments_model_does_not_know_is_dropped(imagecli, azure, work):
+    # Nobody can tell from its name that it is dall-e-3; the name of the file asks for PNG.
+    ran = imagecli("gen", "a fox", "-m", "old painter", "-o", "fox.png", "--json", env=work)
+    assert ran.code == 0
+    assert ["output_format" in request.json for request in azure.requests] == [True, False]
+    assert "output_format" in ran.json["warnings"][0]
+
+
 @pytest.mark.parametrize(
     ("url", "guess"),
     [
