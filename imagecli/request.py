@@ -52,7 +52,7 @@ class Asker:
         self._settings = settings
         profile = settings.profile
         self.model = catalog.find(self._text("model") or default_model(profile), settings.models)
-        self.dialect = dialects.load(profile.dialect, profile.base_url)
+        self.dialect = dialects.load(profile.dialect, profile.base_url, profile.api_version)
 
     def task(  # noqa: PLR0913 - the arguments of three commands
         self,

@@ -137,6 +137,8 @@ def read(spool: Spool, url: str) -> Answer:
 def _read_document(document: Any, spool: Spool, url: str) -> Answer:  # noqa: ANN401 - any JSON
     entries = _entries(document)
     items = tuple(item for item in map(_item, entries) if item is not None)
+    if not items and isinstance(document, dict) and document.get("block_reason"):
+        items = (Item(Blocked()),)  # xAI, where nothing passed
     if not items:
         raise NoImages(document)
     warnings = []

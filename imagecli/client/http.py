@@ -118,7 +118,7 @@ class Client:
         except httpx.InvalidURL as error:
             raise UsageProblem(f"the base URL can't be used: {error}", hint="Look at its host and port.") from error
         self._secrets = (key.reveal(),) if key else ()
-        self._dialect = dialects.load(profile.dialect, profile.base_url)
+        self._dialect = dialects.load(profile.dialect, profile.base_url, profile.api_version)
 
     # What callers ask
 
@@ -492,10 +492,7 @@ class Client:
     def _refusal(self, said: Said, request_id: str | None, asked: Asked) -> ImagecliError:
         error = refusal(said, request_id=request_id, host=self._host, asked=asked)
         if isinstance(error, AuthProblem) and said.status == _UNAUTHORIZED and self._key is None:
-            error.hint = (
-                "No key was sent: set OPENAI_BASE_URL together with OPENAI_API_KEY, "
-                "or make a profile with this base_url and a key of its own."
-            )
+            error.hint = self._profile.missing_key_hint
         return error
 
     @property

@@ -10,9 +10,9 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from imagecli.config.profiles import OPENAI, Command, Keyring, Stored, Variable
+from imagecli.config.profiles import Command, Keyring, Stored, Variable
 from imagecli.config.urls import is_private_transport, web_origin
-from imagecli.config.wording import shell_word, shown
+from imagecli.config.wording import shown
 from imagecli.errors import AuthProblem
 
 if TYPE_CHECKING:
@@ -90,11 +90,9 @@ def require_key(
             profile.key_withheld,
             hint="Set a base URL and its key together: OPENAI_BASE_URL with OPENAI_API_KEY, or in a profile.",
         )
-    by_hand = "Set OPENAI_API_KEY or run" if profile.name == OPENAI else "Run"
-    command = "imagecli config set-key" + ("" if profile.name == OPENAI else f" {shell_word(profile.name)}")
     raise AuthProblem(
         f"no key is set for profile {shown(profile.name)}",
-        hint=f"{by_hand} `{command}`; `--profile sandbox` tries things out without a key.",
+        hint=f"{profile.key_advice}; `--profile sandbox` tries things out without a key.",
     )
 
 

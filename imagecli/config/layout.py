@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Table = dict[str, Any]
 
 TOP_KEYS = ("profile", "defaults", "profiles", "models")
-PROFILE_TEXTS = ("base_url", "dialect", "organization", "project", "api_key_env", "api_key")
+PROFILE_TEXTS = ("base_url", "dialect", "api_version", "organization", "project", "api_key_env", "api_key")
 PROFILE_KEYS = (*PROFILE_TEXTS, "allow_http", "api_key_cmd", "defaults")
 SANDBOX_KEYS = ("defaults",)
 """The sandbox is no place on a network and takes no key: there is nothing else to say of it."""

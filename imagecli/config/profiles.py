@@ -5,6 +5,8 @@
     key                                                        belongs to
     ---------------------------------------------------------  --------------------------------------------------
     OPENAI_API_KEY (profile openai only)                       OPENAI_BASE_URL; without it, OpenAI's own address
+    AZURE_OPENAI_AD_TOKEN, AZURE_OPENAI_API_KEY                AZURE_OPENAI_ENDPOINT; without it, the profile's own
+    (profiles of dialect azure only)                           address
     api_key_env, api_key_cmd, keyring, api_key of a profile    the profile's base_url in the file; without it (for
                                                                openai), OpenAI's own address
 
@@ -13,6 +15,9 @@ A key is offered only where its place, the profile's own base URL and the base U
 OPENAI_API_KEY does not go to a `base_url` that the file gives to profile openai, unless the file says so by
 `api_key_env = "OPENAI_API_KEY"`. OPENAI_ORG_ID and OPENAI_PROJECT_ID stay with OPENAI_API_KEY's place in the same way.
 What is held back although it is there is said in a warning.
+
+A profile that says `dialect = "azure"` may leave its base_url to AZURE_OPENAI_ENDPOINT (then no key of the file has a
+place) and its api_version to OPENAI_API_VERSION.
 """
 
 from __future__ import annotations
@@ -37,6 +42,11 @@ OPENAI_URL = "https://api.openai.com/v1"
 SANDBOX_URL = "http://sandbox.localhost/v1"
 """Leads nowhere: the sandbox answers in this process."""
 _OPENAI_KEY = "OPENAI_API_KEY"
+_AZURE = "azure"
+"""The dialect that reads the variables of the official package's Azure client."""
+_AZURE_ENDPOINT = "AZURE_OPENAI_ENDPOINT"
+_AZURE_KEYS = ("AZURE_OPENAI_AD_TOKEN", "AZURE_OPENAI_API_KEY")
+"""In the order in which that client takes them."""
 
 # What holds no secret is a NamedTuple: every run makes these classes, and a dataclass takes five times as long.
 
@@ -101,6 +111,8 @@ class Profile:
     """How the server differs: a name of the table in dialects/, or one that this version does not know."""
     dialect_origin: Origin = BUILT_IN
     """The profile, or the host's name that it was guessed from."""
+    api_version: str | None = None
+    """For the azure dialect."""
     allow_http: bool = False
     """Whether a key may go over plain http to a host that is not this machine."""
     organization: str | None = None
@@ -119,6 +131,23 @@ class Profile:
     def at_openai(self) -> bool:
         """Whether requests go to OpenAI itself."""
         return is_at_openai(self.base_url)
+
+    @property
+    def key_advice(self) -> str:
+        """What gives this profile a key: a sentence without its full stop."""
+        variable = _OPENAI_KEY if self.name == OPENAI else _AZURE_KEYS[-1] if self.dialect == _AZURE else None
+        command = "imagecli config set-key" + ("" if self.name == OPENAI else f" {shell_word(self.name)}")
+        return f"Set {variable} or run `{command}`" if variable else f"Run `{command}`"
+
+    @property
+    def missing_key_hint(self) -> str:
+        """What to do where a server wants a key and none was sent."""
+        if self.name != OPENAI and self.base_url == self.own_base_url:
+            return f"No key was sent. {self.key_advice}."
+        return (
+            "No key was sent: set OPENAI_BASE_URL together with OPENAI_API_KEY, "
+            "or make a profile with this base_url and a key of its own."
+        )
 
 
 def profile_names(tables: Iterable[str]) -> list[str]:
@@ -149,14 +178,21 @@ def resolve(
     if name not in profile_names(tables):
         raise _unknown_profile(name, origin, tables)
     table = {} if name == SANDBOX else tables.get(name, {})
-    in_file = _address_in_file(name, table)
+    in_file = _address_in_file(name, table, environ)
     in_environment = _address_in_environment(name, environ)
     own = in_environment or in_file
     address = override or own
 
+    dialect = table.get("dialect") or dialects.guess(address.url) or dialects.DEFAULT
+
     here = web_origin(address.url)
     at_home = web_origin(own.url) == here
-    homes = _Homes(web_origin(in_file.url), web_origin(in_environment.url if in_environment else OPENAI_URL))
+    azure = (table.get("dialect") or dialects.guess(own.url)) == _AZURE
+    homes = _Homes(
+        None if in_file.origin.kind == "environment" else web_origin(in_file.url),
+        web_origin(in_environment.url if in_environment else OPENAI_URL),
+        web_origin((_azure_endpoint(environ) or own).url) if azure else None,
+    )
     offers = _offers(name, table, homes)
     organization, project = _identity(name, table, environ, homes, here) if at_home else (None, None)
     return Profile(
@@ -165,8 +201,9 @@ def resolve(
         base_url=address.url,
         base_url_origin=address.origin,
         own_base_url=own.url,
-        dialect=table.get("dialect") or dialects.guess(address.url) or dialects.DEFAULT,
+        dialect=dialect,
         dialect_origin=_dialect_origin(name, table, address.url),
+        api_version=_api_version(table, environ) if dialect == _AZURE else None,
         allow_http=table.get("allow_http", False),
         organization=organization,
         project=project,
@@ -176,13 +213,17 @@ def resolve(
 
 
 class _Homes(NamedTuple):
-    """The origins that keys belong to: those that the file names, and OPENAI_API_KEY."""
+    """The origins that keys belong to: those that the file names, OPENAI_API_KEY, and Azure's variables."""
 
-    file: str
+    file: str | None
+    """None: the file gives no address."""
     environment: str
+    azure: str | None
+    """None: the profile speaks another dialect, and Azure's variables are not read."""
 
 
-def _address_in_file(name: str, table: Mapping[str, Any]) -> Address:
+def _address_in_file(name: str, table: Mapping[str, Any], environ: Mapping[str, str]) -> Address:
+    """Return the file's address for a profile, or what stands in for one that it does not give."""
     if name == SANDBOX:
         return Address(SANDBOX_URL, BUILT_IN)
     place = file_place("profiles", name, "base_url")
@@ -190,10 +231,23 @@ def _address_in_file(name: str, table: Mapping[str, Any]) -> Address:
         return Address(check_base_url(table["base_url"], f"{place} in the config file"), Origin("config", place))
     if name == OPENAI:
         return Address(OPENAI_URL, BUILT_IN)
+    azure = table.get("dialect") == _AZURE
+    if azure and (endpoint := _azure_endpoint(environ)) is not None:
+        return endpoint
+    command = f"`imagecli config set {shell_word(toml_key('profiles', name, 'base_url'))} https://…` gives it one"
     raise UsageProblem(
         f"profile {shown(name)} has no base_url",
-        hint=f"`imagecli config set {shell_word(toml_key('profiles', name, 'base_url'))} https://…` gives it one.",
+        hint=f"{command}, and so does {_AZURE_ENDPOINT}." if azure else f"{command}.",
     )
+
+
+def _azure_endpoint(environ: Mapping[str, str]) -> Address | None:
+    text = environ.get(_AZURE_ENDPOINT, "").strip()
+    return Address(check_base_url(text, _AZURE_ENDPOINT), Origin("environment", _AZURE_ENDPOINT)) if text else None
+
+
+def _api_version(table: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
+    return table.get("api_version") or environ.get("OPENAI_API_VERSION", "").strip() or None
 
 
 def _address_in_environment(name: str, environ: Mapping[str, str]) -> Address | None:
@@ -201,7 +255,7 @@ def _address_in_environment(name: str, environ: Mapping[str, str]) -> Address | 
     return Address(check_base_url(text, "OPENAI_BASE_URL"), Origin("environment", "OPENAI_BASE_URL")) if text else None
 
 
-def _offers(name: str, table: Mapping[str, Any], homes: _Homes) -> list[tuple[KeySource, str]]:
+def _offers(name: str, table: Mapping[str, Any], homes: _Homes) -> list[tuple[KeySource, str | None]]:
     """Return every source that could hold a key of the profile and the origin that this key belongs to, in order."""
     if name == SANDBOX:
         return []
@@ -209,16 +263,19 @@ def _offers(name: str, table: Mapping[str, Any], homes: _Homes) -> list[tuple[Ke
     def place(key: str) -> Origin:
         return Origin("config", file_place("profiles", name, key))
 
-    offers: list[tuple[KeySource, str]] = []
+    offers: list[tuple[KeySource, str | None]] = []
     if "api_key_env" in table:
         variable = table["api_key_env"]
         offers.append((Variable(variable, Origin("environment", variable), place("api_key_env")), homes.file))
     if name == OPENAI:
         offers.append((Variable(_OPENAI_KEY, Origin("environment", _OPENAI_KEY)), homes.environment))
+    if homes.azure is not None:
+        offers += [(Variable(each, Origin("environment", each)), homes.azure) for each in _AZURE_KEYS]
     if "api_key_cmd" in table:
         origin = place("api_key_cmd")
         offers.append((Command(command_of(table["api_key_cmd"], origin.name), origin), homes.file))
-    offers.append((Keyring(name, homes.file, Origin("keyring", "the keyring")), homes.file))
+    if homes.file is not None:
+        offers.append((Keyring(name, homes.file, Origin("keyring", "the keyring")), homes.file))
     if "api_key" in table:
         offers.append((Stored(table["api_key"], place("api_key")), homes.file))
     return offers
@@ -252,17 +309,18 @@ def _header_value(text: str, place: str) -> str:
     return value
 
 
-def _held_back(offers: list[tuple[KeySource, str]], here: str, environ: Mapping[str, str]) -> str | None:
+def _held_back(offers: list[tuple[KeySource, str | None]], here: str, environ: Mapping[str, str]) -> str | None:
     """Return what to say of a key that is there but belongs elsewhere, where no other one is known to be there."""
     there = [(source, home) for source, home in offers if _is_there(source, environ)]
     if not there or any(home == here for _, home in there):
         return None
     source, home = there[0]
-    return f"{source.origin} is not sent to {here}: it belongs to {home}"
+    place = f"it belongs to {home}" if home else "the profile has no base_url that it could belong to"
+    return f"{source.origin} is not sent to {here}: {place}"
 
 
 def _left_behind(
-    name: str, own: Address, here: str, offers: list[tuple[KeySource, str]], environ: Mapping[str, str]
+    name: str, own: Address, here: str, offers: list[tuple[KeySource, str | None]], environ: Mapping[str, str]
 ) -> str | None:
     """Return what to say where `--base-url` leads away from the profile's keys; nothing where it has none."""
     if not any(_is_there(source, environ) for source, _ in offers):

@@ -26,15 +26,20 @@ class Row(NamedTuple):
 
 _ROWS = (
     Row("openai", "openai.OpenAI", ("api.openai.com", ".api.openai.com")),
-    Row("openrouter", "openrouter.OpenRouter", ("openrouter.ai", ".openrouter.ai")),
+    # The hosts of @ai-sdk/azure 3.0.128.
+    Row("azure", "azure.Azure", (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")),
     Row("deepinfra", "deepinfra.DeepInfra", ("api.deepinfra.com",)),
     Row("gemini", "gemini.Gemini", ("generativelanguage.googleapis.com",)),
+    Row("openrouter", "openrouter.OpenRouter", ("openrouter.ai", ".openrouter.ai")),
+    Row("together", "together.Together", ("api.together.ai", "api.together.xyz")),
+    Row("xai", "xai.XAI", ("api.x.ai",)),
+    # Servers of one's own have no host's name to go by.
     Row("litellm", "litellm.LiteLLM"),
-    Row("vllm-omni", "vllm_omni.VllmOmni"),
-    Row("xinference", "xinference.Xinference"),
     Row("localai", "localai.LocalAI"),
     Row("sdcpp", "sdcpp.SdCpp"),
     Row("sglang", "sglang.SGLang"),
+    Row("vllm-omni", "vllm_omni.VllmOmni"),
+    Row("xinference", "xinference.Xinference"),
 )
 _BY_NAME = {row.name: row for row in _ROWS}
 DEFAULT = "openai"

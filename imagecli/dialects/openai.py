@@ -88,7 +88,7 @@ class OpenAI:
     has_variations: ClassVar[bool] = True
     """False: there is certainly no such endpoint, and `vary` edits at once. True: it is tried where the model is not
     known."""
-    models_path: ClassVar[str] = "models"
+    models_path: str = "models"
     """Where the server lists its models, below the base URL; it may have a query."""
 
     def __init__(self, base_url: str = "", api_version: str | None = None) -> None:
