@@ -126,6 +126,11 @@ MAGIC: dict[str, Magic] = {
     "dead-url": Magic("the address of a picture that is not there", ExitCode.FAILURE),
     "wrong-format": Magic("another format than asked for: a JPEG, or a PNG for a JPEG", ExitCode.OK),
     "revised": Magic("a revised prompt from any model", ExitCode.OK),
+    "stream-drop": Magic("a stream breaks off after its partial pictures", ExitCode.PARTIAL),
+    "stream-end": Magic("a stream ends in good order after its partial pictures", ExitCode.PARTIAL),
+    "stream-error": Magic("an error comes in a stream after one partial picture", ExitCode.PARTIAL),
+    "no-stream": Magic("a stream is asked for, a whole document answered", ExitCode.OK),
+    "unknown-parameter": Magic("400: the first field that could be left out is not known", ExitCode.OK),
 }
 
 
