@@ -82,3 +82,16 @@ def running(program=SERVE, port=0):
 
 def port_of(url):
     return int(re.fullmatch(r"http://127\.0\.0\.1:(\d+)/v1", url)[1])
+
+
+@contextlib.contextmanager
+def served():
+    """Start `imagecli serve` in a process of its own, and give its base URL."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "imagecli", "serve", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.communicate()
