@@ -215,6 +215,18 @@ def test_what_fails_in_a_batch(api):
     assert file["expires_at"] - file["created_at"] == 3600
 
 
+def test_a_request_of_a_batch_that_takes_too_long():
+    def impatient(seconds):
+        raise TimeoutError
+
+    transport = httpx.WSGITransport(app=create_app(pause=impatient))
+    with httpx.Client(transport=transport, base_url="http://sandbox.test/v1") as api:
+        told = create(api, line(1, body={"prompt": "sandbox:slow"})).json()
+        done = api.get(f"/batches/{told['id']}").json()
+        assert (done["status"], done["request_counts"]["failed"]) == ("completed", 1)
+        assert results(api, done["error_file_id"])[0]["error"]["code"] == "request_timeout"
+
+
 def test_dalle_in_a_batch_answers_with_urls_on_the_host_that_was_asked(api):
     told = create(api, line(1, body={"prompt": "x", "model": "dall-e-2", "size": "256x256"})).json()
     done = api.get(f"/batches/{told['id']}").json()

@@ -237,10 +237,11 @@ def test_the_connection_is_kept_after_a_stream(base_url):
         assert client.get("/models").status_code == 200
 
 
-def test_a_client_that_goes_away_is_forgotten(base_url):
-    with (
-        httpx.Client(base_url=base_url) as client,
-        client.stream("POST", "/images/generations", **ask(n=3)) as response,
-    ):
-        next(response.iter_raw())
-    assert httpx.get(f"{base_url}/models").status_code == 200
+def test_a_client_that_goes_away_is_forgotten():
+    with running() as process:
+        with httpx.Client(base_url=process.base_url) as client:
+            with client.stream("POST", "/images/generations", **ask(n=3)) as response:
+                next(response.iter_raw())
+            assert client.get("/models").status_code == 200
+        process.kill()
+        assert process.communicate() == ("", ""), "and not spoken of"

@@ -142,13 +142,14 @@ def test_what_the_sandbox_answers(api, descriptions):
 # What the program sends
 
 
+SVG = 'svg={"model": "author", "reasoning": {"effort": "low"}}'
 CALLS = [
     ("gen", "a red fox"),
     ("gen", "a red fox", "-m", "gpt-image-2", "-n", "2", "-s", "1536x864", "-q", "high", "--background", "opaque"),
     ("gen", "a red fox", "-m", NEW, "-s", "square", "-q", "xhigh", "--format", "webp", "--compression", "70"),
     ("gen", "a red fox", "-q", "max", "--moderation", "low", "-s", "auto", "--background", "transparent"),
-    ("gen", "a red fox", "-m", NEW, "--format", "gif", "--param", "frame_count=4", "--param", "frame_duration_ms=100"),
-    ("gen", "a red fox", "-m", NEW, "--format", "svg", "--param", 'svg={"model": "author"}', "--param", "user=me"),
+    ("gen", "a red fox", "-m", NEW, "--format", "gif"),
+    ("gen", "a red fox", "-m", NEW, "--format", "svg", "--param", SVG, "--param", "user=me"),
     ("gen", "a red fox", "-m", NEW, "--param", "complexity=low", "--param", "safety_identifier=me"),
     ("gen", "a red fox", "-m", "dall-e-3", "-q", "hd", "--style", "natural", "-s", "landscape", "--verbatim"),
     ("gen", "a red fox", "-m", "dall-e-2", "-n", "3", "--response-format", "b64_json", "-s", "256x256"),
@@ -157,8 +158,9 @@ CALLS = [
     ("edit", "a.png", "a pool", "-m", "dall-e-2", "--mask", "mask.png", "-s", "512x512", "-n", "2"),
     ("edit", "a.png", "a pool", "-q", "xhigh", "-s", "1536x864", "--format", "jpeg", "--compression", "50"),
     ("edit", "a.png", "a pool", "-q", "max", "--background", "transparent", "--mask-rect", "10,10,40,40"),
-    ("edit", "a.png", "a pool", "-m", NEW, "--format", "gif", "--param", "frame_count=4"),
+    ("edit", "a.png", "a pool", "-m", NEW, "--format", "gif"),
     ("edit", "a.png", "a pool", "-m", NEW, "--format", "svg", "--param", "safety_identifier=me", "-n", "1"),
+    ("edit", "a.png", "a pool", "-m", NEW, "--format", "svg", "--param", SVG),
     ("edit", "a.png", "a pool", "-m", NEW, "--param", "complexity=high", "--moderation", "low"),
     ("vary", "a.png"),
     ("vary", "a.png", "-m", "dall-e-2", "-n", "2", "-s", "512x512", "--response-format", "b64_json"),

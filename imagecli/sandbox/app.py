@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import threading
 import time
 import traceback
 from dataclasses import replace
@@ -20,8 +21,6 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
 from imagecli.sandbox import answer, body, magic, rules
-from imagecli.sandbox.batches import Batches
-from imagecli.sandbox.files import Files
 from imagecli.sandbox.store import Store
 from imagecli.sandbox.wire import AnswerLost, Refusal, unknown_parameter
 
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from imagecli.sandbox.batches import Batches
+    from imagecli.sandbox.files import Files
     from imagecli.sandbox.store import File
 
 _PICTURES = "/v1/images/files/"
@@ -59,8 +60,8 @@ class Sandbox:
         """Start with an empty store."""
         self._pause = pause
         self._store = Store()
-        self._files = Files(time.time)
-        self._batches = Batches(self._files, self, time.time)
+        self._lock = threading.Lock()
+        self._batches: Batches | None = None
         self._count = itertools.count(1)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -112,21 +113,34 @@ class Sandbox:
                 return self._batch(rest, request, data)
         raise Refusal(f"Invalid URL ({request.method} {request.path})", status=404)
 
+    def _office(self) -> Batches:
+        """Return the batches and, with them, the files; most runs of the sandbox ask for neither."""
+        with self._lock:
+            if self._batches is None:
+                from imagecli.sandbox.batches import Batches  # noqa: PLC0415 - few need it
+                from imagecli.sandbox.files import Files  # noqa: PLC0415 - the same
+
+                self._batches = Batches(Files(time.time), self, time.time)
+            return self._batches
+
+    def _files(self) -> Files:
+        return self._office().files
+
     def _uploads(self, rest: list[str], request: Request, data: bytes) -> Response:
         match rest:
             case []:
                 _allow(request, "POST", "GET")
                 if request.method == "GET":
-                    return _document(self._files.listed(request.args))
-                return _document(self._files.upload(data, request.headers.get("content-type", "")))
+                    return _document(self._files().listed(request.args))
+                return _document(self._files().upload(data, request.headers.get("content-type", "")))
             case [name]:
                 _allow(request, "GET", "DELETE")
                 if request.method == "DELETE":
-                    return _document(self._files.delete(name))
-                return _document(self._files.find(name).document)
+                    return _document(self._files().delete(name))
+                return _document(self._files().find(name).document)
             case [name, "content"]:
                 _allow(request, "GET")
-                return Response(self._files.find(name).data, mimetype="application/octet-stream")
+                return Response(self._files().find(name).data, mimetype="application/octet-stream")
         raise Refusal(f"Invalid URL ({request.method} {request.path})", status=404)
 
     def _batch(self, rest: list[str], request: Request, data: bytes) -> Response:
@@ -134,15 +148,15 @@ class Sandbox:
             case []:
                 _allow(request, "POST", "GET")
                 if request.method == "GET":
-                    return _document(self._batches.listed(request.args))
+                    return _document(self._office().listed(request.args))
                 said = body.read_document(data, request.headers.get("content-type", ""))
-                return _document(self._batches.create(said))
+                return _document(self._office().create(said))
             case [name]:
                 _allow(request, "GET")
-                return _document(self._batches.look(name, _origin(request)))
+                return _document(self._office().look(name, _origin(request)))
             case [name, "cancel"]:
                 _allow(request, "POST")
-                return _document(self._batches.cancel(name))
+                return _document(self._office().cancel(name))
         raise Refusal(f"Invalid URL ({request.method} {request.path})", status=404)
 
     def _images(self, route: rules.Route, request: Request, data: bytes) -> Response:
@@ -151,7 +165,7 @@ class Sandbox:
             request.headers.get("content-type", ""),
             form=route != "generations",
             document=route != "variations",
-            uploaded=self._files.content,
+            uploaded=lambda name: self._files().content(name),
         )
         job = rules.check(route, said, partial(_dalle_shaped, said))
         if said.array and not said.text and not job.gpt:

@@ -56,7 +56,7 @@ class Batches:
 
     def __init__(self, files: Files, app: WSGIApplication, clock: Callable[[], float]) -> None:
         """Start empty: requests come from `files` and are run by `app`."""
-        self._files = files
+        self.files = files
         self._app = app
         self._clock = clock
         self._lock = threading.Lock()
@@ -80,7 +80,7 @@ class Batches:
                 raise invalid_value(name, f"Invalid value: '{said[name]}'. Supported values are: {', '.join(allowed)}.")
         metadata = _metadata(said.get("metadata"))
         output_s = lifetime("output_expires_after", said.get("output_expires_after"), text=False)
-        source = self._files.find(said["input_file_id"])
+        source = self.files.find(said["input_file_id"])
         if source.purpose != "batch":
             raise invalid_value("input_file_id", f"The file's purpose is '{source.purpose}', and must be 'batch'.")
         now = int(self._clock())
@@ -144,7 +144,7 @@ class Batches:
 
     def _run(self, batch: _Batch, origin: str) -> None:
         told = batch.told
-        content = self._files.content(told["input_file_id"])
+        content = self.files.content(told["input_file_id"])
         lines, errors = _lines(content or b"", told["endpoint"])
         told["request_counts"] = {"total": len(lines), "completed": 0, "failed": 0}
         if errors:
@@ -162,7 +162,7 @@ class Batches:
         for key, kind, part in (("output_file_id", "output", done), ("error_file_id", "error", lost)):
             if part:
                 data = "".join(f"{json.dumps(result)}\n" for result in part).encode()
-                file = self._files.keep(f"{told['id']}_{kind}.jsonl", "batch_output", data, batch.output_s)
+                file = self.files.keep(f"{told['id']}_{kind}.jsonl", "batch_output", data, batch.output_s)
                 told[key] = file.id
         told |= {
             "status": "completed",
@@ -183,7 +183,7 @@ class Batches:
         try:
             parts, status, headers = run_wsgi_app(self._app, builder.get_environ())
             content = b"".join(parts)
-        except ConnectionResetError:
+        except (ConnectionResetError, TimeoutError):  # sandbox:drop; a `pause` that takes no longer
             return result | {"error": {"code": "request_timeout", "message": "The request took too long."}}
         finally:
             builder.close()

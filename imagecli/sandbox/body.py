@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
@@ -41,12 +41,11 @@ class Body:
     """Whether `image` came as an array, even of one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(NamedTuple):
     """A file part of a form."""
 
     filename: str
-    data: bytes = field(repr=False)
+    data: bytes
 
 
 def read(
