@@ -97,12 +97,11 @@ class Description:
 
     def _form(self, request: Request, place: str) -> dict[str, Any]:
         """Read a form as the types that the description gives its fields: a form has only text to say it with."""
-        schema = self._at(place)
-        schema = self._at(schema["$ref"].removeprefix("#"))
+        properties = self._referred(self._at(place))["properties"]
         document: dict[str, Any] = {}
         for name, filename, _, content in request.parts:
             value: Any = "a file" if filename is not None else content.decode()
-            types = schema["properties"].get(name, {}).get("type", ())
+            types = self._types(properties.get(name, {}))
             if "integer" in types and value.lstrip("-").isdigit():
                 value = int(value)
             if "boolean" in types and value in {"true", "false"}:
@@ -111,6 +110,15 @@ class Description:
                 value = [*(document[name] if isinstance(document[name], list) else [document[name]]), value]
             document[name] = value
         return document
+
+    def _types(self, schema: dict[str, Any]) -> set[str]:
+        """Return every type that a field may have."""
+        schema = self._referred(schema)
+        types = schema.get("type", [])
+        return {*([types] if isinstance(types, str) else types)}.union(*map(self._types, schema.get("anyOf", ())))
+
+    def _referred(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return self._at(schema["$ref"].removeprefix("#")) if "$ref" in schema else schema
 
     def _at(self, place: str) -> Any:
         found = self._document

@@ -148,7 +148,8 @@ CALLS = [
     ("gen", "a red fox", "-m", "gpt-image-2", "-n", "2", "-s", "1536x864", "-q", "high", "--background", "opaque"),
     ("gen", "a red fox", "-m", NEW, "-s", "square", "-q", "xhigh", "--format", "webp", "--compression", "70"),
     ("gen", "a red fox", "-q", "max", "--moderation", "low", "-s", "auto", "--background", "transparent"),
-    ("gen", "a red fox", "-m", NEW, "--format", "gif"),
+    ("gen", "a red fox", "-m", NEW, "--format", "gif", "--frames", "4", "--frame-ms", "100"),
+    ("gen", "a red fox", "-m", "gpt-image-2", "--partials", "2"),
     ("gen", "a red fox", "-m", NEW, "--format", "svg", "--param", SVG, "--param", "user=me"),
     ("gen", "a red fox", "-m", NEW, "--param", "complexity=low", "--param", "safety_identifier=me"),
     ("gen", "a red fox", "-m", "dall-e-3", "-q", "hd", "--style", "natural", "-s", "landscape", "--verbatim"),
@@ -158,7 +159,9 @@ CALLS = [
     ("edit", "a.png", "a pool", "-m", "dall-e-2", "--mask", "mask.png", "-s", "512x512", "-n", "2"),
     ("edit", "a.png", "a pool", "-q", "xhigh", "-s", "1536x864", "--format", "jpeg", "--compression", "50"),
     ("edit", "a.png", "a pool", "-q", "max", "--background", "transparent", "--mask-rect", "10,10,40,40"),
-    ("edit", "a.png", "a pool", "-m", NEW, "--format", "gif"),
+    ("edit", "a.png", "a pool", "-m", NEW, "--format", "gif", "--frames", "4", "--frame-ms", "100"),
+    ("edit", "a.png", "a pool", "--partials", "3", "--mask", "mask.png"),
+    ("edit", "a.png", "a pool", "-m", NEW, "--markup", "marks.png"),
     ("edit", "a.png", "a pool", "-m", NEW, "--format", "svg", "--param", "safety_identifier=me", "-n", "1"),
     ("edit", "a.png", "a pool", "-m", NEW, "--format", "svg", "--param", SVG),
     ("edit", "a.png", "a pool", "-m", NEW, "--param", "complexity=high", "--moderation", "low"),
@@ -170,6 +173,7 @@ CALLS = [
 def test_what_the_program_sends(imagecli, server, descriptions):
     Image.radial_gradient("L").convert("RGB").save("a.png")
     Path("b.png").write_bytes(png())
+    Path("marks.png").write_bytes(marks((256, 256)))
     Path("mask.png").write_bytes(hole((256, 256)))
     for number, call in enumerate(CALLS):
         ran = imagecli(*call, "-o", f"{number}/", env={"OPENAI_BASE_URL": server.url})
