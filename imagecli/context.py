@@ -42,8 +42,7 @@ def open_client(settings: Settings, key: Key | None, *, spool_folder: Path | Non
     limits = Limits(*(settings.value(name) for name in ("timeout", "retries", "retry_unknown")))
     transport = None
     if settings.profile.sandbox:
-        import httpx2 as httpx  # noqa: PLC0415 - the client has it by now
-
+        from imagecli.client.in_process import InProcess  # noqa: PLC0415 - the sandbox only
         from imagecli.sandbox.app import create_app  # noqa: PLC0415 - the sandbox only
 
         def pause(seconds: float) -> None:
@@ -52,5 +51,5 @@ def open_client(settings: Settings, key: Key | None, *, spool_folder: Path | Non
             if seconds > limits.timeout:
                 raise TimeoutError
 
-        transport = httpx.WSGITransport(app=create_app(pause))
+        transport = InProcess(app=create_app(pause))
     return Client(settings.profile, key, limits, spool_folder=spool_folder, transport=transport)

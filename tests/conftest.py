@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx2 as httpx
 import pytest
 from serving import Server
+
+from imagecli.sandbox.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,6 +95,20 @@ def server() -> Iterator[Server]:
     """A scripted image server on loopback that remembers what it was sent."""
     with Server() as running:
         yield running
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    """What the sandbox of `api` would have waited, in seconds."""
+    return []
+
+
+@pytest.fixture
+def api(waits: list[float]) -> Iterator[httpx.Client]:
+    """A client of a sandbox in this process."""
+    transport = httpx.WSGITransport(app=create_app(pause=waits.append))
+    with httpx.Client(transport=transport, base_url="http://sandbox.test/v1") as client:
+        yield client
 
 
 @pytest.fixture

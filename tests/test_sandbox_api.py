@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageDraw
+from sandboxed import edit, error_of, generate, hole, picture, png, saved
 
 from imagecli import catalog
 from imagecli.errors import ExitCode
@@ -25,64 +26,8 @@ from imagecli.sandbox.store import LIFETIME_S, File, Store
 from imagecli.sandbox.wire import AnswerLost
 
 ROOT = Path(__file__).parents[1]
+_NEW = "gpt-image-2.6-flare"
 PHOTOS = ROOT.parent / "shared" / "photos"
-
-
-@pytest.fixture
-def waits():
-    return []
-
-
-@pytest.fixture
-def api(waits):
-    transport = httpx.WSGITransport(app=create_app(pause=waits.append))
-    with httpx.Client(transport=transport, base_url="http://sandbox.test/v1") as client:
-        yield client
-
-
-def png(size=(64, 64), color="teal", mode="RGB"):
-    return saved(Image.new(mode, size, color))
-
-
-def saved(image, kind="PNG", **how):
-    file = BytesIO()
-    image.save(file, kind, **how)
-    return file.getvalue()
-
-
-def hole(size=(64, 64), box=(16, 16, 48, 48)):
-    """Return a mask that opens a box."""
-    mask = Image.new("RGBA", size, (0, 0, 0, 255))
-    mask.paste((0, 0, 0, 0), box)
-    return saved(mask)
-
-
-def generate(api, **fields):
-    return api.post("/images/generations", json={"prompt": "a red fox"} | fields)
-
-
-def edit(api, files, **fields):
-    return api.post("/images/edits", data={"prompt": "a red fox"} | fields, files=files)
-
-
-def error_of(response):
-    """Return status, code and param, having checked the envelope."""
-    error = response.json()["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    assert error["message"]
-    assert response.headers["content-type"] == "application/json"
-    assert response.headers["x-request-id"].startswith("req_")
-    assert "Traceback" not in response.text
-    return response.status_code, error["code"], error["param"]
-
-
-def picture(api, response, index=0):
-    assert response.status_code == 200, response.text
-    item = response.json()["data"][index]
-    data = api.get(item["url"]).content if "url" in item else base64.b64decode(item["b64_json"], validate=True)
-    image = Image.open(BytesIO(data))
-    image.load()
-    return image
 
 
 # The wire's shapes
@@ -249,7 +194,25 @@ def test_any_key_and_none(api):
         ({"input_fidelity": "high"}, (400, "unknown_parameter", "input_fidelity")),
         ({"frame_count": 4, "model": "gpt-image-2"}, (400, "unknown_parameter", "frame_count")),
         ({"frame_count": 4, "model": "gpt-image-2.6-flare"}, (400, "invalid_value", "frame_count")),
-        ({"stream": True}, (400, "invalid_value", "stream")),
+        ({"stream": True, "model": "dall-e-3"}, (400, "unknown_parameter", "stream")),
+        ({"stream": "true"}, (400, "invalid_type", "stream")),
+        ({"stream": True, "model": _NEW, "output_format": "gif"}, (400, "invalid_value", "stream")),
+        ({"stream": True, "model": _NEW, "output_format": "svg"}, (400, "invalid_value", "stream")),
+        ({"partial_images": 1, "model": _NEW, "output_format": "gif"}, (400, "invalid_value", "partial_images")),
+        ({"partial_images": 4}, (400, "invalid_value", "partial_images")),
+        ({"complexity": "odd", "model": _NEW}, (400, "invalid_value", "complexity")),
+        ({"complexity": "low", "model": "gpt-image-2"}, (400, "unknown_parameter", "complexity")),
+        ({"frame_count": 17, "model": _NEW, "output_format": "gif"}, (400, "invalid_value", "frame_count")),
+        ({"frame_duration_ms": 0, "model": _NEW, "output_format": "gif"}, (400, "invalid_value", "frame_duration_ms")),
+        ({"size": "1024x1024", "model": _NEW, "output_format": "gif"}, (400, "invalid_value", "size")),
+        ({"svg": {"model": "x"}, "model": _NEW}, (400, "invalid_value", "svg")),
+        ({"svg": {}, "model": _NEW, "output_format": "svg"}, (400, "missing_required_parameter", "svg.model")),
+        ({"svg": {"model": "x", "a": 1}, "model": _NEW, "output_format": "svg"}, (400, "unknown_parameter", "svg.a")),
+        (
+            {"svg": {"model": "x", "reasoning": {"effort": "odd"}}, "model": _NEW, "output_format": "svg"},
+            (400, "invalid_value", "svg.reasoning.effort"),
+        ),
+        ({"markup": "x"}, (400, "unknown_parameter", "markup")),
         ({"negative_prompt": "dogs"}, (400, "unknown_parameter", "negative_prompt")),
     ],
 )
@@ -479,20 +442,6 @@ def test_a_picture_turned_by_exif_is_worked_on_upright(api):
 )
 def test_an_edit_without_a_model_goes_where_its_uploads_belong(api, files, fields, urls):
     assert ("url" in edit(api, files, **fields).json()["data"][0]) is urls
-
-
-def test_json_edit(api):
-    def reference(data):
-        return {"image_url": "data:image/png;base64," + base64.b64encode(data).decode()}
-
-    body = {"model": "gpt-image-2", "prompt": "x", "images": [reference(png())], "mask": reference(hole())}
-    assert picture(api, api.post("/images/edits", json=body)).size == (64, 64)
-    body["images"] = [{"image_url": "https://example.com/a.png"}]
-    assert error_of(api.post("/images/edits", json=body)) == (400, "invalid_value", "images[0]")
-    body["images"] = [reference(png())]
-    assert error_of(api.post("/images/edits", json=body | {"model": "dall-e-2"})) == (400, "invalid_value", "model")
-    del body["images"]
-    assert error_of(api.post("/images/edits", json=body)) == (400, "missing_required_parameter", "images")
 
 
 def test_transparent_edit(api):

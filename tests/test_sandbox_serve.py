@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import re
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from io import BytesIO
@@ -19,13 +16,13 @@ from pathlib import Path
 import openai
 import pytest
 from PIL import Image, ImageDraw
+from sandboxed import SERVE, port_of, running
 
 from imagecli.errors import UsageProblem
 from imagecli.sandbox import body
 from imagecli.sandbox.serve import serve
 
 ROOT = Path(__file__).parents[1]
-_SERVE = "from imagecli.sandbox.serve import serve; serve({port}, ready=lambda url: print(url, flush=True))"
 _SERVE_INTERRUPTED = f"""
 import signal
 from imagecli.errors import ExitCode, Interrupted
@@ -36,7 +33,7 @@ def stop(number, frame):
 signal.signal(signal.SIGTERM, stop)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
 try:
-    {_SERVE}
+    {SERVE}
 except Interrupted:
     raise SystemExit(ExitCode.TERMINATED)
 except KeyboardInterrupt:
@@ -44,25 +41,6 @@ except KeyboardInterrupt:
 """
 
 _CURL = shutil.which("curl")
-
-
-@contextlib.contextmanager
-def running(program=_SERVE, port=0):
-    """Start a server in a process of its own; its base URL is the first line of stdout."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", program.format(port=port)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        process.base_url = process.stdout.readline().strip()
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +69,6 @@ def lounge(tmp_path):
 def fetched(url):
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - the server's own address
         return Image.open(BytesIO(answer.read()))
-
-
-def port_of(url):
-    return int(re.fullmatch(r"http://127\.0\.0\.1:(\d+)/v1", url)[1])
 
 
 _VARIATION = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")

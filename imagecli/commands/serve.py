@@ -33,7 +33,8 @@ def serve(
       moderation, bad-request, auth, unverified, billing, quota, rate-limit,
       rate-limit-once, server-error, overloaded, drop, slow, html,
       truncated-json, error-in-200, empty, fewer, bad-base64, not-an-image,
-      dead-url, wrong-format, revised.
+      dead-url, wrong-format, revised, stream-drop, stream-end, stream-error,
+      no-stream, unknown-parameter.
     """  # noqa: D301 - \b is click's mark: the lines below are left as they are
     from imagecli.sandbox.serve import serve as run  # noqa: PLC0415 - a server, for this command alone
 

@@ -1,7 +1,8 @@
 """The Images API as a WSGI application.
 
-Routes below /v1: POST images/generations, images/edits and images/variations, GET models and models/{id}, and
-GET images/files/{name} for the pictures that were answered as URLs. Any key is taken, and none is needed.
+Routes below /v1: POST images/generations, images/edits and images/variations, GET models and models/{id}, files and
+batches as the official package speaks them, and GET images/files/{name} for the pictures that were answered as URLs.
+Any key is taken, and none is needed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import threading
 import time
 import traceback
 from dataclasses import replace
@@ -20,14 +22,18 @@ from werkzeug.wrappers import Request, Response
 
 from imagecli.sandbox import answer, body, magic, rules
 from imagecli.sandbox.store import Store
-from imagecli.sandbox.wire import AnswerLost, Refusal
+from imagecli.sandbox.wire import AnswerLost, Refusal, unknown_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-_FILES = "/v1/images/files/"
-_MODELS = "/v1/models/"
+    from imagecli.sandbox.batches import Batches
+    from imagecli.sandbox.files import Files
+    from imagecli.sandbox.store import File
+
+_PICTURES = "/v1/images/files/"
+_NEEDED = {"prompt", "model"}
 _JSON = "application/json"
 
 UNREAD = "imagecli.unread"
@@ -35,9 +41,10 @@ UNREAD = "imagecli.unread"
 
 
 def create_app(pause: Callable[[float], None] = time.sleep) -> WSGIApplication:
-    """Return a sandbox of its own: pictures behind URLs and `sandbox:rate-limit-once` are remembered in it.
+    """Return a sandbox of its own: pictures behind URLs, files, batches and `sandbox:rate-limit-once` are in it alone.
 
-    It raises `AnswerLost` (a ConnectionResetError) for `sandbox:drop`. `pause` waits seconds, for `sandbox:slow`.
+    It raises `AnswerLost` (a ConnectionResetError) for `sandbox:drop`, and from within a stream for
+    `sandbox:stream-drop`. `pause` waits seconds, for `sandbox:slow` and between the events of a stream.
     """
     return Sandbox(pause)
 
@@ -53,6 +60,8 @@ class Sandbox:
         """Start with an empty store."""
         self._pause = pause
         self._store = Store()
+        self._lock = threading.Lock()
+        self._batches: Batches | None = None
         self._count = itertools.count(1)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -85,25 +94,70 @@ class Sandbox:
             return _refused(Refusal("The sandbox had an error of its own.", status=500, type="server_error"))
 
     def _route(self, request: Request, data: bytes) -> Response:
-        path = request.path
-        posts: dict[str, rules.Route] = {
-            "/v1/images/generations": "generations",
-            "/v1/images/edits": "edits",
-            "/v1/images/variations": "variations",
-        }
-        if path in posts:
-            _allow(request, "POST")
-            return self._images(posts[path], request, data)
-        if path == "/v1/models":
-            _allow(request, "GET", "HEAD")
-            return _document(answer.models())
-        if path.startswith(_MODELS):
-            _allow(request, "GET", "HEAD")
-            return _document(answer.model(path.removeprefix(_MODELS)))
-        if path.startswith(_FILES):
-            _allow(request, "GET", "HEAD")
-            return self._file(path.removeprefix(_FILES))
-        raise Refusal(f"Invalid URL ({request.method} {path})", status=404)
+        match request.path.split("/"):
+            case ["", "v1", "images", ("generations" | "edits" | "variations") as route]:
+                _allow(request, "POST")
+                return self._images(route, request, data)
+            case ["", "v1", "images", "files", name]:
+                _allow(request, "GET", "HEAD")
+                return self._picture(name)
+            case ["", "v1", "models"]:
+                _allow(request, "GET", "HEAD")
+                return _document(answer.models())
+            case ["", "v1", "models", *name]:
+                _allow(request, "GET", "HEAD")
+                return _document(answer.model("/".join(name)))
+            case ["", "v1", "files", *rest]:
+                return self._uploads(rest, request, data)
+            case ["", "v1", "batches", *rest]:
+                return self._batch(rest, request, data)
+        raise Refusal(f"Invalid URL ({request.method} {request.path})", status=404)
+
+    def _office(self) -> Batches:
+        """Return the batches and, with them, the files; most runs of the sandbox ask for neither."""
+        with self._lock:
+            if self._batches is None:
+                from imagecli.sandbox.batches import Batches  # noqa: PLC0415 - few need it
+                from imagecli.sandbox.files import Files  # noqa: PLC0415 - the same
+
+                self._batches = Batches(Files(time.time), self, time.time)
+            return self._batches
+
+    def _files(self) -> Files:
+        return self._office().files
+
+    def _uploads(self, rest: list[str], request: Request, data: bytes) -> Response:
+        match rest:
+            case []:
+                _allow(request, "POST", "GET")
+                if request.method == "GET":
+                    return _document(self._files().listed(request.args))
+                return _document(self._files().upload(data, request.headers.get("content-type", "")))
+            case [name]:
+                _allow(request, "GET", "DELETE")
+                if request.method == "DELETE":
+                    return _document(self._files().delete(name))
+                return _document(self._files().find(name).document)
+            case [name, "content"]:
+                _allow(request, "GET")
+                return Response(self._files().find(name).data, mimetype="application/octet-stream")
+        raise Refusal(f"Invalid URL ({request.method} {request.path})", status=404)
+
+    def _batch(self, rest: list[str], request: Request, data: bytes) -> Response:
+        match rest:
+            case []:
+                _allow(request, "POST", "GET")
+                if request.method == "GET":
+                    return _document(self._office().listed(request.args))
+                said = body.read_document(data, request.headers.get("content-type", ""))
+                return _document(self._office().create(said))
+            case [name]:
+                _allow(request, "GET")
+                return _document(self._office().look(name, _origin(request)))
+            case [name, "cancel"]:
+                _allow(request, "POST")
+                return _document(self._office().cancel(name))
+        raise Refusal(f"Invalid URL ({request.method} {request.path})", status=404)
 
     def _images(self, route: rules.Route, request: Request, data: bytes) -> Response:
         said = body.read(
@@ -111,6 +165,7 @@ class Sandbox:
             request.headers.get("content-type", ""),
             form=route != "generations",
             document=route != "variations",
+            uploaded=lambda name: self._files().content(name),
         )
         job = rules.check(route, said, partial(_dalle_shaped, said))
         if said.array and not said.text and not job.gpt:
@@ -122,36 +177,42 @@ class Sandbox:
             inputs = uploads.check(job, said)
         spell = magic.spell(job.prompt)
         if spell and (spell != "rate-limit-once" or self._store.first_time(job.prompt)):
-            self._misbehave(spell, job)
+            self._misbehave(spell, job, said)
         if spell == "html":
             return Response(answer.WEB_PAGE.data, mimetype="text/html")
         if spell == "error-in-200":
             return _document({"error": f"Unexpected endpoint or method. ({request.method} {request.path})"})
+        painted = replace(job, output_format=_other(job.output_format)) if spell == "wrong-format" else job
+        origin = _origin(request)
+
+        def link(file: File) -> str:
+            return origin + _PICTURES + self._store.keep(file)
+
+        if job.stream and spell != "no-stream":
+            from imagecli.sandbox.stream import Stream  # noqa: PLC0415 - brings Pillow
+
+            events = Stream(job, inputs, painted, spell, self._pause, link).events()
+            return Response(events, mimetype="text/event-stream")
         from imagecli.sandbox import studio  # noqa: PLC0415 - brings Pillow
 
-        painted = replace(job, output_format=_other(job.output_format)) if spell == "wrong-format" else job
         work = studio.make(painted, inputs)
-        host = f"{request.scheme}://{request.host}" if request.host else ""
-        document = answer.images(
-            job,
-            inputs,
-            work,
-            spell=spell,
-            created=int(time.time()),
-            link=lambda file: host + _FILES + self._store.keep(file),
-        )
+        document = answer.images(job, inputs, work, spell=spell, created=int(time.time()), link=link)
         return Response(document, mimetype=_JSON)
 
-    def _misbehave(self, spell: str, job: rules.Job) -> None:
+    def _misbehave(self, spell: str, job: rules.Job, said: body.Body) -> None:
         refusal = magic.refusal(spell, job.model.family)
         if refusal is not None:
             raise refusal
+        if spell == "unknown-parameter":
+            for name in said.fields:
+                if name not in _NEEDED:
+                    raise unknown_parameter(name)
         if spell == "drop":
             raise AnswerLost("sandbox:drop")
         if spell == "slow":
             self._pause(magic.SLOW_S)
 
-    def _file(self, name: str) -> Response:
+    def _picture(self, name: str) -> Response:
         file = self._store.get(name)
         if file is None:
             raise Refusal(f"No such file: {name}. Pictures are kept for an hour.", status=404)
@@ -162,6 +223,10 @@ def _dalle_shaped(said: body.Body) -> bool:
     from imagecli.sandbox import inputs  # noqa: PLC0415 - brings Pillow
 
     return inputs.dalle_shaped(said)
+
+
+def _origin(request: Request) -> str:
+    return f"{request.scheme}://{request.host}" if request.host else ""
 
 
 def _other(output_format: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from imagecli.sandbox.wire import Refusal, bad_image, invalid_type, missing
 
@@ -28,7 +28,8 @@ class Inputs:
 
     pictures: tuple[Image.Image, ...] = field(repr=False)
     opening: Image.Image | None = field(repr=False)
-    """Mode L, 255 where the first picture is to change; None: nothing says where."""
+    """Mode L, 255 where the first picture is to change: by a mask, marks, or its own transparency; None: nothing says
+    where."""
 
 
 def check(job: Job, body: Body) -> Inputs:
@@ -54,6 +55,8 @@ def check(job: Job, body: Body) -> Inputs:
         return Inputs(pictures, None)
     if body.mask is not None:
         return Inputs(pictures, _mask(body.mask, pictures[0], rules))
+    if body.markup is not None:
+        return Inputs(pictures, _marks(body.markup, pictures[0], rules))
     own = _transparent(pictures[0])
     opening = own if own.getbbox() else None
     if opening is None and not job.gpt:
@@ -104,6 +107,23 @@ def _mask(data: bytes, picture: Image.Image, rules: InputRules) -> Image.Image:
             f" image size {picture.width}x{picture.height}.",
         )
     return _transparent(mask)
+
+
+def _marks(data: bytes, picture: Image.Image, rules: InputRules) -> Image.Image:
+    """Return where marks lie on their picture: where they are not fully transparent."""
+    if _kind(data) != "png" or len(data) >= rules.max_bytes:
+        raise bad_image("markup", f"Markup must be a PNG and less than {rules.max_bytes // 1_000_000} MB.")
+    marks = _decoded(data, "markup")
+    if marks.size != picture.size:
+        raise bad_image(
+            "markup",
+            f"Invalid markup image - markup size {marks.width}x{marks.height} does not match"
+            f" image size {picture.width}x{picture.height}.",
+        )
+    untouched = _transparent(marks)
+    if untouched.getbbox() is None:
+        raise bad_image("markup", "Invalid markup image - markup image has no transparent pixels.")
+    return ImageChops.invert(untouched)
 
 
 def _decoded(data: bytes, param: str) -> Image.Image:

@@ -25,7 +25,7 @@ class Magic:
     happens: str
     """What the server does, in a few words."""
     exit_code: ExitCode
-    """How an `imagecli` with default settings ends."""
+    """How an `imagecli` with default settings ends, where the wording names no other."""
     refusal: dict[str, Any] | None = field(default=None, repr=False)
     """For an error: what `Refusal` is made of."""
 
@@ -126,6 +126,13 @@ MAGIC: dict[str, Magic] = {
     "dead-url": Magic("the address of a picture that is not there", ExitCode.FAILURE),
     "wrong-format": Magic("another format than asked for: a JPEG, or a PNG for a JPEG", ExitCode.OK),
     "revised": Magic("a revised prompt from any model", ExitCode.OK),
+    "stream-drop": Magic("a stream (`--partials`) breaks off after its partial images", ExitCode.PARTIAL),
+    "stream-end": Magic("a stream (`--partials`) ends in good order after its partial images", ExitCode.PARTIAL),
+    "stream-error": Magic("an error comes in a stream (`--partials`) after one partial image", ExitCode.PARTIAL),
+    "no-stream": Magic("a stream is asked for (`--partials`), a whole document answered", ExitCode.OK),
+    "unknown-parameter": Magic(
+        "400: the first field that could be left out is not known, until it is left out", ExitCode.OK
+    ),
 }
 
 

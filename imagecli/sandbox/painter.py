@@ -31,6 +31,7 @@ def paint(  # noqa: PLR0913 - what a request may ask for
     seed: int | None = None,
     quality: str = "auto",
     style: str | None = None,
+    complexity: str | None = None,
     transparent: bool = False,
     frames: int = 1,
 ) -> list[Image.Image]:
@@ -38,7 +39,7 @@ def paint(  # noqa: PLR0913 - what a request may ask for
 
     `n` counts the images of a request from 0. Each picture is RGB, or RGBA without its sky where it is `transparent`.
     """
-    scene = compose(prompt, size, number_of(prompt, n, seed), quality=quality, style=style)
+    scene = compose(prompt, size, number_of(prompt, n, seed), quality=quality, style=style, complexity=complexity)
     pictures = [draw(scene.at(i / frames), transparent=transparent) for i in range(frames)]
     for picture in pictures:
         label(picture, prompt)

@@ -5,6 +5,7 @@ Pictures are upright, RGB or RGBA. The same arguments give the same pixels.
 
 from __future__ import annotations
 
+import math
 import random
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 from imagecli.sandbox import colors
 from imagecli.sandbox.colors import BLACK, WHITE, mix
+from imagecli.sandbox.encoding import flat
 from imagecli.sandbox.painter import draw, label
 from imagecli.sandbox.scene import compose, number_of
 
@@ -91,6 +93,21 @@ def vignette(picture: Image.Image) -> Image.Image:
     result = picture.convert("RGBA")
     result.putalpha(ImageChops.multiply(result.getchannel("A"), shape.reduce(4)))
     return result
+
+
+def alight(picture: Image.Image, frames: int) -> list[Image.Image]:
+    """Return the frames of a loop in which the light on a picture swells, and fades another way than it came."""
+    rgb = flat(picture)
+    phases = [math.tau * i / frames for i in range(frames)]
+    return [
+        ImageChops.multiply(rgb, Image.new("RGB", rgb.size, (_dimmed(math.sin(at)), _dimmed(math.cos(at)), 255)))
+        for at in phases
+    ]
+
+
+def _dimmed(swing: float) -> int:
+    """Return a channel's light (255: all of it) for a swing of -1 to 1."""
+    return round(235 + 20 * swing)
 
 
 def _inset(picture: Image.Image, other: Image.Image, place: int) -> None:

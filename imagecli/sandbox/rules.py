@@ -54,9 +54,19 @@ _RANGES = {
     "output_compression": (0, 100),
     "partial_images": (0, 3),
     "frame_count": (2, 16),
-    "frame_duration_ms": (10, 60_000),
+    "frame_duration_ms": (1, 2**31 - 1),
 }
 _INTEGERS = {"n", "seed", *_RANGES}
+_COMPLEXITIES = ("low", "medium", "high")
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_NO_STREAM = {"gif", "svg"}
+_SVG_AUTHOR = "sandbox-svg-author"
+_FRAMES = 9
+_FRAME_MS = 200
+_MOST_FRAME_MS = 655_350
+_SHARED_PIXELS = 8_294_400
+"""What all frames of a GIF have together."""
+_GRID = 16
 _LOSSY = {"jpeg", "webp"}
 _WITH_ALPHA = {"png", "webp"}
 _SHAPES = {
@@ -80,9 +90,16 @@ class Job:
     background: str
     output_format: str
     compression: int
+    complexity: str | None
     frames: int
     frame_ms: int
+    svg_author: str
+    """The model that is said to have written an SVG."""
+    stream: bool
+    partials: int
+    """How many pictures come before a finished one while streaming."""
     urls: bool
+    safety_identifier: str | None
     seed: int | None
 
     @property
@@ -100,6 +117,8 @@ def check(route: Route, body: Body, dalle_shaped: Callable[[], bool]) -> Job:
     fields = {name: _typed(name, value, text=body.text) for name, value in body.fields.items()}
     model = _model(route, fields, body, dalle_shaped)
     _refuse_unknown(route, model, fields)
+    if body.markup is not None and not _takes_markup(model):
+        raise unknown_parameter("markup")
     for name, flag in _FLAGS.items():
         if name in fields:
             _refuse_unlisted(model, name, flag, str(fields[name]))
@@ -107,22 +126,28 @@ def check(route: Route, body: Body, dalle_shaped: Callable[[], bool]) -> Job:
         _refuse_outside(name, fields.get(name), low, high)
     output_format = fields.get("output_format", "png")
     _refuse_combinations(fields, output_format)
-    gif = output_format == "gif"
+    _refuse_masks(body, output_format)
+    frames = fields.get("frame_count", _FRAMES) if output_format == "gif" else 1
     prompt = _prompt(model, fields) if route != "variations" else ""
     return Job(
         route=route,
         model=model,
         prompt=prompt,
         n=_count(model, output_format, fields.get("n", 1)),
-        size=_size(route, model, fields.get("size", "auto"), prompt),
+        size=_size(route, model, fields.get("size", "auto"), prompt, frames),
         quality=fields.get("quality", "auto"),
         style=fields.get("style"),
         background=fields.get("background", "auto"),
         output_format=output_format,
         compression=fields.get("output_compression", 100),
-        frames=fields.get("frame_count", 9) if gif else 1,
-        frame_ms=round(fields.get("frame_duration_ms", 200), -1),
+        complexity=_one_of("complexity", fields.get("complexity"), _COMPLEXITIES),
+        frames=frames,
+        frame_ms=min(_MOST_FRAME_MS, max(10, round(fields.get("frame_duration_ms", _FRAME_MS), -1))),
+        svg_author=_svg_author(fields.get("svg")),
+        stream=fields.get("stream", False),
+        partials=fields.get("partial_images", 0),
         urls=model.family == "dall-e" and fields.get("response_format", "url") == "url",
+        safety_identifier=fields.get("safety_identifier") or fields.get("user") or None,
         seed=fields.get("seed"),
     )
 
@@ -163,7 +188,7 @@ def _default(route: Route, fields: Mapping[str, Any], body: Body, dalle_shaped: 
     """Choose for a request without a model: the one that its fields, then its uploads, belong to."""
     if route == "variations":
         return "dall-e-2"
-    if fields.keys() & (_OF_GPT | {"input_fidelity"}) or body.array:
+    if fields.keys() & (_OF_GPT | {"input_fidelity"}) or body.array or body.markup is not None:
         return _NEWEST
     size, quality = fields.get("size"), fields.get("quality")
     if route == "generations" and (size in {"1792x1024", "1024x1792"} or quality == "hd" or "style" in fields):
@@ -181,8 +206,13 @@ def _refuse_unknown(route: Route, model: Model, fields: Mapping[str, Any]) -> No
         known -= _MOVING_AND_DRAWN
     known -= {name for name, flag in _FLAGS.items() if model.values.get(flag) == ()}
     for name in fields:
-        if name.partition("[")[0] not in known:
+        if name not in known:
             raise unknown_parameter(name)
+
+
+def _takes_markup(model: Model) -> bool:
+    """Whether the model reads marks on a picture: it came with 2.5, as these qualities did."""
+    return "max" in model.values.get("quality", ())
 
 
 def _refuse_unlisted(model: Model, name: str, flag: str, value: str) -> None:
@@ -206,8 +236,9 @@ def _refuse_outside(name: str, value: int | None, low: int, high: int) -> None:
 
 
 def _refuse_combinations(fields: Mapping[str, Any], output_format: str) -> None:
-    if fields.get("stream"):
-        raise invalid_value("stream", "Invalid value: true. The sandbox does not stream.")
+    for name in ("stream", "partial_images"):
+        if fields.get(name) and output_format in _NO_STREAM:
+            raise invalid_value(name, f"'{name}' is not supported for {output_format} output.")
     compression = fields.get("output_compression")
     if compression is not None and output_format not in _LOSSY and not (output_format == "png" and compression == 100):  # noqa: PLR2004 - none: the API lets it pass
         raise invalid_value(
@@ -218,6 +249,44 @@ def _refuse_combinations(fields: Mapping[str, Any], output_format: str) -> None:
     for name in ("frame_count", "frame_duration_ms"):
         if name in fields and output_format != "gif":
             raise invalid_value(name, f"'{name}' is only supported for gif output.")
+    if "svg" in fields and output_format != "svg":
+        raise invalid_value("svg", "'svg' is only supported for svg output.")
+
+
+def _refuse_masks(body: Body, output_format: str) -> None:
+    if body.mask is not None and output_format == "gif":
+        raise invalid_value("mask", "A mask is not supported for gif output.")
+    if body.mask is not None and body.markup is not None:
+        raise invalid_value("markup", "'markup' cannot be combined with 'mask'.")
+
+
+def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> str | None:
+    if value is not None and value not in allowed:
+        *others, last = (f"'{each}'" for each in allowed)
+        raise invalid_value(name, f"Invalid value: '{value}'. Supported values are: {', '.join(others)} and {last}.")
+    return value
+
+
+def _svg_author(svg: dict[str, Any] | None) -> str:
+    """Check the object that says who is to write an SVG, and return the author's name."""
+    if svg is None:
+        return _SVG_AUTHOR
+    reasoning = svg.get("reasoning")
+    for path, value, known in (("svg", svg, {"model", "reasoning"}), ("svg.reasoning", reasoning, {"effort"})):
+        if value is not None and not isinstance(value, dict):
+            raise invalid_type(path, "an object", "something else")
+        for name in value or ():
+            if name not in known:
+                raise unknown_parameter(f"{path}.{name}")
+    if "model" not in svg:
+        raise missing("svg.model")
+    effort = (reasoning or {}).get("effort")
+    for path, value in (("svg.model", svg["model"]), ("svg.reasoning.effort", effort or "none")):
+        if not isinstance(value, str):
+            raise invalid_type(path, "a string", "something else")
+    _one_of("svg.reasoning.effort", effort, _EFFORTS)
+    author: str = svg["model"]
+    return author
 
 
 def _count(model: Model, output_format: str, count: int) -> int:
@@ -243,10 +312,21 @@ def _prompt(model: Model, fields: Mapping[str, Any]) -> str:
     return prompt
 
 
-def _size(route: Route, model: Model, text: str, prompt: str) -> Size | None:
-    """Return the size in pixels; without one, a new picture has the shape that its prompt speaks of."""
+def _size(route: Route, model: Model, text: str, prompt: str, frames: int) -> Size | None:
+    """Return the size in pixels; without one, a new picture has the shape that its prompt speaks of.
+
+    The frames of a GIF share what one picture may have at the most.
+    """
     size = catalog.parse_size(text)
+    if size is not None and frames * size[0] * size[1] > _SHARED_PIXELS:
+        raise invalid_value(
+            "size",
+            f"Invalid value: '{text}'. The {frames} frames of a gif have at most {_SHARED_PIXELS:,} pixels together.",
+        )
     if size is None and route != "edits":
         shape = next((shape for shape, words in _SHAPES.items() if words.search(prompt)), "square")
         size = catalog.parse_size(model.shapes["square" if model.family == "dall-e" else shape])
+        if size is not None and frames > 1:
+            scale = min(1.0, (_SHARED_PIXELS / (frames * size[0] * size[1])) ** 0.5)
+            size = int(size[0] * scale) // _GRID * _GRID, int(size[1] * scale) // _GRID * _GRID
     return size

@@ -26,6 +26,8 @@ Triple = tuple[Point, Point, Point]
 _STEPS = 96
 """Straight pieces in the outline of a hill."""
 _RIDGES = {"low": 3, "medium": 4, "standard": 4, "auto": 4, "high": 5, "hd": 6, "xhigh": 6, "max": 7}
+_WOODED = {"low": 0.0, "medium": 0.3}
+"""The share of hills with trees, by complexity."""
 _EXCERPT = 44
 _DRAWN = "\N{HORIZONTAL ELLIPSIS}\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}«»“”"
 """Besides ASCII."""
@@ -72,10 +74,13 @@ class Scene:
     """For the birds."""
 
     def at(self, phase: float) -> Scene:
-        """Return the scene at a moment (0 to 1) of its loop: the sun goes up and down, the birds with the wind."""
+        """Return the scene at a moment (0 to 1) of its loop: the sun goes up and down, the birds with the wind.
+
+        The two are out of step, so that no moment is like another.
+        """
         x, y = self.sun.center
         swing = math.sin(math.tau * phase)
-        drift = self.size[0] * 0.03 * swing
+        drift = self.size[0] * 0.03 * (1 - math.cos(math.tau * phase))
         return replace(
             self,
             sun=replace(self.sun, center=(x, y - self.sun.radius * 0.5 * swing)),
@@ -105,8 +110,19 @@ def plain(text: str) -> str:
     return " ".join(bare.split()) if 2 * len(bare.strip("… ")) > len(text) else ""
 
 
-def compose(prompt: str, size: Size, number: int, *, quality: str = "auto", style: str | None = None) -> Scene:
-    """Compose a scene of a prompt's colours from a number (`number_of`); a finer `quality` has more in it."""
+def compose(  # noqa: PLR0913 - what a request may ask for
+    prompt: str,
+    size: Size,
+    number: int,
+    *,
+    quality: str = "auto",
+    style: str | None = None,
+    complexity: str | None = None,
+) -> Scene:
+    """Compose a scene of a prompt's colours from a number (`number_of`).
+
+    A finer `quality` has more hills in it, a lower `complexity` fewer trees on them.
+    """
     rng = random.Random(number)  # noqa: S311 - a picture, no secret
     palette = colors.palette(prompt)
     if style == "natural":
@@ -119,11 +135,12 @@ def compose(prompt: str, size: Size, number: int, *, quality: str = "auto", styl
     radius = short * rng.uniform(0.08, 0.13)
     across = rng.choice((rng.uniform(0.18, 0.38), rng.uniform(0.62, 0.82)))
     center = (width * across, skyline - radius * rng.uniform(0.1, 1.9))
+    wooded = _WOODED.get(complexity or "high", 0.65)
     ridges = []
     for i in range(count):
         level = skyline + (height - skyline) * (i / count) ** 1.2
         base = palette.ground[i * len(palette.ground) // count]
-        ridges.append(_ridge(rng, size, level, short * 0.055, _shaded(base, horizon, i / (count - 1))))
+        ridges.append(_ridge(rng, size, level, _shaded(base, horizon, i / (count - 1)), wooded))
     return Scene(
         size=size,
         sky=Gradient(mix(palette.sky, BLACK, 0.12), horizon),
@@ -142,8 +159,9 @@ def _shaded(base: RGB, horizon: RGB, near: float) -> Gradient:
     return Gradient(body, mix(body, mist, 0.75 - 0.45 * near))
 
 
-def _ridge(rng: random.Random, size: Size, level: float, swing: float, fill: Gradient) -> Ridge:
+def _ridge(rng: random.Random, size: Size, level: float, fill: Gradient, wooded: float) -> Ridge:
     width, height = size
+    swing = min(size) * 0.055
     stretch = math.tau * max(1.0, width / height) / width
     waves = [(rng.uniform(0.5, 1.2) * 2.1**k * stretch, rng.uniform(0, math.tau), swing / 1.9**k) for k in range(4)]
 
@@ -152,7 +170,7 @@ def _ridge(rng: random.Random, size: Size, level: float, swing: float, fill: Gra
 
     outline = tuple((x, line(x)) for x in (width * i / _STEPS for i in range(_STEPS + 1)))
     trees: tuple[Triple, ...] = ()
-    if rng.random() < 0.65:  # noqa: PLR2004 - about two hills of three are wooded
+    if rng.random() < wooded:
         trees = tuple(tier for _ in range(rng.randint(12, 30)) for tier in _tree(rng, size, line))
     return Ridge(outline, trees, fill)
 

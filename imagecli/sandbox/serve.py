@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
@@ -15,7 +15,7 @@ from imagecli.sandbox.app import UNREAD, create_app
 from imagecli.sandbox.wire import AnswerLost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _HOST = "127.0.0.1"
 _BACKLOG = 128
@@ -74,19 +74,25 @@ class _Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         """Answer one request. The app has read it to its end; where it has not, the connection ends with the answer."""
         self.environ = environ = self.make_environ()
+        streamed = False
 
         def start_response(
             status: str, headers: list[tuple[str, str]], exc_info: object = None, /
         ) -> Callable[[bytes], object]:
             del exc_info  # of an answer that has begun, and this app begins none that it does not finish
+            nonlocal streamed
             code, _, reason = status.partition(" ")
             self.send_response(int(code), reason)
             for name, value in headers:
                 self.send_header(name, value)
+            streamed = not any(name.lower() == "content-length" for name, _ in headers)
             return self.wfile.write
 
         try:
             parts = self.server.app(environ, start_response)
+            if streamed:
+                self._stream(parts)
+                return
         except AnswerLost:
             self.close_connection = True
             return
@@ -97,6 +103,17 @@ class _Handler(WSGIRequestHandler):
         self.wfile.write(b"".join(parts))
         if unread:
             self._drain()
+
+    def _stream(self, parts: Iterable[bytes]) -> None:
+        """Write a body of no known length as it comes: in chunks, or up to the connection's end for HTTP/1.0."""
+        chunked = self.request_version != "HTTP/1.0"
+        self.send_header(*(("Transfer-Encoding", "chunked") if chunked else ("Connection", "close")))
+        self.end_headers()
+        with closing(iter(parts)) as pieces:  # type: ignore[type-var] # Werkzeug's can be closed
+            for piece in pieces:
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+        if chunked:
+            self.wfile.write(b"0\r\n\r\n")
 
     def version_string(self) -> str:
         """Name the sandbox, not what it is made of."""
