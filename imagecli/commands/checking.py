@@ -13,9 +13,9 @@ from imagecli.config.keys import require_key
 from imagecli.config.settings import load
 from imagecli.config.values import BUILT_IN, Value
 from imagecli.config.wording import shell_word, shown, toml_key
-from imagecli.errors import Failure, ImagecliError
+from imagecli.errors import AuthProblem, Failure, ImagecliError
 from imagecli.listings.entry import makes_images
-from imagecli.listings.servers import Likeness, recognise
+from imagecli.listings.servers import SANDBOX, Likeness, recognise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,8 @@ class Found(NamedTuple):
     images: tuple[str, ...]
     """The models that make images, as far as their entries and names tell."""
     in_doubt: tuple[str, ...]
+    key_tried: bool | None
+    """Whether the answer tells that the key is right: it does not where it comes without one, too."""
 
 
 def with_list_timeout(settings: Settings) -> Settings:
@@ -74,7 +76,7 @@ def check(page: Page, profile: str | None, base_url: str | None) -> None:
         help_with(error, settings, key)
         page.show(None, error, **facts)
         return
-    found = _find(report)
+    found = _find(report, key_tried=None if key is None else _needs_key(settings))
     suggestion = _suggestion(settings.profile, found.likeness)
     model = settings.get("model")
     listed = None if model is None else model.value in report.models
@@ -89,16 +91,31 @@ def check(page: Page, profile: str | None, base_url: str | None) -> None:
         images=found.images,
         in_doubt=found.in_doubt,
         model=None if model is None else {"name": model.value, "listed": listed},
+        key_tried=found.key_tried,
         server=None if found.likeness is None else found.likeness._asdict(),
         suggestion=suggestion,
         request_id=report.request_id,
     )
 
 
-def _find(report: ModelsReport) -> Found:
+def _needs_key(settings: Settings) -> bool | None:
+    """Whether the list is for those with a key: many a server shows it to anybody. None where that can't be told."""
+    if settings.profile.at_openai:
+        return True
+    try:
+        _ask(settings, None)
+    except AuthProblem:
+        return True
+    except ImagecliError:
+        return None
+    return False
+
+
+def _find(report: ModelsReport, *, key_tried: bool | None) -> Found:
     verdicts = [(name, makes_images(name, entry)) for entry in report.entries if (name := name_of(entry))]
     images = tuple(name for name, verdict in verdicts if verdict)
-    return Found(report, recognise(report), images, tuple(name for name, verdict in verdicts if verdict is None))
+    in_doubt = tuple(name for name, verdict in verdicts if verdict is None)
+    return Found(report, recognise(report), images, in_doubt, key_tried)
 
 
 def _ask(settings: Settings, key: Key | None) -> ModelsReport:
@@ -122,7 +139,7 @@ def _why(profile: Profile) -> str:
 
 def _told(settings: Settings, found: Found) -> Iterator[tuple[str, str, str]]:
     """Say what the server's answer tells, and what nothing free tells."""
-    report, likeness, images, in_doubt = found
+    report, likeness, images, in_doubt, key_tried = found
     if likeness is None:
         header = dict(report.headers).get("server")
         yield "server", "not recognised", f"it calls itself {header}" if header else ""
@@ -136,11 +153,13 @@ def _told(settings: Settings, found: Found) -> Iterator[tuple[str, str, str]]:
     if model is not None:
         among = "among them" if model.value in report.models else "not among them"
         yield "model", f"{model.value} is {among}", str(model.origin)
+    if key_tried is False:
+        yield "not sure", "whether the key is right: the list comes without one, too", ""
     if settings.profile.at_openai:
         yield "not sure", "whether this key may make images, and pay for them: only a paid request tells", ""
     elif likeness is not None and likeness.dialect is None:
         yield "not sure", f"whether it makes images: {likeness.name} is not known to", ""
-    elif not settings.profile.sandbox:
+    elif likeness is None or likeness.name != SANDBOX:
         yield "not sure", "which sizes, formats and fields it takes, and whether it edits: only a request tells", ""
 
 

@@ -23,6 +23,7 @@ class Likeness(NamedTuple):
     """Whether it says so itself; else it only has the shape of such a server."""
 
 
+SANDBOX = "imagecli's sandbox"
 _KINDS: dict[str, tuple[str, str | None]] = {
     "azure": ("Azure OpenAI", "azure"),
     "deepinfra": ("DeepInfra", "deepinfra"),
@@ -35,7 +36,7 @@ _KINDS: dict[str, tuple[str, str | None]] = {
     "ollama": ("Ollama", None),
     "openai": ("OpenAI", "openai"),
     "openrouter": ("OpenRouter", "openrouter"),
-    "sandbox": ("imagecli's sandbox", "openai"),
+    "sandbox": (SANDBOX, "openai"),
     "sdcpp": ("stable-diffusion.cpp", "sdcpp"),
     "sglang": ("SGLang", "sglang"),
     "together": ("Together", "together"),
