@@ -66,6 +66,25 @@ OPENROUTER = {
         },
     ]
 }
+OPENROUTER_IMAGES = {
+    "data": [
+        {
+            "id": "bytedance-seed/seedream-4.5",
+            "name": "Seedream 4.5",
+            "created": 1,
+            "architecture": {"input_modalities": ["text", "image"], "output_modalities": ["image"]},
+            "supported_parameters": {
+                "resolution": {"type": "enum", "values": ["1K", "2K", "4K"]},
+                "aspect_ratio": {"type": "enum", "values": ["1:1", "16:9"]},
+                "output_format": {"type": "enum", "values": ["png", "jpeg"]},
+                "n": {"type": "range", "min": 1, "max": 4},
+                "input_references": {"type": "range", "min": 0, "max": 14},
+                "seed": {"type": "boolean"},
+            },
+            "supports_streaming": False,
+        }
+    ]
+}
 VLLM = {
     "object": "list",
     "data": [

@@ -224,6 +224,7 @@ def test_check_of_the_sandbox_needs_neither_key_nor_network(run):
     [
         (like.TOGETHER, {}, "Together", "together", False),
         (like.OPENROUTER, {}, "OpenRouter", "openrouter", False),
+        (like.OPENROUTER_IMAGES, {}, "OpenRouter", "openrouter", False),
         (like.VLLM, {"server": "uvicorn"}, "vLLM", "vllm-omni", True),
         (like.SGLANG, {"server": "uvicorn"}, "SGLang", "sglang", True),
         (like.XINFERENCE, {"server": "uvicorn"}, "Xinference", "xinference", True),

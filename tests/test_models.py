@@ -163,6 +163,15 @@ def test_how_servers_list(at, server, document, shown, hidden, endpoints):
     assert (json.loads(out)["others"], model["endpoints"]) == (hidden, endpoints)
 
 
+def test_what_openrouter_says_its_image_models_take(at, server):
+    like.lists(server, like.OPENROUTER_IMAGES)
+    assert cells(at()[1])["bytedance-seed/seedream-4.5"][:3] == ["yes", "gen,edit", "1K,2K,+1"]
+    model = by_name(at("--json")[1])["bytedance-seed/seedream-4.5"]
+    assert (model["sizes"], model["formats"], model["qualities"]) == (["1K", "2K", "4K"], ["png", "jpeg"], None)
+    assert (model["max_count"], model["max_inputs"], model["known"]) == (4, 14, False)
+    assert model["fields"] == {"aspect_ratio": ["1:1", "16:9"]}
+
+
 def test_prices_that_servers_list(at, server):
     like.lists(server, like.DEEPINFRA)
     assert cells(at()[1])["black-forest-labs/FLUX-1-dev"][3] == "≈$0.009"

@@ -1,7 +1,8 @@
 """One entry of a server's list of models: what it says of itself, in the words of a dozen kinds of servers.
 
     Together                  type: "image"; pricing
-    OpenRouter                architecture.output_modalities; pricing (USD a token, as text); expiration_date
+    OpenRouter                architecture.output_modalities; pricing (USD a token, as text); expiration_date; of
+                              images/models supported_parameters: {"n": {"type": "range", "max": 10}, …}
     Xinference                model_type: "image", model_ability: ["text2image", "image2image", "inpainting"]
     SGLang                    task_type: "T2I", "I2I", "T2V", …
     LiteLLM                   mode: "image_generation"
@@ -47,12 +48,17 @@ _ABILITIES = {
     "i2i": "edit",
     "image_edit": "edit",
 }
+_LISTS = {"resolution": "sizes", "size": "sizes", "quality": "qualities", "output_format": "formats"}
+_RANGES = {"n": "max_count", "input_references": "max_inputs"}
+"""OpenRouter's names for what a model takes → ours."""
 _TICKS = 10_000_000_000
 """Of xAI, in a dollar."""
 
 
 def makes_images(name: str, entry: Entry) -> bool | None:
     """Tell whether a model makes images; None where neither the server nor the name tells."""
+    if _table(entry, "supported_parameters"):  # for other models it is a list
+        return True
     made = [word.lower() for word in _outputs(entry)]
     if made:
         return "image" in made
@@ -79,6 +85,28 @@ def endpoints_of(entry: Entry) -> tuple[str, ...] | None:
         taken = _texts(_table(entry, "architecture").get("input_modalities")) or _texts(entry.get("input_modalities"))
         able |= {command for command, modality in (("gen", "text"), ("edit", "image")) if modality in taken}
     return tuple(command for command in ("gen", "edit") if command in able) or None
+
+
+def takes_of(entry: Entry) -> dict[str, Any]:
+    """Return what the server says that a model takes: sizes, qualities and formats, and how much of it."""
+    parameters = _table(entry, "supported_parameters")
+    takes: dict[str, Any] = {
+        named: values for field, named in _LISTS.items() if (values := _texts(_table(parameters, field).get("values")))
+    }
+    for field, named in _RANGES.items():
+        most = _table(parameters, field).get("max")
+        if isinstance(most, int) and not isinstance(most, bool):
+            takes[named] = most
+    if endpoints := endpoints_of(entry):
+        takes["endpoints"] = endpoints
+    return takes
+
+
+def fields_of(entry: Entry) -> dict[str, tuple[str, ...]]:
+    """Return what the server says that other fields take."""
+    parameters = _table(entry, "supported_parameters")
+    listed = {field: _texts(_table(parameters, field).get("values")) for field in parameters if field not in _LISTS}
+    return {field: tuple(values) for field, values in listed.items() if values}
 
 
 def owner_of(entry: Entry) -> str | None:

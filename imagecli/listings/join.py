@@ -89,8 +89,7 @@ def facts_of(name: str, entry: Mapping[str, Any] | None, own: Own, *, at_home: b
         takes = {named: row.values[field] for field, named in _NAMED.items() if field in row.values}
         takes |= {"endpoints": row.endpoints, "max_count": row.count, "prompt_chars": row.prompt}
         takes["max_inputs"] = row.max_inputs if set(row.endpoints) & {"edit", "vary"} else 0
-    elif entry is not None and (endpoints := listed.endpoints_of(entry)):
-        takes["endpoints"] = endpoints
+    takes |= listed.takes_of(entry or {})
     takes |= {named: mine[key] for key, named in _IN_CONFIG.items() if key in mine}
     said, day = listed.shutdown_of(entry) if entry is not None else (False, None)
     if not said and at_home:
@@ -102,7 +101,8 @@ def facts_of(name: str, entry: Mapping[str, Any] | None, own: Own, *, at_home: b
         known_from=tuple(place for place, there in (("catalogue", row.known), ("config", name in own)) if there),
         makes_images=True if row.known or mine else listed.makes_images(name, entry or {}),
         takes=takes,
-        fields={field: values for field, values in row.values.items() if field not in _NAMED} if row.known else {},
+        fields={field: values for field, values in row.values.items() if row.known and field not in _NAMED}
+        | listed.fields_of(entry or {}),
         free_size=catalog.free_size() if row.known and row.free_size else None,
         prices=prices_of(name, entry),
         shutdown=day,

@@ -100,8 +100,8 @@ def _by_shape(report: ModelsReport) -> Likeness | None:  # noqa: PLR0911 - one r
     headers = dict(report.headers)
     if report.models == ("sd-cpp-local",):
         return _like("sdcpp", "its one model is sd-cpp-local", certain=True)
-    if all(entry.keys() >= _OPENROUTER for entry in entries):
-        return _like("openrouter", "its list has architecture and canonical_slug")
+    if all(entry.keys() >= _OPENROUTER or isinstance(entry.get("supported_parameters"), dict) for entry in entries):
+        return _like("openrouter", "its list is written like OpenRouter's")
     if all(entry.get("created") == _LITELLM_CREATED for entry in entries):
         return _like("litellm", "all its models have LiteLLM's time of creation")
     if all(name.startswith("models/") for name in report.models):
