@@ -115,7 +115,7 @@ function __imagecli_typed
             string join -- \n $word
         else if test $word = --
             set flags_ended yes
-        else if string match -qr '^-[^-fomnsqPji]*[fomnsqPji]$' -- $word; or contains -- $word --prompt-file --output --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --param --profile --base-url --jobs --timeout --retries --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port
+        else if string match -qr '^-[^-fomnsqPji]*[fomnsqPji]$' -- $word; or contains -- $word --prompt-file --output --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --param --profile --base-url --jobs --timeout --retries --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --dialect
             set value_follows yes
         end
     end
@@ -143,6 +143,7 @@ complete -c imagecli -n '__imagecli_at 0 ""' -a gen -d 'Make images from text'
 complete -c imagecli -n '__imagecli_at 0 ""' -a edit -d 'Edit a picture, everywhere or where a mask opens it'
 complete -c imagecli -n '__imagecli_at 0 ""' -a vary -d 'Make look-alikes of a picture'
 complete -c imagecli -n '__imagecli_at 0 ""' -a prepare -d 'Save what edit and vary would upload; nothing is sent'
+complete -c imagecli -n '__imagecli_at 0 ""' -a models -d 'List models: what they take, what they cost, when they go away'
 complete -c imagecli -n '__imagecli_at 0 ""' -a serve -d 'Run the sandbox as an HTTP server on 127.0.0.1, for any client'
 complete -c imagecli -n '__imagecli_at 0 ""' -a config -d 'Settings, profiles and keys'
 complete -c imagecli -n '__imagecli_at 0 ""' -l version -d 'Print the version'
@@ -183,9 +184,9 @@ complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l dry-run -d 'Check
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l preview -d 'Draw the result in the terminal [off]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l no-preview -d 'Not --preview'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare"' -l json -d 'One JSON document on stdout instead of paths, for failures too'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s v -l verbose -d 'Say more on stderr'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare"' -l quiet -d 'Say only errors on stderr'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "serve" "config path" "config show" "config get" "config set" "config unset" "config set-key" "config check"' -s h -l help -d 'Show this message and exit'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "models"' -s v -l verbose -d 'Say more on stderr'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "models"' -l quiet -d 'Say only errors on stderr'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "models" "serve" "config path" "config show" "config get" "config set" "config unset" "config set-key" "config add" "config check"' -s h -l help -d 'Show this message and exit'
 complete -c imagecli -n '__imagecli_at 1 "edit" "vary" "prepare"' -x -a '(__imagecli_images)'
 complete -c imagecli -n '__imagecli_in "edit"' -s i -l image -x -a '(__imagecli_images)' -d 'One more input picture; repeatable'
 complete -c imagecli -n '__imagecli_in "edit"' -l mask -x -a '(__imagecli_images)' -d 'Where to edit: transparent, or white in a mask without transparency'
@@ -208,6 +209,12 @@ complete -c imagecli -n '__imagecli_in "edit" "vary" "prepare"' -l max-pixels -x
 complete -c imagecli -n '__imagecli_in "prepare"' -l force -d 'Replace a file that exists'
 complete -c imagecli -n '__imagecli_in "prepare"' -l for -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'What the picture is prepared for; any name is accepted'
 complete -c imagecli -n '__imagecli_in "prepare"' -s v -l verbose -d 'Say what was done to the picture'
+complete -c imagecli -n '__imagecli_at 1 "models"' -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)'
+complete -c imagecli -n '__imagecli_in "models"' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'Whose models [openai]'
+complete -c imagecli -n '__imagecli_in "models" "config check"' -l base-url -x -d 'Another address; gets no key of others'
+complete -c imagecli -n '__imagecli_in "models"' -l all -d 'Also the models that surely make no images'
+complete -c imagecli -n '__imagecli_in "models"' -l refresh -d 'Ask the server, also within the hour'
+complete -c imagecli -n '__imagecli_in "models" "config path" "config show" "config get" "config set" "config unset" "config set-key" "config add" "config check"' -l json -d 'One JSON document on stdout, for failures too'
 complete -c imagecli -n '__imagecli_in "serve"' -l port -x -d 'Port on 127.0.0.1; 0 takes any free one'
 complete -c imagecli -n '__imagecli_at 1 "config"' -a path -d 'Print where the config file is, or would be'
 complete -c imagecli -n '__imagecli_at 1 "config"' -a show -d 'Print every setting and where it came from'
@@ -215,8 +222,12 @@ complete -c imagecli -n '__imagecli_at 1 "config"' -a get -d 'Print what the con
 complete -c imagecli -n '__imagecli_at 1 "config"' -a set -d 'Write KEY = VALUE to the config file'
 complete -c imagecli -n '__imagecli_at 1 "config"' -a unset -d 'Remove KEY from the config file'
 complete -c imagecli -n '__imagecli_at 1 "config"' -a set-key -d 'Keep the key of a profile'
+complete -c imagecli -n '__imagecli_at 1 "config"' -a add -d 'Write a new profile: where a server is and how it is spoken to'
 complete -c imagecli -n '__imagecli_at 1 "config"' -a check -d 'Ask a server for its models, which is free'
 complete -c imagecli -n '__imagecli_at 1 "config"' -s h -l help -d 'Show this message and exit'
-complete -c imagecli -n '__imagecli_in "config path" "config show" "config get" "config set" "config unset" "config set-key" "config check"' -l json -d 'One JSON document on stdout, for failures too'
 complete -c imagecli -n '__imagecli_at 2 "config get" "config set" "config unset"' -x -k -a 'profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.partials defaults.save_partials defaults.frames defaults.frame_ms defaults.complexity defaults.safety_identifier defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
 complete -c imagecli -n '__imagecli_at 2 "config set-key" "config check"' -x -k -a '(__imagecli_words_and_names profiles openai sandbox)'
+complete -c imagecli -n '__imagecli_in "config add"' -l base-url -x -d 'Where the server is, usually ending in /v1'
+complete -c imagecli -n '__imagecli_in "config add"' -l dialect -x -k -a 'openai openrouter deepinfra gemini' -d 'How it differs from OpenAI [by its host\'s name, else openai]'
+complete -c imagecli -n '__imagecli_in "config add"' -s m -l model -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model to ask it for [its own]'
+complete -c imagecli -n '__imagecli_in "config check"' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'The same as the argument'

@@ -12,7 +12,7 @@ from imagecli import TYPE_CHECKING, __version__
 if TYPE_CHECKING:
     from imagecli.errors import ImagecliError, UsageProblem
 
-_COMMANDS = frozenset({"gen", "edit", "vary", "prepare", "config", "serve"})
+_COMMANDS = frozenset({"gen", "edit", "vary", "prepare", "models", "config", "serve"})
 
 
 def run() -> None:

@@ -113,6 +113,18 @@ def names() -> tuple[str, ...]:
     return tuple(_tables()["models"])
 
 
+def price_rows(name: str) -> tuple[Mapping[str, Any], ...]:
+    """Return what is known of a model's price: the tables under [[prices]] that name it, in their order."""
+    base = name if name in _tables()["models"] else _SNAPSHOT.sub("", name)
+    return tuple(row for row in _tables()["prices"] if base in row["models"])
+
+
+def free_size() -> Mapping[str, Any]:
+    """Return the limits of a free size: `multiple`, `long_edge`, `ratio` and `pixels` (least, most)."""
+    limits: Mapping[str, Any] = _tables()["free_size"]
+    return limits
+
+
 def _with_own(model: Model, mine: Mapping[str, Any]) -> Model:
     """Lay a user's table over a row. What users list is advice too, so those fields are open."""
     fields = {"sizes": "size", "qualities": "quality", "formats": "format"}
@@ -200,7 +212,8 @@ def _merged(name: str) -> dict[str, Any]:
     if "like" not in table:
         return table
     below = _merged(table["like"])
-    return below | table | {"values": below["values"] | table.get("values", {})}
+    values = {name: listed for name, listed in below["values"].items() if name not in table.get("any", ())}
+    return below | table | {"values": values | table.get("values", {})}
 
 
 def _model(name: str | None, table: Mapping[str, Any], *, known: bool) -> Model:

@@ -10,6 +10,7 @@ from imagecli import __version__
 from imagecli.commands.config import app as config
 from imagecli.commands.edit import edit
 from imagecli.commands.gen import gen
+from imagecli.commands.models import models
 from imagecli.commands.prepare import prepare
 from imagecli.commands.serve import serve
 from imagecli.commands.vary import vary
@@ -45,6 +46,6 @@ def imagecli(
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
 
 
-for command in (gen, edit, vary, prepare, serve):
+for command in (gen, edit, vary, prepare, models, serve):
     app.command()(command)
 app.add_typer(config, name="config")

@@ -1,4 +1,4 @@
-"""`imagecli config set-key` and `config check`: a key is taken in, kept and used, and never shown."""
+"""`imagecli config set-key`: a key is taken in, kept and never shown."""
 
 from __future__ import annotations
 
@@ -155,55 +155,3 @@ def test_set_key_falls_back_to_the_file_where_the_keyring_does_not_work(path, tr
     done = run_with_keyring("set-key", stdin=f"{SECRET}\n", FAKE_KEYRING_TROUBLE=trouble)
     assert (done.returncode, done.stdout) == (0, "")
     assert tomllib.loads(path.read_text())["profiles"]["openai"]["api_key"] == SECRET
-
-
-def test_check_says_what_it_found(run, path, server):
-    server.answer = lambda reply, _: reply.json({"data": [{"id": "a"}, {"id": "b"}]}, x_request_id="req_1")
-    write(
-        path, f'profile = "o"\n[profiles.o]\nbase_url = "{server.url}"\napi_key = "{SECRET}"\n[defaults]\nmodel = "b"\n'
-    )
-    code, out, err = run("check")
-    assert (code, err) == (0, "")
-    assert row(out, "profile") == "o config profile"
-    assert row(out, "base_url") == f"{server.url} config [profiles.o] base_url"
-    assert row(out, "api_key") == "sent config [profiles.o] api_key"
-    assert row(out, "models") == f"2 {server.url}/models"
-    assert row(out, "model") == "b is among them config [defaults] model"
-    assert [(request.method, request.path) for request in server.requests] == [("GET", "/v1/models")]
-    assert server.requests[0].headers["authorization"] == f"Bearer {SECRET}"
-    document = json.loads(run("check", "o", "--json")[1])
-    assert document["models"] == ["a", "b"]
-    assert document["model"] == {"name": "b", "listed": True}
-    assert document["request_id"] == "req_1"
-    assert document["api_key"] == "set (from config [profiles.o] api_key)"
-
-
-def test_check_of_another_address_sends_no_key_and_says_so(run, monkeypatch, server):
-    server.answer = lambda reply, _: reply.json({"data": []})
-    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-    monkeypatch.setenv("IMAGECLI_BASE_URL", server.url)
-    monkeypatch.setenv("IMAGECLI_MODEL", "c")
-    code, out, err = run("check")
-    assert (code, row(out, "api_key")) == (0, "none is sent")
-    assert row(out, "model") == "c is not among them IMAGECLI_MODEL"
-    assert "no key is sent to" in err
-    assert "authorization" not in server.requests[0].headers
-
-
-def test_check_with_a_wrong_key_or_none(run, monkeypatch, server):
-    server.answer = lambda reply, _: reply.json({"error": {"message": f"Incorrect API key provided: {SECRET}"}}, 401)
-    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    assert run("check")[:2] == (4, "")
-    monkeypatch.delenv("OPENAI_BASE_URL")
-    monkeypatch.delenv("OPENAI_API_KEY")
-    code, out, err = run("check")
-    assert (code, out) == (4, "")
-    assert "imagecli config set-key" in err
-
-
-def test_check_of_the_sandbox_needs_neither_key_nor_network(run):
-    code, out, err = run("check", "sandbox")
-    assert (code, err) == (0, "")
-    assert row(out, "api_key") == "none is sent"
-    assert int(row(out, "models").split()[0]) > 0

@@ -50,7 +50,7 @@ def test_the_run_command_makes_a_picture(imagecli):
     assert (ran.code, ran.out) == (0, "fox.png\n")
 
 
-@pytest.mark.parametrize("command", ["gen", "edit", "vary", "prepare"])
+@pytest.mark.parametrize("command", ["gen", "edit", "vary", "prepare", "models"])
 def test_the_examples_of_the_help_work_as_pasted(command, tmp_path, monkeypatch):
     """Those for the sandbox, or with it in the place of a server that costs money."""
     from PIL import Image

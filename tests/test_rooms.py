@@ -26,11 +26,12 @@ MAY_IMPORT = {
     "request": {"catalog", "dialects", "errors", "images", "names", "schema"},
     "workflow": {"catalog", "dialects", "errors", "images", "schema"},
     "sandbox": {"catalog", "errors", "schema"},
+    "listings": {"catalog", "client"},
     "context": {"client", "errors", "sandbox", "terminal"},
     "options": set(),
     "commands": {
         *("config", "context", "errors", "names", "options", "output", "request", "sandbox", "schema", "terminal"),
-        *("images", "workflow"),
+        *("catalog", "client", "dialects", "images", "listings", "workflow"),
     },
     "cli": {"__init__", "commands"},
     "api": {"config", "context", "dialects", "errors", "images", "output", "request", "schema", "workflow"},

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))  # the program of this checkout, not one that is i
 
 import typer.main
 
-from imagecli import catalog
+from imagecli import catalog, dialects
 from imagecli.cli import app
 from imagecli.config.profiles import BUILT_IN_PROFILES
 from imagecli.config.table import FILE_SETTINGS, SETTINGS
@@ -118,11 +118,13 @@ def _flag(option: Any) -> Flag:  # noqa: ANN401 - of Typer's own click
 
 
 def _argument(argument: Any) -> tuple[str, Values]:  # noqa: ANN401 - of Typer's own click
-    metavar = argument.metavar.strip("[]")
+    metavar = argument.metavar.removesuffix("...").strip("[]")
     # A new one is a KeyError: somebody has to say what it takes.
     offered = {
         "IMAGE": values_of("image"),
         "KEY": Values(("profile", *(f"defaults.{name}" for name in FILE_SETTINGS))),
+        "MODEL": values_of("model"),
+        "NAME": NOTHING,
         "PROFILE": PROFILES,
         "PROMPT": NOTHING,
         "VALUE": NOTHING,
@@ -135,6 +137,8 @@ def values_of(name: str) -> Values:
     setting = SETTINGS.get(name)
     if name == "profile":
         return PROFILES
+    if name == "dialect":
+        return Values(dialects.names())
     if name in {"model", "for"}:
         return Values(tuple(reversed(catalog.names())), names="models")
     if setting and setting.path:

@@ -15,7 +15,7 @@ from pathlib import Path
 from imagecli.sandbox.magic import MAGIC
 
 README = Path(__file__).parent.parent / "README.md"
-COMMANDS = ("", "gen", "edit", "vary", "prepare", "config", "serve")
+COMMANDS = ("", "gen", "edit", "vary", "prepare", "models", "config", "serve")
 
 
 def help_of(command: str) -> str:

@@ -6,11 +6,9 @@ tell (a reset in mid-upload and one after the whole request look alike); the tra
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin
 
@@ -52,6 +50,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagecli.client.attempt import Watch
+    from imagecli.client.models import ModelsReport
     from imagecli.client.stream import Show
     from imagecli.config.keys import Key
     from imagecli.config.profiles import Profile
@@ -67,15 +66,6 @@ _MAX_PICTURE = 1 << 29
 _WORDS = frozenset({"detail", "message", "errors"})
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class ModelsReport:
-    """What GET /models said."""
-
-    url: str
-    models: tuple[str, ...]
-    request_id: str | None
 
 
 class Client:
@@ -329,6 +319,8 @@ class Client:
             self._guard.public_host = None
 
     def _ask_models(self) -> ModelsReport:
+        from imagecli.client.models import ErrorInstead, read_models  # noqa: PLC0415 - few runs list models
+
         self._start()
         url = self.url(self._dialect.models_path)
         try:
@@ -337,25 +329,21 @@ class Client:
                     raise self._refused(response, Asked(url))
                 body = head(response, _MAX_ERROR_BODY * 16)
                 request_id = request_id_of(response, self._secrets)
+                headers = response.headers
         except httpx.TransportError as error:
             raise self._not_sent(error) from error
         try:
-            document = json.loads(body)
-        except (ValueError, RecursionError):
-            document = None
-        if isinstance(document, dict) and document.get("error"):
-            raise self._refusal(read_document(None, document, self._secrets), request_id, Asked(url))
-        entries = document.get("data", document.get("models")) if isinstance(document, dict) else document
-        if not isinstance(entries, list):
+            report = read_models(body, url, headers, self._secrets, request_id)
+        except ErrorInstead as instead:
+            said = read_document(None, instead.document, self._secrets)
+            raise self._refusal(said, request_id, Asked(url)) from None
+        if report is None:
             raise Failure(
                 f"{url} answers, but not with a list of models",
                 hint="Look at the base URL: it usually ends in /v1.",
                 request_id=request_id,
             )
-        found = [entry.get("id") or entry.get("name") if isinstance(entry, dict) else entry for entry in entries]
-        return ModelsReport(
-            url, tuple(clean(name, self._secrets) for name in found if isinstance(name, str)), request_id
-        )
+        return report
 
     @contextmanager
     def _open(self, method: str, url: str, sent: Sent, request: ImageRequest | None = None) -> Iterator[httpx.Response]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imagecli import context
+from imagecli.commands.page import Page, aligned
 from imagecli.errors import Failure, UsageProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from imagecli.config.file import ConfigFile
     from imagecli.config.settings import Settings
@@ -39,37 +39,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout,
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The whole TOML path, such as defaults.model.")]
 ProfileName = Annotated[str | None, typer.Argument(metavar="[PROFILE]", help="The active one where it is left out.")]
 
-_CHECK_SECONDS = 30.0
-"""The usual --timeout is for pictures; a list of models comes at once."""
 _MOST_LINE_BYTES = 65_536
-
-
-class _Page:
-    """What one command says: its result on stdout and the rest on stderr, or all of it in one JSON document."""
-
-    def __init__(self, command: str, *, as_json: bool) -> None:
-        self._console = context.open_console()
-        self._command = f"config {command}"
-        self._as_json = as_json
-        self._warnings: list[str] = []
-
-    def warn(self, message: str) -> None:
-        """Say what the user should know although all went well."""
-        self._warnings.append(message)
-        self._console.warn(message)
-
-    def note(self, message: str) -> None:
-        """Say what was done, to somebody who looks on."""
-        self._console.note(message)
-
-    def show(self, text: str | None, **fields: object) -> None:
-        """Print the result: `text`, if there is any, or the fields."""
-        if self._as_json:
-            head = {"schema": 1, "command": self._command, "ok": True}
-            document = head | fields | {"warnings": self._warnings, "error": None}
-            self._console.out(json.dumps(document, default=str))
-        elif text is not None:
-            self._console.out(text)
 
 
 @app.command("path")
@@ -84,7 +54,7 @@ def show_path(*, as_json: Json = False) -> None:
     from imagecli.config.file import config_path
 
     path = config_path(os.environ)
-    _Page("path", as_json=as_json).show(os.fspath(path), path=os.fspath(path), exists=path.exists())
+    Page("config path", as_json=as_json).show(os.fspath(path), path=os.fspath(path), exists=path.exists())
 
 
 @app.command("show")
@@ -101,7 +71,7 @@ def show_settings(*, as_json: Json = False) -> None:
     from imagecli.config.values import BUILT_IN, Value
     from imagecli.request import default_model
 
-    page = _Page("show", as_json=as_json)
+    page = Page("config show", as_json=as_json)
     settings = load({})
     for warning in settings.warnings:
         page.warn(warning)
@@ -109,7 +79,7 @@ def show_settings(*, as_json: Json = False) -> None:
         settings.values.setdefault("model", Value(model, BUILT_IN))
     key = locate_key(settings.profile, warn=page.warn)
     page.show(
-        _aligned(_rows(settings, key)),
+        aligned(_rows(settings, key)),
         config_file=os.fspath(settings.path),
         profile=settings.profile.name,
         base_url=settings.profile.base_url,
@@ -137,7 +107,7 @@ def get(key: Key, *, as_json: Json = False) -> None:
     from imagecli.config.edit import find
     from imagecli.config.paths import check_known, parse_key
 
-    page = _Page("get", as_json=as_json)
+    page = Page("config get", as_json=as_json)
     path = parse_key(key)
     config = file.read(os.environ)
     try:
@@ -169,7 +139,7 @@ def set_value(
     from imagecli.config.edit import put
     from imagecli.config.paths import check_change, check_value, parse_key, parse_value
 
-    page = _Page("set", as_json=as_json)
+    page = Page("config set", as_json=as_json)
     path, new = parse_key(key), parse_value(value)
     config = file.read(os.environ, create=True)
     check_value(path, new)
@@ -194,7 +164,7 @@ def unset(key: Key, *, as_json: Json = False) -> None:
     from imagecli.config.key_ring import remove_from_keyring
     from imagecli.config.paths import check_change, is_key, parse_key
 
-    page = _Page("unset", as_json=as_json)
+    page = Page("config unset", as_json=as_json)
     path = parse_key(key)
     config = file.read(os.environ)
     removed = is_key(path) and remove_from_keyring(path[1])
@@ -230,7 +200,7 @@ def set_key(profile: ProfileName = None, *, as_json: Json = False) -> None:
     from imagecli.config.urls import web_origin
     from imagecli.config.values import Origin
 
-    page = _Page("set-key", as_json=as_json)
+    page = Page("config set-key", as_json=as_json)
     config = file.read(os.environ, create=True)
     chosen = choose_profile(profile, config, os.environ)
     name = chosen.name
@@ -258,52 +228,60 @@ def set_key(profile: ProfileName = None, *, as_json: Json = False) -> None:
     page.show(None, profile=name, stored_in=where)
 
 
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it: letters, digits, - and _.")],
+    *,
+    base_url: Annotated[
+        str, typer.Option("--base-url", metavar="URL", help="Where the server is, usually ending in /v1.")
+    ],
+    dialect: Annotated[
+        str | None,
+        typer.Option("--dialect", metavar="NAME", help="How it differs from OpenAI [by its host's name, else openai]."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", metavar="NAME", help="The model to ask it for [its own].")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a new profile: where a server is and how it is spoken to.
+
+    \b
+    Examples:
+      imagecli config add local --base-url http://127.0.0.1:8080/v1
+      imagecli config add office --base-url https://images.example.com/v1 --model team/flux --json
+    """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
+    from imagecli.commands import adding
+
+    adding.add(Page("config add", as_json=as_json), name, base_url, dialect, model)
+
+
 @app.command("check")
-def check(profile: ProfileName = None, *, as_json: Json = False) -> None:
-    """Ask a server for its models, which is free. Tells whether address and key are right.
+def check(
+    argument: ProfileName = None,
+    *,
+    profile: Annotated[
+        str | None, typer.Option("-P", "--profile", metavar="NAME", help="The same as the argument.")
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option("--base-url", metavar="URL", help="Another address; gets no key of others."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a server for its models, which is free. Tells what it is and whether address and key are right.
 
     \b
     Examples:
       imagecli config check sandbox
       imagecli config check --json
+      imagecli config check --base-url http://127.0.0.1:8080/v1 || echo "nobody there"
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
-    from contextlib import closing
-    from dataclasses import replace
+    from imagecli.commands import checking
 
-    from imagecli.config.keys import require_key
-    from imagecli.config.settings import load
-    from imagecli.config.values import BUILT_IN, Value
-
-    page = _Page("check", as_json=as_json)
-    settings = load({"profile": profile})
-    for warning in settings.warnings:
-        page.warn(warning)
-    timeout = settings.get("timeout")
-    if timeout is None or timeout.origin == BUILT_IN:
-        settings = replace(settings, values=settings.values | {"timeout": Value(_CHECK_SECONDS, BUILT_IN)})
-    key = require_key(settings.profile, warn=page.warn)
-    with closing(context.open_client(settings, key, spool_folder=None)) as client:
-        report = client.list_models()
-    model = settings.get("model")
-    listed = None if model is None else model.value in report.models
-    rows = [
-        ("profile", settings.profile.name, "" if profile else str(settings.profile.origin)),
-        ("base_url", settings.profile.base_url, str(settings.profile.base_url_origin)),
-        ("api_key", "none is sent" if key is None else "sent", "" if key is None else str(key.origin)),
-        ("models", str(len(report.models)), report.url),
-    ]
-    if model is not None:
-        rows.append(("model", f"{model.value} is {'' if listed else 'not '}among them", str(model.origin)))
-    page.show(
-        _aligned(rows),
-        profile=settings.profile.name,
-        base_url=settings.profile.base_url,
-        url=report.url,
-        api_key=None if key is None else str(key),
-        models=report.models,
-        model=None if model is None else {"name": model.value, "listed": listed},
-        request_id=report.request_id,
-    )
+    if None not in {argument, profile} and argument != profile:
+        raise UsageProblem("PROFILE and --profile name two profiles", hint="Leave one of them out.")
+    checking.check(Page("config check", as_json=as_json), argument or profile, base_url)
 
 
 def _rows(settings: Settings, key: Origin | None) -> Iterator[tuple[str, str, str]]:
@@ -330,15 +308,6 @@ def _rows(settings: Settings, key: Origin | None) -> Iterator[tuple[str, str, st
 def _row(settings: Settings, name: str) -> tuple[str, str, str]:
     found = settings.get(name)
     return (name, "not set", "") if found is None else (name, _spelt(found.value), str(found.origin))
-
-
-def _aligned(rows: Iterable[tuple[str, str, str]]) -> str:
-    from imagecli.config.wording import shown
-
-    cells = [tuple(map(shown, row)) for row in rows]
-    first = max(len(name) for name, _, _ in cells)
-    second = max(len(value) for _, value, origin in cells if origin)
-    return "\n".join(f"{name:<{first}}  {value:<{second}}  {origin}".rstrip() for name, value, origin in cells)
 
 
 def _spelt(value: object) -> str:
@@ -373,7 +342,7 @@ def _without_keys(value: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - w
     return value
 
 
-def _key_in_keyring(path: tuple[str, ...], config: ConfigFile, page: _Page) -> str | None:
+def _key_in_keyring(path: tuple[str, ...], config: ConfigFile, page: Page) -> str | None:
     """Return what may be said of a profile's key in the keyring, None where there is none."""
     from imagecli.config.key_ring import ask_keyring
     from imagecli.config.paths import is_key
