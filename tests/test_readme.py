@@ -39,7 +39,18 @@ def test_every_setting_that_may_be_configured_is_in_the_table():
 
 def test_the_python_example_runs(capsys):
     exec(compile(_block("a Python example", "python"), "README.md", "exec"), {})  # noqa: S102 - what users will paste
-    assert capsys.readouterr().out.splitlines()[1:] == ["1 png True", "2 png True"]
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        *("1 png True", "2 png True"),
+        *("PartialImage png", "PartialImage png", "Image png"),
+    ]
+
+
+def test_the_table_of_dialects_is_complete():
+    from imagecli import dialects
+
+    assert re.findall(r"^\| `([a-z-]+)` \|(?:[^|]*\|){5}$", TEXT, re.MULTILINE) == sorted(
+        dialects.names(), key=lambda name: (name != "openai", name)
+    )
 
 
 def test_the_run_command_makes_a_picture(imagecli):
