@@ -61,6 +61,15 @@ def test_gen_sends_what_was_asked_and_nothing_else(imagecli, litellm, key):
     assert litellm.posts[0].headers["authorization"] == "Bearer sk-master-1"
     assert _image("cat-2.webp") == ("WEBP", (320, 256))
     assert ran.json["images"][0]["revised_prompt"] is None
+    assert ran.json["usage"] is None  # zeros: the server behind it said nothing
+    assert ran.json["request_ids"] == ["call-1"]
+
+
+def test_usage_of_the_server_behind_it_is_told(imagecli, home):
+    with LiteLLM(usage={"total_tokens": 30, "input_tokens": 10, "output_tokens": 20}) as running:
+        _profile(home, running)
+        ran = imagecli("gen", "a cat", "-o", "cat.png", "--json")
+    assert ran.json["usage"] == {"total_tokens": 30, "input_tokens": 10, "output_tokens": 20}
 
 
 @pytest.mark.parametrize("kind", ["alpha", "grey"])

@@ -87,6 +87,7 @@ def test_a_path_on_the_servers_disk_is_never_opened(imagecli, home, disk):
     assert ran.code == 1
     assert ran.json["images"] == []
     assert list(disk.iterdir())
+    assert "--response-format b64_json" in ran.json["error"]["hint"]
 
 
 @pytest.mark.parametrize("command", [("gen", "a cat"), ("vary", "photo.png")])

@@ -92,7 +92,9 @@ class Answer:
             else item
             for item in self.items
         )
-        self.usage = _counts(self.usage, secrets)
+        counts = _counts(self.usage, secrets)
+        # A gateway that knows nothing of it fills it with zeros; nobody makes a picture of no tokens at all.
+        self.usage = counts if _is_any(counts) else None
 
     def discard(self) -> None:
         """Remove what was spooled: every image is where it belongs."""
@@ -109,6 +111,11 @@ def _counts(usage: object, secrets: Iterable[str], depth: int = 3) -> dict[str, 
         for key, value in usage.items()
         if isinstance(value, dict) or (isinstance(value, (int, float)) and math.isfinite(value))
     }
+
+
+def _is_any(counts: dict[str, Any] | None) -> bool:
+    """Tell whether any number in a table, or in those inside it, is more than zero."""
+    return any(_is_any(value) if isinstance(value, dict) else value for value in (counts or {}).values())
 
 
 def read(spool: Spool, url: str) -> Answer:

@@ -21,7 +21,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 def request_id_of(response: httpx.Response, secrets: tuple[str, ...]) -> str | None:
     """Return the server's own name for the request, None where it gives none."""
-    names = ("x-request-id", "request-id", "x-ms-request-id", "apim-request-id")
+    names = ("x-request-id", "request-id", "x-ms-request-id", "apim-request-id", "x-litellm-call-id")
     found = next((response.headers[name] for name in names if response.headers.get(name)), None)
     return clean(found, secrets)[:200] if found else None
 

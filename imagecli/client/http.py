@@ -146,7 +146,12 @@ class Client:
                 return
             url = self._resolve(item.source.url, answer.url)
             watch("fetching", None)
-            spool = self._retry(lambda: self._download(url, answer), unwatched, before_retry=self._start)
+            try:
+                spool = self._retry(lambda: self._download(url, answer), unwatched, before_retry=self._start)
+            except Failure as error:
+                if item.source.url.startswith("/"):  # as Xinference has it, where it is not known to be one
+                    error.hint = _A_PATH
+                raise
             watch("saving", None)
             yield from spool.chunks()
 
@@ -488,6 +493,7 @@ class Client:
         return "the sandbox" if self._transport is not None else self._base.netloc.decode("ascii", "replace")
 
 
+_A_PATH = "It may be a path on the server's own disk: ask for the picture itself, --response-format b64_json."
 _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip",

@@ -93,7 +93,7 @@ class LiteLLM(Served):
     def refuse(self, reply: Reply, refused: Refused) -> None:
         """Answer as FastAPI does, or as the proxy's own handler."""
         said = refused.said if isinstance(refused.said, dict) else {"detail": refused.said}
-        reply.json(said, refused.status)
+        reply.json(said, refused.status, x_litellm_call_id=self._call())
 
     def models(self, reply: Reply, _: Request) -> None:
         """List the models of the proxy's configuration."""
@@ -124,7 +124,7 @@ class LiteLLM(Served):
             said = "litellm.APIConnectionError: APIConnectionError: OpenAIException - 'str' object has no attribute "
             raise Refused(500, _error(f"{said}'model_dump'{_group(model)}", "internal_server_error", 500))
         pictures = made(_box(fields.get("size"), (64, 64)), fields.get("n", 1))
-        reply.json(self._answer(pictures, fields))
+        reply.json(self._answer(pictures, fields), x_litellm_call_id=self._call())
 
     def edit(self, reply: Reply, request: Request) -> None:
         """POST /v1/images/edits."""
@@ -156,7 +156,11 @@ class LiteLLM(Served):
             events = "".join(f"event: {document['type']}\ndata: {json.dumps(document)}\n\n" for document in documents)
             said = f"litellm.APIError: APIError: OpenAIException - {events}{_group(model)}"
             raise Refused(500, _error(said, "internal_server_error", 500))
-        reply.json(self._answer([result] * (whole(fields.get("n", "1")) or 1), fields))
+        pictures = [result] * (whole(fields.get("n", "1")) or 1)
+        reply.json(self._answer(pictures, fields), x_litellm_call_id=self._call())
+
+    def _call(self) -> str:
+        return f"call-{len(self.requests)}"
 
     def _pass_on(self, model: str, fields: dict[str, Any], files: list[tuple[str, str]]) -> None:
         if self.cooling:
