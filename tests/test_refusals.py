@@ -51,6 +51,15 @@ def _openai(message, **fields):
         ({"error_description": "oauth words"}, "oauth words"),
         ({"statusCode": 400, "message": ["n must not be 0", "size is odd"]}, "n must not be 0; size is odd"),
         ({"detail": {"error": "inner"}}, "inner"),
+        ({"detail": {"message": "inner", "code": "x"}}, "inner"),
+        ({"data": {"error": {"message": "inner"}}}, "inner"),
+        ({"status": {"code": 3, "message": "inner"}}, "inner"),
+        ({"message": "outer", "data": {"message": "inner"}}, "outer"),
+        ({"error": ["one", "two"]}, "one; two"),
+        ({"error": [{"message": "first of a list"}]}, "first of a list"),
+        ({"error": {"code": "x", "details": "words"}}, "words"),
+        ({"error": {"message": {"size": ["is odd"]}}}, "size: is odd"),
+        ({"Error": {"Code": "c", "Message": "amazon words"}}, "amazon words"),
         ({"error": "Bad Request", "detail": "size is odd"}, "size is odd"),
         ({"detail": {"error": {"message": "inner still"}}}, "inner still"),
         ({"code": "Client specified an invalid argument", "error": "xAI's words"}, "xAI's words"),
@@ -204,6 +213,7 @@ def test_an_error_inside_a_200_goes_by_its_own_status():
         ),
         (410, _openai("The model `x` has been retired"), "usage"),
         (404, {"error": {"code": "DeploymentNotFound", "message": "The API deployment does not exist."}}, "usage"),
+        (403, b"<html><title>Just a moment...</title></html>", "auth"),
         (500, {"detail": "Model not found in the model list, uid: x"}, "usage"),
         # gateways
         (407, b"<html><title>407 Proxy Authentication Required</title></html>", "auth"),
@@ -306,6 +316,16 @@ def test_a_content_filter_tells_its_stage_and_what_it_found(body, told):
     assert ("run it again" in error.hint) == ("stage: output" in told)
 
 
+def test_stage_and_categories_are_found_in_what_a_gateway_repeats():
+    upstream = _openai("no", moderation_details={"moderation_stage": "output", "categories": ["sexual", "hate"]})
+    for repeated in (f"Error code: 400 - {upstream!r}", f"Error: {json.dumps(json.dumps(upstream))}"):
+        error = _refused(400, _openai(repeated, code="moderation_blocked"))
+        assert error.message.endswith(" (stage: output)")  # what was found stands in the words already
+        assert "another one may pass" in error.hint
+    error = _refused(400, {"error": "content policy", "more": [f"{upstream!r}"]})
+    assert error.message.endswith("content policy (stage: output; categories: sexual, hate)")
+
+
 def test_a_retired_model_is_told_with_its_successor(imagecli, server):
     server.answer = lambda reply, _: reply.json(
         _openai("The model `gpt-image-1` does not exist", code="model_not_found"), 404
@@ -372,6 +392,13 @@ def test_a_wrong_base_url_is_told_from_a_wrong_model(status, body, url, hint):
     error = _refused(status, body, url=url, model="x")
     assert error.kind == "usage"
     assert hint in error.hint
+
+
+def test_azure_has_names_of_its_own_for_what_is_not_there():
+    error = _refused(404, {"error": {"code": "DeploymentNotFound", "message": "The API deployment does not exist."}})
+    assert "Name a deployment with -m" in error.hint
+    error = _refused(400, {"error": {"code": "BadRequest", "message": "API version not supported"}})
+    assert "`api_version` of the profile" in error.hint
 
 
 # Proxies
@@ -617,6 +644,13 @@ def test_only_fields_that_are_not_known_as_such_are_named(body, names):
         error = _refused(400, body)
         assert error.kind == "usage"
         assert error.hint == f"This server does not take {', '.join(names.split())}: leave it out."
+
+
+def test_what_is_no_fields_name_is_not_repeated():
+    complaint = {"type": "extra_forbidden", "loc": ["body", "\x1b[31mred"], "msg": "no"}
+    assert _refused(422, {"detail": [complaint]}).unknown_fields == ()
+    said = read_error(400, json.dumps(_openai("Unknown parameter: 'sk-secret-1234'.")).encode(), ["sk-secret-1234"])
+    assert said.unknown_fields == ()
 
 
 def test_looking_for_unknown_fields_takes_no_time_with_hostile_words():

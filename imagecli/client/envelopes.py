@@ -19,10 +19,18 @@ _PAGE_HEAD = 20_000
 _LAYERS = 4
 """How many servers may stand behind one another, each with the next one's answer in its own."""
 _WORDS = ("message", "msg", "error_description", "error_msg", "errorMessage", "Message", "description", "reason")
+_INNER_WORDS = ("detail", "details", "text", "title")
+"""What words are called inside an error; around it they are part of problem+json."""
+_AROUND = ("detail", "fault", "data", "response", "status")
+"""Tables that an error may stand in."""
 _STAGES = {"input": "input", "output": "output", "prompt": "input"}
 """As OpenAI's `moderation_stage` and Azure's `param` name them."""
 _VIOLATIONS = re.compile(r"safety_violations=\[([^\]]{0,500})\]")
+_STAGE_SAID = re.compile(r"moderation_stage\W{1,12}(input|output)\b")
+_CATEGORIES_SAID = re.compile(r"categories\W{1,12}\[([^\]]{0,500})\]")
+"""The same in the words of a gateway that repeats another server's answer as Python or anything else writes it."""
 _STATUS = re.compile(r"[45]\d\d")
+_KIND = re.compile(r"[A-Z][A-Z_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ def read_error(status: int | None, body: bytes, secrets: Iterable[str] = ()) -> 
     except (ValueError, RecursionError):
         page = not text.strip() or text.lstrip()[:1] == "<"
         said = Said(status, clean(_plain(text), secrets, limit=500), page=page, body=text.lower())
-        return replace(said, unknown_fields=unknown_fields(status, text))
+        return replace(said, unknown_fields=_without(secrets, unknown_fields(status, text)))
     return read_document(status, document, secrets)
 
 
@@ -83,9 +91,14 @@ def read_document(status: int | None, document: object, secrets: Iterable[str] =
         param=cleaned(said.param),
         stage=stage,
         categories=tuple(clean(name, secrets, limit=60) for name in categories),
-        unknown_fields=unknown_fields(status, document),
+        unknown_fields=_without(secrets, unknown_fields(status, document)),
         body=json.dumps(document).lower(),
     )
+
+
+def _without(secrets: Iterable[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names that hold no key: they are shown as they are."""
+    return tuple(name for name in names if clean(name, secrets) == name)
 
 
 # The layers of an envelope
@@ -106,7 +119,7 @@ def _read(document: object, layers: int) -> Said:
     # A table below `detail` was looked into already.
     complaints = [document.get(key) for key in ("detail", "validation") if not isinstance(document.get(key), dict)]
     message = _first_text(
-        _said_in(fields),
+        _said_in(fields, () if fields is document else _INNER_WORDS),
         _said_in(document),
         "; ".join(filter(None, map(_listed, complaints))),
         inner,
@@ -125,7 +138,9 @@ def _read(document: object, layers: int) -> Said:
         return None
 
     # Google's APIs name the kind in `status` ("INVALID_ARGUMENT"); problem+json's `status` is a number.
-    kind = named("type") or (fields["status"] if isinstance(fields.get("status"), str) else None)
+    kind = named("type")
+    if kind is None and isinstance(fields.get("status"), str) and _KIND.fullmatch(fields["status"]):
+        kind = fields["status"]
     said = Said(None, message, code=named("code"), type=kind, param=named("param"))
     metadata = fields.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, dict) else None  # OpenRouter: the provider's own answer
@@ -133,11 +148,13 @@ def _read(document: object, layers: int) -> Said:
 
 
 def _inner(document: dict[str, Any]) -> object:
-    """Follow `error`, `detail` and `detail.error` to the table or the words they hold."""
-    inner = document.get("error")
-    if inner is None or isinstance(inner, bool):
-        detail = document.get("detail", document.get("fault"))
-        inner = detail.get("error", detail) if isinstance(detail, dict) else None
+    """Follow `error`, `detail.error` and the like to the table or the words they hold."""
+    inner = document.get("error", document.get("Error"))
+    if isinstance(inner, list):
+        inner = _first_table(inner) or _listed(inner)
+    if (inner is None or isinstance(inner, bool)) and not _said_in(document):
+        around = [value for key in _AROUND if isinstance(value := document.get(key), dict)]
+        inner = next((table.get("error", table) for table in around if "error" in table or _said_in(table)), None)
     for _ in range(_LAYERS):
         if not isinstance(inner, dict) or _said_in(inner) or not isinstance(inner.get("error"), (dict, str)):
             break
@@ -186,12 +203,12 @@ def _answer_in(text: object) -> tuple[dict[str, Any] | None, str]:
     return found[0], found[1].rstrip(" \t\r\n:-,[")
 
 
-def _said_in(table: dict[str, Any]) -> str:
+def _said_in(table: dict[str, Any], more: tuple[str, ...] = ()) -> str:
     """Return the words of a table, under whichever name."""
-    for key in _WORDS:
+    for key in (*_WORDS, *more):
         value = table.get(key)
         if isinstance(value, dict):
-            value = _read(value, 0).message
+            value = _read(value, 0).message or value
         if text := _listed(value):
             return text
     return ""
@@ -248,6 +265,9 @@ def _moderation(document: object, said: Said) -> tuple[str | None, tuple[str, ..
     found: list[str] = []
     for table in walk(document):
         if isinstance(table, str):
+            if (said_so := _STAGE_SAID.search(table)) is not None:
+                stage = stage or said_so[1]
+                found += _split(_CATEGORIES_SAID.search(table))
             continue
         word = table.get("moderation_stage")
         stage = stage or (_STAGES.get(word) if isinstance(word, str) else None)
@@ -262,8 +282,13 @@ def _moderation(document: object, said: Said) -> tuple[str | None, tuple[str, ..
             found += [name for name, one in filters.items() if isinstance(one, dict) and _hit(one)]
             stage = stage or _STAGES.get(said.param or "")
     for match in _VIOLATIONS.finditer(said.message):
-        found += [name.strip(" '\"") for name in match[1].split(",")]
+        found += _split(match)
     return stage, tuple(dict.fromkeys(filter(None, found)))
+
+
+def _split(match: re.Match[str] | None) -> list[str]:
+    """Return the names of a list that was written out."""
+    return [name.strip(" '\"\\") for name in match[1].split(",")] if match else []
 
 
 def _hit(result: dict[str, Any]) -> bool:

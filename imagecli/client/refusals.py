@@ -283,8 +283,17 @@ _CAUSES: tuple[_Cause, ...] = (
     ),
     _Cause(_status(401), AuthProblem, _KEY),
     _Cause(_status(_PROXY_AUTH), AuthProblem, _proxy_login, "is behind a proxy that wants a user name and password"),
+    _Cause(
+        lambda said: said.status == _FORBIDDEN and said.page, AuthProblem, _not_allowed, "does not let this through"
+    ),
     _Cause(_status(_FORBIDDEN), AuthProblem, _not_allowed),
+    _Cause(_codes("deploymentnotfound"), UsageProblem, "Name a deployment with -m, as it is called at Azure."),
     _Cause(_is_unknown_model, UsageProblem, _other_model),
+    _Cause(
+        lambda said: said.status in {400, _NOT_FOUND} and bool(re.search("api[- ]version", said.words)),
+        UsageProblem,
+        "Look at the API version: `api_version` of the profile.",
+    ),
     _Cause(_words("unexpected endpoint|unknown (?:endpoint|route|path)|invalid url"), UsageProblem, _other_place),
     _Cause(
         _status(*LOST),

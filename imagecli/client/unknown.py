@@ -55,6 +55,8 @@ _PLACES = ("body", "request", "query", "form")
 def unknown_fields(status: int | None, document: object) -> tuple[str, ...]:
     """Return the names of the fields that a server says it does not know: () for any other trouble.
 
+    Each is a field's name and nothing else: what a server says may hold anything, and this is shown.
+
     Args:
         status: of HTTP; only 400 and 422 are refusals of the request as such.
         document: the error's body, as JSON or as text.
@@ -62,7 +64,7 @@ def unknown_fields(status: int | None, document: object) -> tuple[str, ...]:
     if status not in _STATUSES:
         return ()
     names = [name for node in walk(document, _ECHOES) for name in _named(node)]
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys(name for name in names if re.fullmatch(_NAME, name)))
 
 
 def _named(node: object) -> list[str]:
