@@ -365,10 +365,6 @@ class Client:
             response = client.send(built, stream=True)
         except (UnicodeError, httpx.InvalidURL) as error:  # a host that is none
             raise httpx.ConnectError(str(error)) from error
-        except OSError as error:
-            # The sandbox, in this process, fails like this; it has had the request whole.
-            sent.whole = self._transport is not None
-            raise (httpx.ReadTimeout if isinstance(error, TimeoutError) else httpx.ReadError)(str(error)) from error
         try:
             yield response
         finally:

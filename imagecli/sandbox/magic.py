@@ -118,7 +118,7 @@ MAGIC: dict[str, Magic] = {
     "slow": Magic(f"the answer takes {SLOW_S} seconds", ExitCode.OK),
     "html": Magic("200 with a web page", ExitCode.FAILURE),
     "truncated-json": Magic("200 with half a document", ExitCode.FAILURE),
-    "error-in-200": Magic("200 with an error inside", ExitCode.FAILURE),
+    "error-in-200": Magic("200 with an error inside: no such endpoint", ExitCode.USAGE),
     "empty": Magic("200 without images", ExitCode.FAILURE),
     "fewer": Magic("one image less than asked for (of one: none, and exit code 1)", ExitCode.PARTIAL),
     "bad-base64": Magic("base64 that is none", ExitCode.FAILURE),

@@ -48,6 +48,7 @@ _FLAGS = {
     "style": "style",
     "input_fidelity": "input_fidelity",
     "response_format": "response_format",
+    "complexity": "complexity",
 }
 """Fields whose values the catalogue lists, and the name they have there."""
 _RANGES = {
@@ -57,7 +58,6 @@ _RANGES = {
     "frame_duration_ms": (1, 2**31 - 1),
 }
 _INTEGERS = {"n", "seed", *_RANGES}
-_COMPLEXITIES = ("low", "medium", "high")
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _NO_STREAM = {"gif", "svg"}
 _SVG_AUTHOR = "sandbox-svg-author"
@@ -140,7 +140,7 @@ def check(route: Route, body: Body, dalle_shaped: Callable[[], bool]) -> Job:
         background=fields.get("background", "auto"),
         output_format=output_format,
         compression=fields.get("output_compression", 100),
-        complexity=_one_of("complexity", fields.get("complexity"), _COMPLEXITIES),
+        complexity=fields.get("complexity"),
         frames=frames,
         frame_ms=min(_MOST_FRAME_MS, max(10, round(fields.get("frame_duration_ms", _FRAME_MS), -1))),
         svg_author=_svg_author(fields.get("svg")),
@@ -260,13 +260,6 @@ def _refuse_masks(body: Body, output_format: str) -> None:
         raise invalid_value("markup", "'markup' cannot be combined with 'mask'.")
 
 
-def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> str | None:
-    if value is not None and value not in allowed:
-        *others, last = (f"'{each}'" for each in allowed)
-        raise invalid_value(name, f"Invalid value: '{value}'. Supported values are: {', '.join(others)} and {last}.")
-    return value
-
-
 def _svg_author(svg: dict[str, Any] | None) -> str:
     """Check the object that says who is to write an SVG, and return the author's name."""
     if svg is None:
@@ -284,7 +277,10 @@ def _svg_author(svg: dict[str, Any] | None) -> str:
     for path, value in (("svg.model", svg["model"]), ("svg.reasoning.effort", effort or "none")):
         if not isinstance(value, str):
             raise invalid_type(path, "a string", "something else")
-    _one_of("svg.reasoning.effort", effort, _EFFORTS)
+    if effort is not None and effort not in _EFFORTS:
+        raise invalid_value(
+            "svg.reasoning.effort", f"Invalid value: '{effort}'. Supported values are: {', '.join(_EFFORTS)}."
+        )
     author: str = svg["model"]
     return author
 
