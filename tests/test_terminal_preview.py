@@ -247,7 +247,7 @@ def test_kitty_is_known_by_its_name_without_a_question(term, png):
 
 def iterm2_file(text):
     """Return the file that went to iTerm2, and its fields."""
-    fields, data = re.search(r"\x1b\]1337;File=([^:]*):([^\x07]*)\x07\n", text).groups()
+    fields, data = re.search(r"\x1b\]1337;File=([^:]*):([^\x07]*)\x07", text).groups()
     return base64.b64decode(data, validate=True), dict(field.split("=") for field in fields.split(";"))
 
 

@@ -68,6 +68,28 @@ def test_several_requests_show_as_several():
     ]
 
 
+def test_partial_pictures_are_counted_and_timed():
+    code = """
+with console.progress(1) as progress:
+    progress.update(0, "partial 1 of 3")
+    time.sleep(1.3)
+    progress.update(0, "partial 2 of 3")
+    time.sleep(0.3)
+"""
+    assert frames(run(code).text) == ["partial 1 of 3", "partial 1 of 3, 1 s", "partial 2 of 3"]
+
+
+def test_partial_pictures_of_several_requests_stand_between_waiting_and_saving():
+    code = """
+with console.progress(5) as progress:
+    for n, stage in enumerate(["saving", "partial 2 of 3", "waiting", "partial 1 of 3", "partial 1 of 3"]):
+        progress.update(n, stage)
+    time.sleep(0.3)
+"""
+    states = "1 waiting, 2 at partial 1 of 3, 1 at partial 2 of 3, 1 saving"
+    assert frames(run(code).text) == [f"5 requests: {states}"]
+
+
 def test_what_is_over_at_once_draws_nothing():
     assert run("with console.progress(1) as p: p.update(0, 'waiting')").terminal == b""
 

@@ -14,7 +14,7 @@ import threading
 import unicodedata
 from contextlib import suppress
 from enum import IntEnum
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from imagecli.errors import Failure
 
@@ -32,6 +32,24 @@ class Verbosity(IntEnum):
     NORMAL = 0
     VERBOSE = 1
     """Notes off the terminal too, and what is of interest in a search for a fault (`-v`)."""
+
+
+class Drawing(NamedTuple):
+    """What draws a picture from the start of a row, and leaves the cursor at the start of the row below it."""
+
+    escapes: str
+    size: tuple[int, int]
+    """The columns and rows that it covers."""
+    release: str = ""
+    """What lets the terminal forget the picture, once another one has taken its place."""
+
+
+class Placed(NamedTuple):
+    """A drawing on the screen, and what tells whether its place can still be found."""
+
+    drawing: Drawing
+    window: tuple[int, int]
+    words: int
 
 
 class Console:
@@ -64,6 +82,8 @@ class Console:
         """Whether a line may be drawn over again and again."""
         self.unicode = _speaks_unicode(stderr, environ)
         self._status_shown = False
+        self._words = 0
+        """How often anything but the status line went to the terminal, as far as we know."""
         self._lock = threading.RLock()
 
     @property
@@ -90,6 +110,7 @@ class Console:
         with self._lock:
             if self.stdout_is_terminal:
                 self._wipe_status()
+                self._words += 1
             stream = self._stdout
             if stream is None:
                 return
@@ -131,7 +152,34 @@ class Console:
         """Write to stderr as it is: the one way around the cleaning, for escape sequences of our own."""
         with self._lock:
             self._wipe_status()
+            self._words += 1
             self._write(escapes)
+
+    def place(self, drawing: Drawing, over: Placed | None = None) -> Placed:
+        """Draw a picture on stderr, and return where; in the place of `over`, what an earlier call returned.
+
+        What stands above `over` is never touched. Where it is not the last thing on the screen any more, reaches
+        beyond its top, or has gone through a change of the window (lines may have been wrapped anew), it stays, and
+        the picture comes below. What else was written to the terminal, what is typed for one, only moved the cursor
+        down: a bit of `over` stays above then.
+        """
+        with self._lock:
+            self._wipe_status()
+            window = self.window()
+            before = after = ""
+            if over and over.window == window and over.words == self._words and over.drawing.size[1] < window[1]:
+                # Not erased where nothing of it can be left: that would flicker. Terminals that know mode 2026 show
+                # all of it at once, the others ignore it.
+                erase = "" if over.drawing.size == drawing.size else "\x1b[J"
+                before = f"\x1b[?2026h\r\x1b[{over.drawing.size[1]}A{erase}"
+                after = f"{over.drawing.release}\x1b[?2026l"
+            self._words += 1
+            self._write(before + drawing.escapes + after)
+            return Placed(drawing, window, self._words)
+
+    def lose_place(self) -> None:
+        """Take it that others wrote to the terminal: nothing is drawn over what was placed before."""
+        self._words += 1  # without the lock, as signal handlers call it
 
     def progress(self, total: int) -> Progress:
         """Return the progress line of `total` requests, to be used in a `with`."""
@@ -185,6 +233,7 @@ class Console:
         name = "imagecli: " if label or not self.stderr_is_terminal else ""
         with self._lock:
             self._wipe_status()
+            self._words += 1
             self._write("".join(f"{name}{line}\n" for line in lines))
 
     def _painted(self, text: str, colour: str) -> str:

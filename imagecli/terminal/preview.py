@@ -27,13 +27,15 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from imagecli.terminal.console import clean
+from imagecli.terminal.console import Drawing, clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from imagecli.schema import Size
     from imagecli.terminal.console import Console
+
+    Source = str | os.PathLike[str] | bytes
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 """What servers send; Pillow's rarer decoders (one starts Ghostscript) have no business here."""
@@ -54,6 +56,7 @@ _ASK_CELL = "\x1b[16t"
 _ASK_ATTRIBUTES = "\x1b[c"
 _ATTRIBUTES = re.compile(rb"\x1b\[\?([\d;]*)c")
 _CELL = re.compile(rb"\x1b\[6;(\d+);(\d+)t")
+_KITTY_NUMBER = re.compile(r"\x1b_Gi=(\d+)")
 
 _Protocol = Literal["kitty", "sixel", "iterm2", "blocks"]
 
@@ -64,34 +67,60 @@ class _Terminal(NamedTuple):
     """Width and height of a character, pixels."""
 
 
-def show(source: str | os.PathLike[str] | bytes, console: Console, *, width: int | None = None) -> None:
+class _Space(NamedTuple):
+    """Where a picture is drawn, in columns and rows."""
+
+    box: Size
+    """What it may take."""
+    before: Size | None
+    """What was taken by the picture that it is drawn over."""
+
+
+class _Undrawable(Exception):
+    """There is no way to draw it, and nobody is to blame."""
+
+
+def show(source: Source, console: Console, *, width: int | None = None) -> None:
     """Draw the picture in `source`, a path or the bytes of a file, on stderr; nothing where that is no terminal.
 
     It fits into the window: `width` columns at most, where given, and two thirds of the rows. Never raises for what
     the picture or the terminal is like: says so in a warning, or in a note where that is how it should be.
     """
-    if not console.stderr_is_terminal:
-        return
-    if console.dumb:
-        console.note("No preview: this terminal draws no pictures (TERM=dumb).")
-        return
+    if console.stderr_is_terminal:
+        with telling(console):
+            console.place(drawing(source, console, width=width))
+
+
+@contextlib.contextmanager
+def telling(console: Console) -> Iterator[None]:
+    """Tell why a picture could not be drawn, and go on."""
     try:
-        data = source if isinstance(source, bytes) else _read(Path(source))
-        if b"<svg" in data[:4096].lower():
-            console.note("No preview: an SVG can't be drawn in a terminal.")
-            return
-        terminal = _terminal(console)
-        if terminal.protocol in {"blocks", "kitty"} and not console.unicode:
-            console.note("No preview: it is drawn with characters that this locale lacks; a UTF-8 one has them.")
-            return
-        with warnings.catch_warnings(action="ignore"):  # Pillow's on odd pictures; and textual-image's use of Pillow
-            drawing = _drawing(data, terminal, _box(console.window(), width), console)
+        yield
+    except _Undrawable as reason:
+        console.note(f"No preview: {reason}.")
     except UnidentifiedImageError:
         console.warn("No preview: this is no PNG, JPEG, WebP or GIF.")
     except Exception as error:  # noqa: BLE001 - Pillow's decoders raise anything, and no preview is worth a run
         console.warn(f"No preview: {clean(str(error)).rstrip('.') or type(error).__name__}.")
-    else:
-        console.draw(drawing)
+
+
+def drawing(source: Source, console: Console, *, width: int | None = None, before: Size | None = None) -> Drawing:
+    """Return what draws the picture in `source`; in as many columns and rows as `before`, unless its shape is another.
+
+    Raises:
+        _Undrawable: nothing is wrong, but there is no way to draw it.
+        Exception: whatever Pillow's decoders find.
+    """
+    if console.dumb:
+        raise _Undrawable("this terminal draws no pictures (TERM=dumb)")
+    data = source if isinstance(source, bytes) else _read(Path(source))
+    if b"<svg" in data[:4096].lower():
+        raise _Undrawable("an SVG can't be drawn in a terminal")
+    terminal = terminal_of(console)
+    if terminal.protocol in {"blocks", "kitty"} and not console.unicode:
+        raise _Undrawable("it is drawn with characters that this locale lacks; a UTF-8 one has them")
+    with warnings.catch_warnings(action="ignore"):  # Pillow's on odd pictures; and textual-image's use of Pillow
+        return _by_protocol(data, terminal, _Space(_box(console.window(), width), before), console)
 
 
 def _read(path: Path) -> bytes:
@@ -112,30 +141,34 @@ def _box(window: Size, width: int | None) -> Size:
     return max(columns, 1), max(min(rows * 2 // 3, _MOST_CELLS), 1)
 
 
-def _fit(picture: Size, box: Size, terminal: _Terminal) -> Size:
-    """Return the columns and rows that `picture` fills inside `box` with its aspect kept, at least one of each."""
-    cell = terminal.cell
-    scale = min(space * side / pixels for space, side, pixels in zip(box, cell, picture, strict=True))
+def _fit(picture: Size, space: _Space, terminal: _Terminal) -> Size:
+    """Return the columns and rows that `picture` fills with its aspect kept, at least one of each."""
+    cell, box = terminal.cell, space.box
+    scale = min(room * side / pixels for room, side, pixels in zip(box, cell, picture, strict=True))
     if terminal.protocol in {"kitty", "sixel"}:
         scale = min(scale, (_MOST_DRAWN / (picture[0] * picture[1])) ** 0.5)
     columns, rows = (max(1, round(pixels * scale / side)) for side, pixels in zip(cell, picture, strict=True))
-    return min(columns, box[0]), min(rows, box[1])
+    size = min(columns, box[0]), min(rows, box[1])
+    if space.before and all(abs(new - old) <= 1 for new, old in zip(size, space.before, strict=True)):
+        return space.before  # the same picture in fewer pixels, rounded
+    return size
 
 
-def _drawing(data: bytes, terminal: _Terminal, box: Size, console: Console) -> str:
-    """Return the escape sequences and characters that draw the picture, with the final newline."""
+def _by_protocol(data: bytes, terminal: _Terminal, space: _Space, console: Console) -> Drawing:
     with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
         if picture.width * picture.height > _MOST_PIXELS:
             raise ValueError(f"{picture.width}x{picture.height} pixels are too many")
         if terminal.protocol == "iterm2" and picture.format in {"PNG", "GIF"}:
-            return _iterm2(data, _fit(picture.size, box, terminal))
-        pixels = _decoded(picture, max(space * side for space, side in zip(box, terminal.cell, strict=True)))
-    size = _fit(pixels.size, box, terminal)
+            return _iterm2(data, _fit(picture.size, space, terminal))
+        pixels = _decoded(picture, max(room * side for room, side in zip(space.box, terminal.cell, strict=True)))
+    size = _fit(pixels.size, space, terminal)
     if terminal.protocol == "iterm2":
         file = io.BytesIO()
         pixels.save(file, "PNG", compress_level=1)
         return _iterm2(file.getvalue(), size)
-    return _by_textual_image(pixels, size, terminal, console)
+    escapes = _by_textual_image(pixels, size, terminal, console)
+    number = _KITTY_NUMBER.search(escapes)
+    return Drawing(escapes, size, f"\x1b_Ga=d,d=I,i={number[1]},q=2\x1b\\" if number else "")
 
 
 def _decoded(picture: Image.Image, side: int) -> Image.Image:
@@ -163,10 +196,15 @@ def _decoded(picture: Image.Image, side: int) -> Image.Image:
     return results[0]
 
 
-def _iterm2(file: bytes, size: Size) -> str:
-    """Return iTerm2's inline image: the file as it is, and the cells that it fills."""
-    fields = f"inline=1;size={len(file)};width={size[0]};height={size[1]};preserveAspectRatio=1"
-    return f"\x1b]1337;File={fields}:{base64.b64encode(file).decode()}\x07\n"
+def _iterm2(file: bytes, size: Size) -> Drawing:
+    """Return iTerm2's inline image: the file as it is, and the cells that it fills.
+
+    Terminals leave the cursor in different places after it, so it goes into rows that are made before.
+    """
+    columns, rows = size
+    fields = f"inline=1;size={len(file)};width={columns};height={rows};preserveAspectRatio=1"
+    image = f"\x1b]1337;File={fields}:{base64.b64encode(file).decode()}\x07"
+    return Drawing("\n" * rows + f"\x1b7\x1b[{rows}A{image}\x1b8", size)
 
 
 def _by_textual_image(picture: Image.Image, size: Size, terminal: _Terminal, console: Console) -> str:
@@ -213,7 +251,7 @@ def _stands_for_stdout(stream: io.StringIO) -> Iterator[None]:
 
 
 @functools.cache
-def _terminal(console: Console) -> _Terminal:
+def terminal_of(console: Console) -> _Terminal:
     """Find out how the terminal draws pictures: from the environment where that is certain, else by asking it."""
     term, program = console.environ.get("TERM", ""), console.environ.get("TERM_PROGRAM", "")
     # A multiplexer hands on the environment of the terminal that it was started in, not its pictures.

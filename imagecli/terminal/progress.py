@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _UNICODE_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _ASCII_FRAMES = "|/-\\"
 _INTERVAL = 0.1
-_ORDER = ("done", "failed", "preparing", "uploading", "waiting", "receiving", "saving")
+_ORDER = ("done", "failed", "preparing", "uploading", "waiting", "receiving", "partial", "saving")
 _ENDED = ("done", "failed")
 
 
@@ -31,8 +31,9 @@ class _Stage(NamedTuple):
 class Progress:
     """The progress line; silent where the console is not animated.
 
-    `⠹ waiting 12 s` for one request, `⠹ 4 requests: 1 done, 3 waiting 12 s` for several. The time is that of the stage,
-    of the longest wait where several requests are in it.
+    `⠹ waiting 12 s` for one request, `⠹ 4 requests: 1 done, 3 waiting 12 s` for several; `⠹ partial 1 of 3, 4 s` and
+    `⠹ 4 requests: 1 at partial 1 of 3, 3 waiting 12 s` while partial pictures arrive. The time is that of the stage, of
+    the longest wait where several requests are in it.
     """
 
     def __init__(self, console: Console, total: int) -> None:
@@ -63,7 +64,7 @@ class Progress:
     def update(self, request: int, stage: str, detail: str | None = None) -> None:
         """Say from any thread what a request does: any number names it, any words its stage.
 
-        Stages with a place in the order: preparing, uploading, waiting, receiving, saving, done, failed.
+        Stages with a place in the order: preparing, uploading, waiting, receiving, partial ..., saving, done, failed.
         """
         before = self._stages.get(request)
         since = before.since if before and before.name == stage else time.monotonic()
@@ -89,7 +90,8 @@ class Progress:
         for stage in sorted(stages, key=lambda stage: stage.since):
             longest.setdefault(stage.name, stage)
         names = [stage.name for stage in stages]
-        parts = [f"{names.count(name)} {name}{_time_in(longest[name], now)}" for name in sorted(longest, key=_place)]
+        counted = {name: f"{names.count(name)} {'at ' if _numbered(name) else ''}{name}" for name in longest}
+        parts = [counted[name] + _time_in(longest[name], now) for name in sorted(longest, key=_place)]
         if queued := self._total - len(stages):
             parts.append(f"{queued} queued")
         return f"{self._total} requests: {', '.join(parts)}"
@@ -99,8 +101,14 @@ def _time_in(stage: _Stage, now: float) -> str:
     """Return how long the stage has lasted, where that says something ("retrying in 3 s" has its own time)."""
     seconds = int(now - stage.since)
     silent = not seconds or stage.name in _ENDED or stage.name.startswith("retrying")
-    return "" if silent else f" {seconds} s"
+    return "" if silent else f"{',' if _numbered(stage.name) else ''} {seconds} s"
+
+
+def _numbered(name: str) -> bool:
+    """Tell whether a stage ends in a number of its own: "partial 1 of 3"."""
+    return name[-1:].isdigit()
 
 
 def _place(name: str) -> tuple[int, str]:
-    return (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)
+    kind = "partial" if name.startswith("partial ") else name
+    return (_ORDER.index(kind) if kind in _ORDER else len(_ORDER), name)
