@@ -159,6 +159,13 @@ def test_check_says_what_it_found(run, path, server):
     assert (document["server"], document["suggestion"]) == (None, None)
 
 
+def test_check_counts_the_models_that_the_config_file_describes(run, path, server):
+    like.lists(server, {"data": [{"id": "a"}, {"id": "mine"}]})
+    write(path, f'[profiles.o]\nbase_url = "{server.url}"\n[models.mine]\nsizes = ["8x8"]\n')
+    document = json.loads(run("check", "o", "--json")[1])
+    assert (document["images"], document["in_doubt"]) == (["mine"], ["a"])
+
+
 def test_check_of_another_address_sends_no_key_and_says_so(run, monkeypatch, server):
     server.answer = lambda reply, _: reply.json({"data": []}, server="Thing/1.0\x1b[31m")
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)

@@ -128,6 +128,21 @@ def test_the_servers_shutdown_date_goes_over_the_catalogues(at, server):
     assert by_name(at("--json", "--refresh")[1])["gpt-image-1-mini"]["shutdown"] is None
 
 
+def test_at_openai_the_catalogue_stands_beside_the_list():
+    from imagecli.client.models import read_models
+    from imagecli.listings.join import join
+
+    report = read_models(json.dumps(like.OPENAI).encode(), "https://api.openai.com/v1/models", {}, (), None)
+    found = {facts.name: facts for facts in join(report, {}, at_home=True)}
+    assert list(found)[:3] == ["gpt-image-2.6-flare", "gpt-image-2.6-sunburst", "gpt-image-2.5-flare"]
+    assert found.keys() == {*catalog.names(), *(entry["id"] for entry in like.OPENAI["data"])}
+    gone = found["gpt-image-1"]
+    assert (gone.listed, str(gone.shutdown), gone.successor) == (False, "2026-10-23", "gpt-image-2.6-flare")
+    assert (found["gpt-image-2"].listed, found["gpt-image-2"].shutdown) == (True, None)
+    assert str(found["gpt-image-1-mini"].shutdown) == "2026-12-15"
+    assert found["whisper-1"].makes_images is False
+
+
 def test_image_models_come_first_and_others_only_if_asked_for(at, server):
     like.lists(server, like.OPENAI)
     shown = ["gpt-image-2", "gpt-image-2-2026-04-21", "gpt-image-1-mini", "gpt-image-3", "mystery"]

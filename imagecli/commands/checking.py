@@ -76,7 +76,7 @@ def check(page: Page, profile: str | None, base_url: str | None) -> None:
         help_with(error, settings, key)
         page.show(None, error, **facts)
         return
-    found = _find(report, key_tried=None if key is None else _needs_key(settings))
+    found = _find(report, settings, key_tried=None if key is None else _needs_key(settings))
     suggestion = _suggestion(settings.profile, found.likeness)
     model = settings.get("model")
     listed = None if model is None else model.value in report.models
@@ -111,8 +111,12 @@ def _needs_key(settings: Settings) -> bool | None:
     return False
 
 
-def _find(report: ModelsReport, *, key_tried: bool | None) -> Found:
-    verdicts = [(name, makes_images(name, entry)) for entry in report.entries if (name := name_of(entry))]
+def _find(report: ModelsReport, settings: Settings, *, key_tried: bool | None) -> Found:
+    verdicts = [
+        (name, name in settings.models or makes_images(name, entry))
+        for entry in report.entries
+        if (name := name_of(entry))
+    ]
     images = tuple(name for name, verdict in verdicts if verdict)
     in_doubt = tuple(name for name, verdict in verdicts if verdict is None)
     return Found(report, recognise(report), images, in_doubt, key_tried)
