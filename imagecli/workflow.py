@@ -16,8 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from imagecli import catalog
-from imagecli.dialects.openai import EDITS, VARIATIONS
+from imagecli import pictures
+from imagecli.dialects.openai import EDITS
 from imagecli.errors import (
     ContentPolicyRefusal,
     ExitCode,
@@ -26,20 +26,16 @@ from imagecli.errors import (
     Interrupted,
     PartialResult,
     UnknownOutcome,
-    UsageProblem,
 )
-from imagecli.schema import MaskConvention, Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PIL import Image
-
     from imagecli.client.answer import Answer
     from imagecli.client.http import Client
-    from imagecli.images.source import Picture
     from imagecli.output import Sink, Transform
-    from imagecli.schema import GeneratedImage, Geometry, ImageRequest, InputRules, Prepared, Result, Task, Upload
+    from imagecli.pictures import Pictures
+    from imagecli.schema import GeneratedImage, ImageRequest, Result, Task
 
 _NO_SUCH_ROUTE = frozenset({404, 405, 501})
 _POINTLESS_TO_GO_ON = frozenset({ExitCode.MONEY, ExitCode.AUTH, ExitCode.CONTENT_POLICY, ExitCode.USAGE})
@@ -54,17 +50,6 @@ _ORDER = (
 )
 _SAVING_GRACE_S = 10.0
 AGAIN = "Run it again with --skip-existing and the same -o (-o ./ where there was none) for the rest."
-
-
-@dataclass(frozen=True, slots=True)
-class Pictures:
-    """The files of a request, ready to be sent, and what is needed to undo the fit."""
-
-    uploads: Uploads = Uploads()  # noqa: RUF009 - frozen
-    geometry: Geometry | None = None
-    original: Picture | None = None
-    region: Image.Image | None = None
-    """Where the original may change, at its size."""
 
 
 @dataclass(slots=True)
@@ -90,7 +75,7 @@ class Job:
     @property
     def in_flight(self) -> bool:
         """Whether a server may be working on it, or may have been paid for it."""
-        return self.lost or self.state.startswith(("uploading", "waiting", "receiving", "partial image"))
+        return self.lost or self.state.startswith(("uploading", "waiting", "receiving", "partial"))
 
 
 class Run:
@@ -132,104 +117,28 @@ class Run:
         Raises:
             UsageProblem: a file is no picture, or a mask does not fit.
         """
-        task = self.task
-        if not task.inputs:
-            return Pictures()
-        from imagecli.images.prepare import has_transparency, prepare, prepare_with_mask  # noqa: PLC0415 - Pillow
-
-        rules = self._rules(route)
-        self._report(0, "preparing", None)
-        (first, *others), mask = task.inputs, task.mask
-        region = self._region()
-        if route == EDITS and rules.square and mask is None and region is None and not has_transparency(first):
-            raise UsageProblem(
-                f"{task.model.name} edits what a mask or the picture's own transparency opens, and there is neither",
-                hint="Give --mask FILE or --mask-rect X,Y,W,H, or another model with -m.",
-            )
-        private = task.keep_metadata
-        prepared, mask_upload = prepare_with_mask(
-            *(first, mask, self._shaped(rules), task.fit),
-            region=region if task.marks else None,
-            convention=task.dialect.mask or MaskConvention(),
-            keep_metadata=private,
-        )
-        made = [prepared, *(prepare(picture, rules, task.fit, keep_metadata=private) for picture in others)]
-        for one in made:
-            self.warn(*one.warnings)
-            self.result.notes += [f"{one.upload.filename}: {note}" for note in one.notes]
-        if task.keep:
-            width, height = first.size
-            self.result.notes.append(f"outside the mask the original's pixels are kept, at {width}x{height}")
-        return Pictures(
-            Uploads(tuple(one.upload for one in made), mask_upload, self._markup(prepared, rules)),
-            geometry=prepared.geometry,
-            original=first,
-            region=region if task.keep else None,
-        )
-
-    def _markup(self, prepared: Prepared, rules: InputRules) -> Upload | None:
-        task = self.task
-        if task.markup is None:
-            return None
-        from imagecli.images.markup import prepare_markup  # noqa: PLC0415 - few edits have one
-
-        return prepare_markup(
-            *(task.markup, task.inputs[0].size, prepared.geometry, rules), keep_metadata=task.keep_metadata
-        )
-
-    def _region(self) -> Image.Image | None:
-        """Return what the mask opens, where it is more than a file that goes the way of its picture."""
-        task = self.task
-        if task.marks is None and not task.keep:
-            return None
-        from imagecli.images.marks import Marks  # noqa: PLC0415 - edits only
-        from imagecli.images.region import region_of  # noqa: PLC0415 - the same
-
-        if task.keep:
-            task.inputs[0].decode()  # whole, as it will be needed; for the upload it is scaled from there
-        return region_of(task.inputs[0], task.mask, task.marks or Marks())
-
-    def mask_preview(self, kind: str | None) -> tuple[bytes, dict[str, Any]]:
-        """Return the first input with what its mask opens tinted, and where and how much that is.
-
-        Raises:
-            UsageProblem: there is no mask, it does not fit, or it opens nothing or everything.
-        """
-        from imagecli.images.marks import Marks  # noqa: PLC0415 - edits only
-        from imagecli.images.region import extent, region_of, tinted  # noqa: PLC0415 - the same
-
-        task = self.task
-        region = region_of(task.inputs[0], task.mask, task.marks or Marks())
-        return tinted(task.inputs[0], region, kind or "png"), extent(region)
-
-    def _shaped(self, rules: InputRules) -> InputRules:
-        """Return the rules for a canvas that was expanded: it gets the very shape of the size that is asked for."""
-        size = catalog.parse_size(str(self.task.fields.get("size")))
-        if not self.task.expanded or size is None or rules.shape:
-            return rules
-        return replace(rules, shape=size, max_side=max(size))
-
-    def _rules(self, route: str) -> InputRules:
-        model = self.task.model
-        rules = model.variation_rules() if route == VARIATIONS else model.inputs
-        size = catalog.parse_size(str(self.task.fields.get("size")))
-        if rules.square and size and size[0] == size[1]:
-            rules = replace(rules, max_side=size[0])
-        rules = self.task.dialect.inputs(rules)
-        canvas = self.task.dialect.canvas(self.task)
-        return replace(rules, shape=canvas, max_side=rules.max_side or max(canvas)) if canvas else rules
+        if self.task.inputs:
+            self._report(0, "preparing", None)
+        made = pictures.prepare(self.task, route)
+        self.warn(*made.warnings)
+        self.result.notes += made.notes
+        return made
 
     # Step 2: the requests
 
-    def requests(self, route: str, pictures: Pictures, numbers: Sequence[int]) -> list[Job]:
+    def requests(self, route: str, ready: Pictures, numbers: Sequence[int]) -> list[Job]:
         """Share the images out over as few requests as the model allows."""
         task, most = self.task, self.task.per_request
         shares = [tuple(numbers[start : start + most]) for start in range(0, len(numbers), most)]
         self._jobs = [
-            Job(index, task.dialect.build(task, route, len(share), pictures.uploads), share, self._report)
+            Job(index, task.dialect.build(task, route, len(share), ready.uploads), share, self._report)
             for index, share in enumerate(shares)
         ]
         return self._jobs
+
+    def numbers_of(self, index: int) -> tuple[int, ...]:
+        """Return the numbers of the images that a request is for."""
+        return self._jobs[index].numbers if index < len(self._jobs) else ()
 
     def request_hash(self) -> str:
         """Return eight hex digits that stand for what is sent."""
@@ -242,19 +151,19 @@ class Run:
 
     # Step 3 and 4: send and save
 
-    def send(self, client: Client, sink: Sink, pictures: Pictures, numbers: Sequence[int], jobs: int) -> None:
+    def send(self, client: Client, sink: Sink, ready: Pictures, numbers: Sequence[int], jobs: int) -> None:
         """Send and save everything; what is missing in the end is in `result.failures`, and why in `result.error`.
 
         An interrupt (Ctrl-C, a signal) ends it too, after what had arrived is saved.
         """
         for attempt, route in enumerate(self.task.routes):
             if attempt:
-                pictures = self.prepare(route)
-            requests = self.requests(route, pictures, numbers)
+                ready = self.prepare(route)
+            requests = self.requests(route, ready, numbers)
             self.result.route = requests[0].request.endpoint
             self.result.failures.clear()
             self._stopped = False
-            self._go(client, sink, requests, self._transform(pictures), jobs)
+            self._go(client, sink, requests, pictures.undoing(self.task, ready, self.warn), jobs)
             if self.result.error is not None:
                 return
             if not self._has_no_route(len(numbers)):
@@ -421,30 +330,6 @@ class Run:
         with self._lock:
             image = replace(image, partials=tuple(self._partials.get(image.n, ())))
             bisect.insort(self.result.images, image, key=lambda one: one.n)
-
-    def _transform(self, pictures: Pictures) -> Transform | None:
-        """Return what undoes the fit on a result, None where there is nothing to undo."""
-        geometry, original = pictures.geometry, pictures.original
-        if geometry is None or original is None:
-            return None
-        if (region := pictures.region) is not None:
-
-            def compose(data: bytes) -> bytes:
-                from imagecli.images.restore import keep  # noqa: PLC0415 - Pillow
-
-                return keep(data, geometry, region, original, self.warn)
-
-            return compose
-        mode = self.task.restore or ("aspect" if geometry.padded else "none")
-        if mode == "none":
-            return None
-
-        def undo(data: bytes) -> bytes:
-            from imagecli.images.restore import restore  # noqa: PLC0415 - Pillow
-
-            return restore(data, geometry, mode, original)
-
-        return undo
 
     def warn(self, *texts: str) -> None:
         """Collect warnings, each once."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imagecli.errors import ImagecliError
 
     Watch = Callable[[str, float | None], None]
-    """Told what a request is doing: "uploading", "waiting", "receiving", "partial image 1", "retrying after …" with the
+    """Told what a request is doing: "uploading", "waiting", "receiving", "partial 1", "retrying after …" with the
     seconds."""
 
 _FIRST_WAIT_S = 0.5

@@ -52,7 +52,7 @@ class Listener:
         self._count += 1
         index = event.document.get("partial_image_index")
         number = index + 1 if type(index) is int and 0 <= index < _MOST_NUMBER else self._count
-        self._watch(f"partial image {number}", None)
+        self._watch(f"partial {number}", None)
         if isinstance(item.source, Inline):
             with suppress(Failure):  # the finished image decides what becomes of the run
                 self._show(number, b"".join(decode(item.source, self._spool)))

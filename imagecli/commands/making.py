@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 import typer
@@ -15,19 +16,22 @@ from imagecli.config.settings import load
 from imagecli.errors import ImagecliError, Interrupted, UsageProblem
 from imagecli.names import Facts, Names, asked_format, slug
 from imagecli.output import FileSink, StreamSink
+from imagecli.pictures import mask_preview
 from imagecli.request import Asker, read_params
 from imagecli.schema import Result
 from imagecli.terminal import report
 from imagecli.workflow import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from imagecli.config.keys import Key
     from imagecli.config.settings import Settings
     from imagecli.images.source import Picture
     from imagecli.schema import Command, GeneratedImage, Task
     from imagecli.terminal.console import Console
+    from imagecli.terminal.progress import Progress
+    from imagecli.terminal.sharpening import Sharpening
 
 _STDIO = "-"
 _MAX_PROMPT_BYTES = 1 << 20
@@ -67,7 +71,7 @@ def make(  # noqa: PLR0913 - the arguments of three commands
     except KeyboardInterrupt as interrupt:
         maker.fail(Interrupted.by(interrupt, "; nothing was in flight"))
     report.show(console, result, as_json=as_json, base_url=settings.profile.base_url)
-    if settings.value("preview"):
+    if settings.value("preview") and not maker.drawn:
         _preview(console, result.images)
     if result.error is not None:
         raise typer.Exit(int(result.error.exit_code))
@@ -83,6 +87,8 @@ class _Maker:
         self._begun = time.monotonic()
         self._count = 0
         self._told = 0
+        self.drawn = False
+        """Whether the pictures were drawn as they came."""
 
     def ask(self, *, image: str | None, prompt: str | None) -> Task:
         """Read what the command line names, and return what is asked for."""
@@ -107,15 +113,10 @@ class _Maker:
         """Prepare, reserve, send and save."""
         result = self._result
         self._count = task.count
-        with self._console.progress(-(-task.count // task.per_request)) as line:
-
-            def tell(index: int, state: str, seconds: float | None) -> None:
-                words = state if seconds is None else f"{state} in {seconds:.1f} s"
-                line.update(index, words)
-                if seconds is not None:
-                    self._console.debug(f"request {index + 1}: {words}")
-
-            run = Run(task, result, report=tell)
+        with self._console.progress(-(-task.count // task.per_request)) as line, self._sharpening(task) as picture:
+            audience = _Audience(self._console, line, picture, task, result)
+            run = Run(task, result, report=audience.hear, show=audience.see)
+            audience.numbers_of = run.numbers_of
             pictures = run.prepare(task.routes[0])
             numbers = list(range(1, task.count + 1))
             jobs = run.requests(task.routes[0], pictures, numbers)
@@ -151,6 +152,18 @@ class _Maker:
         model = f" with {result.model}" if result.model else ""
         self._console.debug(f"{result.route}{model} in {result.elapsed_s} s" + (f", request id {ids}" if ids else ""))
 
+    @contextmanager
+    def _sharpening(self, task: Task) -> Iterator[Sharpening | None]:
+        """Draw the pictures of a stream while they come, where that is wanted and somebody looks on."""
+        if not (self._settings.value("preview") and "partials" in task.fields and self._console.stderr_is_terminal):
+            yield None
+            return
+        from imagecli.terminal.sharpening import Sharpening  # noqa: PLC0415 - drawn only where somebody looks
+
+        self.drawn = True
+        with Sharpening(self._console) as picture:
+            yield picture
+
     def fail(self, error: ImagecliError) -> None:
         """Let the run end before anything was sent."""
         result = self._result
@@ -166,7 +179,7 @@ class _Maker:
         sink = make_sink(self._console, self._settings, output=path, subject=task.subject, force=force)
         if isinstance(sink, FileSink):
             sink.reserve([1], dry=dry)
-        data, result.mask = Run(task, result).mask_preview(asked_format(path))
+        data, result.mask = mask_preview(task, asked_format(path))
         if not dry:
             result.images = [sink.save(1, [data], None, result.warnings.append)]
         self._warn()
@@ -180,6 +193,40 @@ class _Maker:
         for warning in self._result.warnings[self._told :]:
             self._console.warn(warning)
         self._told = len(self._result.warnings)
+
+
+class _Audience:
+    """Whom a run tells what its requests are doing: the progress line, and a picture that sharpens."""
+
+    def __init__(
+        self, console: Console, line: Progress, picture: Sharpening | None, task: Task, result: Result
+    ) -> None:
+        self._console = console
+        self._line = line
+        self._picture = picture
+        self._partials = task.fields.get("partials", 0)
+        self._several = task.count > 1
+        self._result = result
+        self.numbers_of: Callable[[int], Sequence[int]] = lambda _index: ()
+
+    def hear(self, index: int, state: str, seconds: float | None) -> None:
+        """Show what a request is doing."""
+        words = state if seconds is None else f"{state} in {seconds:.1f} s"
+        if state.startswith("partial"):
+            words = f"{state} of {max(self._partials, int(state.split()[1]))}"
+        self._line.update(index, words)
+        if seconds is not None:
+            self._console.debug(f"request {index + 1}: {words}")
+        if self._picture is not None and state in {"done", "failed"}:
+            paths = {image.n: image.path for image in self._result.images if not image.partial}
+            for n in self.numbers_of(index):
+                path = paths.get(n)
+                self._picture.finish(path, n, caption=f"{path}:" if path is not None and self._several else "")
+
+    def see(self, n: int, _number: int, data: bytes) -> None:
+        """Draw a partial image."""
+        if self._picture is not None:
+            self._picture.draw(data, n)
 
 
 def make_sink(  # noqa: PLR0913 - all that a name can be made of

@@ -1,0 +1,151 @@
+"""The pictures of a task on their way in and out: made what the endpoint takes, and the fit undone on the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from imagecli import catalog
+from imagecli.dialects.openai import EDITS, VARIATIONS
+from imagecli.errors import UsageProblem
+from imagecli.schema import MaskConvention, Uploads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL import Image
+
+    from imagecli.images.source import Picture
+    from imagecli.output import Transform
+    from imagecli.schema import Geometry, InputRules, Prepared, Task, Upload
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The files of a request, ready to be sent, and what is needed to undo the fit."""
+
+    uploads: Uploads = Uploads()  # noqa: RUF009 - frozen
+    geometry: Geometry | None = None
+    original: Picture | None = None
+    region: Image.Image | None = None
+    """Where the original may change, at its size."""
+    notes: tuple[str, ...] = ()
+    """What was done, for -v."""
+    warnings: tuple[str, ...] = ()
+    """What was given up."""
+
+
+def prepare(task: Task, route: str) -> Pictures:
+    """Make the inputs what `route` takes.
+
+    Raises:
+        UsageProblem: a file is no picture, or a mask does not fit.
+    """
+    if not task.inputs:
+        return Pictures()
+    from imagecli.images import prepare as by  # noqa: PLC0415 - Pillow
+
+    rules = _rules(task, route)
+    (first, *others), mask, private = task.inputs, task.mask, task.keep_metadata
+    region = _region(task)
+    if route == EDITS and rules.square and mask is None and region is None and not by.has_transparency(first):
+        raise UsageProblem(
+            f"{task.model.name} edits what a mask or the picture's own transparency opens, and there is neither",
+            hint="Give --mask FILE or --mask-rect X,Y,W,H, or another model with -m.",
+        )
+    prepared, mask_upload = by.prepare_with_mask(
+        *(first, mask, _shaped(task, rules), task.fit),
+        region=region if task.marks else None,
+        convention=task.dialect.mask or MaskConvention(),
+        keep_metadata=private,
+    )
+    made = [prepared, *(by.prepare(picture, rules, task.fit, keep_metadata=private) for picture in others)]
+    notes = [f"{one.upload.filename}: {note}" for one in made for note in one.notes]
+    if task.keep:
+        notes.append("outside the mask the original's pixels are kept, at {}x{}".format(*first.size))
+    return Pictures(
+        Uploads(tuple(one.upload for one in made), mask_upload, _markup(task, prepared, rules)),
+        geometry=prepared.geometry,
+        original=first,
+        region=region if task.keep else None,
+        notes=tuple(notes),
+        warnings=tuple(warning for one in made for warning in one.warnings),
+    )
+
+
+def mask_preview(task: Task, kind: str | None) -> tuple[bytes, dict[str, Any]]:
+    """Return the first input with what its mask opens tinted, and where and how much that is.
+
+    Raises:
+        UsageProblem: there is no mask, it does not fit, or it opens nothing or everything.
+    """
+    from imagecli.images.marks import Marks  # noqa: PLC0415 - edits only
+    from imagecli.images.region import extent, region_of, tinted  # noqa: PLC0415 - the same
+
+    region = region_of(task.inputs[0], task.mask, task.marks or Marks())
+    return tinted(task.inputs[0], region, kind or "png"), extent(region)
+
+
+def undoing(task: Task, pictures: Pictures, warn: Callable[[str], None]) -> Transform | None:
+    """Return what undoes the fit on a result, None where there is nothing to undo."""
+    geometry, original = pictures.geometry, pictures.original
+    if geometry is None or original is None:
+        return None
+    if (region := pictures.region) is not None:
+
+        def compose(data: bytes) -> bytes:
+            from imagecli.images.restore import keep  # noqa: PLC0415 - Pillow
+
+            return keep(data, geometry, region, original, warn)
+
+        return compose
+    mode = task.restore or ("aspect" if geometry.padded else "none")
+    if mode == "none":
+        return None
+
+    def undo(data: bytes) -> bytes:
+        from imagecli.images.restore import restore  # noqa: PLC0415 - Pillow
+
+        return restore(data, geometry, mode, original)
+
+    return undo
+
+
+def _markup(task: Task, prepared: Prepared, rules: InputRules) -> Upload | None:
+    if task.markup is None:
+        return None
+    from imagecli.images.markup import prepare_markup  # noqa: PLC0415 - few edits have one
+
+    return prepare_markup(
+        *(task.markup, task.inputs[0].size, prepared.geometry, rules), keep_metadata=task.keep_metadata
+    )
+
+
+def _region(task: Task) -> Image.Image | None:
+    """Return what the mask opens, where it is more than a file that goes the way of its picture."""
+    if task.marks is None and not task.keep:
+        return None
+    from imagecli.images.marks import Marks  # noqa: PLC0415 - edits only
+    from imagecli.images.region import region_of  # noqa: PLC0415 - the same
+
+    if task.keep:
+        task.inputs[0].decode()  # whole, as it will be needed; for the upload it is scaled from there
+    return region_of(task.inputs[0], task.mask, task.marks or Marks())
+
+
+def _shaped(task: Task, rules: InputRules) -> InputRules:
+    """Return the rules for a canvas that was expanded: it gets the very shape of the size that is asked for."""
+    size = catalog.parse_size(str(task.fields.get("size")))
+    if not task.expanded or size is None or rules.shape:
+        return rules
+    return replace(rules, shape=size, max_side=max(size))
+
+
+def _rules(task: Task, route: str) -> InputRules:
+    rules = task.model.variation_rules() if route == VARIATIONS else task.model.inputs
+    size = catalog.parse_size(str(task.fields.get("size")))
+    if rules.square and size and size[0] == size[1]:
+        rules = replace(rules, max_side=size[0])
+    rules = task.dialect.inputs(rules)
+    canvas = task.dialect.canvas(task)
+    return replace(rules, shape=canvas, max_side=rules.max_side or max(canvas)) if canvas else rules
