@@ -220,25 +220,28 @@ class Run:
         job.watch("done", None)
 
     def _post(self, client: Client, sink: Sink, job: Job, transform: Transform | None) -> Answer:
-        """Send a request; where the server refuses fields as unknown, once more without them."""
+        """Send a request; a field that the server refuses as unknown is dropped, and the call repeated without it.
+
+        Servers that name one unknown field at a time are asked once more for each.
+        """
 
         def show(number: int, data: bytes) -> None:
             self._show_partial(sink, job.numbers[0], number, data, transform)
 
         with self._lock:
             job.request = job.request.without(self._dropped) or job.request
-        try:
-            return client.post(job.request, job.watch, show)
-        except ImagecliError as error:
-            smaller = job.request.without(error.unknown_fields)
-            if smaller is None:
-                raise
-            names = ", ".join(name for name in job.request.fields if name not in smaller.fields)
-            with self._lock:
-                self._dropped.update(error.unknown_fields)
-            self.warn(f"the server does not know {names}: it was asked again without")
-            job.request = smaller
-        return client.post(job.request, job.watch, show)
+        while True:
+            try:
+                return client.post(job.request, job.watch, show)
+            except ImagecliError as error:
+                smaller = job.request.without(error.unknown_fields)
+                if smaller is None:
+                    raise
+                names = ", ".join(name for name in job.request.fields if name not in smaller.fields)
+                with self._lock:
+                    self._dropped.update(error.unknown_fields)
+                self.warn(f"the server does not know {names}: it was asked again without")
+                job.request = smaller
 
     def _show_partial(self, sink: Sink, n: int, number: int, data: bytes, transform: Transform | None) -> None:
         self._show(n, number, data)

@@ -58,11 +58,20 @@ def test_all_fields_that_a_refusal_names_are_dropped_at_once(imagecli, server):
     assert any("quality" in warning and "style" in warning for warning in ran.json["warnings"])
 
 
-def test_the_call_is_repeated_once_and_no_more(imagecli, server):
+def test_a_server_that_names_one_field_at_a_time_is_asked_once_more_for_each(imagecli, server):
     strict(server)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-s", "512x512", "-q", "low", "-o", "cat.png")
+    assert ran.code == 0, ran.err
+    assert [len(post.json) for post in server.posts] == [4, 3, 2, 1]
+    assert [name in ran.err for name in ("size", "quality", "output_format")] == [True] * 3
+
+
+def test_the_call_is_repeated_once_for_a_field_and_no_more(imagecli, server):
+    status, document = openais("quality")
+    server.answer = lambda reply, _: reply.json(document, status)
     ran = imagecli("gen", "cat", "--base-url", server.url, "-s", "512x512", "-q", "low")
     assert (ran.code, len(server.posts)) == (2, 2)
-    assert "quality" in ran.err
+    assert server.posts[1].json == {"prompt": "cat", "size": "512x512"}
 
 
 def test_a_stream_that_is_not_known_is_given_up(imagecli, server):
