@@ -65,13 +65,7 @@ class LocalAI(OpenAI):
         """Return 1 for inpainting, which has no n (P)."""
         return 1 if task.masked else None
 
-    def build(
-        self,
-        task: Task,
-        route: str,
-        count: int,
-        uploads: Uploads = Uploads(),  # noqa: B008 - frozen
-    ) -> ImageRequest:
+    def build(self, task: Task, route: str, count: int, uploads: Uploads) -> ImageRequest:
         """Return the request.
 
         Raises:

@@ -125,13 +125,7 @@ class OpenAI:
 
     # The request
 
-    def build(
-        self,
-        task: Task,
-        route: str,
-        count: int,
-        uploads: Uploads = Uploads(),  # noqa: B008 - frozen
-    ) -> ImageRequest:
+    def build(self, task: Task, route: str, count: int, uploads: Uploads) -> ImageRequest:
         """Return the request for `count` images of the task; a field that was not asked for is not in it.
 
         `route` is one of GENERATIONS, EDITS and VARIATIONS: what is wanted, in OpenAI's words. Where the server has it

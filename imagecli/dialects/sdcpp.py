@@ -60,13 +60,7 @@ class SdCpp(OpenAI):
         found = _SIZE.fullmatch(str(task.fields.get("size")))
         return (int(found[1]), int(found[2])) if found and int(found[1]) and int(found[2]) else None
 
-    def build(
-        self,
-        task: Task,
-        route: str,
-        count: int,
-        uploads: Uploads = Uploads(),  # noqa: B008 - frozen
-    ) -> ImageRequest:
+    def build(self, task: Task, route: str, count: int, uploads: Uploads) -> ImageRequest:
         """Return the request; --param goes into the prompt, in the tag that the server's own fields come in (A).
 
         Raises:

@@ -60,13 +60,7 @@ class Together(OpenAI):
             return "unlisted", f"{self.title} takes sides that are multiples of {_STEP}, not {text}"
         return "listed", ""
 
-    def build(
-        self,
-        task: Task,
-        route: str,
-        count: int,
-        uploads: Uploads = Uploads(),  # noqa: B008 - frozen
-    ) -> ImageRequest:
+    def build(self, task: Task, route: str, count: int, uploads: Uploads) -> ImageRequest:
         """Give a model that takes one picture that picture as `image_url`.
 
         Raises:

@@ -53,13 +53,7 @@ class Xinference(OpenAI):
         """Return the rules without those of OpenAI's variations: there is no square here, and Pillow opens the file."""
         return replace(rules, square=False, formats=("png", "jpeg", "webp"), max_side=None) if rules.square else rules
 
-    def build(
-        self,
-        task: Task,
-        route: str,
-        count: int,
-        uploads: Uploads = Uploads(),  # noqa: B008 - frozen
-    ) -> ImageRequest:
+    def build(self, task: Task, route: str, count: int, uploads: Uploads) -> ImageRequest:
         """Return the request; with a mask the size is always said, for without one the server fails (500)."""
         request = super().build(task, route, count, uploads)
         if uploads.mask is None or "size" in request.fields:
