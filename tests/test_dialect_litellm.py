@@ -11,6 +11,7 @@ from fakes.served_base import CHANGED, ONLY_THERE, ORANGE, colour_at, mask_file,
 from PIL import Image
 
 from imagecli.client.envelopes import read_error
+from imagecli.client.refusals import refusal
 
 FLUX = "team/flux"
 
@@ -128,7 +129,7 @@ def test_marks_on_a_picture_are_refused(imagecli, litellm, key):
 
 def test_config_check_reads_the_list_of_models(imagecli, litellm, key):
     assert imagecli("config", "check", "here", env=key).code == 0
-    assert [request.path for request in litellm.requests] == ["/v1/models"]
+    assert {request.path for request in litellm.requests} == {"/v1/models"}
 
 
 # Errors of the proxy
@@ -187,7 +188,10 @@ BEHIND = {
             "content_policy_violation",
         ),
     ),
-    "size": (400, _openai("Invalid size '5x5'. It's too small.", "invalid_request_error", "invalid_value", "size")),
+    "size": (
+        400,
+        _openai("Invalid size '5x5'. It's too small.", "image_generation_user_error", "invalid_value", "size"),
+    ),
     "field": (
         400,
         _openai("Unknown parameter: 'colour'.", "invalid_request_error", "unknown_parameter", "colour"),
@@ -225,6 +229,22 @@ def test_the_cause_behind_the_proxy_decides_the_exit_code(imagecli, home, comman
     code, error = _refused(imagecli, home, BEHIND[cause], *command)
     assert code == CODES[cause]
     assert BEHIND[cause][1]["error"]["message"] in error["message"]
+
+
+@pytest.mark.parametrize("command", [("gen", "a cat"), ("edit", "photo.png", "a hat")], ids=["gen", "edit"])
+def test_a_wrong_key_of_the_proxys_own_is_not_the_users_to_mend(imagecli, home, command):
+    photo()
+    behind = (401, _openai("Incorrect API key provided: sk-x.", "invalid_request_error", "invalid_api_key"))
+    code, error = _refused(imagecli, home, behind, *command)
+    assert code == 4
+    assert error["hint"].startswith("It is the gateway's own key")
+
+
+def test_what_a_guardrail_stops_is_content():
+    """As LiteLLM's guardrails and vLLM-Omni's (diffusion/models/cosmos3/guardrails.py) have it."""
+    for words in ("Violated guardrail policy", "Input was blocked by Cosmos3 guardrails."):
+        said = read_error(400, json.dumps({"error": {"message": words, "code": "400"}}).encode())
+        assert refusal(said, request_id=None, host="x").kind == "content_policy"
 
 
 @pytest.mark.parametrize("cause", BEHIND)

@@ -49,6 +49,8 @@ class Said:
     """What a content filter found."""
     unknown_fields: tuple[str, ...] = ()
     """The request's fields that the server says it does not know."""
+    passed_on: bool = False
+    """Whether a gateway passes on what the server behind it says."""
     page: bool = False
     """Whether it is a web page or nothing at all: what speaks there is hardly an API."""
     body: str = ""
@@ -141,7 +143,9 @@ def _read(document: object, layers: int) -> Said:
     kind = named("type")
     if kind is None and isinstance(fields.get("status"), str) and _KIND.fullmatch(fields["status"]):
         kind = fields["status"]
-    said = Said(None, message, code=named("code"), type=kind, param=named("param"))
+    words = peeled(message)
+    message = message if words is None else words
+    said = Said(None, message, code=named("code"), type=kind, param=named("param"), passed_on=words is not None)
     metadata = fields.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, dict) else None  # OpenRouter: the provider's own answer
     return _with_upstream(said, raw or message, layers)
@@ -164,20 +168,6 @@ def _inner(document: dict[str, Any]) -> object:
 
 def _with_upstream(said: Said, text: object, layers: int) -> Said:
     """Add what the server behind this one said, where its whole answer stands in `text`."""
-    if isinstance(text, str):
-        words, document = peeled(text)
-        if document is not None and layers:
-            behind = _read(document, layers - 1)
-            # The gateway's own code and type only repeat the status.
-            return replace(
-                behind,
-                message=behind.message or words,
-                code=behind.code or said.code,
-                type=behind.type or said.type,
-                param=behind.param or said.param,
-            )
-        if text is said.message:
-            said, text = replace(said, message=words), words
     document, before = (text, "") if isinstance(text, dict) else _answer_in(text)
     if document is None or not layers:
         return said
@@ -190,7 +180,8 @@ def _with_upstream(said: Said, text: object, layers: int) -> Said:
         said,
         message=f"{before}: {behind.message}" if before else behind.message,
         code=(behind.code or said.code) if number else said.code,
-        type=said.type or behind.type,
+        # A gateway's own type only repeats the status.
+        type=(behind.type or said.type) if said.passed_on else (said.type or behind.type),
         param=said.param or behind.param,
     )
 

@@ -8,9 +8,7 @@ are that server's message (generations) or its whole JSON (edits).
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
 _BEFORE = re.compile(
     r"litellm\.\w+: (?:(?:litellm\.)?[A-Z]\w*Error: )*(?:\w+(?:Exception|Error)(?: \w+Error)? - )?"
@@ -20,25 +18,14 @@ _AFTER = re.compile(
     r"\s*LiteLLM: model group '[^\n]*' failed with the error above\. No fallback was attempted\.\s*$"
     r"|[.\s]*Received Model Group=[^\n]*(?:\nAvailable Model Group Fallbacks=[^\n]*)?\s*$"
 )
-_IN_PYTHONS_WORDS = re.compile(r"\{'error': (['\"])(.*)\1\}", re.DOTALL)
+_AS_PYTHON = re.compile(r"\{'error': (['\"])(.*)\1\}", re.DOTALL)
 
 
-def peeled(message: str) -> tuple[str, dict[str, Any] | None]:
-    """Return the words of the server behind the proxy, and its answer where that is what the words are.
-
-    A message that is not the proxy's comes back as it is.
-    """
+def peeled(message: str) -> str | None:
+    """Return the words of the server behind the proxy; None where a message is not one that the proxy made."""
     before = _BEFORE.match(message)
     if before is None:
-        return message, None
+        return None
     words = _AFTER.sub("", message[before.end() :])
-    if (python := _IN_PYTHONS_WORDS.fullmatch(words)) is not None:
-        words = python[2]
-    if not words.startswith("{"):
-        return words, None
-    try:
-        # Hints of the router's may follow.
-        document, _ = json.JSONDecoder().raw_decode(words)
-    except (ValueError, RecursionError):
-        return words, None
-    return words, document
+    table = _AS_PYTHON.fullmatch(words)
+    return words if table is None else table[2]

@@ -468,7 +468,8 @@ class Client:
         if status in LOST:
             again = self._limits.retry_unknown and should != "false"
         else:
-            again = should == "true" or (status in RETRIED and should != "false")
+            hopeful = status in RETRIED and not isinstance(error, UsageProblem)
+            again = should == "true" or (hopeful and should != "false")
         if not again:
             return error
         wait = wait_asked(response.headers, said)
@@ -480,7 +481,8 @@ class Client:
 
     def _refusal(self, said: Said, request_id: str | None, asked: Asked) -> ImagecliError:
         error = refusal(said, request_id=request_id, host=self._host, asked=asked)
-        if isinstance(error, AuthProblem) and said.status == _UNAUTHORIZED and self._key is None:
+        ours = said.status == _UNAUTHORIZED and not said.passed_on
+        if isinstance(error, AuthProblem) and ours and self._key is None:
             error.hint = self._profile.missing_key_hint
         return error
 

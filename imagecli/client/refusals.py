@@ -124,6 +124,18 @@ def _is_unknown_model(said: Said) -> bool:
     return fits and not said.unknown_fields and bool(_UNKNOWN_MODEL.search(said.message.lower()))
 
 
+_MISTAKE = re.compile(
+    r"have to be divisible by|does not support (?:inpainting|image2image|text2image)|unsupported response format"
+    r"|cannot leave .{0,60}undefined|invalid literal for int\(\)|validation errors? for \w*request\b"
+    r"|cannot identify image file"
+)
+
+
+def _is_mistake(said: Said) -> bool:
+    """Tell a caller's mistake that is answered as the server's own: with 500, as Xinference does with most of them."""
+    return said.status == _FIRST_SERVER_ERROR and bool(_MISTAKE.search(said.message.lower()))
+
+
 # What to do about it
 
 
@@ -192,8 +204,13 @@ def _mend(said: Said, _asked: Asked) -> str:
     return "Mend the call; --dry-run shows what is sent."
 
 
+def _key(said: Said, _asked: Asked) -> str:
+    if said.passed_on:
+        return "It is the gateway's own key for the server behind it that is wrong: tell whoever runs the gateway."
+    return "Set the right key: `imagecli config set-key`, or OPENAI_API_KEY for the profile openai."
+
+
 _VERIFY = "Verify the organisation in the provider's settings, or use a model that needs no verification."
-_KEY = "Set the right key: `imagecli config set-key`, or OPENAI_API_KEY for the profile openai."
 _PAY = "Look at the plan and the billing limits of the account; trying again does not help."
 _LATER = "Wait a little, then run it again; -j 1 sends one request at a time."
 
@@ -220,7 +237,8 @@ _CAUSES: tuple[_Cause, ...] = (
     _Cause(_is_throttled, Unavailable, _LATER),
     _Cause(_hidden("insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted"), MoneyProblem, _PAY),
     _Cause(
-        lambda said: said.type == "image_generation_user_error" and (said.code or "400") == "400",
+        # Of the picture or its prompt as a whole: a parameter that does not fit is named.
+        lambda said: said.type == "image_generation_user_error" and (said.code or "400") == "400" and not said.param,
         ContentPolicyRefusal,
         _policy,
     ),
@@ -250,7 +268,7 @@ _CAUSES: tuple[_Cause, ...] = (
             r"content (?:moderation|filter)|flagged (?:content|image)"
             r"|(?:input|prompt|image|content|output|request) (?:was|were|is|has been) (?:flagged|moderated)"
             r"|flagged (?:as|by|for)\b|\bnsfw\b|prohibited (?:content|use)|responsible ai|sensitive (?:content|words)"
-            "|inappropriate content|request moderated|safety (?:filter|polic|reasons)"
+            r"|inappropriate content|request moderated|safety (?:filter|polic|reasons)|\bguardrails?\b"
         ),
         ContentPolicyRefusal,
         _policy,
@@ -270,8 +288,8 @@ _CAUSES: tuple[_Cause, ...] = (
         "The provider does not serve this country; ask it, or use another provider.",
         "does not serve this place",
     ),
-    _Cause(_codes("invalid_api_key", "incorrect_api_key", "authentication_error"), AuthProblem, _KEY),
-    _Cause(_hidden('"api_key_invalid"'), AuthProblem, _KEY),
+    _Cause(_codes("invalid_api_key", "incorrect_api_key", "authentication_error"), AuthProblem, _key),
+    _Cause(_hidden('"api_key_invalid"'), AuthProblem, _key),
     _Cause(
         _words(
             "no connected db|(?:incorrect|invalid|missing|expired) api.?key"
@@ -279,9 +297,9 @@ _CAUSES: tuple[_Cause, ...] = (
             "|unregistered callers|invalid (?:subscription key|authorization header)"
         ),
         AuthProblem,
-        _KEY,
+        _key,
     ),
-    _Cause(_status(401), AuthProblem, _KEY),
+    _Cause(_status(401), AuthProblem, _key),
     _Cause(_status(_PROXY_AUTH), AuthProblem, _proxy_login, "is behind a proxy that wants a user name and password"),
     _Cause(
         lambda said: said.status == _FORBIDDEN and said.page, AuthProblem, _not_allowed, "does not let this through"
@@ -301,6 +319,7 @@ _CAUSES: tuple[_Cause, ...] = (
         _maybe_billed,
     ),
     _Cause(_status(_TOO_MANY), Unavailable, _LATER),
+    _Cause(_is_mistake, UsageProblem, _mend),
     _Cause(
         lambda said: said.status == _CONFLICT or (said.status or 0) >= _FIRST_SERVER_ERROR,
         Unavailable,

@@ -30,7 +30,7 @@ class Xinference(OpenAI):
     title: ClassVar[str] = "Xinference"
     ignores: ClassVar[frozenset[str]] = frozenset(
         {
-            *("quality", "compression", "background", "moderation", "style", "input_fidelity"),
+            *("quality", "format", "compression", "background", "moderation", "style", "input_fidelity"),
             *("frames", "frame_ms", "complexity", "safety_identifier"),
         }
     )
@@ -40,6 +40,7 @@ class Xinference(OpenAI):
     mask: ClassVar[MaskConvention | None] = MaskConvention(open=(255,), closed=(0,))
     """`image_edit` of its own client: "White pixels in the mask are repainted while black pixels are preserved"."""
     has_markup: ClassVar[bool] = False
+    formats_by_name: ClassVar[bool] = False
 
     def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
         """Refuse a url that nobody can fetch; there are no partial pictures, though edits stream what they are at."""
