@@ -31,7 +31,7 @@ _LIST = rf"[\[({{]?{_QUOTED}(?:\s*(?:,|and|,\s*and)\s*{_QUOTED})*"
 _UNKNOWN = rf"\b(?:unknown|unrecogni[sz]ed|unsupported|unexpected|extra)(?: {_OF})* {_WHAT}{_GIVEN}"
 # In the words of, for a field x: OpenAI, serde, Go, Python, zod (quoted); OpenAI, FastAPI (bare); protobuf; JSON schema
 # and Prism; LiteLLM; OpenAI for a model; the same turned round; xAI; pydantic 1 and 2, on one line or two;
-# class-validator.
+# class-validator; LiteLLM for pictures, made and edited.
 _PATTERNS = (
     rf"{_UNKNOWN}\s*[:=]?\s*({_LIST})",
     rf"{_UNKNOWN}\s*[:=]\s*({_NAME}(?:, {_NAME})*)\s*(?:[.;\n(]|$)",
@@ -44,6 +44,8 @@ _PATTERNS = (
     rf"\b{_WHAT} not supported(?: (?:on|by|for) this model)?: ({_QUOTED}|{_NAME})",
     rf"({_NAME})\s{{0,4}}:?\s{{1,8}}extra (?:inputs|fields)(?: are)? not permitted",
     rf"\bproperty ({_NAME}) should not exist",
+    rf"\bsetting ({_QUOTED}) is not supported by\b",
+    rf"\bthe following {_WHAT} are not supported for model [^\n]{{1,200}}: ({_NAME}(?:, {_NAME})*)\s*(?:\n|$)",
 )
 # LiteLLM may show names and values, as Python writes a table.
 _TABLE = re.compile(r"\bdoes not support parameters:\s*(\{[^{}]{0,2000}\})", re.IGNORECASE)
