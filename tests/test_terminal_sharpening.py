@@ -291,6 +291,18 @@ def test_what_never_is_finished_stays_as_it_is(stream):
         assert screen.lines == [*["B" * 36] * 12, "after"]
 
 
+def test_a_picture_that_is_begun_again_comes_below(stream):
+    code = """
+with Sharpening(console) as picture:
+    shown(pictures[0])
+    picture.finish()
+    shown(pictures[1])
+    picture.finish(pictures[2])
+"""
+    _, screen = sharpened(code, stream)
+    assert screen.lines == [*["R" * 36] * 12, *["B" * 36] * 12]
+
+
 # Several pictures
 
 

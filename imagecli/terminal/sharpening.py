@@ -77,7 +77,8 @@ class Sharpening:
     def finish(self, source: preview.Source | None = None, n: int = 1, *, caption: str = "") -> None:
         """Show the finished picture in the place of its last partial, `caption` on a line above; warns as `show` does.
 
-        With no `source` no finished picture will come, and what is drawn of it stays.
+        With no `source` no finished picture will come, and what is drawn of it stays. Should there be more of it after
+        all, as of a request that is sent again in another way, that comes below.
         """
         self._put(_Piece(n, source, last=True, caption=caption))
 
@@ -116,8 +117,8 @@ class Sharpening:
                 self._unfinished = piece.n
 
     def _finish(self, piece: _Piece) -> None:
-        self._finished.add(piece.n)
         if piece.source is not None:
+            self._finished.add(piece.n)
             with preview.telling(self._console):
                 self._drawn(piece.source, piece.caption)
 
