@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from imagecli import context
+from imagecli import context, dialects
 from imagecli.config.keys import check_transport, make_key, require_key
 from imagecli.config.settings import load
 from imagecli.config.values import Origin
@@ -142,6 +142,7 @@ class ImageClient:
         profile: str | None = None,
         base_url: str | None = None,
         api_key: str | None = None,
+        dialect: str | None = None,
         timeout: float | None = None,
         retries: int | None = None,
         retry_unknown: bool | None = None,
@@ -152,10 +153,18 @@ class ImageClient:
             profile: a profile of the config file, "openai" (the default) or "sandbox".
             base_url: another address, usually ending in /v1.
             api_key: the key for that address; without it the profile's own is looked up.
+            dialect: how that server differs, as a profile names it ("sdcpp", "xai", …); the profile's own, else by the
+                host's name.
             timeout: seconds for one attempt as a whole.
             retries: tries after the first, where that is safe.
             retry_unknown: send again what may have been billed already.
+
+        Raises:
+            UsageProblem: there is no such dialect.
         """
+        if dialect is not None and dialect not in dialects.names():
+            raise UsageProblem(f"there is no dialect {dialect}", hint=f"There are {', '.join(dialects.names())}.")
+        self._dialect = dialect
         self._flags: dict[str, object | None] = {
             "profile": profile,
             "base_url": base_url,
@@ -297,6 +306,8 @@ class ImageClient:
             raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
         settings = load(self._flags | options)
         settings.values.pop("output", None)
+        if self._dialect is not None:
+            settings = replace(settings, profile=replace(settings.profile, dialect=self._dialect))
         if self._key is not None:
             check_transport(settings.profile, self._key.origin)
             settings = replace(settings, warnings=[w for w in settings.warnings if w != settings.profile.key_withheld])

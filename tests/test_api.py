@@ -87,3 +87,13 @@ def test_the_sandbox_needs_no_key_and_no_network():
     made = ImageClient(profile="sandbox").generate("a red fox", model="dall-e-3", size="1792x1024")
     assert Image.open(io.BytesIO(made.images[0].data)).size == (1792, 1024)
     assert made.images[0].revised_prompt
+
+
+def test_a_dialect_can_be_named_without_a_profile(server):
+    client = ImageClient(base_url=server.url, dialect="xai")
+    client.edit(picture(), "a hat", size="16:9")
+    sent = server.requests[0].json
+    assert sent["image"]["url"].startswith("data:image/png;base64,")
+    assert sent["aspect_ratio"] == "16:9"
+    with pytest.raises(UsageProblem, match="no dialect klingon"):
+        ImageClient(base_url=server.url, dialect="klingon")

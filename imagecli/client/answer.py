@@ -40,6 +40,10 @@ class Inline:
 
     text: str | LongString
 
+    def __len__(self) -> int:
+        """Return how many bytes it has in the answer."""
+        return len(self.text) if isinstance(self.text, str) else self.text.end - self.text.start
+
 
 @dataclass(frozen=True, slots=True)
 class Link:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _HEAD = 16
 _MOST_NUMBER = 999
+_LONGEST = 100_000_000
+"""Bytes of base64: a partial image that is shown is in memory whole."""
 
 
 class Listener:
@@ -53,6 +55,6 @@ class Listener:
         index = event.document.get("partial_image_index")
         number = index + 1 if type(index) is int and 0 <= index < _MOST_NUMBER else self._count
         self._watch(f"partial {number}", None)
-        if isinstance(item.source, Inline):
+        if isinstance(item.source, Inline) and len(item.source) <= _LONGEST:
             with suppress(Failure):  # the finished image decides what becomes of the run
                 self._show(number, b"".join(decode(item.source, self._spool)))
