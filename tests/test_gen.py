@@ -342,3 +342,13 @@ def test_a_picture_can_be_read_as_it_was_sent(imagecli, server):
     imagecli("gen", "cat", "--base-url", server.url)
     assert Path("cat.webp").read_bytes() == data
     assert Image.open(io.BytesIO(data)).size == (300, 200)
+
+
+def test_verbose_says_what_is_sent_and_never_a_header(imagecli, server):
+    ran = imagecli(
+        *("gen", "cat", "-n", "2", "-m", "dall-e-3", "-v"),
+        env={"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "sk-secret-1234"},
+    )
+    assert f"imagecli: POST {server.url}/images/generations\nimagecli:   prompt: cat\n" in ran.err
+    assert "and 1 more of the kind" in ran.err
+    assert "secret" not in ran.err

@@ -142,6 +142,7 @@ class _Maker:
                 result.requests = tuple(job.request for job in jobs)
                 result.route = result.requests[0].endpoint if jobs else task.routes[0]
             elif numbers:
+                report.tell_requests(self._console, [job.request for job in jobs], self._settings.profile.base_url)
                 client = context.open_client(self._settings, key, spool_folder=context.state_folder() / "answers")
                 run.send(client, sink, pictures, numbers, self._settings.value("jobs"))
         if isinstance(sink, FileSink) and not result.images:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from imagecli.errors import ImagecliError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from imagecli.schema import FilePart, GeneratedImage, ImageRequest, Result
     from imagecli.terminal.console import Console
 
@@ -44,7 +46,8 @@ def _show_result(console: Console, result: Result, *, as_json: bool, base_url: s
         console.out(_dumped(document(result, base_url)))
         return
     for request in result.requests or ():
-        _show_request(console, request, base_url)
+        for line in _lines(request, base_url):
+            console.out(line)
     for image in result.images:
         if image.path is not None:
             console.out(image.path)
@@ -131,7 +134,7 @@ def _image(image: GeneratedImage) -> dict[str, Any]:
 def _request(request: ImageRequest, base_url: str) -> dict[str, Any]:
     return {
         "method": "POST",
-        "url": f"{base_url.rstrip('/')}/{request.path}",
+        "url": _url(request, base_url),
         "fields": request.fields,
         "files": [_file(part) for part in request.files],
     }
@@ -152,14 +155,27 @@ def _file(part: FilePart) -> dict[str, Any]:
     }
 
 
-def _show_request(console: Console, request: ImageRequest, base_url: str) -> None:
-    shown = _request(request, base_url)
-    console.out(f"{shown['method']} {shown['url']}")
+def _lines(request: ImageRequest, base_url: str) -> Iterator[str]:
+    """Yield a request as it is shown to people; its headers never."""
+    yield f"POST {_url(request, base_url)}"
     for name, value in request.fields.items():
-        console.out(f"  {name}: {value if isinstance(value, str) else json.dumps(value)}")
-    for file in shown["files"]:
-        size = f"{file['width']}x{file['height']}, {file['bytes']:,} bytes"
-        console.out(f"  {file['field']}: {file['filename']} ({file['type']}, {size})")
+        yield f"  {name}: {value if isinstance(value, str) else json.dumps(value)}"
+    for part in request.files:
+        upload = part.upload
+        size = f"{upload.width}x{upload.height}, {len(upload.data):,} bytes"
+        yield f"  {part.field}: {upload.filename} ({upload.media_type}, {size})"
+
+
+def _url(request: ImageRequest, base_url: str) -> str:
+    return f"{base_url.rstrip('/')}/{request.path}"
+
+
+def tell_requests(console: Console, requests: Sequence[ImageRequest], base_url: str) -> None:
+    """Say under -v what is about to be sent."""
+    for line in _lines(requests[0], base_url):
+        console.debug(line)
+    if len(requests) > 1:
+        console.debug(f"and {len(requests) - 1} more of the kind")
 
 
 def _dumped(shown: dict[str, Any]) -> str:
