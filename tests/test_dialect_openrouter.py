@@ -192,10 +192,12 @@ def test_a_base_url_that_is_not_the_apis(imagecli, router, home):
     assert "There is no /v1/images here: look at the base URL" in ran.err
 
 
-def test_check_lists_the_models_that_make_pictures(imagecli, router):
-    ran = imagecli("config", "check")
+def test_check_lists_the_models_that_make_pictures_and_knows_that_the_key_was_not_tried(imagecli, router):
+    ran = imagecli("config", "check", "--json")
     assert ran.code == 0, ran.err
-    assert router.requests[0].path == "/api/v1/images/models"
+    assert {request.path for request in router.requests} == {"/api/v1/images/models"}
+    assert ran.json["models"] == [GPT, GEMINI, "team/one-at-a-time"]
+    assert ran.json["key_tried"] is False  # the list is open to everybody
 
 
 def test_the_hosts_name_is_enough(imagecli):

@@ -396,7 +396,7 @@ def test_a_wrong_base_url_is_told_from_a_wrong_model(status, body, url, hint):
 
 def test_azure_has_names_of_its_own_for_what_is_not_there():
     error = _refused(404, {"error": {"code": "DeploymentNotFound", "message": "The API deployment does not exist."}})
-    assert "Name a deployment with -m" in error.hint
+    assert "its deployment's name" in error.hint
     error = _refused(400, {"error": {"code": "BadRequest", "message": "API version not supported"}})
     assert "`api_version` of the profile" in error.hint
 

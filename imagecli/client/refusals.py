@@ -305,7 +305,9 @@ _CAUSES: tuple[_Cause, ...] = (
         lambda said: said.status == _FORBIDDEN and said.page, AuthProblem, _not_allowed, "does not let this through"
     ),
     _Cause(_status(_FORBIDDEN), AuthProblem, _not_allowed),
-    _Cause(_codes("deploymentnotfound"), UsageProblem, "Name a deployment with -m, as it is called at Azure."),
+    _Cause(
+        _codes("deploymentnotfound"), UsageProblem, "At Azure a model goes by its deployment's name: name that with -m."
+    ),
     _Cause(_is_unknown_model, UsageProblem, _other_model),
     _Cause(
         lambda said: said.status in {400, _NOT_FOUND} and bool(re.search("api[- ]version", said.words)),
