@@ -113,10 +113,13 @@ def test_prompts_and_models_that_are_refused(imagecli, gemini):
     assert "Name a model that this server has" in ran.err
 
 
-def test_check_finds_the_models(imagecli, gemini):
-    ran = imagecli("config", "check")
+def test_check_finds_the_models_under_the_names_that_are_asked_for(imagecli, gemini):
+    ran = imagecli("config", "check", "--json")
     assert ran.code == 0, ran.err
-    assert gemini.requests[0].path == "/v1beta/openai/models"
+    assert {request.path for request in gemini.requests} == {"/v1beta/openai/models"}
+    assert ran.json["models"] == ["gemini-2.5-flash-image", "gemini-3-pro-image-preview"]
+    assert ran.json["model"] == {"name": MODEL, "listed": True}
+    assert ran.json["key_tried"] is not False
 
 
 def test_the_hosts_name_is_enough(imagecli):

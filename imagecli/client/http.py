@@ -338,7 +338,7 @@ class Client:
         except httpx.TransportError as error:
             raise self._not_sent(error) from error
         try:
-            report = read_models(body, url, headers, self._secrets, request_id)
+            report = read_models(*(body, url, headers, self._secrets, request_id), prefix=self._dialect.listed_prefix)
         except ErrorInstead as instead:
             said = read_document(None, instead.document, self._secrets)
             raise self._refusal(said, request_id, Asked(url)) from None

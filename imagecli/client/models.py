@@ -46,10 +46,16 @@ class ErrorInstead(Exception):
         self.document = document
 
 
-def read_models(
-    body: bytes, url: str, headers: Mapping[str, str], secrets: tuple[str, ...], request_id: str | None
+def read_models(  # noqa: PLR0913 - an answer, in its parts
+    body: bytes,
+    url: str,
+    headers: Mapping[str, str],
+    secrets: tuple[str, ...],
+    request_id: str | None,
+    *,
+    prefix: str = "",
 ) -> ModelsReport | None:
-    """Return the list that a body holds, None where it holds none.
+    """Return the list that a body holds, None where it holds none. A `prefix` is taken off the models' names.
 
     Raises:
         ErrorInstead: it holds an error.
@@ -68,6 +74,8 @@ def read_models(
     if not isinstance(entries, list):
         return None
     found = [entry for each in entries[:_MOST_ENTRIES] if (entry := _entry(each, secrets))]
+    if prefix:
+        found = [entry | {"id": name_of(entry).removeprefix(prefix)} for entry in found]
     return ModelsReport(
         url,
         tuple(name_of(entry) for entry in found),

@@ -28,6 +28,7 @@ class Gemini(OpenAI):
     most_per_request = 1
     """`n` is taken, but Gemini's image models make one picture at a time (vercel/ai, pull request 12267)."""
     has_variations = False
+    listed_prefix = "models/"
 
     def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
         """Tell which flags are ignored in silence."""

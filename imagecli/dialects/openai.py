@@ -90,6 +90,8 @@ class OpenAI:
     known."""
     models_path: str = "models"
     """Where the server lists its models, below the base URL; it may have a query."""
+    listed_prefix: ClassVar[str] = ""
+    """What stands before a model's name in that list, and need not stand there in a request."""
 
     def __init__(self, base_url: str = "", api_version: str | None = None) -> None:
         """Speak to the server at `base_url` (without a trailing slash)."""
