@@ -103,6 +103,26 @@ def test_a_mask_drawn_by_flags_opens_the_right_place(imagecli, omni):
     assert opened_at("out.png") == ONLY_THERE
 
 
+def test_a_large_picture_with_a_mask_comes_as_large_as_the_model_makes_it(imagecli, omni):
+    """It shrinks the picture and not the mask, so that without a size it would fail."""
+    large = photo(size=(2000, 1500))
+    ran = imagecli("edit", large, "a hat", "--mask-rect", "0,0,500,500", "--no-keep", "-o", "out.png")
+    assert ran.code == 0
+    assert omni.posts[0].form["size"] == "1168x880"
+    assert _image("out.png") == ("PNG", (1168, 880))
+    assert [near(colour_at("out.png", spot), CHANGED) for spot in ((280, 280), (300, 300))] == [True, False]
+    assert imagecli("edit", large, "a hat", "--mask-rect", "0,0,500,500", "-o", "kept.png").code == 0
+    assert _image("kept.png") == ("PNG", (2000, 1500))
+    assert colour_at("kept.png", (510, 510)) == (90, 90, 90)
+
+
+def test_a_size_that_does_not_fit_a_mask_is_the_callers_mistake(imagecli, omni):
+    ran = imagecli("edit", photo(), "a hat", "--mask", mask_file("grey"), "-s", "512x512")
+    assert ran.code == 2
+    assert "The size of tensor a" in ran.err
+    assert len(omni.posts) == 1
+
+
 def test_a_model_that_drops_masks_is_warned_of_and_keep_saves_the_picture(imagecli, several_stages):
     mask = mask_file("grey")
     ran = imagecli("edit", photo(), "a hat", "--mask", mask, "-o", "all.png")

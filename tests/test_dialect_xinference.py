@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from fakes.served_base import (
     CHANGED,
@@ -128,10 +130,24 @@ def test_a_mask_of_either_kind_opens_the_right_place(imagecli, xinference, kind)
 
 def test_with_a_mask_the_size_is_one_that_the_models_take(imagecli, xinference):
     picture = photo(size=(250, 190))
-    ran = imagecli("edit", picture, "a hat", "--mask", mask_file("grey", (250, 190)), "-o", "out.jpg")
+    ran = imagecli("edit", picture, "a hat", "--mask", mask_file("grey", (250, 190)), "-o", "out.jpg", "--json")
     assert ran.code == 0
-    assert xinference.posts[0].form["size"] == "248x184"
+    assert ran.json["warnings"] == []
+    assert xinference.posts[0].form["size"] == "256x192"
     assert opened_at("out.jpg") == ONLY_THERE
+
+
+def test_with_a_mask_and_a_size_of_another_shape_nothing_is_distorted(imagecli, xinference):
+    """The models stretch the input: it is padded before, and cut back after."""
+    picture = photo()
+    ran = imagecli("edit", picture, "a hat", "--mask", mask_file("grey"), "-s", "512x512", "-o", "out.jpg")
+    assert ran.code == 0
+    (name, _, sent), *_ = xinference.posts[0].files["image"]
+    assert name == "photo.png"
+    with Image.open(io.BytesIO(sent)) as image:
+        assert image.width == image.height
+    width, height = _image("out.jpg")[1]
+    assert width / height == pytest.approx(4 / 3, rel=0.02)
 
 
 def test_with_a_mask_a_size_that_was_asked_for_stays(imagecli, xinference):

@@ -127,12 +127,15 @@ def _is_unknown_model(said: Said) -> bool:
 _MISTAKE = re.compile(
     r"have to be divisible by|does not support (?:inpainting|image2image|text2image)|unsupported response format"
     r"|cannot leave .{0,60}undefined|invalid literal for int\(\)|validation errors? for \w*request\b"
-    r"|cannot identify image file"
+    r"|cannot identify image file|size of tensor a .{1,40} must match"
 )
 
 
 def _is_mistake(said: Said) -> bool:
-    """Tell a caller's mistake that is answered as the server's own: with 500, as Xinference does with most of them."""
+    """Tell a caller's mistake that is answered as the server's own: with 500, as Xinference does with most of them.
+
+    Tensors that do not match are a size that does not fit a mask, with vLLM-Omni.
+    """
     return said.status == _FIRST_SERVER_ERROR and bool(_MISTAKE.search(said.message.lower()))
 
 

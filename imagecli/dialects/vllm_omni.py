@@ -6,16 +6,20 @@ protocol/images.py, images/helpers.py, and diffusion/models/flux2_klein/pipeline
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.openai import OpenAI
 from imagecli.schema import MaskConvention
 
 if TYPE_CHECKING:
-    from imagecli.schema import Command, Fields, Verdict
+    from imagecli.schema import Command, Fields, ImageRequest, Task, Upload, Uploads, Verdict
 
 _FORMATS = ("png", "jpeg", "webp")
 """`_choose_output_format`: anything else comes as jpeg."""
+_AREA = 1024 * 1024
+_MULTIPLE = 16
 
 
 class VllmOmni(OpenAI):
@@ -52,8 +56,34 @@ class VllmOmni(OpenAI):
             )
         return super().judge(command, name, value)
 
+    def build(
+        self,
+        task: Task,
+        route: str,
+        count: int,
+        uploads: Uploads,
+    ) -> ImageRequest:
+        """Return the request; with a mask and a large picture it says the size that the picture will be shrunk to.
+
+        FLUX.2 klein shrinks the picture and not its mask: where the two differ in the end, the server fails (500).
+        """
+        request = super().build(task, route, count, uploads)
+        if uploads.mask is None or "size" in request.fields:
+            return request
+        size = _shrunk(uploads.images[0])
+        return request if size is None else replace(request, fields={**request.fields, "size": size})
+
     def spell(self, name: str, value: Any) -> Fields:  # noqa: ANN401 - of the flag's type
         """Return the fields; "auto" is no size on generations (400), and on edits what it is without one."""
         if name == "size" and value == "auto":
             return {}
         return {"stream": True} if name == "partials" else super().spell(name, value)
+
+
+def _shrunk(upload: Upload) -> str | None:
+    """Return the size that `_resize_to_target_area` and `forward` give a picture; None where it is small enough."""
+    width, height = upload.width, upload.height
+    if width * height <= _AREA:
+        return None
+    scale = math.sqrt(_AREA / (width * height))
+    return "x".join(str(int(side * scale) // _MULTIPLE * _MULTIPLE) for side in (width, height))

@@ -7,18 +7,20 @@ model/image/stable_diffusion/core.py.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.openai import EDITS, VARIATIONS, VARY_PROMPT, OpenAI
 from imagecli.errors import UsageProblem
-from imagecli.schema import MaskConvention, Uploads
+from imagecli.schema import MaskConvention
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.schema import Command, Fields, ImageRequest, InputRules, Task, Upload, Verdict
+    from imagecli.schema import Command, Fields, ImageRequest, InputRules, Size, Task, Uploads, Verdict
 
+_SIZE = re.compile(r"(\d+)x(\d+)")
 _MULTIPLE = 8
 """Sides that are no multiple of it are a 500 with most models."""
 
@@ -54,12 +56,23 @@ class Xinference(OpenAI):
         """Return the rules without those of OpenAI's variations: there is no square here, and Pillow opens the file."""
         return replace(rules, square=False, formats=("png", "jpeg", "webp"), max_side=None) if rules.square else rules
 
+    def canvas(self, task: Task) -> Size | None:
+        """Return the size of an edit with a mask, to which the models stretch the input: as asked, or the input's."""
+        if not task.masked:
+            return None
+        asked = _SIZE.fullmatch(str(task.fields.get("size")))
+        if asked is not None and int(asked[1]) and int(asked[2]):
+            return int(asked[1]), int(asked[2])
+        width, height = (-(-side // _MULTIPLE) * _MULTIPLE for side in task.inputs[0].size)
+        return width, height
+
     def build(self, task: Task, route: str, count: int, uploads: Uploads) -> ImageRequest:
         """Return the request; with a mask the size is always said, for without one the server fails (500)."""
         request = super().build(task, route, count, uploads)
-        if uploads.mask is None or "size" in request.fields:
+        canvas = self.canvas(task)
+        if canvas is None or "size" in request.fields:
             return request
-        return replace(request, fields={**request.fields, "size": _size_of(uploads.images[0])})
+        return replace(request, fields={**request.fields, "size": f"{canvas[0]}x{canvas[1]}"})
 
     def spell_task(self, task: Task, route: str, count: int) -> Fields:
         """Return the fields; all but edits need a model's name, and variations a prompt.
@@ -80,9 +93,3 @@ class Xinference(OpenAI):
         if name == "size" and value == "auto":
             return {}
         return {"stream": True} if name == "partials" else super().spell(name, value)
-
-
-def _size_of(upload: Upload) -> str:
-    """Return a picture's size, rounded down to what the models take."""
-    sides = (max(_MULTIPLE, side // _MULTIPLE * _MULTIPLE) for side in (upload.width, upload.height))
-    return "x".join(map(str, sides))

@@ -15,7 +15,8 @@ validation.py, engine/protocol.py (the envelope of errors), middleware/authentic
   size ("auto" by itself: the input's), output_format (png), output_compression, background. response_format is
   b64_json only. The mask is `mask_image`, a file or a data: URL; a part called `mask` is read by nobody.
 - A mask becomes grey (its alpha is dropped), and white changes. Only the pipeline of FLUX.2 klein looks at it; a
-  pipeline of several stages never gets it.
+  pipeline of several stages never gets it. The pipeline shrinks a picture above a megapixel, and not the size that its
+  mask gets: where the two differ, it is 500.
 - model may be left out; any name but the server's own is 400.
 - An output_format that it does not know (gif) is jpeg, or png on edits with background=transparent.
 - stream=true is for edits by a pipeline of several stages, else 400: `data:` lines without event names, each an
@@ -29,6 +30,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import time
 import zipfile
 from http import HTTPStatus
@@ -170,6 +172,8 @@ class VllmOmni(Served):
         size = asked.get("size", "auto")
         box = inputs[0].size if size.lower() == "auto" else self._parse(size)
         self._check_largest(box)
+        if mask is not None:
+            self._check_tensors(inputs[0].size, box)
         picture = edited(inputs, box, mask, inputs[1:])
         if stream:
             self._stream(reply, [_file(picture, kind, quality)] * count, kind, box)
@@ -190,6 +194,14 @@ class VllmOmni(Served):
                 f"Requested image size {box[0]}x{box[1]} exceeds the maximum allowed size of {self.largest} pixels. "
                 "You can reduce the requested size or increase the server's --max-generated-image-size limit.",
             )
+
+    @staticmethod
+    def _check_tensors(picture: tuple[int, int], box: tuple[int, int]) -> None:
+        scale = min(1, math.sqrt(1024 * 1024 / (picture[0] * picture[1])))
+        shrunk, wanted = ([int(side * by) // 16 * 16 for side in size] for size, by in ((picture, scale), (box, 1)))
+        if shrunk != wanted:
+            said = f"The size of tensor a ({shrunk[0]}) must match the size of tensor b ({wanted[0]})"
+            raise Refused(500, f"Image edit failed: {said} at non-singleton dimension 3")
 
     def _break(self) -> None:
         if self.fails:
