@@ -116,6 +116,15 @@ def test_a_large_picture_with_a_mask_comes_as_large_as_the_model_makes_it(imagec
     assert colour_at("kept.png", (510, 510)) == (90, 90, 90)
 
 
+def test_a_canvas_that_was_expanded_keeps_the_size_of_its_mask(imagecli, omni):
+    """A size that nobody typed, here one for the canvas, would not be the mask's."""
+    ran = imagecli("edit", photo(), "more of it", "--expand", "right=128", "-o", "wide.png")
+    assert ran.code == 0
+    assert "size" not in omni.posts[0].form
+    assert _image("wide.png") == ("PNG", (384, 192))
+    assert [near(colour_at("wide.png", spot), CHANGED) for spot in ((100, 100), (320, 100))] == [False, True]
+
+
 def test_a_size_that_does_not_fit_a_mask_is_the_callers_mistake(imagecli, omni):
     ran = imagecli("edit", photo(), "a hat", "--mask", mask_file("grey"), "-s", "512x512")
     assert ran.code == 2

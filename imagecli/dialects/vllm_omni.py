@@ -63,15 +63,16 @@ class VllmOmni(OpenAI):
         count: int,
         uploads: Uploads,
     ) -> ImageRequest:
-        """Return the request; with a mask and a large picture it says the size that the picture will be shrunk to.
+        """Return the request; with a mask the size is the picture's, as large as that will be, unless one was typed.
 
-        FLUX.2 klein shrinks the picture and not its mask: where the two differ in the end, the server fails (500).
+        FLUX.2 klein shrinks a large picture and not its mask: where the two differ in the end, the server fails (500).
         """
         request = super().build(task, route, count, uploads)
-        if uploads.mask is None or "size" in request.fields:
+        if uploads.mask is None or "size" in task.typed:
             return request
         size = _shrunk(uploads.images[0])
-        return request if size is None else replace(request, fields={**request.fields, "size": size})
+        fields = {name: value for name, value in request.fields.items() if name != "size"}
+        return replace(request, fields=fields if size is None else fields | {"size": size})
 
     def spell(self, name: str, value: Any) -> Fields:  # noqa: ANN401 - of the flag's type
         """Return the fields; "auto" is no size on generations (400), and on edits what it is without one."""
