@@ -17,8 +17,8 @@ def serve(
 ) -> None:
     """Run the sandbox as an HTTP server on 127.0.0.1, for any client.
 
-    It speaks the OpenAI Images API, needs no key and no network, and paints what it answers; the pictures say SANDBOX.
-    Its base URL is the only line on stdout. Ctrl-C ends it.
+    It speaks the OpenAI Images API, with streams, files and batches, needs no key and no network, and paints what it
+    answers; the pictures say SANDBOX. Its base URL is the only line on stdout. Ctrl-C ends it.
 
     \b
     Examples:
