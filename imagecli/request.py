@@ -286,6 +286,8 @@ class Asker:
             if sent in SHAPES:
                 return self._shape(str(sent), value)
         verdict, reason = self.model.judge(name, str(sent))
+        if name == "size" and verdict == "fails" and self._wants_gif():
+            verdict = "unlisted"  # a gif's frames share the pixels: smaller sizes than others' were seen to work
         if verdict == "listed":
             verdict, reason = self.dialect.judge(self._command, name, sent)
         if not value.origin.typed and sent == "auto":
@@ -299,6 +301,9 @@ class Asker:
             return None
         self.warnings.append(f"{reason}, as far as is known; it is sent all the same")
         return sent
+
+    def _wants_gif(self) -> bool:
+        return "gif" in {self._settings.value("format"), asked_format(self._text("output"))}
 
     def _shape(self, shape: str, value: Value) -> str | None:
         size = self.model.shapes.get(shape)

@@ -352,3 +352,14 @@ def test_verbose_says_what_is_sent_and_never_a_header(imagecli, server):
     assert f"imagecli: POST {server.url}/images/generations\nimagecli:   prompt: cat\n" in ran.err
     assert "and 1 more of the kind" in ran.err
     assert "secret" not in ran.err
+
+
+def test_the_frames_of_a_gif_may_be_smaller_than_pictures(imagecli, server):
+    server.answer = lambda reply, _: reply.send(images(picture(kind="GIF")))
+    args = ("gen", "cat", "-m", "gpt-image-2.6-flare", "-s", "720x720", "--base-url", server.url)
+    assert imagecli(*args).code == 2
+    ran = imagecli(*args, "-o", "cat.gif", "--frames", "16", "--frame-ms", "100", "--json")
+    assert ran.code == 0, ran.err
+    sent = server.requests[0].json
+    assert (sent["size"], sent["frame_count"], sent["frame_duration_ms"]) == ("720x720", 16, 100)
+    assert any("720x720" in warning for warning in ran.json["warnings"])
