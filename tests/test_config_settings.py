@@ -304,7 +304,7 @@ def test_the_contracts_example_loads(config):
     assert settings.warnings == []
     office = load({"profile": "office"})
     assert office.profile.dialect == "litellm"
-    assert any("litellm is not known here" in warning for warning in office.warnings)
+    assert (office.warnings, str(office.profile.dialect_origin)) == ([], "config [profiles.office] dialect")
 
 
 def test_control_characters_of_the_file_are_not_shown(config):
@@ -366,3 +366,17 @@ def test_importing_the_room_is_light():
         "tempfile",
     }
     assert heavy.isdisjoint(done.stdout.split())
+
+
+def test_a_dialect_of_a_newer_version_is_taken_for_openai(config):
+    config('[profiles.office]\nbase_url = "https://images.example.com/v1"\ndialect = "klingon"\n')
+    office = load({"profile": "office"})
+    assert any("klingon is not known here" in warning for warning in office.warnings)
+
+
+def test_the_hosts_name_tells_its_dialect(config):
+    config('[profiles.x]\nbase_url = "https://api.x.ai/v1"\n')
+    profile = load({"profile": "x"}).profile
+    assert (profile.dialect, profile.dialect_origin.kind) == ("xai", "guess")
+    assert load({"base_url": "https://res.openai.azure.com/openai/v1"}).profile.dialect == "azure"
+    assert load({"base_url": "http://127.0.0.1:9/v1"}).profile.dialect == "openai"
