@@ -98,7 +98,7 @@ class Answer:
         )
         counts = _counts(self.usage, secrets)
         # A gateway that knows nothing of it fills it with zeros; nobody makes a picture of no tokens at all.
-        self.usage = counts if _is_any(counts) else None
+        self.usage = None if counts and "total_tokens" in counts and not _is_any(counts) else counts
 
     def discard(self) -> None:
         """Remove what was spooled: every image is where it belongs."""
