@@ -258,7 +258,7 @@ def test_check_recognises_servers_and_names_the_command(run, path, server, docum
     assert (code, err) == (0, "")
     assert row(out, "server").startswith(name if certain else f"{name}, by its looks")
     command = f"""imagecli config set 'profiles."my server".dialect' {dialect}"""
-    assert row(out, "to do") == f"{command} it is spoken to as openai"
+    assert row(out, "to do") == f"speak to it as {dialect} {command}"
     found = json.loads(run("check", "my server", "--json")[1])
     assert (found["server"]["name"], found["server"]["dialect"]) == (name, dialect)
     assert (found["server"]["certain"], found["suggestion"]) == (certain, command)
@@ -278,7 +278,7 @@ def test_check_against_the_users_word_takes_a_servers_own_word_only(run, path, s
     assert row(out, "server").startswith("LocalAI, by its looks")
     assert "to do" not in out
     like.lists(server, like.XINFERENCE)
-    assert row(run("check", "o")[1], "to do").startswith("imagecli config set profiles.o.dialect xinference")
+    assert row(run("check", "o")[1], "to do").endswith("imagecli config set profiles.o.dialect xinference")
     like.lists(server, like.SGLANG)
     assert "to do" not in run("check", "o")[1]
 

@@ -82,7 +82,7 @@ def check(page: Page, profile: str | None, base_url: str | None) -> None:
     listed = None if model is None else model.value in report.models
     rows = [*_known(settings, key), *_told(settings, found)]
     if found.likeness is not None and suggestion is not None:
-        rows.append(("to do", suggestion, f"it is spoken to as {settings.profile.dialect}"))
+        rows.append(("to do", f"speak to it as {found.likeness.dialect}", suggestion))
     page.show(
         aligned(rows),
         **facts,

@@ -39,14 +39,13 @@ _OTHER_NAME = re.compile(
     r"^(gpt-(3|4|5|oss|audio|realtime)|chatgpt-4o|o[134](-|$)|davinci|babbage|codex|computer-use|sora|text-|tts-|whisper)"
     r"|embed|rerank|moderation|whisper|transcri"
 )
+# LiteLLM's mode is not among these: it says image_generation of models that edit as well.
 _ABILITIES = {
     "text2image": "gen",
     "t2i": "gen",
-    "image_generation": "gen",
     "image2image": "edit",
     "inpainting": "edit",
     "i2i": "edit",
-    "image_edit": "edit",
 }
 _LISTS = {"resolution": "sizes", "size": "sizes", "quality": "qualities", "output_format": "formats"}
 _RANGES = {"n": "max_count", "input_references": "max_inputs"}

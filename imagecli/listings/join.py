@@ -84,30 +84,31 @@ def facts_of(name: str, entry: Mapping[str, Any] | None, own: Own, *, at_home: b
     """Return what is known of the model `name`, `entry` being what its server lists, None where it does not."""
     row = catalog.find(name, own)
     mine = own.get(name, {})
+    said = entry or {}
     takes: dict[str, Any] = {}
     if row.known:
         takes = {named: row.values[field] for field, named in _NAMED.items() if field in row.values}
         takes |= {"endpoints": row.endpoints, "max_count": row.count, "prompt_chars": row.prompt}
         takes["max_inputs"] = row.max_inputs if set(row.endpoints) & {"edit", "vary"} else 0
-    takes |= listed.takes_of(entry or {})
+    # What a model is for, many servers say in one word, though it can do more.
+    takes |= {key: value for key, value in listed.takes_of(said).items() if not (row.known and key == "endpoints")}
     takes |= {named: mine[key] for key, named in _IN_CONFIG.items() if key in mine}
-    said, day = listed.shutdown_of(entry) if entry is not None else (False, None)
-    if not said and at_home:
+    told, day = listed.shutdown_of(said)
+    if not told and at_home:
         day = row.shutdown
-    successor = (listed.successor_of(entry) if entry is not None else None) or row.successor
     return Facts(
         name=name,
         listed=entry is not None if asked else None,
         known_from=tuple(place for place, there in (("catalogue", row.known), ("config", name in own)) if there),
-        makes_images=True if row.known or mine else listed.makes_images(name, entry or {}),
+        makes_images=True if row.known or name in own else listed.makes_images(name, said),
         takes=takes,
         fields={field: values for field, values in row.values.items() if row.known and field not in _NAMED}
-        | listed.fields_of(entry or {}),
+        | listed.fields_of(said),
         free_size=catalog.free_size() if row.known and row.free_size else None,
         prices=prices_of(name, entry),
         shutdown=day,
-        successor=successor if day else None,
-        owned_by=listed.owner_of(entry) if entry is not None else None,
+        successor=(listed.successor_of(said) or row.successor) if day else None,
+        owned_by=listed.owner_of(said),
     )
 
 
