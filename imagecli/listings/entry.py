@@ -4,7 +4,7 @@
     OpenRouter                architecture.output_modalities; pricing (USD a token, as text); expiration_date; of
                               images/models supported_parameters: {"n": {"type": "range", "max": 10}, …}
     Xinference                model_type: "image", model_ability: ["text2image", "image2image", "inpainting"]
-    SGLang                    task_type: "T2I", "I2I", "T2V", …
+    SGLang                    task_type: "T2I", "I2I", "TI2I" (with or without a picture), "T2V", …
     LiteLLM                   mode: "image_generation"
     DeepInfra                 metadata.tags, metadata.pricing.per_image_unit
     LocalAI                   capabilities, output_modalities (of models/capabilities)
@@ -36,17 +36,19 @@ _OTHER_WORD = re.compile(
 )
 _IMAGE_NAME = re.compile(r"image|imagin|dall-?e|diffusion|flux|sdxl|sd-?[123]|sd-cpp|text2img|t2i")
 _OTHER_NAME = re.compile(
-    r"^(gpt-(3|4|5|oss|audio|realtime)|chatgpt-4o|o[134](-|$)|davinci|babbage|codex|computer-use|sora|text-|tts-|whisper)"
-    r"|embed|rerank|moderation|whisper|transcri"
+    r"^(gpt-(3|4|5|oss|audio|realtime)|chatgpt-4o|o[134](-|$)|davinci|babbage|codex|computer-use|sora|text-|tts-)"
+    r"|^(grok-\d|claude)|embed|rerank|moderation|whisper|transcri"
 )
 # LiteLLM's mode is not among these: it says image_generation of models that edit as well.
 _ABILITIES = {
-    "text2image": "gen",
-    "t2i": "gen",
-    "image2image": "edit",
-    "inpainting": "edit",
-    "i2i": "edit",
+    "text2image": {"gen"},
+    "t2i": {"gen"},
+    "image2image": {"edit"},
+    "inpainting": {"edit"},
+    "i2i": {"edit"},
+    "ti2i": {"gen", "edit"},
 }
+_ABILITY_LISTS = ("model_ability", "capabilities", "supported_task_types")
 _LISTS = {"resolution": "sizes", "size": "sizes", "quality": "qualities", "output_format": "formats"}
 _RANGES = {"n": "max_count", "input_references": "max_inputs"}
 """OpenRouter's names for what a model takes → ours."""
@@ -79,7 +81,7 @@ def bare_name(name: str) -> str:
 
 def endpoints_of(entry: Entry) -> tuple[str, ...] | None:
     """Return the commands that a model is good for, where its server says so; None where it does not."""
-    able = {_ABILITIES[word.lower()] for word in _abilities(entry) if word.lower() in _ABILITIES}
+    able = {command for word in _abilities(entry) for command in _ABILITIES.get(word.lower(), ())}
     if "image" in map(str.lower, _outputs(entry)):
         taken = _texts(_table(entry, "architecture").get("input_modalities")) or _texts(entry.get("input_modalities"))
         able |= {command for command, modality in (("gen", "text"), ("edit", "image")) if modality in taken}
@@ -172,7 +174,7 @@ def _abilities(entry: Entry) -> Iterator[str]:
         # Anthropic's lists, and some of those that copy OpenAI's, have type: "model".
         if _is_text(entry.get(key)) and entry[key] != "model":
             yield entry[key]
-    for value in (entry.get("model_ability"), entry.get("capabilities"), _table(entry, "metadata").get("tags")):
+    for value in (*map(entry.get, _ABILITY_LISTS), _table(entry, "metadata").get("tags")):
         if isinstance(value, dict):
             yield from (name for name, able in value.items() if able is True)
         else:

@@ -62,7 +62,7 @@ _SERVERS = {"llama.cpp": "llama.cpp", "concedollama": "koboldcpp"}
 _LITELLM_CREATED = 1_677_610_602
 """When all models were created, as LiteLLM has it."""
 _OPENROUTER = frozenset({"architecture", "canonical_slug"})
-_TOGETHER = frozenset({"display_name", "type"})
+_TOGETHER = frozenset({"type", "pricing"})
 
 
 def recognise(report: ModelsReport) -> Likeness | None:
@@ -104,10 +104,10 @@ def _by_shape(report: ModelsReport) -> Likeness | None:  # noqa: PLR0911 - one r
         return _like("openrouter", "its list is written like OpenRouter's")
     if all(entry.get("created") == _LITELLM_CREATED for entry in entries):
         return _like("litellm", "all its models have LiteLLM's time of creation")
-    if all(name.startswith("models/") for name in report.models):
-        return _like("gemini", "its models' names begin with models/")
+    if all(entry.get("owned_by") == "google" for entry in entries):
+        return _like("gemini", "its models are owned by google")
     if not report.listed_in and all(entry.keys() >= _TOGETHER for entry in entries):
-        return _like("together", "its list is a bare array, with display_name and type")
+        return _like("together", "its list is a bare array, with a type and a price for each model")
     if "openai-version" in headers or "openai-organization" in headers:
         return _like("openai", "it sends OpenAI's headers")
     if all(entry.keys() == {"id", "object"} for entry in entries) and report.listed_in == "data":
