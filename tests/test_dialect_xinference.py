@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from fakes.served_base import (
@@ -19,6 +20,9 @@ from fakes.served_base import (
 )
 from fakes.xinference import Xinference
 from PIL import Image
+
+from imagecli.client.envelopes import read_error
+from imagecli.client.refusals import refusal
 
 
 @pytest.fixture
@@ -258,3 +262,19 @@ def test_a_stream_that_ends_in_an_error_is_one(imagecli, home, disk):
         ran = imagecli("edit", photo(), "a hat", *flags, "--json")
     assert ran.code not in {0, 6}
     assert "does not support inpainting" in ran.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "kind"),
+    [
+        (500, "[address=127.0.0.1:1, pid=2] invalid literal for int() with base 10: ''", "usage"),
+        (500, "Provide either `prompt` or `prompt_embeds`. Cannot leave both undefined.", "usage"),
+        (500, "Internal Server Error: 1 validation error for TextToImageRequest\nmodel\n  Field required", "usage"),
+        (500, "cannot identify image file <_io.BytesIO object at 0x7f>", "usage"),
+        (500, "CUDA out of memory", "unavailable"),
+        (503, "`height` and `width` have to be divisible by 8", "unavailable"),
+    ],
+)
+def test_which_500_is_a_callers_mistake(status, words, kind):
+    said = read_error(status, json.dumps({"detail": words}).encode())
+    assert refusal(said, request_id=None, host="x").kind == kind
