@@ -168,6 +168,7 @@ def test_the_document_says_what_came(run):
         assert (image["bytes"], image["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
     assert said["usage"]["total_tokens"] == said["usage"]["input_tokens"] + said["usage"]["output_tokens"] > 1000
     assert said["images"][0]["sha256"] != said["images"][1]["sha256"]
+    assert len(said["request_ids"]) == 1, "the gateway's own, as it keeps the upstream's to itself"
 
 
 def test_a_name_asks_for_its_format_and_gets_it(run):
@@ -277,6 +278,25 @@ def test_check_lists_the_models(run):
     assert ran.code == 0, ran.err
     assert sorted(ran.json["models"]) == sorted(MODELS)
     assert run("config", "check", key="sk-wrong-8901").code == 4
+
+
+def test_a_profile_with_the_gateways_dialect(imagecli, base):
+    """Found out by `config check`, set by `config add`: masks arrive, and what the gateway would lose is not sent."""
+    env = {"GATEWAY_KEY": KEY}
+    checked = imagecli("config", "check", "--json", env={"OPENAI_BASE_URL": base, "OPENAI_API_KEY": KEY})
+    assert "litellm" in checked.out
+    assert imagecli("config", "add", "gate", "--base-url", base, "--dialect", "litellm").code == 0
+    assert imagecli("config", "set", "profiles.gate.api_key_env", "GATEWAY_KEY").code == 0
+
+    before = _plain("room.png", (40, 90, 160))
+    flags = ("--mask-rect", "100,120,200,140", "--no-keep", "-m", HIDDEN, "-P", "gate")
+    ran = imagecli("edit", "room.png", "a pool", *flags, "-o", "pool.png", env=env)
+    assert ran.code == 0, ran.err
+    assert _changed(Image.open("pool.png"), before) == (100, 120, 300, 260)
+
+    lost = imagecli("gen", "a boat", "-m", HIDDEN, "--partials", "1", "-P", "gate", "-o", "boat.png", env=env)
+    assert lost.code == 2
+    assert "stream" in lost.err
 
 
 def test_a_model_in_cooldown_is_waited_for(run):
