@@ -155,7 +155,7 @@ def _other_model(_said: Said, asked: Asked) -> str:
     if model.shutdown is not None and model.shutdown <= date.today():  # noqa: DTZ011 - the user's own day
         instead = f"; use {model.successor} instead, with -m" if model.successor else ""
         return f"OpenAI turned {name} off on {model.shutdown}{instead}."
-    return "Name a model that this server has: `imagecli config check [PROFILE]` looks them up."
+    return "Name a model that this server has: `imagecli models` lists them."
 
 
 def _other_place(_said: Said, asked: Asked) -> str:

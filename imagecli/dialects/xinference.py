@@ -83,7 +83,7 @@ class Xinference(OpenAI):
         if task.model.name is None and route != EDITS:
             raise UsageProblem(
                 "Xinference needs to know which model to use, and none is named",
-                hint="Name one with -m: `imagecli config check [PROFILE]` looks them up.",
+                hint="Name one with -m: `imagecli models` lists them.",
             )
         fields = super().spell_task(task, route, count)
         return {"prompt": VARY_PROMPT} | fields if route == VARIATIONS else fields
