@@ -68,6 +68,8 @@ class ImagecliError(Exception):
         self.saved_response = saved_response
         self.unknown_fields: tuple[str, ...] = ()
         """The request's fields that the server refused because it does not know them."""
+        self.missing_fields: tuple[str, ...] = ()
+        """Fields that the server refused to do without."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the fields of `error` in the JSON document, in its order."""

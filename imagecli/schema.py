@@ -175,6 +175,20 @@ class ImageRequest:
         fields = {name: value for name, value in self.fields.items() if name.partition("[")[0] not in dropped}
         return None if len(fields) == len(self.fields) else replace(self, fields=fields)
 
+    def supplying(self, names: Iterable[str]) -> ImageRequest | None:
+        """Return the request as a server that misses these fields reads it; None where there is no such spelling.
+
+        Some servers know several pictures only as one field `image` after the other; some have no addresses to answer
+        with, and want to be asked for base64.
+        """
+        missing = set(names)
+        if "image" in missing and any(part.field == "image[]" for part in self.files):
+            files = (replace(part, field=part.field.removesuffix("[]")) for part in self.files)
+            return replace(self, files=tuple(files))
+        if "response_format" in missing and "response_format" not in self.fields:
+            return replace(self, fields=self.fields | {"response_format": "b64_json"})
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImage:

@@ -222,7 +222,8 @@ class Run:
     def _post(self, client: Client, sink: Sink, job: Job, transform: Transform | None) -> Answer:
         """Send a request; a field that the server refuses as unknown is dropped, and the call repeated without it.
 
-        Servers that name one unknown field at a time are asked once more for each.
+        Servers that name one unknown field at a time are asked once more for each. A field that a server misses is
+        supplied, where there is another spelling that has it.
         """
 
         def show(number: int, data: bytes) -> None:
@@ -234,14 +235,16 @@ class Run:
             try:
                 return client.post(job.request, job.watch, show)
             except ImagecliError as error:
-                smaller = job.request.without(error.unknown_fields)
-                if smaller is None:
+                if (smaller := job.request.without(error.unknown_fields)) is not None:
+                    names = ", ".join(name for name in job.request.fields if name not in smaller.fields)
+                    with self._lock:
+                        self._dropped.update(error.unknown_fields)
+                    self.warn(f"the server does not know {names}: it was asked again without")
+                    job.request = smaller
+                elif (other := job.request.supplying(error.missing_fields)) is not None:
+                    job.request = other
+                else:
                     raise
-                names = ", ".join(name for name in job.request.fields if name not in smaller.fields)
-                with self._lock:
-                    self._dropped.update(error.unknown_fields)
-                self.warn(f"the server does not know {names}: it was asked again without")
-                job.request = smaller
 
     def _show_partial(self, sink: Sink, n: int, number: int, data: bytes, transform: Transform | None) -> None:
         self._show(n, number, data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from serving import Server, b64, images, picture
 
 PICTURE = picture()
@@ -282,3 +284,71 @@ def test_a_stream_without_an_end_is_no_image(imagecli, server):
     error = {"type": "error", "error": {"message": "no", "code": "moderation_blocked"}}
     server.answer = lambda reply, _: reply.send(_events(PARTIAL, error), kind="text/event-stream")
     assert imagecli("gen", "cat", "--base-url", server.url).code == 3
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"images": [b64(PICTURE)]},
+        {"data": [b64(PICTURE)]},
+        [{"b64_json": b64(PICTURE)}],
+        {"data": {"b64_json": b64(PICTURE)}},
+        {"data": [{"base64": b64(PICTURE)}]},
+        {"output": [{"image_url": {"url": f"data:image/png;base64,{b64(PICTURE)}"}}]},
+        {"images": ["/a.png"]},
+    ],
+    ids=["images", "bare", "list", "one", "base64", "image_url", "a path that is none"],
+)
+@pytest.mark.parametrize("large", [False, True])
+def test_answers_in_other_shapes(imagecli, server, document, large):
+    data = noise() if large else PICTURE
+    text = json.dumps(document).replace(b64(PICTURE), b64(data))
+    server.answer = lambda reply, _: reply.send(text.encode())
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    if "/a.png" in text:
+        assert ran.code == 1
+    else:
+        assert ran.code == 0, ran.err
+        assert Path("cat.png").read_bytes() == data
+
+
+def noise():
+    image = Image.effect_noise((100, 100), 90)
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_a_picture_at_0_0_0_0_is_fetched_from_the_server_itself(imagecli, server):
+    port = server.origin.rpartition(":")[2]
+    server.answer = lambda reply, request: (
+        reply.json({"data": [{"url": f"http://0.0.0.0:{port}/a.png"}]})
+        if request.method == "POST"
+        else reply.send(PICTURE, kind="image/png")
+    )
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 0
+    assert server.requests[1].headers["host"] == f"127.0.0.1:{port}"
+
+
+def test_a_gateways_500_for_a_lost_answer_is_not_asked_again(imagecli, server):
+    """LiteLLM's proxy had the request sent: the picture may be paid for."""
+    words = (
+        "litellm.InternalServerError: InternalServerError: OpenAIException - Connection error.. Received Model Group=x"
+    )
+    server.answer = lambda reply, _: reply.json({"error": {"message": words, "code": "500"}}, 500)
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert (ran.code, len(server.posts)) == (8, 1)
+
+
+def test_a_picture_inside_an_error_is_not_shown(imagecli, server):
+    server.answer = lambda reply, _: reply.json({"error": {"message": f"can't read {b64(noise())} there"}}, 400)
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert "can't read … there" in ran.err
+
+
+@pytest.mark.parametrize("status", [400, 503])
+def test_without_a_model_a_server_that_wants_one_is_said_so(imagecli, server, status):
+    server.answer = lambda reply, _: reply.json({"detail": "Model not available: None"}, status)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--retries", "0")
+    assert ran.code == 2
+    assert "-m" in ran.err

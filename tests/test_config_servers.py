@@ -235,7 +235,6 @@ def test_check_of_the_sandbox_needs_neither_key_nor_network(run):
         (like.VLLM, {"server": "uvicorn"}, "vLLM", "vllm-omni", True),
         (like.SGLANG, {"server": "uvicorn"}, "SGLang", "sglang", True),
         (like.XINFERENCE, {"server": "uvicorn"}, "Xinference", "xinference", True),
-        (like.LOCALAI, {}, "LocalAI", "localai", False),
         (like.SDCPP, {}, "stable-diffusion.cpp", "sdcpp", True),
         (like.LITELLM, {}, "LiteLLM", "litellm", False),
         (like.VLLM, {"x_litellm_version": "1.9"}, "LiteLLM", "litellm", True),
@@ -272,10 +271,10 @@ def test_check_recognises_servers_and_names_the_command(run, path, server, docum
 @pytest.mark.usefixtures("every_dialect")
 def test_check_against_the_users_word_takes_a_servers_own_word_only(run, path, server):
     write(path, f'[profiles.o]\nbase_url = "{server.url}"\ndialect = "sglang"\n')
-    like.lists(server, like.LOCALAI)
+    like.lists(server, like.TOGETHER)
     code, out, _ = run("check", "o")
     assert (code, row(out, "dialect")) == (0, "sglang config [profiles.o] dialect")
-    assert row(out, "server").startswith("LocalAI, by its looks")
+    assert row(out, "server").startswith("Together, by its looks")
     assert "to do" not in out
     like.lists(server, like.XINFERENCE)
     assert row(run("check", "o")[1], "to do").endswith("imagecli config set profiles.o.dialect xinference")

@@ -156,7 +156,7 @@ def test_a_model_that_the_proxy_does_not_have(imagecli, litellm, key, command):
     ran = imagecli(*command, "-m", "nope", "--json", env=key)
     assert ran.code == 2
     assert "Invalid model name passed in model=nope" in ran.json["error"]["message"]
-    assert "config check" in ran.json["error"]["hint"]
+    assert "imagecli models" in ran.json["error"]["hint"]
 
 
 def test_a_parameter_that_the_proxy_does_not_support_is_left_out(imagecli, litellm, key):

@@ -131,3 +131,47 @@ def test_a_file_is_never_dropped(imagecli, server, tmp_path):
         *("edit", str(tmp_path / "in.png"), "cat", "--mask-rect", "1,1,9,9", "--base-url", server.url, "-q", "low")
     )
     assert (ran.code, len(server.posts)) == (2, 1)
+
+
+def missing(field):
+    return {"detail": [{"type": "missing", "loc": ["body", field], "msg": "Field required", "input": None}]}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        missing("image"),
+        {"title": "Bad", "validation": [{"message": "Request body must have required property 'image'"}]},
+    ],
+)
+def test_several_pictures_are_called_image_where_a_server_misses_that(imagecli, server, tmp_path, refusal):
+    """Some know no `image[]`: mlx-openai-server, and OpenAI's own description."""
+    accept = server.answer
+    server.answer = lambda reply, request: (
+        accept(reply, request) if "image" in request.files else reply.json(refusal, 422)
+    )
+    for name in "ab":
+        (tmp_path / f"{name}.png").write_bytes(picture())
+    args = ("edit", str(tmp_path / "a.png"), "cat", "-i", str(tmp_path / "b.png"), "--base-url", server.url)
+    ran = imagecli(*args, "--mask-rect", "1,1,9,9")
+    assert ran.code == 0, ran.err
+    assert [sorted(post.files) for post in server.posts] == [["image[]", "mask"], ["image", "mask"]]
+    assert len(server.posts[1].files["image"]) == 2
+
+
+def test_base64_is_asked_for_where_a_server_can_make_no_addresses(imagecli, server):
+    accept = server.answer
+    words = "response_format='url' requires cloud storage to be configured. Use response_format='b64_json'."
+    server.answer = lambda reply, request: (
+        accept(reply, request) if "response_format" in request.json else reply.json({"detail": words}, 400)
+    )
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 0
+    assert [post.json.get("response_format") for post in server.posts] == [None, "b64_json"]
+    ran = imagecli("gen", "cat", "--response-format", "url", "--base-url", server.url, "--force", "-o", "c.png")
+    assert ran.code == 0  # the words name what was asked for, and this server takes it
+
+
+def test_a_field_that_can_not_be_supplied_is_no_reason_to_ask_again(imagecli, server):
+    server.answer = lambda reply, _: reply.json(missing("image"), 422)
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 2
+    assert len(server.posts) == 1

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 _HEAD = 4096
 _MOST_IMAGES = 1000
 _LONGEST_PROMPT = 40_000
-_PICTURES = frozenset({"b64_json", "url", "image_url"})
+_LISTS = ("data", "images", "output")
+"""Where a document has its entries."""
+_BASE64 = ("b64_json", "base64")
+_PICTURES = frozenset({*_BASE64, "url", "image_url"})
 """Where an entry's picture stands."""
 _LONGEST_ESCAPE = 6
 _NO_BASE64 = re.compile(rb"\\[^/nrtu]")
@@ -214,10 +217,12 @@ def _entries(document: Any) -> list[Any]:  # noqa: ANN401 - any JSON
         return document[:_MOST_IMAGES]
     if not isinstance(document, dict):
         return []
-    for key in ("data", "images"):
-        if isinstance(document.get(key), list):
-            entries: list[Any] = document[key]
-            return entries[:_MOST_IMAGES]
+    for key in _LISTS:
+        found = document.get(key)
+        if isinstance(found, list):
+            return found[:_MOST_IMAGES]
+        if isinstance(found, dict) and _PICTURES & found.keys():
+            return [found]
     alone = "b64_json" in document or str(document.get("type")).endswith((".completed", ".partial_image"))
     return [document] if alone else []
 
@@ -235,6 +240,8 @@ class NoImages(Exception):
 def _read_texts(document: Any, spool: Spool) -> None:  # noqa: ANN401 - any JSON
     """Put every long string back that is no picture: prompts, words of errors, addresses."""
     entries = {id(part) for entry in _entries(document) for part in (entry, _link_of(entry))}
+    lists = [document.get(key) for key in _LISTS] if isinstance(document, dict) else []
+    bare = {id(part) for part in (document, *lists)}
     todo = [document]
     while todo:
         node = todo.pop()
@@ -242,13 +249,15 @@ def _read_texts(document: Any, spool: Spool) -> None:  # noqa: ANN401 - any JSON
         for key, value in list(pairs):
             if isinstance(value, (dict, list)):
                 todo.append(value)
-            elif isinstance(value, LongString) and not (id(node) in entries and _is_picture(key, value, spool)):
-                node[key] = text_of(spool, value)
+            elif isinstance(value, LongString):
+                is_bare = isinstance(node, list) and id(node) in bare
+                if not is_bare and not (id(node) in entries and _is_picture(key, value, spool)):
+                    node[key] = text_of(spool, value)
 
 
 def _is_picture(key: object, value: LongString, spool: Spool) -> bool:
     head = spool.read(value.start, value.start + len("data:"))
-    return key == "b64_json" or (key in _PICTURES and head.lower() == b"data:")
+    return key in _BASE64 or (key in _PICTURES and head.lower() == b"data:")
 
 
 def _no_json(head: bytes, kind: str | None, error: NotJsonError) -> Failure:
@@ -264,14 +273,17 @@ def _no_json(head: bytes, kind: str | None, error: NotJsonError) -> Failure:
 
 
 def _item(entry: object) -> Item | None:
-    """Read one entry of `data`: whichever of b64_json and url is there."""
+    """Read one entry of `data`: whichever of b64_json and url is there; some servers send either one bare."""
+    if isinstance(entry, (str, LongString)):
+        is_link = isinstance(entry, str) and entry.startswith(("http://", "https://"))  # base64 may begin with a slash
+        entry = {"url" if is_link else "b64_json": entry}
     if not isinstance(entry, dict):
         return None
     revised = entry.get("revised_prompt")
     revised = revised if isinstance(revised, str) and revised else None
     if entry.get("respect_moderation") is False:
         return Item(Blocked(), revised)
-    text = entry.get("b64_json")
+    text = next((entry[key] for key in _BASE64 if entry.get(key)), None)
     if isinstance(text, LongString) or (isinstance(text, str) and text.strip()):
         return Item(Inline(text), revised)
     url = entry.get("url") or _link_of(entry)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagecli.client.gateways import peeled
 from imagecli.client.layers import embedded, walk
-from imagecli.client.unknown import unknown_fields
+from imagecli.client.unknown import missing_fields, unknown_fields
 from imagecli.terminal.console import clean
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _STAGE_SAID = re.compile(r"moderation_stage\W{1,12}(input|output)\b")
 _CATEGORIES_SAID = re.compile(r"categories\W{1,12}\[([^\]]{0,500})\]")
 """The same in the words of a gateway that repeats another server's answer as Python or anything else writes it."""
 _STATUS = re.compile(r"[45]\d\d")
+_PICTURE = re.compile(r"[A-Za-z0-9+/_-]{1000,}={0,2}")
+"""Base64 of a size that nobody means to be read."""
 _KIND = re.compile(r"[A-Z][A-Z_]+")
 
 
@@ -49,6 +51,8 @@ class Said:
     """What a content filter found."""
     unknown_fields: tuple[str, ...] = ()
     """The request's fields that the server says it does not know."""
+    missing_fields: tuple[str, ...] = ()
+    """The fields that the server says it can't do without."""
     passed_on: bool = False
     """Whether a gateway passes on what the server behind it says."""
     page: bool = False
@@ -70,7 +74,7 @@ def read_error(status: int | None, body: bytes, secrets: Iterable[str] = ()) -> 
     except (ValueError, RecursionError):
         page = not text.strip() or text.lstrip()[:1] == "<"
         said = Said(status, clean(_plain(text), secrets, limit=500), page=page, body=text.lower())
-        return replace(said, unknown_fields=_without(secrets, unknown_fields(status, text)))
+        return _with_fields(said, text, secrets)
     return read_document(status, document, secrets)
 
 
@@ -84,23 +88,27 @@ def read_document(status: int | None, document: object, secrets: Iterable[str] =
     def cleaned(text: str | None) -> str | None:
         return None if text is None else clean(text, secrets, limit=200)
 
-    return replace(
+    found = replace(
         said,
         status=status,
-        message=clean(said.message or json.dumps(document)[:4000], secrets),
+        message=clean(_PICTURE.sub("…", said.message or json.dumps(document)[:4000]), secrets),
         code=cleaned(said.code),
         type=cleaned(said.type),
         param=cleaned(said.param),
         stage=stage,
         categories=tuple(clean(name, secrets, limit=60) for name in categories),
-        unknown_fields=_without(secrets, unknown_fields(status, document)),
         body=json.dumps(document).lower(),
     )
+    return _with_fields(found, document, secrets)
 
 
-def _without(secrets: Iterable[str], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names that hold no key: they are shown as they are."""
-    return tuple(name for name in names if clean(name, secrets) == name)
+def _with_fields(said: Said, document: object, secrets: Iterable[str]) -> Said:
+    """Add which fields the server does not know, and which it misses; names that hold a key are none."""
+    unknown, missing = (
+        tuple(name for name in found(said.status, document) if clean(name, secrets) == name)
+        for found in (unknown_fields, missing_fields)
+    )
+    return replace(said, unknown_fields=unknown, missing_fields=missing)
 
 
 # The layers of an envelope

@@ -61,6 +61,8 @@ _MAX_REDIRECTS = 5
 _OK = range(200, 300)
 _HEAD = 16
 _UNAUTHORIZED = 401
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - met in addresses of pictures
+_SHORTEST_SECRET = 6
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_PICTURE = 1 << 29
 _WORDS = frozenset({"detail", "message", "errors"})
@@ -107,7 +109,10 @@ class Client:
             self._base = httpx.URL(profile.base_url)
         except httpx.InvalidURL as error:
             raise UsageProblem(f"the base URL can't be used: {error}", hint="Look at its host and port.") from error
-        self._secrets = (key.reveal(),) if key else ()
+        # Of "Bearer KEY" the key alone is what servers echo.
+        carried = [word for _, value in profile.secret_headers for word in (value, value.rpartition(" ")[2])]
+        secrets = [key.reveal()] if key else []
+        self._secrets = (*secrets, *(word for word in carried if len(word) >= _SHORTEST_SECRET))
         self._dialect = dialects.load(profile.dialect, profile.base_url, profile.api_version)
 
     # What callers ask
@@ -203,7 +208,8 @@ class Client:
     def _exchange(self, request: ImageRequest, spool: Spool, watch: Watch, show: Show) -> Answer:
         """Send the request and spool what comes; an answer that is no success raises."""
         url = self.url(request.path)
-        asked = Asked(url, request.fields.get("model"))
+        model = request.fields.get("model")
+        asked = Asked(url, model, names_model=model is not None)
         sent = Sent(watch)
         lost: UnknownOutcome | None = None
         request_id = status = None
@@ -374,12 +380,15 @@ class Client:
         """Return the headers that tell who asks: for the API's own origin and for no other."""
         if _origin(url) != _origin(self._base):
             return {}
-        headers = self._dialect.credentials(self._key.reveal(), self._key.origin.name) if self._key else {}
+        headers = dict(self._dialect.headers)
+        if self._key:
+            headers |= self._dialect.credentials(self._key.reveal(), self._key.origin.name)
         if self._profile.organization:
             headers["OpenAI-Organization"] = self._profile.organization
         if self._profile.project:
             headers["OpenAI-Project"] = self._profile.project
-        return headers
+        more = httpx.Headers(self._profile.headers)
+        return {name: value for name, value in headers.items() if name not in more} | dict(more)
 
     def _client(self, url: str, *, kept: bool) -> httpx.Client:
         tls = url.startswith("https:")
@@ -419,6 +428,8 @@ class Client:
                 f"the server named {shown} instead of sending a picture, and that can't be fetched",
                 hint="Ask for the picture itself: --response-format b64_json.",
             )
+        if url.host in _EVERYWHERE:  # what a server in a container takes for its own name
+            url = url.copy_with(host=self._base.host)
         return str(url)
 
     def _trouble(self, error: httpx.TransportError, sent: Sent, request_id: str | None, watch: Watch) -> Exception:
@@ -465,7 +476,7 @@ class Client:
         if is_final(error):
             return error
         should = response.headers.get("x-should-retry", "").lower()
-        if status in LOST:
+        if isinstance(error, UnknownOutcome):
             again = self._limits.retry_unknown and should != "false"
         else:
             hopeful = status in RETRIED and not isinstance(error, UsageProblem)

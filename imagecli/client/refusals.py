@@ -53,6 +53,8 @@ class Asked:
 
     url: str = ""
     model: str | None = None
+    names_model: bool = True
+    """Whether a model was named, or none is asked of here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,17 @@ def _is_mistake(said: Said) -> bool:
     Tensors that do not match are a size that does not fit a mask, with vLLM-Omni.
     """
     return said.status == _FIRST_SERVER_ERROR and bool(_MISTAKE.search(said.message.lower()))
+
+
+_LOST_BEHIND = re.compile(
+    r"connection error|server disconnected|connection reset|unterminated string|expecting value|timed out"
+    r"|object has no attribute"
+)
+
+
+def _is_lost_behind(said: Said) -> bool:
+    """Tell where LiteLLM's proxy had the request sent and could not read what came: it calls that a 500."""
+    return said.status == _FIRST_SERVER_ERROR and "litellm" in said.body and bool(_LOST_BEHIND.search(said.words))
 
 
 # What to do about it
@@ -318,11 +331,8 @@ _CAUSES: tuple[_Cause, ...] = (
         "Look at the API version: `api_version` of the profile.",
     ),
     _Cause(_words("unexpected endpoint|unknown (?:endpoint|route|path)|invalid url"), UsageProblem, _other_place),
-    _Cause(
-        _status(*LOST),
-        UnknownOutcome,
-        _maybe_billed,
-    ),
+    _Cause(_status(*LOST), UnknownOutcome, _maybe_billed),
+    _Cause(_is_lost_behind, UnknownOutcome, _maybe_billed),
     _Cause(_status(_TOO_MANY), Unavailable, _LATER),
     _Cause(_is_mistake, UsageProblem, _mend),
     _Cause(
@@ -342,12 +352,19 @@ _VERBS: Mapping[type[ImagecliError], str] = {
     UnknownOutcome: "lost the answer",
     UsageProblem: "refused the request",
 }
+_OF_A_MODEL = frozenset({400, _NOT_FOUND, 422, _FIRST_SERVER_ERROR, 503})
+_WANTS_MODEL = re.compile(
+    r"\bmodel\b.{0,40}\b(?:required|missing|none|null|not (?:available|set|specified|provided|found)|does not exist)\b"
+)
+_NO_MODEL = _Cause(lambda _said: True, UsageProblem, "Name a model with -m: `imagecli models` lists them.")
 _ANYTHING = _Cause(lambda _said: True, Failure, "Look at the server's own words.", "answered with an error")
 
 
 def refusal(said: Said, *, request_id: str | None, host: str, asked: Asked = Asked()) -> ImagecliError:
     """Sort what a server said into the tree of errors, with a hint of what to do."""
     cause = next((cause for cause in _CAUSES if cause.fits(said)), _ANYTHING)
+    if not asked.names_model and said.status in _OF_A_MODEL and _WANTS_MODEL.search(said.message.lower()):
+        cause = _NO_MODEL
     sentence = said.message or (f"HTTP {said.status}" if said.status else "an error without a word")
     error = cause.kind(
         f"{host} {cause.verb or _VERBS[cause.kind]}: {sentence}{_found(said)}",
@@ -359,6 +376,7 @@ def refusal(said: Said, *, request_id: str | None, host: str, asked: Asked = Ask
         request_id=request_id,
     )
     error.unknown_fields = said.unknown_fields
+    error.missing_fields = said.missing_fields
     return error
 
 

@@ -1,4 +1,4 @@
-"""Which fields of a request a server refused because it does not know them at all.
+"""Which fields of a request a server refused because it does not know them at all, and which it missed.
 
 Only clear words count, never a complaint of a field's value: what is named here is left out when the request is sent
 a second time.
@@ -51,6 +51,9 @@ _PATTERNS = (
 _TABLE = re.compile(r"\bdoes not support parameters:\s*(\{[^{}]{0,2000}\})", re.IGNORECASE)
 _TABLE_KEY = re.compile(rf"[{{,]\s*{_QUOTE}({_NAME}){_QUOTE}\s*:")
 _BARE = re.compile(_NAME)
+_MISSING = frozenset({"missing", "value_error.missing"})
+_MISSED = re.compile(rf"\b(?:must have|missing) required (?:property|field|parameter):? ({_QUOTED})", re.IGNORECASE)
+_NO_ADDRESSES = re.compile(r"\bresponse_format\b\W{0,4}\burl\b\W{0,3}requires\b", re.IGNORECASE)
 _PLACES = ("body", "request", "query", "form")
 
 
@@ -67,6 +70,23 @@ def unknown_fields(status: int | None, document: object) -> tuple[str, ...]:
         return ()
     names = [name for node in walk(document, _ECHOES) for name in _named(node)]
     return tuple(dict.fromkeys(name for name in names if re.fullmatch(_NAME, name)))
+
+
+def missing_fields(status: int | None, document: object) -> tuple[str, ...]:
+    """Return the names of the fields that a server says it can't do without: () for any other trouble.
+
+    Arguments as those of `unknown_fields`. SGLang wants a response_format where it can't make addresses.
+    """
+    if status not in _STATUSES:
+        return ()
+    names: list[str] = []
+    for node in walk(document, _ECHOES):
+        if isinstance(node, dict) and node.get("type") in _MISSING and isinstance(node.get("loc"), list):
+            names.append(_path(node["loc"]))
+        elif isinstance(node, str):
+            names += [_BARE.findall(match[1])[0] for match in _MISSED.finditer(node[:_LONGEST_TEXT])]
+            names += ["response_format"] if _NO_ADDRESSES.search(node[:_LONGEST_TEXT]) else []
+    return tuple(dict.fromkeys(names))
 
 
 def _named(node: object) -> list[str]:

@@ -294,7 +294,11 @@ def _rows(settings: Settings, key: Origin | None) -> Iterator[tuple[str, str, st
         yield _row(settings, name)
     yield "dialect", profile.dialect, ""
     yield "api_key", _key_state(key) or "not set", ""
-    for name, text in (("organization", profile.organization), ("project", profile.project)):
+    headers = ", ".join(name for name, _ in profile.headers) or None
+    for name, text in (
+        *(("organization", profile.organization), ("project", profile.project)),
+        *(("api_version", profile.api_version), ("headers", headers)),
+    ):
         if text is not None:
             yield name, text, ""
     for name, setting in SETTINGS.items():

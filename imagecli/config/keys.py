@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from imagecli.config.profiles import Command, Keyring, Stored, Variable
 from imagecli.config.urls import is_private_transport, web_origin
+from imagecli.config.values import Origin
 from imagecli.config.wording import shown
 from imagecli.errors import AuthProblem
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imagecli.config.profiles import Profile
-    from imagecli.config.values import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ def find_key(
     """
     environ = os.environ if environ is None else environ
     warn = warn or _say_nothing
+    for name, _ in profile.secret_headers:
+        check_transport(profile, Origin("config", f"header {name}"))
     for source in profile.key_sources:
         text: str | None
         if isinstance(source, Command):

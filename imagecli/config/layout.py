@@ -3,6 +3,7 @@
     profile                      the active profile's name
     [defaults]                   settings (see table.py)
     [profiles.NAME]              where a server is and where its key comes from (PROFILE_KEYS)
+    [profiles.NAME.headers]      headers that this server wants besides the key
     [profiles.NAME.defaults]     settings for this profile
     [models.NAME]                what a model takes; endpoints and sizes are checked, other keys are kept
 
@@ -11,6 +12,7 @@ A key that is not known is warned about and ignored: a newer version may have wr
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from imagecli.config.table import FILE_SETTINGS, SETTINGS
@@ -25,7 +27,14 @@ Table = dict[str, Any]
 
 TOP_KEYS = ("profile", "defaults", "profiles", "models")
 PROFILE_TEXTS = ("base_url", "dialect", "api_version", "organization", "project", "api_key_env", "api_key")
-PROFILE_KEYS = (*PROFILE_TEXTS, "allow_http", "api_key_cmd", "defaults")
+PROFILE_KEYS = (*PROFILE_TEXTS, "allow_http", "api_key_cmd", "headers", "defaults")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""RFC 9110, section 5.6.2: a token."""
+_OUR_HEADERS = frozenset(
+    {"host", "content-length", "content-type", "transfer-encoding", "connection", "accept", "accept-encoding"}
+)
+"""Headers that say how this very request is written."""
+_SECRET_ENDINGS = ("apikey", "token", "secret", "authorization", "password", "cookie")
 SANDBOX_KEYS = ("defaults",)
 """The sandbox is no place on a network and takes no key: there is nothing else to say of it."""
 MODEL_LISTS = ("endpoints", "sizes", "qualities", "formats")
@@ -60,7 +69,7 @@ def known_keys(parents: tuple[str, ...]) -> tuple[str, ...] | None:
             return FILE_SETTINGS
         case ("profiles", name):
             return tuple(key for key in keys_of_profile(name) if key != "defaults")
-        case ("models", _):
+        case ("models", _) | ("profiles", _, "headers"):
             return None
     return ()
 
@@ -78,8 +87,8 @@ def holds_key(data: object) -> bool:
 
 
 def is_key_name(name: str) -> bool:
-    """Whether this is how somebody would name an API key."""
-    return name.lower().replace("-", "").replace("_", "") == "apikey"
+    """Whether this is how somebody would name an API key, or a header that carries one."""
+    return name.lower().replace("-", "").replace("_", "").endswith(_SECRET_ENDINGS)
 
 
 def _check_profile(profile: Table, parents: tuple[str, ...], where: str) -> Iterator[str]:
@@ -95,9 +104,25 @@ def _check_profile(profile: Table, parents: tuple[str, ...], where: str) -> Iter
         raise UsageProblem(
             f"{where}: {file_place(*parents, 'api_key_env')} must be the name of an environment variable"
         )
+    headers_of(_table(profile, (*parents, "headers"), where), f"{where}: {file_place(*parents, 'headers')}")
     if "api_key_cmd" in profile:
         command_of(profile["api_key_cmd"], f"{where}: {file_place(*parents, 'api_key_cmd')}")
     yield from _check_defaults(profile, (*parents, "defaults"), where)
+
+
+def headers_of(headers: Mapping[str, object], place: str) -> tuple[tuple[str, str], ...]:
+    """Return the names and values of headers.
+
+    Raises:
+        UsageProblem: one can't be sent, or is not the user's to set. Values are not repeated: a key may stand in them.
+
+    """
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _OUR_HEADERS:
+            raise UsageProblem(f"{place}: {shown(name)} is no header that can be set")
+        if not isinstance(value, str) or not value.strip() or not (value.isascii() and value.strip().isprintable()):
+            raise UsageProblem(f"{place}: {shown(name)} must be some text in printable ASCII")
+    return tuple((name, str(value).strip()) for name, value in headers.items())
 
 
 def command_of(value: object, place: str) -> tuple[str, ...]:

@@ -70,7 +70,9 @@ def parse_value(text: str) -> object:
 def is_table(path: Path) -> bool:
     """Whether the path is that of a table of ours."""
     match path:
-        case ("defaults" | "profiles" | "models",) | ("profiles" | "models", _) | ("profiles", _, "defaults"):
+        case ("defaults" | "profiles" | "models",) | ("profiles" | "models", _):
+            return True
+        case ("profiles", _, "defaults" | "headers"):
             return True
     return False
 
@@ -116,7 +118,7 @@ def check_value(path: Path, value: object) -> None:
         raise
     if path[0] == "profiles" and path[2] != "defaults":
         # Looked at as a whole profile; a base URL may come with a later `set`.
-        resolve(path[1], _IN_FILE, {path[1]: {"base_url": OPENAI_URL, path[2]: value}}, {})
+        resolve(path[1], _IN_FILE, {path[1]: {"base_url": OPENAI_URL} | _nested(path[2:], value)}, {})
 
 
 def check_change(path: Path, before: Table, after: Table, file: str | PathLike[str]) -> list[str]:

@@ -13,7 +13,8 @@
 A key is offered only where its place, the profile's own base URL and the base URL of this run have one origin. So
 `--base-url` with another origin sends none; a key from the file does not follow OPENAI_BASE_URL elsewhere; and
 OPENAI_API_KEY does not go to a `base_url` that the file gives to profile openai, unless the file says so by
-`api_key_env = "OPENAI_API_KEY"`. OPENAI_ORG_ID and OPENAI_PROJECT_ID stay with OPENAI_API_KEY's place in the same way.
+`api_key_env = "OPENAI_API_KEY"`. OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS stay with OPENAI_API_KEY's
+place in the same way, the file's `headers` with the file's.
 What is held back although it is there is said in a warning.
 
 A profile that says `dialect = "azure"` may leave its base_url to AZURE_OPENAI_ENDPOINT (then no key of the file has a
@@ -26,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli import dialects
-from imagecli.config.layout import command_of
+from imagecli.config.layout import command_of, headers_of, is_key_name
 from imagecli.config.urls import check_base_url, is_at_openai, web_origin
 from imagecli.config.values import BUILT_IN, Origin
 from imagecli.config.wording import did_you_mean, file_place, quoted, shell_word, shown, toml_key
@@ -42,6 +43,8 @@ OPENAI_URL = "https://api.openai.com/v1"
 SANDBOX_URL = "http://sandbox.localhost/v1"
 """Leads nowhere: the sandbox answers in this process."""
 _OPENAI_KEY = "OPENAI_API_KEY"
+_CUSTOM_HEADERS = "OPENAI_CUSTOM_HEADERS"
+"""As the official package reads it: "Name: value", one a line."""
 _AZURE = "azure"
 """The dialect that reads the variables of the official package's Azure client."""
 _AZURE_ENDPOINT = "AZURE_OPENAI_ENDPOINT"
@@ -117,6 +120,8 @@ class Profile:
     """Whether a key may go over plain http to a host that is not this machine."""
     organization: str | None = None
     project: str | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """More headers for `base_url`'s own origin, name and value; some may carry a key."""
     key_sources: tuple[KeySource, ...] = ()
     """Where a key for `base_url` may come from, the first that has one wins. Empty: none is sent."""
     key_withheld: str | None = None
@@ -126,6 +131,11 @@ class Profile:
     def sandbox(self) -> bool:
         """Whether the sandbox in this process answers."""
         return self.name == SANDBOX and self.base_url == SANDBOX_URL
+
+    @property
+    def secret_headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers that carry a key, as far as their names tell."""
+        return tuple((name, value) for name, value in self.headers if is_key_name(name))
 
     @property
     def at_openai(self) -> bool:
@@ -207,6 +217,7 @@ def resolve(
         allow_http=table.get("allow_http", False),
         organization=organization,
         project=project,
+        headers=_headers(name, table, environ, homes, here) if at_home else (),
         key_sources=tuple(source for source, home in offers if at_home and home == here),
         key_withheld=_held_back(offers, here, environ) if at_home else _left_behind(name, own, here, offers, environ),
     )
@@ -300,6 +311,20 @@ def _identity(
         return None
 
     return find("OPENAI_ORG_ID", "organization"), find("OPENAI_PROJECT_ID", "project")
+
+
+def _headers(
+    name: str, table: Mapping[str, Any], environ: Mapping[str, str], homes: _Homes, here: str
+) -> tuple[tuple[str, str], ...]:
+    """Return the further headers for the origin `here`; those of the environment go before those of the file."""
+    headers: dict[str, str] = {}
+    if homes.file == here and "headers" in table:
+        headers |= headers_of(table["headers"], f"{file_place('profiles', name, 'headers')} in the config file")
+    if name == OPENAI and homes.environment == here:
+        lines = [line for line in environ.get(_CUSTOM_HEADERS, "").splitlines() if line.strip()]
+        pairs = {key.strip(): value for key, _, value in (line.partition(":") for line in lines)}
+        headers |= headers_of(pairs, _CUSTOM_HEADERS)
+    return tuple(headers.items())
 
 
 def _header_value(text: str, place: str) -> str:

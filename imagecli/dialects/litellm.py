@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 from imagecli.dialects.openai import OpenAI
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imagecli.schema import Command, Verdict
 
 
@@ -22,6 +24,9 @@ class LiteLLM(OpenAI):
     has_markup: ClassVar[bool] = False
     """A file part that it does not know goes on as a text, "UploadFile(filename=…": the picture is lost."""
     has_variations: ClassVar[bool] = False
+
+    headers: ClassVar[Mapping[str, str]] = {"x-litellm-num-retries": "0"}
+    """By itself the proxy asks the server behind it again, also where an answer was lost that has been paid for."""
 
     def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
         """Refuse a stream: the proxy can't read one, so that it answers 500, the picture is lost and has been paid."""

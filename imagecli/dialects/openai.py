@@ -93,6 +93,9 @@ class OpenAI:
     listed_prefix: ClassVar[str] = ""
     """What stands before a model's name in that list, and need not stand there in a request."""
 
+    headers: ClassVar[Mapping[str, str]] = {}
+    """Headers that every request to the server's own origin has, besides the key's."""
+
     def __init__(self, base_url: str = "", api_version: str | None = None) -> None:
         """Speak to the server at `base_url` (without a trailing slash)."""
         self.base_url = base_url

@@ -109,6 +109,9 @@ def _path(profile: Profile, key: Key | None, dialect: str) -> Path | None:
         folder = platformdirs.user_cache_path("imagecli", appauthor=False)
     except RuntimeError:  # no HOME, and nobody knows this user
         return None
-    parts = (profile.base_url, key.reveal() if key else "", profile.organization or "", profile.project or "", dialect)
+    parts = (
+        *(profile.base_url, key.reveal() if key else "", profile.organization or "", profile.project or "", dialect),
+        *(f"{name}: {value}" for name, value in profile.headers),
+    )
     digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=10).hexdigest()
     return folder / "models" / f"{digest}.json"

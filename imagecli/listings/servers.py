@@ -32,7 +32,6 @@ _KINDS: dict[str, tuple[str, str | None]] = {
     "litellm": ("LiteLLM", "litellm"),
     "llama.cpp": ("llama.cpp", None),
     "lmstudio": ("LM Studio", None),
-    "localai": ("LocalAI", "localai"),
     "ollama": ("Ollama", None),
     "openai": ("OpenAI", "openai"),
     "openrouter": ("OpenRouter", "openrouter"),
@@ -110,8 +109,6 @@ def _by_shape(report: ModelsReport) -> Likeness | None:  # noqa: PLR0911 - one r
         return _like("together", "its list is a bare array, with a type and a price for each model")
     if "openai-version" in headers or "openai-organization" in headers:
         return _like("openai", "it sends OpenAI's headers")
-    if all(entry.keys() == {"id", "object"} for entry in entries) and report.listed_in == "data":
-        return _like("localai", "its list has id and object alone")
     return None
 
 
