@@ -57,6 +57,8 @@ def prepare(task: Task, route: str) -> Pictures:
         *(first, mask, _shaped(task, rules), task.fit),
         region=region if task.marks else None,
         convention=task.dialect.mask or MaskConvention(),
+        # Who knows what reads it there: drawn by the convention, it opens the same to a server that goes by grey.
+        redraw=not task.model.known,
         keep_metadata=private,
     )
     made = [prepared, *(by.prepare(picture, rules, task.fit, keep_metadata=private) for picture in others)]

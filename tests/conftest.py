@@ -43,6 +43,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setitem(sys.modules, "keyring", None)
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

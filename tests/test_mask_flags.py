@@ -475,3 +475,21 @@ def test_outside_the_mask_every_mode_keeps_its_pixels_and_depth_that_is_lost_is_
     with Image.open("in.png") as before, Image.open("out.png") as after:
         expected = grey if mode == "I;16" else before
         assert after.convert("RGB").crop(outside).tobytes() == expected.convert("RGB").crop(outside).tobytes()
+
+
+@pytest.mark.parametrize(("model", "same"), [("dall-e-2", True), ("gpt-image-2", True), (None, False)])
+def test_where_nobody_knows_the_model_a_mask_opens_by_alpha_and_by_grey(imagecli, server, model, same):
+    Image.new("RGB", (64, 64), (90, 120, 30)).save("in.png")
+    mask = Image.new("RGBA", (64, 64), (0, 0, 0, 255))
+    mask.paste((0, 0, 0, 0), (8, 8, 24, 24))
+    mask.save("mask.png")
+    ran = imagecli(
+        *("edit", "in.png", "x", "--mask", "mask.png", "--base-url", server.url), *(("-m", model) if model else ())
+    )
+    assert ran.code == 0, ran.err
+    [(_, _, sent)] = server.requests[0].files["mask"]
+    assert (sent == Path("mask.png").read_bytes()) is same
+    with Image.open(io.BytesIO(sent)) as seen:
+        assert (seen.getpixel((10, 10))[3], seen.getpixel((40, 40))[3]) == (0, 255)
+        if not same:
+            assert (seen.convert("RGB").convert("L").getpixel((10, 10)), seen.getpixel((40, 40))[0]) == (255, 0)

@@ -77,7 +77,8 @@ def test_a_file_that_fits_goes_byte_for_byte(imagecli, server, model):
     assert kind == "image/png"
     assert name.isascii()
     assert name.endswith(".png")
-    assert _file(server, "mask")[3] == Path("m.png").read_bytes()
+    # A model that nobody knows may be served by something that goes by grey: the mask is drawn for both.
+    assert (_file(server, "mask")[3] == Path("m.png").read_bytes()) is (model != "whatever")
 
 
 @pytest.mark.parametrize(

@@ -63,12 +63,13 @@ def prepare_with_mask(  # noqa: PLR0913 - a picture, a mask, and what becomes of
     *,
     region: Image.Image | None = None,
     convention: MaskConvention = _OPENAIS,
+    redraw: bool = False,
     keep_metadata: bool = False,
 ) -> tuple[Prepared, Upload | None]:
     """Return what is to be uploaded for a picture and its mask, both of the same size in pixels.
 
     The region (mode L, the upright picture's size: 0 is closed, anything else open) goes before the mask file that it
-    was made with. What is written as a PNG keeps the convention, and is strictly less than `rules.max_mask_bytes`.
+    was made with. With `redraw`, no mask file goes as it is. What is written as a PNG keeps the convention, and is strictly less than `rules.max_mask_bytes`.
     Raises `UsageProblem` where the mask has another shape than the picture, or opens nothing or everything.
     """
     if mask is None and region is None:
@@ -82,12 +83,8 @@ def prepare_with_mask(  # noqa: PLR0913 - a picture, a mask, and what becomes of
         masks.check_shape(mask.size, picture.size)
     prepared = prepare(picture, rules, fit, keep_metadata=keep_metadata)
     geometry = prepared.geometry
-    if (
-        mask is not None
-        and by_alpha
-        and convention.by_alpha
-        and goes_with_its_picture(mask, geometry, rules.max_mask_bytes)
-    ):
+    as_it_is = by_alpha and convention.by_alpha and not redraw
+    if mask is not None and as_it_is and goes_with_its_picture(mask, geometry, rules.max_mask_bytes):
         data = mask.data if keep_metadata else without_metadata(mask.data, "png")[0]
         return prepared, upload_of(data, mask, "png", mask.size)
     data, warning = masks.write(masks.follow(opened, geometry), rules.max_mask_bytes, convention)
