@@ -495,6 +495,17 @@ def test_an_interrupt_leaves_nothing_half_written_in_the_output_folder(server):
     assert list(Path().rglob("*.part")) == []
 
 
+def test_an_interrupt_between_two_tries_knows_that_the_first_may_have_been_billed(server):
+    server.answer = lambda reply, _: reply.json({"error": "too slow"}, 504, Retry_After="60")
+    with _start("gen", "cat", "--base-url", server.url, "--retry-unknown", "-v", "--json") as process:
+        while "retrying after HTTP 504" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+    [failure] = json.loads(out)["failures"]
+    assert (failure["kind"], "billed" in failure["message"]) == ("unknown_outcome", True)
+
+
 def test_tls_with_a_certificate_of_ones_own(imagecli, server):
     """A request, its upload and a download go through TLS; a server that is not trusted gets nothing."""
     import shutil

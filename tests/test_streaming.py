@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import time
 from pathlib import Path
@@ -130,6 +132,22 @@ def test_without_the_finished_picture_the_last_partial_one_is_kept(imagecli, ser
     assert "cat.partial.png" in ran.json["error"]["message"]
     assert ("billed" in ran.json["error"]["message"]) is cut
     assert len(server.posts) == 1
+
+
+def test_a_stream_may_come_packed(imagecli, server):
+    stream = io.BytesIO()
+    Image.effect_noise((120, 120), 90).save(stream, "PNG")  # too long a string to be read with the rest
+    trouble = event("error", error={"message": "GPU on fire", "type": "server_error"})
+    body = gzip.compress(partial(0, stream.getvalue()) + trouble)
+    server.answer = lambda reply, _: reply.send(body, kind="text/event-stream", Content_Encoding="gzip")
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "2", "-o", "cat.png")
+    assert ran.code == 6, ran.err
+    assert Path("cat.partial.png").read_bytes() == stream.getvalue()
+    server.answer = lambda reply, _: reply.send(body[:-9], kind="text/event-stream", Content_Encoding="gzip")
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "2", "-o", "dog.png", "--json")
+    assert ran.code == 1
+    answers = Path(ran.json["error"]["saved_response"]).parent
+    assert len(list(answers.iterdir())) == 1
 
 
 def test_a_partial_image_alone_is_named_on_stdout_too(imagecli, server):

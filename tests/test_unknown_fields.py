@@ -50,6 +50,13 @@ def test_a_format_that_only_the_name_asked_for_is_dropped(imagecli, server):
     assert ran.err.count("\n") == 1
 
 
+def test_a_refusal_by_the_content_policy_is_final_whatever_it_says(imagecli, server):
+    error = {"message": "Rejected by the safety system: Unknown parameter: 'size'.", "code": "moderation_blocked"}
+    server.answer = lambda reply, _: reply.json({"error": error}, 400)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-s", "512x512", "-o", "cat.png")
+    assert (ran.code, len(server.posts)) == (3, 1)
+
+
 def test_all_fields_that_a_refusal_names_are_dropped_at_once(imagecli, server):
     strict(server, "size", refuse=lambda fields: fastapis(*fields))
     ran = imagecli("gen", "cat", "--base-url", server.url, "-s", "512x512", "-q", "low", "--style", "vivid", "--json")

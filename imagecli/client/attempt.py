@@ -8,14 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from imagecli.errors import UnknownOutcome
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imagecli.errors import ImagecliError
 
     Watch = Callable[[str, float | None], None]
-    """Told what a request is doing: "uploading", "waiting", "receiving", "partial 1", "retrying after …" with the
-    seconds."""
+    """Told what a request is doing: "uploading", "waiting", "receiving", "partial 1", "lost" before it is sent again
+    although it may have been billed, "retrying after …" with the seconds."""
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 8.0
@@ -88,6 +90,8 @@ def retrying(
             tries += 1
             trouble = f"HTTP {again.error.http_status}" if again.error.http_status else again.error.kind
             _forget(again.error.saved_response)
+            if isinstance(again.error, UnknownOutcome):
+                watch("lost", None)
         watch(f"retrying after {trouble}", wait)
         sleep(wait)
         before_retry()

@@ -224,7 +224,7 @@ class Client:
                     raise self._refused(response, asked)
                 spool_body(response, spool, Listener(spool, watch, show))
         except httpx.TransportError as error:
-            trouble = self._trouble(error, sent, request_id, watch)
+            trouble = self._trouble(error, sent, request_id)
             if not (isinstance(trouble, UnknownOutcome) and looks_like_events(spool.read(0, _HEAD))):
                 raise trouble from error
             lost = trouble
@@ -245,17 +245,22 @@ class Client:
         Raises:
             ImagecliError: it makes no sense, or is an error.
         """
+        content = spool
         try:
             content = unpacked(spool)
             answer = read(content, asked.url)
         except NoImages as found:
             error = self._no_images(found.document, status, request_id, asked)
-            if found.partial is not None and isinstance(error, (Failure, Unavailable, UnknownOutcome)):
-                return Answer(spool, asked.url, (), partial=found.partial, trouble=error)
-            if isinstance(found.document, dict) and found.document.get("error"):
-                spool.discard()  # a refusal: there is nothing in it to lose
-            raise error from None
+            if found.partial is None or not isinstance(error, (Failure, Unavailable, UnknownOutcome)):
+                if content is not spool:
+                    content.discard()
+                if isinstance(found.document, dict) and found.document.get("error"):
+                    spool.discard()  # a refusal: there is nothing in it to lose
+                raise error from None
+            answer = Answer(content, asked.url, (), partial=found.partial, trouble=error)
         except Failure as error:
+            if content is not spool:
+                content.discard()
             error.message = clean(error.message, self._secrets, limit=300)
             error.http_status = status
             error.request_id = request_id
@@ -432,7 +437,7 @@ class Client:
             url = url.copy_with(host=self._base.host)
         return str(url)
 
-    def _trouble(self, error: httpx.TransportError, sent: Sent, request_id: str | None, watch: Watch) -> Exception:
+    def _trouble(self, error: httpx.TransportError, sent: Sent, request_id: str | None) -> Exception:
         """Sort an exchange that broke off: what was not sent whole may be sent again."""
         if not sent.whole:
             return self._not_sent(error)
@@ -448,10 +453,7 @@ class Client:
             + (" and a longer --timeout." if late else "."),
             request_id=request_id,
         )
-        if not self._limits.retry_unknown:
-            return lost
-        watch("lost", None)
-        return TryAgain(lost)
+        return TryAgain(lost) if self._limits.retry_unknown else lost
 
     def _not_sent(self, error: httpx.TransportError) -> Exception:
         """Sort a failure to reach the server: it may be tried again, unless a proxy forbids it."""

@@ -375,8 +375,9 @@ def refusal(said: Said, *, request_id: str | None, host: str, asked: Asked = Ask
         type=said.type,
         request_id=request_id,
     )
-    error.unknown_fields = said.unknown_fields
-    error.missing_fields = said.missing_fields
+    if cause.kind is UsageProblem:  # what was refused for another reason is not sent again in another way
+        error.unknown_fields = said.unknown_fields
+        error.missing_fields = said.missing_fields
     return error
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from imagecli.client.answer import Inline, decode, partial_of
 from imagecli.client.events import Event, EventReader, looks_like_events
-from imagecli.errors import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,5 +55,5 @@ class Listener:
         number = index + 1 if type(index) is int and 0 <= index < _MOST_NUMBER else self._count
         self._watch(f"partial {number}", None)
         if isinstance(item.source, Inline) and len(item.source) <= _LONGEST:
-            with suppress(Failure):  # the finished image decides what becomes of the run
+            with suppress(Exception):  # no trouble in showing it may cost the finished image, which is paid for
                 self._show(number, b"".join(decode(item.source, self._spool)))
