@@ -95,6 +95,17 @@ def test_the_shape_can_be_left_to_the_model(imagecli, router):
     assert "size" not in router.posts[0].json
 
 
+def test_marks_are_refused_before_they_are_lost(imagecli, router):
+    Path("in.png").write_bytes(picture())
+    marks = Image.new("RGBA", (64, 48))
+    marks.paste((255, 0, 0, 255), (0, 0, 9, 9))
+    marks.save("marks.png")
+    ran = imagecli("edit", "in.png", "a fox", "--markup", "marks.png", "-m", GPT)
+    assert ran.code == 2
+    assert "OpenRouter has no --markup" in ran.err
+    assert router.posts == []
+
+
 def test_the_response_format_is_what_comes_anyway(imagecli, router):
     assert imagecli("gen", "a fox", "-m", GEMINI, "--response-format", "b64_json").code == 0
     assert "response_format" not in router.posts[0].json

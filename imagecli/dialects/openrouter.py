@@ -29,6 +29,7 @@ class OpenRouter(OpenAI):
     """Most models refuse output_format, as they do every field that they don't support (OpenRouter's page)."""
     mask = None
     """There is no field for one, and `@openrouter/ai-sdk-provider` 2.10.0 refuses masks."""
+    has_markup = False
     edits_as_json = True
     has_variations = False
     models_path = "images/models"
@@ -70,11 +71,8 @@ class OpenRouter(OpenAI):
 
     def cost_usd(self, usage: Mapping[str, Any]) -> float | None:
         """Return `usage.cost`, with what the provider took directly where the account has a key of its own there."""
-        cost = usage.get("cost")
+        cost, details = usage.get("cost"), usage.get("cost_details")
         if not isinstance(cost, (int, float)):
             return None
-        details = usage.get("cost_details")
-        upstream = (
-            details.get("upstream_inference_cost") if usage.get("is_byok") and isinstance(details, dict) else None
-        )
-        return cost + (upstream or 0)
+        upstream = details.get("upstream_inference_cost") if isinstance(details, dict) else None
+        return cost + upstream if usage.get("is_byok") and isinstance(upstream, (int, float)) else cost
