@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from imagecli.schema import InputRules
+from imagecli.schema import InputRules, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from imagecli.schema import Verdict
 
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
-_SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +84,6 @@ class Model:
     def variation_rules(self) -> InputRules:
         """Return what the variations endpoint takes from any model: one square PNG under 4 MB."""
         return self.inputs if self.inputs.square else _row("dall-e-2").inputs
-
-
-def parse_size(text: str) -> tuple[int, int] | None:
-    """Read `WxH`; None where it is something else."""
-    match = _SIZE.fullmatch(text)
-    return (int(match[1]), int(match[2])) if match else None
 
 
 def find(name: str | None, own: Mapping[str, Mapping[str, Any]] | None = None) -> Model:

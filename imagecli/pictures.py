@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from imagecli import catalog
 from imagecli.dialects.openai import EDITS, VARIATIONS
 from imagecli.errors import UsageProblem
 from imagecli.schema import MaskConvention, Uploads
@@ -137,17 +136,15 @@ def _region(task: Task) -> Image.Image | None:
 
 def _shaped(task: Task, rules: InputRules) -> InputRules:
     """Return the rules for a canvas that was expanded: it gets the very shape of the size that is asked for."""
-    size = catalog.parse_size(str(task.fields.get("size")))
-    if not task.expanded or size is None or rules.shape:
+    if not task.expanded or task.size is None or rules.shape:
         return rules
-    return replace(rules, shape=size, max_side=max(size))
+    return replace(rules, shape=task.size, max_side=max(task.size))
 
 
 def _rules(task: Task, route: str) -> InputRules:
     rules = task.model.variation_rules() if route == VARIATIONS else task.model.inputs
-    size = catalog.parse_size(str(task.fields.get("size")))
-    if rules.square and size and size[0] == size[1]:
-        rules = replace(rules, max_side=size[0])
+    if rules.square and task.size and task.size[0] == task.size[1]:
+        rules = replace(rules, max_side=task.size[0])
     rules = task.dialect.inputs(rules)
     canvas = task.dialect.canvas(task)
     return replace(rules, shape=canvas, max_side=rules.max_side or max(canvas)) if canvas else rules

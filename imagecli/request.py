@@ -14,7 +14,7 @@ from imagecli import catalog, dialects
 from imagecli.dialects.openai import EDITS, FIELDS, GENERATIONS, OWNED, VARIATIONS
 from imagecli.errors import UsageProblem
 from imagecli.names import asked_format
-from imagecli.schema import Task
+from imagecli.schema import Task, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -213,11 +213,6 @@ class Asker:
                 f"{self.model.name} takes {self.model.max_inputs} input image(s), not {count}",
                 hint="Leave out -i, or name a model that takes several with -m.",
             )
-        most = self.dialect.most_inputs
-        if most is not None and count > most:
-            raise UsageProblem(
-                f"{self.dialect.title} takes {most} input image{'s' * (most != 1)}, not {count}", hint="Leave out -i."
-            )
 
     def _warn_of_shutdown(self) -> None:
         if self.model.shutdown is None or not self._settings.profile.at_openai:
@@ -282,7 +277,7 @@ class Asker:
         sent = value.value
         if name == "size":
             lower = str(sent).lower()
-            sent = lower if catalog.parse_size(lower) else sent
+            sent = lower if parse_size(lower) else sent
             if sent in SHAPES:
                 return self._shape(str(sent), value)
         verdict, reason = self.model.judge(name, str(sent))

@@ -5,6 +5,7 @@ Sizes are pixels, lengths bytes, times seconds. A box is (left, top, right, bott
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +25,15 @@ Verdict = Literal["listed", "unlisted", "fails"]
 Restore = Literal["none", "aspect", "size"]
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
+
+_SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
+
+
+def parse_size(text: str) -> Size | None:
+    """Read `WxH`; None where it is something else."""
+    match = _SIZE.fullmatch(text)
+    return (int(match[1]), int(match[2])) if match else None
+
 
 IMAGE_EXTENSIONS = ("png", "jpg", "jpeg", "webp", "gif", "svg")
 """The extensions that count as a picture's, without the dot."""
@@ -258,6 +268,11 @@ class Task:
             return 1
         most = self.model.count_per_request(self.fields.get("format"))
         return min(most, self.dialect.most(self) or most)
+
+    @property
+    def size(self) -> Size | None:
+        """The size in pixels that is asked for; None where none is, or none in pixels."""
+        return parse_size(str(self.fields.get("size")))
 
     @property
     def masked(self) -> bool:

@@ -5,11 +5,13 @@ Source, where nothing else is named: ai.google.dev, "OpenAI compatibility", as o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.openai import FIELDS, OpenAI
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imagecli.schema import Command, Verdict
 
 _HEEDED = frozenset({"size", "response_format"})
@@ -20,7 +22,7 @@ class Gemini(OpenAI):
 
     name = "gemini"
     title = "Gemini's compatible endpoint"
-    always = {"response_format": "b64_json"}  # noqa: RUF012 - as the base class declares it
+    always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}
     """As in every one of the page's examples; what comes without it is not said."""
     formats_by_name = False
     mask = None

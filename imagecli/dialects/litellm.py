@@ -6,7 +6,7 @@ with that proxy running before a scripted server.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from imagecli.dialects.openai import OpenAI
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 class LiteLLM(OpenAI):
     """The proxy in front of OpenAI or another server, whose model it names; masks and further pictures get there."""
 
-    name: ClassVar[str] = "litellm"
-    title: ClassVar[str] = "LiteLLM's proxy"
-    has_markup: ClassVar[bool] = False
+    name = "litellm"
+    title = "LiteLLM's proxy"
+    has_markup = False
     """A file part that it does not know goes on as a text, "UploadFile(filename=…": the picture is lost."""
-    has_variations: ClassVar[bool] = False
+    has_variations = False
 
     headers: ClassVar[Mapping[str, str]] = {"x-litellm-num-retries": "0"}
     """By itself the proxy asks the server behind it again, also where an answer was lost that has been paid for."""

@@ -6,18 +6,18 @@ R = core/http/routes/openai.go, B = backend/go/stablediffusion-ggml and backend/
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.openai import EDITS, GENERATIONS, OpenAI
 from imagecli.errors import UsageProblem
-from imagecli.schema import BASE64, FilePart, MaskConvention, Uploads
+from imagecli.schema import BASE64, FilePart, MaskConvention, Uploads, parse_size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imagecli.schema import Command, ImageRequest, InputRules, Size, Task, Verdict
 
-_SIZE = re.compile(r"(\d+)x(\d+)")
 _OWN_SIZE = (512, 512)
 
 
@@ -34,7 +34,7 @@ class LocalAI(OpenAI):
         }
     )
     # By itself I answers with a URL made from the request's Host header, which leads nowhere behind many a proxy.
-    always = {"response_format": "b64_json"}  # noqa: RUF012 - ClassVar in the base
+    always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}
     mask = MaskConvention(open=(255,), closed=(0,))  # P: white is what is painted anew
     # B: diffusers gets the picture alone; stablediffusion-ggml can't read what P hands it, and fails.
     mask_warning = "LocalAI's own backends (v4.9) do not use a mask: look at the result, or add --keep"
@@ -43,7 +43,7 @@ class LocalAI(OpenAI):
 
     def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
         """A size with an x that is no WIDTHxHEIGHT is an error (I: 500); the rest is taken, or not read."""
-        if name == "size" and not _SIZE.fullmatch(str(value)):
+        if name == "size" and parse_size(str(value)) is None:
             return "fails" if "x" in str(value) else "unlisted", f"LocalAI takes a size as WIDTHxHEIGHT, not {value}"
         if name == "format" and value != "png":
             return "unlisted", f"LocalAI makes png, not {value}"
@@ -57,9 +57,7 @@ class LocalAI(OpenAI):
 
     def canvas(self, task: Task) -> Size | None:
         """Return the size of the result, which B stretches every input to: what is asked for, or LocalAI's own."""
-        asked = _SIZE.fullmatch(str(task.fields.get("size")))
-        # P has no size.
-        return (int(asked[1]), int(asked[2])) if asked and not task.masked else _OWN_SIZE
+        return task.size if task.size and not task.masked else _OWN_SIZE  # P has no size
 
     def most(self, task: Task) -> int | None:
         """Return 1 for inpainting, which has no n (P)."""

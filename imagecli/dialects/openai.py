@@ -80,11 +80,10 @@ class OpenAI:
     """False: the server has no place for marks drawn over a picture, so that they are refused before anything is
     sent."""
     edits_as_json: ClassVar[bool] = False
-    """Whether input pictures stand in a JSON document (as each `FilePart.shape` says) instead of a form."""
+    """Whether input pictures stand in a JSON document (as each `FilePart.shape` says) instead of a form. Where it
+    depends on the pictures, `in_json` tells."""
     most_per_request: ClassVar[int | None] = None
-    """Images in one request; None: what the model's row says."""
-    most_inputs: ClassVar[int | None] = None
-    """Input pictures in one request; None: what the model's row says."""
+    """Images in one request; None: what the model's row says. Where it depends on the task, `most` tells."""
     has_variations: ClassVar[bool] = True
     """False: there is certainly no such endpoint, and `vary` edits at once. True: it is tried where the model is not
     known."""

@@ -7,18 +7,15 @@ M = examples/common/media_io.cpp, C = examples/common/common.cpp.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imagecli.dialects.openai import OpenAI
 from imagecli.errors import UsageProblem
-from imagecli.schema import MaskConvention, Uploads
+from imagecli.schema import MaskConvention, Uploads, parse_size
 
 if TYPE_CHECKING:
     from imagecli.schema import Command, Fields, ImageRequest, InputRules, Size, Task, Verdict
-
-_SIZE = re.compile(r"(\d+)x(\d+)")
 
 
 class SdCpp(OpenAI):
@@ -44,8 +41,9 @@ class SdCpp(OpenAI):
         # routes_openai.cpp calls assign_output_options (runtime.cpp) with allow_webp for generations alone.
         formats = ("png", "jpeg", "webp") if command == "gen" else ("png", "jpeg")
         if name == "format" and value not in formats:
-            return "fails", f"{self.title} {command}s {', '.join(formats)}, not {value}"
-        if name == "size" and not _SIZE.fullmatch(str(value)):
+            what = "makes" if command == "gen" else "edits to"
+            return "fails", f"{self.title} {what} {', '.join(formats)}, not {value}"
+        if name == "size" and parse_size(str(value)) is None:
             return "unlisted", f"{self.title} takes a size as WIDTHxHEIGHT, not {value}"
         if name == "response_format" and value != "b64_json":
             return "unlisted", f"{self.title} answers with b64_json, not {value}"
@@ -57,8 +55,7 @@ class SdCpp(OpenAI):
 
     def canvas(self, task: Task) -> Size | None:
         """Return the size that is asked for: M cuts the middle out of an input of another shape."""
-        found = _SIZE.fullmatch(str(task.fields.get("size")))
-        return (int(found[1]), int(found[2])) if found and int(found[1]) and int(found[2]) else None
+        return task.size
 
     def build(self, task: Task, route: str, count: int, uploads: Uploads) -> ImageRequest:
         """Return the request; --param goes into the prompt, in the tag that the server's own fields come in (A).

@@ -6,15 +6,16 @@ and P = protocol.py beside it, S = configs/sample/sampling_params.py.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.openai import OpenAI
+from imagecli.schema import parse_size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imagecli.schema import Command, Verdict
 
-_SIZE = re.compile(r"0*[1-9]\d*x0*[1-9]\d*")
 _FORMATS = ("png", "jpeg", "webp")
 _QUALITIES = ("exact", "lossless", "high", "extra-high", "auto")
 
@@ -32,14 +33,14 @@ class SGLang(OpenAI):
         }
     )
     # I: by itself generations answer with a URL, which is 400 where the server keeps no pictures.
-    always = {"response_format": "b64_json"}  # noqa: RUF012 - ClassVar in the base
+    always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}
     mask_warning = "SGLang (0.5.23) takes a mask and does not use it: look at the result, or add --keep"  # I
     has_markup = False  # I
     has_variations = False  # I
 
     def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
         """Sizes (U) and qualities (S) are checked, 400; a format that it does not know becomes a jpeg (U)."""
-        if name == "size" and not _SIZE.fullmatch(str(value)):
+        if name == "size" and parse_size(str(value)) is None:
             return "fails", f"SGLang takes a size as WIDTHxHEIGHT, not {value}"
         if name == "quality" and value not in _QUALITIES:
             return "fails", f"SGLang takes quality {', '.join(_QUALITIES)}, not {value}"

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.openai import GENERATIONS, OpenAI
 from imagecli.errors import UsageProblem
-from imagecli.schema import DATA_URL, FilePart, ImageRequest, Uploads
+from imagecli.schema import DATA_URL, FilePart, ImageRequest, Uploads, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagecli.schema import Command, Fields, Task, Verdict
 
-_SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 _RATIO = re.compile(r"[1-9]\d?:[1-9]\d?")
 _STEP = 8
 """Sides should be multiples of it (docs, parameters)."""
@@ -53,10 +52,10 @@ class Together(OpenAI):
     def _judge_size(self, text: str) -> tuple[Verdict, str]:
         if text == "auto" or _RATIO.fullmatch(text):
             return "listed", ""
-        size = _SIZE.fullmatch(text)
+        size = parse_size(text)
         if size is None:
             return "fails", f"{self.title} takes sizes such as 1024x768 and 16:9, not {text}"
-        if int(size[1]) % _STEP or int(size[2]) % _STEP:
+        if any(side % _STEP for side in size):
             return "unlisted", f"{self.title} takes sides that are multiples of {_STEP}, not {text}"
         return "listed", ""
 
@@ -82,9 +81,8 @@ class Together(OpenAI):
             return {name: "base64" if value == "b64_json" else value}
         if name != "size":
             return super().spell(name, value)
-        size = _SIZE.fullmatch(value)
-        if size is not None:
-            return {"width": int(size[1]), "height": int(size[2])}
+        if size := parse_size(value):
+            return {"width": size[0], "height": size[1]}
         return {} if value == "auto" else {"aspect_ratio": value}
 
     def file_parts(self, uploads: Uploads) -> tuple[FilePart, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from imagecli.dialects.openai import OpenAI
 from imagecli.schema import MaskConvention
@@ -25,20 +25,20 @@ _MULTIPLE = 16
 class VllmOmni(OpenAI):
     """A server with one model; a model's name must be its own, or be left out (else 400)."""
 
-    name: ClassVar[str] = "vllm-omni"
-    title: ClassVar[str] = "vLLM-Omni"
-    ignores: ClassVar[frozenset[str]] = frozenset(
+    name = "vllm-omni"
+    title = "vLLM-Omni"
+    ignores = frozenset(
         {"quality", "style", "moderation", "input_fidelity", "frames", "frame_ms", "complexity", "safety_identifier"}
     )
     """Neither `ImageGenerationRequest` nor the form of `edit_images` has them."""
-    mask: ClassVar[MaskConvention | None] = MaskConvention("mask_image", open=(255,), closed=(0,))
+    mask = MaskConvention("mask_image", open=(255,), closed=(0,))
     """The pipeline makes it grey, alpha dropped, and repaints what is at least half white; `mask` is read by nobody."""
-    mask_warning: ClassVar[str | None] = (
+    mask_warning = (
         "of vLLM-Omni's models only FLUX.2 klein looks at a mask: any other edits the whole picture; "
         "--keep puts back what the mask closes"
     )
-    has_markup: ClassVar[bool] = False
-    has_variations: ClassVar[bool] = False
+    has_markup = False
+    has_variations = False
 
     def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
         """Refuse what is a 400 or comes as something else."""

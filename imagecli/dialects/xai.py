@@ -7,12 +7,11 @@ and xai-org/xai-proto (aspect ratios, resolutions, ticks, size of inputs).
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.openai import FIELDS, OpenAI
-from imagecli.schema import DATA_URL, FilePart
+from imagecli.schema import DATA_URL, FilePart, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +30,6 @@ _MOST_INPUT_BYTES = 10 * 1024 * 1024
 """xai-proto, ImageUrlContent."""
 _TICKS_PER_USD = 10_000_000_000
 """xai-proto, usage.proto: a tick is 1e-10 USD."""
-_SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 
 
 class XAI(OpenAI):
@@ -61,12 +59,12 @@ class XAI(OpenAI):
         return super().judge(command, name, value)
 
     def _judge_size(self, text: str) -> tuple[Verdict, str]:
-        size = _SIZE.fullmatch(text)
+        size = parse_size(text)
         if text in {*_RATIOS, *_RESOLUTIONS, "auto"}:
             return "listed", ""
         if size is None:
             return "fails", f"{self.title} takes sizes such as 1024x1024, 16:9, 2k and auto, not {text}"
-        ratio, distance = _nearest(int(size[1]), int(size[2]))
+        ratio, distance = _nearest(*size)
         if distance < _NEAR:
             return "listed", ""
         return "unlisted", f"{self.title} has certain shapes only, and {text} becomes {ratio}"
@@ -81,12 +79,11 @@ class XAI(OpenAI):
             return super().spell(name, value)
         if value in _RESOLUTIONS:
             return {"resolution": value}
-        size = _SIZE.fullmatch(value)
+        size = parse_size(value)
         if size is None:
             return {"aspect_ratio": value}
-        width, height = int(size[1]), int(size[2])
-        large = {"resolution": "2k"} if width * height > _MOST_PIXELS_OF_1K else {}
-        return {"aspect_ratio": _nearest(width, height)[0]} | large
+        large = {"resolution": "2k"} if math.prod(size) > _MOST_PIXELS_OF_1K else {}
+        return {"aspect_ratio": _nearest(*size)[0]} | large
 
     def file_parts(self, uploads: Uploads) -> tuple[FilePart, ...]:
         """Give one picture as `image`, several as `images`; never both."""
@@ -99,7 +96,7 @@ class XAI(OpenAI):
     def cost_usd(self, usage: Mapping[str, Any]) -> float | None:
         """Read what the request has cost."""
         ticks = usage.get("cost_in_usd_ticks")
-        return None if ticks is None else ticks / _TICKS_PER_USD
+        return ticks / _TICKS_PER_USD if isinstance(ticks, (int, float)) else None
 
 
 def _nearest(width: int, height: int) -> tuple[str, float]:

@@ -7,7 +7,6 @@ model/image/stable_diffusion/core.py.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from imagecli.schema import Command, Fields, ImageRequest, InputRules, Size, Task, Uploads, Verdict
 
-_SIZE = re.compile(r"(\d+)x(\d+)")
 _MULTIPLE = 8
 """Sides that are no multiple of it are a 500 with most models."""
 
@@ -28,9 +26,9 @@ _MULTIPLE = 8
 class Xinference(OpenAI):
     """A server with many models; pictures are JPEG, or PNG where they have transparency, whatever was asked for."""
 
-    name: ClassVar[str] = "xinference"
-    title: ClassVar[str] = "Xinference"
-    ignores: ClassVar[frozenset[str]] = frozenset(
+    name = "xinference"
+    title = "Xinference"
+    ignores = frozenset(
         {
             *("quality", "format", "compression", "background", "moderation", "style", "input_fidelity"),
             *("frames", "frame_ms", "complexity", "safety_identifier"),
@@ -39,10 +37,10 @@ class Xinference(OpenAI):
     """Neither `TextToImageRequest` nor the forms have them."""
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}
     """By itself it is url, and the url a path on the server's own disk."""
-    mask: ClassVar[MaskConvention | None] = MaskConvention(open=(255,), closed=(0,))
+    mask = MaskConvention(open=(255,), closed=(0,))
     """`image_edit` of its own client: "White pixels in the mask are repainted while black pixels are preserved"."""
-    has_markup: ClassVar[bool] = False
-    formats_by_name: ClassVar[bool] = False
+    has_markup = False
+    formats_by_name = False
 
     def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
         """Refuse a url that nobody can fetch; there are no partial pictures, though edits stream what they are at."""
@@ -60,9 +58,8 @@ class Xinference(OpenAI):
         """Return the size of an edit with a mask, to which the models stretch the input: as asked, or the input's."""
         if not task.masked:
             return None
-        asked = _SIZE.fullmatch(str(task.fields.get("size")))
-        if asked is not None and int(asked[1]) and int(asked[2]):
-            return int(asked[1]), int(asked[2])
+        if task.size is not None:
+            return task.size
         width, height = (-(-side // _MULTIPLE) * _MULTIPLE for side in task.inputs[0].size)
         return width, height
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from imagecli import catalog
 from imagecli.sandbox.wire import Refusal, invalid_type, invalid_value, missing, unknown_parameter
+from imagecli.schema import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -313,7 +314,7 @@ def _size(route: Route, model: Model, text: str, prompt: str, frames: int) -> Si
 
     The frames of a GIF share what one picture may have at the most.
     """
-    size = catalog.parse_size(text)
+    size = parse_size(text)
     if size is not None and frames * size[0] * size[1] > _SHARED_PIXELS:
         raise invalid_value(
             "size",
@@ -321,7 +322,7 @@ def _size(route: Route, model: Model, text: str, prompt: str, frames: int) -> Si
         )
     if size is None and route != "edits":
         shape = next((shape for shape, words in _SHAPES.items() if words.search(prompt)), "square")
-        size = catalog.parse_size(model.shapes["square" if model.family == "dall-e" else shape])
+        size = parse_size(model.shapes["square" if model.family == "dall-e" else shape])
         if size is not None and frames > 1:
             scale = min(1.0, (_SHARED_PIXELS / (frames * size[0] * size[1])) ** 0.5)
             size = int(size[0] * scale) // _GRID * _GRID, int(size[1] * scale) // _GRID * _GRID

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from imagecli.catalog import parse_size
 from imagecli.sandbox.encoding import encode, flat
 from imagecli.sandbox.painter import paint
 from imagecli.sandbox.retouch import alight, inpaint, tint, vary, vignette
 from imagecli.sandbox.scene import compose, number_of
 from imagecli.sandbox.store import File
 from imagecli.sandbox.vector import draw_svg, wrap_png
+from imagecli.schema import parse_size
 
 if TYPE_CHECKING:
     from imagecli.sandbox.inputs import Inputs
