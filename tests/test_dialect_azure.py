@@ -7,7 +7,7 @@ from pathlib import Path
 import openai
 import pytest
 from fakes.azure import FILTERS, KEY, TOKEN, Azure
-from fakes.cloud_base import CHANGED, COLOURS, profile_at
+from fakes.base import CHANGED, COLOURS, profile_at
 from PIL import Image
 
 from imagecli import dialects

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fakes.deepinfra import OPENED, DeepInfra
-from fakes.rest_base import GENERATED
+from fakes.base import CHANGED, MADE
+from fakes.deepinfra import DeepInfra
 from PIL import Image
 from serving import picture
 
@@ -57,7 +57,7 @@ def test_gen_names_the_picture_by_its_bytes(imagecli, infra):
     assert infra.posts[0].json == {"prompt": "a fox", "model": FLUX, "size": "512x768"}
     with Image.open("a-fox.jpg") as image:
         assert (image.format, image.size) == ("JPEG", (512, 768))
-    assert _near(_pixel("a-fox.jpg", 0.5), GENERATED)
+    assert _near(_pixel("a-fox.jpg", 0.5), MADE)
 
 
 def test_a_name_that_was_given_is_kept_with_a_warning(imagecli, infra):
@@ -94,7 +94,7 @@ def test_a_masks_transparency_opens_the_picture(imagecli, infra):
     ran = imagecli("edit", "a.png", "x", "--mask", "mask.png", "-m", QWEN, "-o", "out.jpg")
     assert ran.code == 0, ran.err
     assert _near(_pixel("out.jpg", 0.25), RED)
-    assert _near(_pixel("out.jpg", 0.75), OPENED)
+    assert _near(_pixel("out.jpg", 0.75), CHANGED)
 
 
 def test_vary_takes_variations_where_they_are_and_edits_where_they_are_not(imagecli, infra, profile):

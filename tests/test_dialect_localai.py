@@ -6,12 +6,9 @@ import base64
 import io
 
 import pytest
-from fakes.hosted_base import BLUE, PAINT, near, pixels, use_profile
+from fakes.base import CHANGED, GREY, INVERTED, MADE, near, pixels, use_profile
 from fakes.localai import LocalAI
 from PIL import Image
-
-GREY = (90, 90, 90)
-INVERTED = (165, 165, 165)
 
 
 @pytest.fixture
@@ -50,7 +47,7 @@ def test_gen_has_its_pictures_in_the_answer(imagecli, localai):
     }
     assert [request.method for request in localai.requests] == ["POST"]
     assert pixels("cat-1.png").size == (320, 256)
-    assert near(pixels("cat-1.png").getpixel((9, 9)), BLUE)
+    assert near(pixels("cat-1.png").getpixel((9, 9)), MADE)
     assert ran.json["usage"] is None  # it counts nothing, and says so with zeros
 
 
@@ -61,7 +58,7 @@ def test_urls_can_be_had_and_their_key_goes_along(imagecli, home, monkeypatch):
         ran = imagecli("gen", "a cat", "--response-format", "url", "-o", "cat.png")
     assert ran.code == 0
     assert running.requests[1].path.startswith("/generated-images/")
-    assert near(pixels("cat.png").getpixel((9, 9)), BLUE)
+    assert near(pixels("cat.png").getpixel((9, 9)), MADE)
 
 
 def test_a_mask_goes_to_inpainting_and_the_right_place_is_painted(imagecli, localai, photo):
@@ -78,7 +75,7 @@ def test_a_mask_goes_to_inpainting_and_the_right_place_is_painted(imagecli, loca
     assert abs(out.width / out.height - 1.5) < 0.02
     x, y = out.width / 300, out.height / 200
     spots = [(20, 150), (85, 105), (20, 90), (100, 150), (290, 100)]
-    expected = [PAINT, PAINT, GREY, GREY, (250, 120, 0)]
+    expected = [CHANGED, CHANGED, GREY, GREY, (250, 120, 0)]
     assert all(
         near(out.getpixel((int(spot[0] * x), int(spot[1] * y))), colour)
         for spot, colour in zip(spots, expected, strict=True)
@@ -231,4 +228,4 @@ def test_outpainting_fills_the_new_place_and_no_other(imagecli, localai, photo):
     assert ran.code == 0
     out = pixels("out.png")
     assert out.size == (400, 200)
-    assert [out.getpixel((x, 100)) for x in (50, 110, 399)] == [PAINT, GREY, (250, 120, 0)]
+    assert [out.getpixel((x, 100)) for x in (50, 110, 399)] == [CHANGED, GREY, (250, 120, 0)]

@@ -7,10 +7,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from fakes.base import MADE
 from fakes.openrouter import OpenRouter
-from fakes.rest_base import GENERATED, b64
 from PIL import Image
-from serving import picture
+from serving import b64, picture
 
 GPT, GEMINI = "openai/gpt-image-2", "google/gemini-3.1-flash-image"
 RED, BLUE = (200, 20, 20), (20, 20, 200)
@@ -59,7 +59,7 @@ def test_gen_sends_only_what_was_asked_for(imagecli, router):
     assert (ran.code, ran.paths) == (0, ["fox.png"]), ran.err
     assert router.posts[0].path == "/api/v1/images"
     assert router.posts[0].json == {"prompt": "a fox", "model": GEMINI}
-    assert _colours("fox.png", 1) == [GENERATED]
+    assert _colours("fox.png", 1) == [MADE]
     assert ran.err == ""
 
 
@@ -128,7 +128,7 @@ def test_partials_stream(imagecli, router):
     asked = router.posts[0].json
     assert asked["stream"] is True
     assert "partial_images" not in asked
-    assert _colours(ran.json["images"][0]["path"], 1) == [GENERATED]
+    assert _colours(ran.json["images"][0]["path"], 1) == [MADE]
     assert ran.json["cost_usd"] == 0.0425
 
 

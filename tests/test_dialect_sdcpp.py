@@ -6,11 +6,9 @@ import json
 import re
 
 import pytest
-from fakes.hosted_base import BLUE, PAINT, near, pixels, use_profile
+from fakes.base import CHANGED, COLOURS, GREY, MADE, near, pixels, use_profile
 from fakes.sdcpp import SdCpp
 from PIL import Image, ImageDraw
-
-GREY = (90, 90, 90)
 
 
 @pytest.fixture
@@ -36,7 +34,7 @@ def test_gen_asks_for_what_was_asked_and_for_nothing_else(imagecli, sdcpp):
     assert [one["format"] for one in ran.json["images"]] == ["webp", "webp"]
     assert sdcpp.posts[0].json == {"prompt": "a cat", "n": 2, "size": "320x256", "output_format": "webp"}
     assert pixels("cat-1.webp").size == (320, 256)
-    assert near(pixels("cat-1.webp").getpixel((9, 9)), BLUE)
+    assert near(pixels("cat-1.webp").getpixel((9, 9)), MADE)
     assert ran.json["warnings"] == []
 
 
@@ -56,7 +54,7 @@ def test_a_param_goes_where_the_server_reads_it(imagecli, sdcpp):
     assert prompt.startswith("a cat <sd_cpp_extra_args>{")
     assert json.loads(prompt.split(">")[1].split("<")[0]) == {"seed": 45, "sample_params": {"sample_steps": 4}}
     assert sdcpp.posts[0].json.keys() == {"prompt", "output_format"}
-    assert pixels("cat.png").getpixel((0, 0)) == (*BLUE[:2], BLUE[2] - 3 * 20)  # the seed was heard
+    assert pixels("cat.png").getpixel((0, 0)) == COLOURS[3]  # the seed was heard
 
 
 @pytest.mark.parametrize("kind", ["alpha", "grey"])
@@ -72,7 +70,7 @@ def test_a_mask_of_either_kind_opens_the_right_place(imagecli, sdcpp, photo, kin
     ran = imagecli("edit", photo, "a hat", "--mask", "mask.png", "-o", "out.png")
     assert ran.code == 0
     out = pixels("out.png")
-    assert [out.getpixel(spot) for spot in ((5, 5), (60, 60), (70, 60), (60, 70))] == [PAINT, PAINT, GREY, GREY]
+    assert [out.getpixel(spot) for spot in ((5, 5), (60, 60), (70, 60), (60, 70))] == [CHANGED, CHANGED, GREY, GREY]
     assert sdcpp.posts[0].files.keys() == {"image", "mask"}
 
 
@@ -82,7 +80,7 @@ def test_a_size_of_another_shape_loses_nothing_of_the_input(imagecli, sdcpp, pho
     assert ran.code == 0
     out = pixels("out.png")
     assert abs(out.width / out.height - 256 / 192) < 0.02
-    assert out.getpixel((4, 4)) == PAINT
+    assert out.getpixel((4, 4)) == CHANGED
     assert near(out.getpixel((40, 40)), GREY)
     assert near(out.getpixel((out.width - 2, out.height // 2)), (250, 120, 0))
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from fakes.hosted_base import BLUE, near, pixels, use_profile
+from fakes.base import GREY, INVERTED, MADE, near, pixels, use_profile
 from fakes.sglang import SGLang
 from PIL import Image
 
-GREY = (90, 90, 90)
-INVERTED = (165, 165, 165)
 GREEN = (0, 200, 0)
 
 
@@ -38,7 +36,7 @@ def test_gen_asks_for_the_pictures_themselves(imagecli, sglang):
     }
     assert [one["path"] for one in ran.json["images"]] == ["a-cat.jpg", "a-cat-2.jpg"]  # JPEG, where nothing is said
     assert pixels("a-cat.jpg").size == (320, 256)
-    assert near(pixels("a-cat.jpg").getpixel((9, 9)), BLUE)
+    assert near(pixels("a-cat.jpg").getpixel((9, 9)), MADE)
     assert ran.json["warnings"] == []
 
 

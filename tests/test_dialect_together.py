@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fakes.cloud_base import COLOURS, from_data_url, near, profile_at
+from fakes.base import COLOURS, from_data_url, near, profile_at
 from fakes.together import KEY, Together
 from PIL import Image
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from fakes.served_base import (
+from fakes.base import (
     CHANGED,
+    INVERTED,
     MADE,
     ONLY_THERE,
     ORANGE,
-    colour_at,
     mask_file,
     near,
     opened_at,
     photo,
+    pixels,
     use_profile,
 )
 from fakes.vllm_omni import VllmOmni
@@ -48,7 +49,7 @@ def test_gen_sends_what_was_asked_and_nothing_else(imagecli, omni):
     assert [one["format"] for one in ran.json["images"]] == ["webp", "webp"]
     assert omni.posts[0].json == {"prompt": "a cat", "n": 2, "size": "320x256", "output_format": "webp"}
     assert _image("cat-1.webp") == ("WEBP", (320, 256))
-    assert near(colour_at("cat-1.webp", (9, 9)), MADE)
+    assert near(pixels("cat-1.webp").getpixel((9, 9)), MADE)
 
 
 def test_a_size_that_is_auto_is_left_to_the_server(imagecli, omni):
@@ -110,10 +111,10 @@ def test_a_large_picture_with_a_mask_comes_as_large_as_the_model_makes_it(imagec
     assert ran.code == 0
     assert omni.posts[0].form["size"] == "1168x880"
     assert _image("out.png") == ("PNG", (1168, 880))
-    assert [near(colour_at("out.png", spot), CHANGED) for spot in ((280, 280), (300, 300))] == [True, False]
+    assert [near(pixels("out.png").getpixel(spot), CHANGED) for spot in ((280, 280), (300, 300))] == [True, False]
     assert imagecli("edit", large, "a hat", "--mask-rect", "0,0,500,500", "-o", "kept.png").code == 0
     assert _image("kept.png") == ("PNG", (2000, 1500))
-    assert colour_at("kept.png", (510, 510)) == (90, 90, 90)
+    assert pixels("kept.png").getpixel((510, 510)) == (90, 90, 90)
 
 
 def test_a_canvas_that_was_expanded_keeps_the_size_of_its_mask(imagecli, omni):
@@ -122,7 +123,7 @@ def test_a_canvas_that_was_expanded_keeps_the_size_of_its_mask(imagecli, omni):
     assert ran.code == 0
     assert "size" not in omni.posts[0].form
     assert _image("wide.png") == ("PNG", (384, 192))
-    assert [near(colour_at("wide.png", spot), CHANGED) for spot in ((100, 100), (320, 100))] == [False, True]
+    assert [near(pixels("wide.png").getpixel(spot), CHANGED) for spot in ((100, 100), (320, 100))] == [False, True]
 
 
 def test_a_size_that_does_not_fit_a_mask_is_the_callers_mistake(imagecli, omni):
@@ -136,17 +137,17 @@ def test_a_model_that_drops_masks_is_warned_of_and_keep_saves_the_picture(imagec
     mask = mask_file("grey")
     ran = imagecli("edit", photo(), "a hat", "--mask", mask, "-o", "all.png")
     assert "any other edits the whole picture; --keep puts back what the mask closes" in ran.err
-    assert opened_at("all.png") == [True] * 4
+    assert opened_at("all.png", INVERTED) == [True] * 4
     assert imagecli("edit", photo(), "a hat", "--mask", mask, "--keep", "-o", "kept.png").code == 0
-    assert opened_at("kept.png") == ONLY_THERE
+    assert opened_at("kept.png", INVERTED) == ONLY_THERE
 
 
 def test_an_edit_takes_several_pictures(imagecli, omni):
     ran = imagecli("edit", photo(), "a hat", "-i", photo("hat.png", (64, 64), ORANGE), "-o", "out.png")
     assert ran.code == 0
     assert len(omni.posts[0].files["image[]"]) == 2
-    assert colour_at("out.png", (3, 188)) == ORANGE
-    assert colour_at("out.png", (20, 188)) == CHANGED
+    assert pixels("out.png").getpixel((3, 3)) == ORANGE
+    assert pixels("out.png").getpixel((20, 3)) == INVERTED
     assert _image("out.png") == ("PNG", (256, 192))
 
 
@@ -212,7 +213,7 @@ def test_an_edit_is_streamed_where_the_model_has_several_stages(imagecli, severa
     assert ran.code == 0
     assert several_stages.posts[0].form["stream"] == "true"
     assert "partial_images" not in several_stages.posts[0].form
-    assert colour_at("out.png", (9, 9)) == CHANGED
+    assert pixels("out.png").getpixel((9, 9)) == INVERTED
     assert "sends no partial pictures" in ran.json["warnings"][0]
 
 

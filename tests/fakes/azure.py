@@ -38,7 +38,7 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
-from fakes.cloud_base import Cloud, Events, Refused, as_base64, encoded, media_type, painted, place, reworked
+from fakes.base import Cloud, Refused, as_base64, encoded, media_type, place, plain, reworked, stream
 from PIL import Image, UnidentifiedImageError
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ class Azure(Cloud):
         _one_of(fields, "quality", ("standard", "hd"))
         _one_of(fields, "style", ("vivid", "natural"))
         _one_of(fields, "response_format", ("url", "b64_json"))
-        image = painted(_size(fields), 0)
+        image = plain(_size(fields), 0)
         item: dict[str, Any] = {
             "revised_prompt": f"A vivid picture of {prompt}",
             "prompt_filter_results": {**dict.fromkeys(_VIOLENT, _SAFE), "custom_blocklists": {"filtered": False}},
@@ -250,7 +250,7 @@ class Azure(Cloud):
             inputs, mask = _inputs(files)
             made = [reworked(inputs, size, mask) for _ in range(count)]
         else:
-            made = [painted(size, number) for number in range(count)]
+            made = [plain(size, number) for number in range(count)]
         answers = [as_base64(image, kind) for image in made]
         usage = {
             "total_tokens": 100,
@@ -263,7 +263,7 @@ class Azure(Cloud):
             partial = {"type": f"{name}.partial_image", "b64_json": answers[0], "partial_image_index": 0}
             done = {"type": f"{name}.completed", "b64_json": answers[0], "usage": usage}
             wanted = int(fields.get("partial_images", 0))
-            return Events([(partial["type"], partial)] * wanted + [(done["type"], done)])
+            return stream([(partial["type"], partial)] * wanted + [(done["type"], done)])
         return {"created": 1698342300, "data": [{"b64_json": text} for text in answers], "usage": usage}
 
 

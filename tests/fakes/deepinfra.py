@@ -17,18 +17,17 @@ What it does, and who says so:
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
-from fakes.rest_base import Fake, b64, made
-from PIL import Image
+from fakes.base import Fake, Refused, as_base64, plain, reworked
 
 if TYPE_CHECKING:
-    from serving import Reply, Request
+    from collections.abc import Mapping, Sequence
+
+    from PIL import Image
+    from serving import Request
 
 MODELS = ("black-forest-labs/FLUX-1-schnell", "Qwen/Qwen-Image-Edit")
-OPENED = (255, 0, 255)
-"""The colour of what a mask opened."""
 BUSY = {"error": {"message": "Model busy, retry later", "type": "engine_overloaded", "param": None, "code": None}}
 
 
@@ -36,99 +35,77 @@ class DeepInfra(Fake):
     """DeepInfra on loopback."""
 
     base = "/v1/openai"
+    routes = {  # noqa: RUF012 - as in the base
+        "GET /v1/openai/models": "models",
+        "POST /v1/openai/images/generations": "generate",
+        "POST /v1/openai/images/edits": "edit",
+        "POST /v1/openai/images/variations": "vary",
+    }
     key = "deepinfra-0123456789"
 
     def __init__(self, *, variations: bool = False) -> None:
         """Start with or without a variations endpoint."""
         super().__init__()
-        self.variations = variations
+        if not variations:
+            self.routes = {route: name for route, name in self.routes.items() if name != "vary"}
         self.busy = 0
         """How many more requests are answered with 429."""
 
-    def routes(self) -> dict[tuple[str, str], Any]:
-        """Return the routes that there are."""
-        found = {
-            ("GET", "models"): self._models,
-            ("POST", "images/generations"): self._generations,
-            ("POST", "images/edits"): self._edits,
-        }
-        return found | ({("POST", "images/variations"): self._variations} if self.variations else {})
-
-    def not_found(self, reply: Reply, request: Request) -> None:  # noqa: ARG002 - every path alike
+    def missing(self, request: Request) -> Refused:  # noqa: ARG002 - every path alike
         """Answer as FastAPI does."""
-        reply.json({"detail": "Not Found"}, 404)
+        return Refused(404, {"detail": "Not Found"})
 
-    def _models(self, reply: Reply, _request: Request) -> None:
+    def models(self, _: Request) -> Any:
+        """List the models."""
         listed = [{"id": name, "object": "model", "created": 1, "owned_by": "deepinfra"} for name in MODELS]
-        reply.json({"object": "list", "data": listed})
+        return {"object": "list", "data": listed}
 
-    def _refuses(self, reply: Reply, request: Request, model: str | None) -> bool:
-        if self.bearer(request) != self.key:
-            reply.json({"detail": {"error": "User is not authenticated"}}, 401)
-        elif self.busy:
-            self.busy -= 1
-            reply.json(BUSY, 429)
-        elif model not in MODELS:
-            self._error(reply, f"The model `{model}` does not exist", 404)
-        else:
-            return False
-        return True
-
-    @staticmethod
-    def _error(reply: Reply, message: str, status: int = 400) -> None:
-        reply.json({"error": {"message": message}}, status)
-
-    def _size(self, reply: Reply, text: str) -> tuple[int, int] | None:
-        width, x, height = text.partition("x")
-        if not (x and width.isdigit() and height.isdigit()):
-            self._error(reply, f"Invalid size: {text}")
-            return None
-        if any(side % 32 or not 256 <= side <= 1440 for side in (int(width), int(height))):
-            self._error(reply, "width and height must be multiples of 32 between 256 and 1440")
-            return None
-        return int(width), int(height)
-
-    def _generations(self, reply: Reply, request: Request) -> None:
+    def generate(self, request: Request) -> Any:
+        """Make a picture from words."""
         asked = request.json
-        if self._refuses(reply, request, asked.get("model")):
-            return
-        if not asked.get("prompt"):
-            reply.json({"detail": [{"type": "missing", "loc": ["body", "prompt"], "msg": "Field required"}]}, 422)
-        elif (size := self._size(reply, asked.get("size", "1024x1024"))) is not None:
-            self._send(reply, made(size, [], "JPEG"), asked["prompt"])
+        self._check(request, asked.get("model"), asked, ("prompt",))
+        return _answer(plain(_size(asked)), asked["prompt"])
 
-    def _edits(self, reply: Reply, request: Request) -> None:
+    def edit(self, request: Request) -> Any:
+        """Make a picture from others."""
         form, files = request.form, request.files
-        if self._refuses(reply, request, form.get("model")):
-            return
-        missing = [name for name, there in (("image", files), ("prompt", form)) if name not in there]
+        self._check(request, form.get("model"), {**files, **form}, ("image", "prompt"))
+        mask = files["mask"][0][2] if "mask" in files else None
+        return _answer(reworked([data for _, _, data in files["image"]], _size(form), mask), None)
+
+    def vary(self, request: Request) -> Any:
+        """Make a look-alike of a picture."""
+        self._check(request, request.form.get("model"), request.files, ("image",))
+        return _answer(reworked([request.files["image"][0][2]], (1024, 1024)), None)
+
+    def _check(self, request: Request, model: str | None, given: Mapping[str, Any], needed: Sequence[str]) -> None:
+        if not self.has_key(request):
+            raise Refused(401, {"detail": {"error": "User is not authenticated"}})
+        if self.busy:
+            self.busy -= 1
+            raise Refused(429, BUSY)
+        if model not in MODELS:
+            raise _error(f"The model `{model}` does not exist", 404)
+        missing = [name for name in needed if not given.get(name)]
         if missing:
             complaints = [{"type": "missing", "loc": ["body", name], "msg": "Field required"} for name in missing]
-            reply.json({"detail": complaints}, 422)
-            return
-        inputs = [data for _, _, data in files["image"]]
-        size = self._size(reply, form.get("size", "1024x1024"))
-        if size is None:
-            return
-        data = made(size, inputs, "JPEG")
-        if "mask" in files:
-            data = self._opened(data, files["mask"][0][2])
-        self._send(reply, data, None)
+            raise Refused(422, {"detail": complaints})
 
-    def _variations(self, reply: Reply, request: Request) -> None:
-        if not self._refuses(reply, request, request.form.get("model")):
-            self._send(reply, made((1024, 1024), [request.files["image"][0][2]], "JPEG"), None)
 
-    @staticmethod
-    def _opened(data: bytes, mask: bytes) -> bytes:
-        """Paint what the mask opens: where it is transparent."""
-        with Image.open(io.BytesIO(data)) as image, Image.open(io.BytesIO(mask)) as opened:
-            alpha = opened.convert("RGBA").getchannel("A").resize(image.size)
-            image.paste(OPENED, mask=alpha.point(lambda value: 255 - value))
-            stream = io.BytesIO()
-            image.save(stream, "JPEG", quality=95)
-        return stream.getvalue()
+def _error(message: str, status: int = 400) -> Refused:
+    return Refused(status, {"error": {"message": message}})
 
-    @staticmethod
-    def _send(reply: Reply, data: bytes, revised: str | None) -> None:
-        reply.json({"created": 1_740_418_043, "data": [{"revised_prompt": revised, "b64_json": b64(data)}]})
+
+def _size(asked: Mapping[str, str]) -> tuple[int, int]:
+    text = asked.get("size", "1024x1024")
+    width, x, height = text.partition("x")
+    if not (x and width.isdigit() and height.isdigit()):
+        raise _error(f"Invalid size: {text}")
+    if any(side % 32 or not 256 <= side <= 1440 for side in (int(width), int(height))):
+        raise _error("width and height must be multiples of 32 between 256 and 1440")
+    return int(width), int(height)
+
+
+def _answer(image: Image.Image, revised: str | None) -> dict[str, Any]:
+    data = as_base64(image, "JPEG", quality=95)
+    return {"created": 1_740_418_043, "data": [{"revised_prompt": revised, "b64_json": data}]}

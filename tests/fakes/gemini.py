@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fakes.rest_base import Fake, b64, made
+from fakes.base import Fake, Refused, as_base64, plain
 
 if TYPE_CHECKING:
-    from serving import Reply, Request
+    from serving import Request
 
 MODELS = ("gemini-2.5-flash-image", "gemini-3-pro-image-preview")
 KNOWN = {"prompt", "model", "n", "size", "response_format", "extra_body"}
@@ -37,6 +37,10 @@ class Gemini(Fake):
     """Gemini's compatible endpoint on loopback; `ignored` collects the fields that had no effect."""
 
     base = "/v1beta/openai"
+    routes = {  # noqa: RUF012 - as in the base
+        "POST /v1beta/openai/images/generations": "generate",
+        "GET /v1beta/openai/models": "models",
+    }
     key = "AIza-0123456789abcdef"
 
     def __init__(self) -> None:
@@ -48,73 +52,58 @@ class Gemini(Fake):
         self.free_tier = False
         """Whether the plan has no pictures in it at all."""
 
-    def routes(self) -> dict[tuple[str, str], Any]:
-        """Return the two routes."""
-        return {("POST", "images/generations"): self._generations, ("GET", "models"): self._models}
-
-    def not_found(self, reply: Reply, request: Request) -> None:  # noqa: ARG002 - every path alike
+    def missing(self, request: Request) -> Refused:  # noqa: ARG002 - every path alike
         """Answer with Google's page."""
-        reply.send(_PAGE, 404, "text/html; charset=UTF-8")
+        return Refused(404, _PAGE, "text/html; charset=UTF-8")
 
-    @staticmethod
-    def _error(reply: Reply, status: int, name: str, message: str, *details: dict[str, Any]) -> None:
-        error = {"code": status, "message": message, "status": name}
-        reply.json([{"error": error | ({"details": list(details)} if details else {})}], status)
-
-    def _authorised(self, reply: Reply, request: Request) -> bool:
-        key = self.bearer(request)
-        if key == self.key:
-            return True
-        if key is None:
-            self._error(reply, 400, "INVALID_ARGUMENT", "Missing or invalid Authorization header.")
-        else:
+    def _check_key(self, request: Request) -> None:
+        if self.bearer(request) is None:
+            raise _error(400, "INVALID_ARGUMENT", "Missing or invalid Authorization header.")
+        if not self.has_key(request):
             info = {
                 "@type": "type.googleapis.com/google.rpc.ErrorInfo",
                 "reason": "API_KEY_INVALID",
                 "domain": "googleapis.com",
             }
-            message = "API key not valid. Please pass a valid API key."
-            self._error(reply, 400, "INVALID_ARGUMENT", message, info)
-        return False
+            raise _error(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", info)
 
-    def _models(self, reply: Reply, request: Request) -> None:
-        if self._authorised(reply, request):
-            listed = [{"id": f"models/{name}", "object": "model", "owned_by": "google"} for name in MODELS]
-            reply.json({"object": "list", "data": listed})
+    def models(self, request: Request) -> Any:
+        """List the models."""
+        self._check_key(request)
+        listed = [{"id": f"models/{name}", "object": "model", "owned_by": "google"} for name in MODELS]
+        return {"object": "list", "data": listed}
 
-    def _generations(self, reply: Reply, request: Request) -> None:
-        if not self._authorised(reply, request):
-            return
+    def generate(self, request: Request) -> Any:
+        """Make one picture."""
+        self._check_key(request)
         if self.throttled or self.free_tier:
             self.throttled -= 1
-            self._exhausted(reply)
-            return
+            raise self._exhausted()
         asked = request.json
         model, prompt = asked.get("model", ""), asked.get("prompt")
         if model.removeprefix("models/") not in MODELS:
-            self._error(
-                *(reply, 404, "NOT_FOUND"),
+            raise _error(
+                *(404, "NOT_FOUND"),
                 f"models/{model} is not found for API version v1main, or is not supported for predict. "
                 "Call ListModels to see the list of available models and their supported methods.",
             )
-        elif not prompt:
-            self._error(reply, 400, "INVALID_ARGUMENT", "Unable to submit request because it has an empty prompt.")
-        elif "knives" in prompt:
-            self._error(
-                *(reply, 400, "INVALID_ARGUMENT"),
+        if not prompt:
+            raise _error(400, "INVALID_ARGUMENT", "Unable to submit request because it has an empty prompt.")
+        if "knives" in prompt:
+            raise _error(
+                *(400, "INVALID_ARGUMENT"),
                 "The prompt could not be submitted. This prompt contains sensitive words that violate Google's "
                 "Responsible AI practices. Try rephrasing the prompt.",
             )
-        else:
-            self.ignored |= asked.keys() - KNOWN
-            google = asked.get("extra_body", {}).get("google", {})
-            size = _RATIOS.get(google.get("aspect_ratio"), (1024, 1024))
-            if "size" in asked:
-                width, _, height = asked["size"].partition("x")
-                size = int(width), int(height)
-            reply.json({"data": [{"b64_json": b64(made(size, []))}]})
+        self.ignored |= asked.keys() - KNOWN
+        google = asked.get("extra_body", {}).get("google", {})
+        size = _RATIOS.get(google.get("aspect_ratio"), (1024, 1024))
+        if "size" in asked:
+            width, _, height = asked["size"].partition("x")
+            size = int(width), int(height)
+        return {"data": [{"b64_json": as_base64(plain(size), "PNG")}]}
 
-    def _exhausted(self, reply: Reply) -> None:
+    def _exhausted(self) -> Refused:
         limit = 0 if self.free_tier else 10
         message = (
             "You exceeded your current quota, please check your plan and billing details.\n"
@@ -122,4 +111,9 @@ class Gemini(Fake):
             f"limit: {limit}\nPlease retry in 0.2s."
         )
         info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0s"}
-        self._error(reply, 429, "RESOURCE_EXHAUSTED", message, info)
+        return _error(429, "RESOURCE_EXHAUSTED", message, info)
+
+
+def _error(status: int, name: str, message: str, *details: dict[str, Any]) -> Refused:
+    error = {"code": status, "message": message, "status": name}
+    return Refused(status, [{"error": error | ({"details": list(details)} if details else {})}])

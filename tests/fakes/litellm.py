@@ -27,14 +27,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fakes.served_base import Refused, Served, edited, encoded, files_of, form_of, made, opened, whole
+from fakes.base import Fake, Refused, document, edited, encoded, files_of, form_of, opened, plain, whole
 from serving import Request, b64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from PIL import Image
-    from serving import Reply
+    from werkzeug.wrappers import Response
 
 _UNSUPPORTED = ("style", "response_format")
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "throttling_error"}
@@ -53,7 +53,7 @@ _NAMES = {
 _FIRST_SERVER_ERROR = 500
 
 
-class LiteLLM(Served):
+class LiteLLM(Fake):
     """The proxy. `behind` is what the server behind it answers with, status and document; None: it makes pictures."""
 
     routes: ClassVar[Mapping[str, str]] = {
@@ -90,17 +90,17 @@ class LiteLLM(Served):
             raise Refused(400, _error("No connected db.", "no_db_connection", 400))
         raise Refused(401, _error("Authentication Error, No api key passed in.", "auth_error", 401))
 
-    def refuse(self, reply: Reply, refused: Refused) -> None:
+    def refuse(self, refused: Refused) -> Response:
         """Answer as FastAPI does, or as the proxy's own handler."""
         said = refused.said if isinstance(refused.said, dict) else {"detail": refused.said}
-        reply.json(said, refused.status, x_litellm_call_id=self._call())
+        return document(said, refused.status, x_litellm_call_id=self._call())
 
-    def models(self, reply: Reply, _: Request) -> None:
+    def models(self, _: Request) -> Any:
         """List the models of the proxy's configuration."""
         shared = {"object": "model", "created": 1677610602, "owned_by": "openai"}
-        reply.json({"data": [{"id": name, **shared} for name in self.names], "object": "list"})
+        return {"data": [{"id": name, **shared} for name in self.names], "object": "list"}
 
-    def generate(self, reply: Reply, request: Request) -> None:
+    def generate(self, request: Request) -> Any:
         """POST /v1/images/generations."""
         asked = request.json
         model = asked.get("model")
@@ -123,10 +123,10 @@ class LiteLLM(Served):
             self.cooling = 1
             said = "litellm.APIConnectionError: APIConnectionError: OpenAIException - 'str' object has no attribute "
             raise Refused(500, _error(f"{said}'model_dump'{_group(model)}", "internal_server_error", 500))
-        pictures = made(_box(fields.get("size"), (64, 64)), fields.get("n", 1))
-        reply.json(self._answer(pictures, fields), x_litellm_call_id=self._call())
+        pictures = [plain(_box(fields.get("size"), (64, 64)), n) for n in range(fields.get("n", 1))]
+        return document(self._answer(pictures, fields), x_litellm_call_id=self._call())
 
-    def edit(self, reply: Reply, request: Request) -> None:
+    def edit(self, request: Request) -> Any:
         """POST /v1/images/edits."""
         parts = {name: files_of(request, name) for name in ("image", "image[]", "mask", "mask[]")}
         for name in ("image", "mask"):
@@ -148,7 +148,7 @@ class LiteLLM(Served):
         box = _box(fields.get("size"), pictures[0].size)
         # As OpenAI reads a mask: what is transparent changes.
         mask = opened(masks[0]).getchannel("A").point(lambda alpha: alpha == 0 and 255) if masks else None
-        result = edited(pictures, box, mask, pictures[1:])
+        result = edited(pictures, box, mask)
         if fields.get("stream") == "true":
             self.cooling = 1
             names = [f"image_edit.{name}" for name in ("partial_image", "completed")]
@@ -157,7 +157,7 @@ class LiteLLM(Served):
             said = f"litellm.APIError: APIError: OpenAIException - {events}{_group(model)}"
             raise Refused(500, _error(said, "internal_server_error", 500))
         pictures = [result] * (whole(fields.get("n", "1")) or 1)
-        reply.json(self._answer(pictures, fields), x_litellm_call_id=self._call())
+        return document(self._answer(pictures, fields), x_litellm_call_id=self._call())
 
     def _call(self) -> str:
         return f"call-{len(self.requests)}"

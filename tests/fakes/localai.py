@@ -35,8 +35,9 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from fakes.hosted_base import Fake, b64, edited, encoded, plain, reply
+from fakes.base import Fake, document, edited, encoded, plain
 from PIL import Image
+from serving import b64
 from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class LocalAI(Fake):
         self.loading = loading
         self._served: dict[str, bytes] = {}
 
-    def answer(self, request: Request) -> Response:
+    def handle(self, request: Request) -> Response:
         """Answer as LocalAI does."""
         try:
             return self._route(request)
@@ -85,7 +86,7 @@ class LocalAI(Fake):
             if self.opaque:
                 return Response(status=problem.status, headers=headers)
             error = {"code": problem.code or problem.status, "message": str(problem), "type": problem.kind}
-            return reply({"error": error} | problem.more, problem.status, **headers)
+            return document({"error": error} | problem.more, problem.status, **headers)
 
     def _route(self, request: Request) -> Response:
         if len(request.body) > _LIMIT:
@@ -99,7 +100,7 @@ class LocalAI(Fake):
             raise _Problem(404, "Resource not found")
         match request.method, path.removeprefix("/v1"):
             case "GET", "/models":
-                return reply({"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]})
+                return document({"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]})
             case "POST", "/images/generations":
                 return self._generate(request)
             case "POST", "/images/inpainting":
@@ -180,10 +181,8 @@ class LocalAI(Fake):
         return f"{self.origin}/generated-images/{name}"
 
     def _send(self, items: list[dict[str, str]]) -> Response:
-        document: dict[str, Any] = {"created": 1785000000, "id": "5f0e", "usage": _ZEROS}
-        if items:
-            document["data"] = [{"embedding": None, "index": 0} | item for item in items]
-        return reply(document)
+        data = {"data": [{"embedding": None, "index": 0} | item for item in items]} if items else {}
+        return document({"created": 1785000000, "id": "5f0e", "usage": _ZEROS} | data)
 
 
 class _Problem(Exception):

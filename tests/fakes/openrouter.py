@@ -21,16 +21,16 @@ What it does, and who says so:
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from fakes.rest_base import Fake, b64, colour_of, made
-from serving import picture
+from fakes.base import Fake, Refused, as_base64, from_data_url, opened, plain, reworked, stream
+from serving import b64, picture
 
 if TYPE_CHECKING:
-    from serving import Reply, Request
+    from serving import Request
+    from werkzeug.wrappers import Response
 
 _MIME = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 _TIERS = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
@@ -87,6 +87,7 @@ class OpenRouter(Fake):
     """OpenRouter on loopback; `trouble` names one of TROUBLES to answer with."""
 
     base = "/api/v1"
+    routes = {"POST /api/v1/images": "images", "GET /api/v1/images/models": "models"}  # noqa: RUF012 - as in the base
     key = "sk-or-v1-0123456789abcdef"
 
     def __init__(self) -> None:
@@ -94,35 +95,28 @@ class OpenRouter(Fake):
         super().__init__()
         self.trouble: str | None = None
 
-    def routes(self) -> dict[tuple[str, str], Any]:
-        """Return the routes of the Image API."""
-        return {("POST", "images"): self._images, ("GET", "images/models"): self._models}
-
-    def not_found(self, reply: Reply, request: Request) -> None:  # noqa: ARG002 - every path alike
+    def missing(self, request: Request) -> Refused:  # noqa: ARG002 - every path alike
         """Answer with a page of the web site."""
-        reply.send(b"<!DOCTYPE html><html><title>Not Found | OpenRouter</title></html>", 404, "text/html")
+        return Refused(404, "<!DOCTYPE html><html><title>Not Found | OpenRouter</title></html>", "text/html")
 
-    def _error(self, reply: Reply, status: int, message: str, **more: Any) -> None:
-        reply.json({"error": {"message": message, "code": status, **more}, "user_id": "user_2abc"}, status)
-
-    def _models(self, reply: Reply, _request: Request) -> None:
+    def models(self, _: Request) -> Any:
+        """List the models."""
         listed = [
             {"id": name, "name": name, "created": 1, "supported_parameters": {one: {} for one in sorted(supported)}}
             for name, supported in MODELS.items()
         ]
-        reply.json({"data": listed})
+        return {"data": listed}
 
-    def _images(self, reply: Reply, request: Request) -> None:
-        if self._refuses(reply, request):
-            return
+    def images(self, request: Request) -> Any:
+        """Make a picture, from words alone or from others."""
+        self._check(request)
         asked = request.json
         try:
             inputs = [self._reference(entry) for entry in asked.get("input_references", ())]
-        except (ValueError, OSError, KeyError, TypeError) as error:
-            self._error(reply, 400, f"Invalid image in input_references: {error}")
-            return
-        kind = asked.get("output_format", "png")
-        data = made(self._size(asked), inputs, kind.upper())
+        except (Refused, ValueError, OSError, KeyError, TypeError) as error:
+            raise _error(400, f"Invalid image in input_references: {error}") from error
+        kind, size = asked.get("output_format", "png"), self._size(asked)
+        made = as_base64(reworked(inputs, size) if inputs else plain(size), kind)
         count = asked.get("n", 1)
         usage = {
             "prompt_tokens": 12,
@@ -133,25 +127,20 @@ class OpenRouter(Fake):
             "cost_details": {"upstream_inference_cost": None, "upstream_inference_prompt_cost": 0},
         }
         if asked.get("stream") and "stream" in MODELS[asked["model"]]:
-            self._stream(reply, data, _MIME[kind], usage)
-            return
-        images = [{"b64_json": b64(data), "media_type": _MIME[kind]}] * count
-        reply.json({"created": 1_762_000_000, "data": images, "usage": usage})
+            return self._stream(made, _MIME[kind], usage)
+        images = [{"b64_json": made, "media_type": _MIME[kind]}] * count
+        return {"created": 1_762_000_000, "data": images, "usage": usage}
 
-    def _refuses(self, reply: Reply, request: Request) -> bool:
-        key = self.bearer(request)
-        if key != self.key:
-            self._error(reply, 401, "User not found." if key else "No auth credentials found")
-        elif not request.headers.get("content-type", "").startswith("application/json"):
-            self._error(reply, 400, "Invalid JSON body")
-        elif self.trouble is not None:
+    def _check(self, request: Request) -> None:
+        if not self.has_key(request):
+            raise _error(401, "User not found." if self.bearer(request) else "No auth credentials found")
+        if not request.headers.get("content-type", "").startswith("application/json"):
+            raise _error(400, "Invalid JSON body")
+        if self.trouble is not None:
             status, fields = TROUBLES[self.trouble]
-            self._error(reply, status, **fields)
-        elif (wrong := self._wrong(request.json)) is not None:
-            self._error(reply, 400, wrong)
-        else:
-            return False
-        return True
+            raise _error(status, **fields)
+        if (wrong := self._wrong(request.json)) is not None:
+            raise _error(400, wrong)
 
     def _wrong(self, asked: dict[str, Any]) -> str | None:
         """Say what is wrong with a request, None where nothing is."""
@@ -174,14 +163,13 @@ class OpenRouter(Fake):
         """Return the bytes of a reference; its declared type must be what the bytes are."""
         if entry["type"] != "image_url":
             raise ValueError(entry["type"])
-        found = re.fullmatch(r"data:(image/\w+);base64,([A-Za-z0-9+/=]+)", entry["image_url"]["url"])
-        if found is None:
-            raise ValueError("not a data URL")
-        data = base64.b64decode(found[2], validate=True)
-        colour_of(data)
+        url = entry["image_url"]["url"]
+        data = from_data_url(url)
+        opened(data)
+        kind = url.removeprefix("data:").partition(";")[0]
         starts = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8\xff", "image/webp": b"RIFF"}
-        if not data.startswith(starts[found[1]]):
-            raise ValueError(f"it is no {found[1]}")
+        if not data.startswith(starts[kind]):
+            raise ValueError(f"it is no {kind}")
         return data
 
     @staticmethod
@@ -194,7 +182,8 @@ class OpenRouter(Fake):
         width, _, height = size.partition("x")
         return int(width), int(height)
 
-    def _stream(self, reply: Reply, data: bytes, mime: str, usage: dict[str, Any]) -> None:
+    @staticmethod
+    def _stream(made: str, mime: str, usage: dict[str, Any]) -> Response:
         partial = {
             "type": "image_generation.partial_image",
             "b64_json": b64(picture((8, 8), (1, 2, 3))),
@@ -202,11 +191,14 @@ class OpenRouter(Fake):
         }
         final = {
             "type": "image_generation.completed",
-            "b64_json": b64(data),
+            "b64_json": made,
             "media_type": mime,
             "created": 1_762_000_000,
             "usage": usage,
         }
-        body = ": OPENROUTER PROCESSING\n\n"
-        body += "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in (partial, final))
-        reply.send(f"{body}data: [DONE]\n\n".encode(), kind="text/event-stream")
+        events = [(event["type"], event) for event in (partial, final)]
+        return stream(events, before=": OPENROUTER PROCESSING\n\n", after="data: [DONE]\n\n")
+
+
+def _error(status: int, message: str, **more: Any) -> Refused:
+    return Refused(status, {"error": {"message": message, "code": status, **more}, "user_id": "user_2abc"})

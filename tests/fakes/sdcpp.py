@@ -23,8 +23,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from fakes.hosted_base import Fake, b64, edited, encoded, plain, reply
+from fakes.base import Fake, Refused, document, edited, encoded, plain
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from serving import b64
 from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
@@ -48,11 +49,11 @@ class SdCpp(Fake):
         self.renders = renders
         self.webp = webp
 
-    def answer(self, request: Request) -> Response:
+    def handle(self, request: Request) -> Response:
         """Answer as sd-server does."""
         match request.method, request.path:
             case "GET", "/v1/models":
-                return reply({"data": [{"id": "sd-cpp-local", "object": "model", "owned_by": "local"}]})
+                return document({"data": [{"id": "sd-cpp-local", "object": "model", "owned_by": "local"}]})
             case "POST", "/v1/images/generations":
                 make = self._generate
             case "POST", "/v1/images/edits":
@@ -61,14 +62,16 @@ class SdCpp(Fake):
                 return Response(status=404)
         try:
             return make(request)
-        except _Refused as refused:
-            return reply({"error": str(refused)}, 400)
         except (ValueError, TypeError) as error:
-            return reply({"error": "server_error", "message": f"[json.exception.type_error.302] {error}"}, 500)
+            return document({"error": "server_error", "message": f"[json.exception.type_error.302] {error}"}, 500)
+
+    def refuse(self, refused: Refused) -> Response:
+        """Answer with the words alone."""
+        return document({"error": refused.said}, refused.status)
 
     def _generate(self, request: Request) -> Response:
         if not request.body:
-            raise _Refused("empty body")
+            raise Refused(400, "empty body")
         body = request.json
         prompt = _typed(body, "prompt", str, "")
         count = max(1, _typed(body, "n", int, 1))
@@ -76,7 +79,7 @@ class SdCpp(Fake):
         kind = _typed(body, "output_format", str, "png")
         quality = _typed(body, "output_compression", int, 100)
         if not prompt:
-            raise _Refused("prompt required")
+            raise Refused(400, "prompt required")
         kind = _format(kind, ("png", "jpeg", "webp") if self.webp else ("png", "jpeg"))
         seed = _extra(prompt).get("seed", _SEED)
         pictures = [plain(_aligned(size), seed - _SEED + n) for n in range(min(count, 8))]
@@ -84,15 +87,15 @@ class SdCpp(Fake):
 
     def _edit(self, request: Request) -> Response:
         if "multipart/form-data" not in request.headers.get("content-type", ""):
-            raise _Refused("Content-Type must be multipart/form-data")
+            raise Refused(400, "Content-Type must be multipart/form-data")
         form = request.form
         # A part with an empty file name counts as no file.
         files = {name: [data for filename, _, data in found if filename] for name, found in request.files.items()}
         if not form.get("prompt"):
-            raise _Refused("prompt required")
+            raise Refused(400, "prompt required")
         uploads = files.get("image[]") or files.get("image", [])[:1]
         if not uploads:
-            raise _Refused("at least one image[] required")
+            raise Refused(400, "at least one image[] required")
         count = _stoi(form.get("n", ""), 1)
         quality = _stoi(form.get("output_compression", ""), 100)
         kind = _format(form.get("output_format", "png"), ("png", "jpeg"))
@@ -112,16 +115,12 @@ class SdCpp(Fake):
 
     def _send(self, pictures: list[Image.Image], prompt: str, kind: str, quality: int) -> Response:
         if not self.renders:
-            return reply({"error": "generate_image returned no results"}, 500)
+            return document({"error": "generate_image returned no results"}, 500)
         text = PngImagePlugin.PngInfo()
         text.add_text("parameters", f"{_EXTRA.sub('', prompt)}\nSteps: 20, Seed: 42, Version: stable-diffusion.cpp")
         options: dict[str, Any] = {"pnginfo": text} if kind == "png" else {"quality": quality}
         data = [{"b64_json": b64(encoded(one, kind, **options))} for one in pictures]
-        return reply({"created": 1785000000, "data": data, "output_format": kind})
-
-
-class _Refused(Exception):
-    """The message of a 400."""
+        return document({"created": 1785000000, "data": data, "output_format": kind})
 
 
 def _typed(body: Any, name: str, kind: type, default: Any) -> Any:
@@ -140,7 +139,7 @@ def _extra(prompt: str) -> dict[str, Any]:
     try:
         return dict(json.loads(found[1])) if found else {}
     except (ValueError, TypeError) as error:
-        raise _Refused("invalid sd_cpp_extra_args") from error
+        raise Refused(400, "invalid sd_cpp_extra_args") from error
 
 
 def _stoi(text: str, default: int) -> int:
@@ -161,7 +160,7 @@ def _aligned(size: tuple[int, int]) -> tuple[int, int]:
 
 def _format(kind: str, valid: tuple[str, ...]) -> str:
     if kind.lower() not in valid:
-        raise _Refused(f"invalid output_format, must be one of [{', '.join(valid)}]")
+        raise Refused(400, f"invalid output_format, must be one of [{', '.join(valid)}]")
     return kind.lower()
 
 

@@ -25,8 +25,9 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from fakes.hosted_base import Fake, b64, edited, encoded, plain, reply
+from fakes.base import Fake, Refused, document, edited, encoded, plain
 from PIL import Image
+from serving import b64
 from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
@@ -60,26 +61,27 @@ class SGLang(Fake):
         self.state = state
         self._kept: dict[str, tuple[str, list[bytes]]] = {}
 
-    def answer(self, request: Request) -> Response:
+    def handle(self, request: Request) -> Response:
         """Answer as SGLang does."""
         path = urlsplit(request.path).path
         if self.state == "gone" and request.method == "POST":
-            return reply({"error": "Scheduler worker exited; restart the server."}, 503)
-        try:
-            match request.method, path:
-                case "GET", "/v1/models":
-                    return reply({"object": "list", "data": [self._card()]})
-                case "POST", "/v1/images/generations":
-                    return self._generate(_body(request))
-                case "POST", "/v1/images/edits":
-                    return self._edit(request)
-            if request.method == "GET" and path.startswith("/v1/images/") and path.endswith("/content"):
-                return self._content(path.split("/")[3], parse_qs(urlsplit(request.path).query))
-            if path in {"/v1/models", "/v1/images/generations", "/v1/images/edits"}:
-                raise _Refused(405, "Method Not Allowed")
-            raise _Refused(404, "Not Found")
-        except _Refused as refused:
-            return reply({"detail": refused.detail}, refused.status)
+            return document({"error": "Scheduler worker exited; restart the server."}, 503)
+        match request.method, path:
+            case "GET", "/v1/models":
+                return document({"object": "list", "data": [self._card()]})
+            case "POST", "/v1/images/generations":
+                return self._generate(_body(request))
+            case "POST", "/v1/images/edits":
+                return self._edit(request)
+        if request.method == "GET" and path.startswith("/v1/images/") and path.endswith("/content"):
+            return self._content(path.split("/")[3], parse_qs(urlsplit(request.path).query))
+        if path in {"/v1/models", "/v1/images/generations", "/v1/images/edits"}:
+            raise Refused(405, "Method Not Allowed")
+        raise Refused(404, "Not Found")
+
+    def refuse(self, refused: Refused) -> Response:
+        """Answer as FastAPI does: with a text, or with a list of pydantic's complaints."""
+        return document({"detail": refused.said}, refused.status)
 
     def _card(self) -> dict[str, Any]:
         return {
@@ -105,11 +107,11 @@ class SGLang(Fake):
 
     def _edit(self, request: Request) -> Response:
         if "multipart/form-data" not in request.headers.get("content-type", ""):
-            raise _Refused(422, [_complaint("missing", "prompt", "Field required")])
+            raise Refused(422, [_complaint("missing", "prompt", "Field required")])
         form, files = request.form, request.files
         for name in ("image", "image[]", "mask"):
             if name in form:
-                raise _Refused(
+                raise Refused(
                     422, [_complaint("value_error", name, "Value error, Expected UploadFile, received: <class 'str'>")]
                 )
         _validated(form)
@@ -117,11 +119,11 @@ class SGLang(Fake):
         self._check_delivery(wants)
         uploads = files.get("image") or files.get("image[]")
         if not uploads:
-            raise _Refused(422, "Field 'image' or 'url' is required")
+            raise Refused(422, "Field 'image' or 'url' is required")
         size = _size(form.get("size"))
         _check_quality(form)
         if self.task == "T2I":
-            raise _Refused(400, "input_reference is not supported for T2I models.")
+            raise Refused(400, "input_reference is not supported for T2I models.")
         try:
             inputs = [Image.open(io.BytesIO(data)) for _, _, data in uploads]
         except OSError:
@@ -130,9 +132,9 @@ class SGLang(Fake):
 
     def _check_delivery(self, wants: str) -> None:
         if wants not in {"url", "b64_json"}:
-            raise _Refused(400, f"response_format={wants} is not supported")
+            raise Refused(400, f"response_format={wants} is not supported")
         if wants == "url" and not self.keeps:
-            raise _Refused(400, "response_format='url' requires cloud storage to be configured.")
+            raise Refused(400, "response_format='url' requires cloud storage to be configured.")
 
     def _send(self, asked: Any, wants: str, make: Any) -> Response:
         if self.state == "failing":
@@ -157,7 +159,7 @@ class SGLang(Fake):
                 }
             )
         usage = self.usage and {**self.usage, "image_count": count}
-        return reply(
+        return document(
             {
                 "id": name,
                 "created": 1785000000,
@@ -170,27 +172,18 @@ class SGLang(Fake):
 
     def _content(self, name: str, query: dict[str, list[str]]) -> Response:
         if name not in self._kept:
-            raise _Refused(404, "Image not found")
+            raise Refused(404, "Image not found")
         kind, made = self._kept[name]
         variant = query.get("variant", ["0"])[0]
         if not variant.isdigit() or int(variant) >= len(made):
-            raise _Refused(404, f"Image variant {variant} not found")
+            raise Refused(404, f"Image variant {variant} not found")
         if not self.keeps:
-            raise _Refused(
+            raise Refused(
                 404,
                 "Image was not persisted on disk (output_path is disabled). "
                 "Use b64_json response_format or configure cloud storage.",
             )
         return Response(made[int(variant)], content_type=_MEDIA[kind])
-
-
-class _Refused(Exception):
-    """FastAPI's HTTPException, or a list of pydantic's complaints."""
-
-    def __init__(self, status: int, detail: Any) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
 
 
 def _crash() -> Response:
@@ -205,7 +198,7 @@ def _body(request: Request) -> dict[str, Any]:
     try:
         return dict(json.loads(request.body))
     except (ValueError, TypeError) as error:
-        raise _Refused(422, [_complaint("json_invalid", "0", "JSON decode error")]) from error
+        raise Refused(422, [_complaint("json_invalid", "0", "JSON decode error")]) from error
 
 
 def _validated(asked: Any) -> None:
@@ -226,7 +219,7 @@ def _validated(asked: Any) -> None:
         if asked.get(name) is not None and not isinstance(asked[name], str)
     ]
     if found:
-        raise _Refused(422, found)
+        raise Refused(422, found)
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
@@ -234,14 +227,14 @@ def _size(text: str | None) -> tuple[int, int] | None:
         return None
     parts = text.lower().replace(" ", "").split("x")
     if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise _Refused(400, "size must be formatted as positive WIDTHxHEIGHT")
+        raise Refused(400, "size must be formatted as positive WIDTHxHEIGHT")
     return int(parts[0]), int(parts[1])
 
 
 def _check_quality(asked: Any) -> None:
     quality = asked.get("quality")
     if quality not in {None, "auto", *_QUALITIES}:
-        raise _Refused(400, f"quality must be one of {_QUALITIES}, got {quality!r}")
+        raise Refused(400, f"quality must be one of {_QUALITIES}, got {quality!r}")
 
 
 def _extension(output_format: str | None, background: str | None) -> str:

@@ -29,12 +29,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from fakes.cloud_base import Cloud, Refused, encoded, from_data_url, media_type, painted, place, reworked
+from fakes.base import Cloud, Refused, encoded, from_data_url, media_type, place, plain, reworked
 from PIL import UnidentifiedImageError
 from serving import b64
+from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
-    from serving import Reply, Request
+    from serving import Request
 
 KEY = "together-key-0123456789"
 
@@ -57,18 +58,12 @@ class Together(Cloud):
         """Give the account some credit."""
         super().__init__()
         self.credit = True
-        rules = self.answer
-        self.answer = lambda reply, request: self._short(reply, request) or rules(reply, request)
-
-    def _short(self, reply: Reply, request: Request) -> bool:
-        """Send a picture's short address on to the store."""
-        if not request.path.startswith("/shrt/"):
-            return False
-        reply.send(b"", 302, "text/plain", Location=self.store.origin + request.path.removeprefix("/shrt"))
-        return True
 
     def handle(self, request: Request) -> Any:
-        """Check the key, find the route."""
+        """Send a picture's short address on to the store; check the key, find the route."""
+        if request.path.startswith("/shrt/"):
+            there = self.store.origin + request.path.removeprefix("/shrt")
+            return Response(b"", 302, {"Location": there}, content_type="text/plain")
         path, _ = place(request)
         if not request.headers.get("user-agent") and path != "/v1/models":
             raise Refused(403, "error code: 1010", "text/plain")
@@ -98,7 +93,7 @@ class Together(Cloud):
         kind = fields.get("output_format", "jpeg")
         data: list[dict[str, Any]] = []
         for number in range(fields.get("n", 1)):
-            picture = encoded(reworked(inputs, size) if inputs else painted(size, number), kind.upper())
+            picture = encoded(reworked(inputs, size) if inputs else plain(size, number), kind.upper())
             item: dict[str, Any] = {"index": number, "timings": {"inference": 0.4}}
             if fields.get("response_format") == "base64":
                 item |= {"type": "b64_json", "b64_json": b64(picture)}

@@ -29,38 +29,40 @@ validation.py, engine/protocol.py (the envelope of errors), middleware/authentic
 from __future__ import annotations
 
 import io
-import json
 import math
 import time
 import zipfile
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fakes.served_base import (
+from fakes.base import (
+    Fake,
     Refused,
-    Served,
+    document,
     edited,
     encoded,
     files_of,
     form_of,
     from_data_url,
-    made,
     opened,
+    plain,
+    stream,
     whole,
 )
 from serving import b64
+from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from PIL import Image
-    from serving import Reply, Request
+    from serving import Request
 
 _KNOWN = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
 _MOST = 10
 
 
-class VllmOmni(Served):
+class VllmOmni(Fake):
     """One model. `stages` above 1 streams edits and drops masks; `max_inputs` None: nobody counts them."""
 
     routes: ClassVar[Mapping[str, str]] = {
@@ -93,19 +95,18 @@ class VllmOmni(Served):
         if not self.has_key(request):
             raise Refused(401)
 
-    def refuse(self, reply: Reply, refused: Refused) -> None:
+    def refuse(self, refused: Refused) -> Response:
         """Answer as vLLM's handlers do."""
         status = HTTPStatus(refused.status)
         if status == HTTPStatus.UNAUTHORIZED:
-            reply.json({"error": "Unauthorized"}, status)
-        elif status == HTTPStatus.NOT_FOUND:
-            reply.json({"detail": refused.said}, status)
-        else:
-            message, param = refused.said if isinstance(refused.said, tuple) else (refused.said, None)
-            error = {"message": message, "type": status.phrase, "param": param, "code": status.value}
-            reply.json({"error": error}, status)
+            return document({"error": "Unauthorized"}, status)
+        if status == HTTPStatus.NOT_FOUND:
+            return document({"detail": refused.said}, status)
+        message, param = refused.said if isinstance(refused.said, tuple) else (refused.said, None)
+        error = {"message": message, "type": status.phrase, "param": param, "code": status.value}
+        return document({"error": error}, status)
 
-    def models(self, reply: Reply, _: Request) -> None:
+    def models(self, _: Request) -> Any:
         """List the one model."""
         card = {
             "id": self.model,
@@ -115,9 +116,9 @@ class VllmOmni(Served):
             "root": self.model,
             "parent": None,
         }
-        reply.json({"object": "list", "data": [card | {"max_model_len": None, "permission": []}]})
+        return {"object": "list", "data": [card | {"max_model_len": None, "permission": []}]}
 
-    def generate(self, reply: Reply, request: Request) -> None:
+    def generate(self, request: Request) -> Any:
         """POST /v1/images/generations."""
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
             raise _invalid("value_error", "body", "Unsupported Media Type: Only 'application/json' is allowed")
@@ -142,13 +143,12 @@ class VllmOmni(Served):
         self._check_largest(box)
         self._break()
         kind = _chosen(asked.get("output_format") or "png", None)
-        files = [_file(image, kind, asked.get("output_compression", 100)) for image in made(box, count)]
+        files = [_file(plain(box, n), kind, asked.get("output_compression", 100)) for n in range(count)]
         if wanted == "file":
-            self._send_files(reply, files, kind)
-            return
-        reply.json(_answer(files, kind, box))
+            return self._send_files(files, kind)
+        return _answer(files, kind, box)
 
-    def edit(self, reply: Reply, request: Request) -> None:
+    def edit(self, request: Request) -> Any:
         """POST /v1/images/edits."""
         asked = form_of(request)
         if "prompt" not in asked:
@@ -164,8 +164,8 @@ class VllmOmni(Served):
         kind = _chosen(asked.get("output_format", "png"), asked.get("background", "auto"))
         if asked.get("response_format", "b64_json") != "b64_json":
             raise Refused(400, "Only response_format 'b64_json' is supported now.")
-        stream = asked.get("stream", "false").lower() in {"true", "1", "on", "yes"}
-        if stream and self.stages == 1:
+        streams = asked.get("stream", "false").lower() in {"true", "1", "on", "yes"}
+        if streams and self.stages == 1:
             raise Refused(400, "stream=true is only supported for multi-stage image editing pipelines.")
         inputs = self._inputs(request)
         mask = self._mask(request) if self.stages == 1 else None
@@ -174,12 +174,11 @@ class VllmOmni(Served):
         self._check_largest(box)
         if mask is not None:
             self._check_tensors(inputs[0].size, box)
-        picture = edited(inputs, box, mask, inputs[1:])
-        if stream:
-            self._stream(reply, [_file(picture, kind, quality)] * count, kind, box)
-            return
+        picture = edited(inputs, box, mask)
+        if streams:
+            return self._stream([_file(picture, kind, quality)] * count, kind, box)
         self._break()
-        reply.json(_answer([_file(picture, kind, quality)] * count, kind, box))
+        return _answer([_file(picture, kind, quality)] * count, kind, box)
 
     # What can be wrong
 
@@ -247,17 +246,16 @@ class VllmOmni(Served):
     # The answer
 
     @staticmethod
-    def _send_files(reply: Reply, files: list[bytes], kind: str) -> None:
+    def _send_files(files: list[bytes], kind: str) -> Response:
         if len(files) == 1:
-            reply.send(files[0], kind="image/jpeg" if kind == "jpg" else f"image/{kind}")
-            return
+            return Response(files[0], content_type="image/jpeg" if kind == "jpg" else f"image/{kind}")
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             for index, data in enumerate(files):
                 archive.writestr(f"image_{index}.{kind}", data)
-        reply.send(packed.getvalue(), kind="application/zip")
+        return Response(packed.getvalue(), content_type="application/zip")
 
-    def _stream(self, reply: Reply, files: list[bytes], kind: str, box: tuple[int, int]) -> None:
+    def _stream(self, files: list[bytes], kind: str, box: tuple[int, int]) -> Response:
         shared = {"created": int(time.time()), "model": self.model, "metrics": None}
         words = [
             {"object": "image.edit.chunk", "type": "ar_delta", "delta": text, "index": 0, **shared}
@@ -274,8 +272,7 @@ class VllmOmni(Served):
             error = {"message": "Streaming image edit completed without a final image output."}
             last = {"object": "error", **shared, "error": error | {"type": "server_error", "code": 500}}
             del last["metrics"]
-        lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in (*words, last)]
-        reply.send("".join([*lines, "data: [DONE]\n\n"]).encode(), kind="text/event-stream; charset=utf-8")
+        return stream([("", chunk) for chunk in (*words, last)], after="data: [DONE]\n\n")
 
 
 def _invalid(kind: str, where: str, said: str) -> Refused:

@@ -34,7 +34,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from fakes.cloud_base import Cloud, Refused, encoded, from_data_url, media_type, painted, place, reworked
+from fakes.base import Cloud, Refused, encoded, from_data_url, media_type, place, plain, reworked
 from PIL import UnidentifiedImageError
 from serving import b64
 
@@ -111,7 +111,7 @@ class XAI(Cloud):
             size = _scaled(SIZES[shape], fields) if shape else _kept(inputs[0])
             return self._answer_with(fields, [reworked(inputs, size)] * fields["n"], INPUT_TICKS * len(inputs))
         size = _scaled(SIZES[fields.get("aspect_ratio") or "1:1"], fields)
-        return self._answer_with(fields, [painted(size, number) for number in range(fields["n"])], 0)
+        return self._answer_with(fields, [plain(size, number) for number in range(fields["n"])], 0)
 
     def _answer_with(self, fields: dict[str, Any], made: list[Image.Image], ticks: int) -> Any:
         prompt = fields["prompt"]

@@ -27,26 +27,39 @@ preserved"); sse-starlette 3.7.0 writes its events. Which path answers 405 was s
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fakes.served_base import Refused, Served, edited, encoded, files_of, form_of, is_form, made, opened, whole
+from fakes.base import (
+    Fake,
+    Refused,
+    document,
+    edited,
+    encoded,
+    files_of,
+    form_of,
+    is_form,
+    opened,
+    plain,
+    stream,
+    whole,
+)
 from serving import b64
+from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from PIL import Image
-    from serving import Reply, Request
+    from serving import Request
 
 _NEEDED = "Field required"
 _ABILITIES = ("text2image", "image2image", "inpainting")
 
 
-class Xinference(Served):
+class Xinference(Fake):
     """One image model. `disk` is where it keeps the pictures that it answers with a path for."""
 
     routes: ClassVar[Mapping[str, str]] = {
@@ -85,21 +98,21 @@ class Xinference(Served):
         """Say of a path what the web page's catch-all says, which is for GET."""
         return Refused(404 if request.method == "GET" else 405, "Method Not Allowed")
 
-    def refuse(self, reply: Reply, refused: Refused) -> None:
+    def refuse(self, refused: Refused) -> Response:
         """Answer as FastAPI does."""
         if isinstance(refused.said, bytes):
-            reply.send(b"Internal Server Error: " + refused.said, refused.status, "text/plain; charset=utf-8")
-            return
+            said = b"Internal Server Error: " + refused.said
+            return Response(said, refused.status, content_type="text/plain; charset=utf-8")
         headers = {401: {"WWW_Authenticate": "Bearer"}, 503: {"Retry_After": "30"}}.get(refused.status, {})
-        reply.json({"detail": refused.said}, refused.status, **headers)
+        return document({"detail": refused.said}, refused.status, **headers)
 
-    def models(self, reply: Reply, _: Request) -> None:
+    def models(self, _: Request) -> Any:
         """List the model."""
         about = {"model_type": "image", "model_name": self.model, "model_ability": list(self.abilities)}
         entry = {"id": self.model, "object": "model", "created": 0, "owned_by": "xinference", **about}
-        reply.json({"object": "list", "data": [entry]})
+        return {"object": "list", "data": [entry]}
 
-    def generate(self, reply: Reply, request: Request) -> None:
+    def generate(self, request: Request) -> Any:
         """POST /v1/images/generations."""
         try:
             asked = request.json
@@ -113,10 +126,10 @@ class Xinference(Served):
         self._find(asked["model"])
         self._needs("text2image")
         box = self._box(asked.get("size", "1024*1024"))
-        pictures = made(box, asked.get("n", 1))
-        reply.json(self._answer(pictures, asked.get("response_format", "url")))
+        pictures = [plain(box, n) for n in range(asked.get("n", 1))]
+        return self._answer(pictures, asked.get("response_format", "url"))
 
-    def vary(self, reply: Reply, request: Request) -> None:
+    def vary(self, request: Request) -> Any:
         """POST /v1/images/variations."""
         asked = self._form(request, "model", files=("image",))
         self._find(asked["model"])
@@ -125,10 +138,10 @@ class Xinference(Served):
         if "prompt" not in asked:
             raise _actor("Provide either `prompt` or `prompt_embeds`. Cannot leave both undefined.")
         box = self._box(asked["size"]) if asked.get("size") else inputs[0].size
-        pictures = [edited(inputs, box, None, inputs[1:])] * (whole(asked.get("n", "1")) or 1)
-        reply.json(self._answer(pictures, asked.get("response_format", "url")))
+        pictures = [edited(inputs, box)] * (whole(asked.get("n", "1")) or 1)
+        return self._answer(pictures, asked.get("response_format", "url"))
 
-    def inpaint(self, reply: Reply, request: Request) -> None:
+    def inpaint(self, request: Request) -> Any:
         """POST /v1/images/inpainting."""
         asked = self._form(request, "model", files=("image", "mask_image"))
         self._find(asked["model"])
@@ -136,9 +149,9 @@ class Xinference(Served):
         picture, mask = (opened(files_of(request, name)[0]) for name in ("image", "mask_image"))
         box = self._box(asked.get("size") or f"{picture.width}*{picture.height}")
         pictures = [edited([picture], box, mask)] * (whole(asked.get("n", "1")) or 1)
-        reply.json(self._answer(pictures, asked.get("response_format", "url")))
+        return self._answer(pictures, asked.get("response_format", "url"))
 
-    def edit(self, reply: Reply, request: Request) -> None:
+    def edit(self, request: Request) -> Any:
         """POST /v1/images/edits."""
         asked = self._form(request, "prompt")
         names = ("images", "images[]", "image[]", "image")
@@ -155,21 +168,20 @@ class Xinference(Served):
         masks = [opened(data) for data in files_of(request, "mask")]
         size = asked.get("size", "original")
         if asked.get("stream", "false").lower() in {"true", "1", "on", "yes"}:
-            self._stream(reply, asked, inputs, masks)
-            return
+            return self._stream(asked, inputs, masks)
         pictures = [self._edited(inputs, masks, size)] * (whole(asked.get("n", "1")) or 1)
-        reply.json(self._answer(pictures, wanted))
+        return self._answer(pictures, wanted)
 
     def _edited(self, inputs: list[Image.Image], masks: list[Image.Image], size: str) -> Image.Image:
         if masks:
             self._needs("inpainting")
             # A width and a height are read whatever was said of the size.
-            return edited(inputs, self._box("" if size == "original" else size), masks[0])
+            return edited(inputs[:1], self._box("" if size == "original" else size), masks[0])
         self._needs("image2image")
         box = inputs[0].size if size in {"original", ""} else self._box(size)
-        return edited(inputs, box, None, inputs[1:])
+        return edited(inputs, box)
 
-    def _stream(self, reply: Reply, asked: dict[str, str], inputs: list[Image.Image], masks: list[Image.Image]) -> None:
+    def _stream(self, asked: dict[str, str], inputs: list[Image.Image], masks: list[Image.Image]) -> Response:
         moment = "2026-11-23T08:00:00.000000"
         start = {
             "type": "image_edit_started",
@@ -186,8 +198,7 @@ class Xinference(Served):
             events.append(("complete", self._answer(pictures, asked.get("response_format", "url"))))
         except Refused as refused:
             events.append(("error", {"type": "image_edit_error", "timestamp": moment, "error": refused.said}))
-        text = "".join(f"event: {name}\r\ndata: {json.dumps(data)}\r\n\r\n" for name, data in events)
-        reply.send(text.encode(), kind="text/event-stream; charset=utf-8")
+        return stream(events, newline="\r\n")
 
     # What can be wrong
 
