@@ -241,7 +241,7 @@ class Run:
                         self._dropped.update(error.unknown_fields)
                     self.warn(f"the server does not know {names}: it was asked again without")
                     job.request = smaller
-                elif (other := job.request.supplying(error.missing_fields)) is not None:
+                elif (other := job.request.supplying({*error.missing_fields} - self._dropped)) is not None:
                     job.request = other
                 else:
                     raise

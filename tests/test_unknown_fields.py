@@ -182,3 +182,15 @@ def test_a_field_that_can_not_be_supplied_is_no_reason_to_ask_again(imagecli, se
     server.answer = lambda reply, _: reply.json(missing("image"), 422)
     assert imagecli("gen", "cat", "--base-url", server.url).code == 2
     assert len(server.posts) == 1
+
+
+def test_a_server_that_misses_what_it_does_not_know_is_not_asked_for_ever(imagecli, server):
+    """A gateway between two minds: one server behind it needs the field, the other refuses it."""
+
+    def answer(reply, request):
+        knows = "response_format" in request.json
+        reply.json(openais("response_format")[1] if knows else missing("response_format"), 400 if knows else 422)
+
+    server.answer = answer
+    ran = imagecli("gen", "cat", "--base-url", server.url, timeout=20)
+    assert (ran.code, len(server.posts)) == (2, 3)

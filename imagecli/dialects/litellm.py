@@ -6,7 +6,7 @@ with that proxy running before a scripted server.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from imagecli.dialects.openai import OpenAI
 
@@ -24,7 +24,6 @@ class LiteLLM(OpenAI):
     has_markup = False
     """A file part that it does not know goes on as a text, "UploadFile(filename=…": the picture is lost."""
     has_variations = False
-
     headers: ClassVar[Mapping[str, str]] = {"x-litellm-num-retries": "0"}
     """By itself the proxy asks the server behind it again, also where an answer was lost that has been paid for."""
 

@@ -69,8 +69,9 @@ def prepare_with_mask(  # noqa: PLR0913 - a picture, a mask, and what becomes of
     """Return what is to be uploaded for a picture and its mask, both of the same size in pixels.
 
     The region (mode L, the upright picture's size: 0 is closed, anything else open) goes before the mask file that it
-    was made with. With `redraw`, no mask file goes as it is. What is written as a PNG keeps the convention, and is strictly less than `rules.max_mask_bytes`.
-    Raises `UsageProblem` where the mask has another shape than the picture, or opens nothing or everything.
+    was made with. With `redraw`, no mask file goes as it is. What is written as a PNG keeps the convention, and is
+    strictly less than `rules.max_mask_bytes`. Raises `UsageProblem` where the mask has another shape than the picture,
+    or opens nothing or everything.
     """
     if mask is None and region is None:
         return prepare(picture, rules, fit, keep_metadata=keep_metadata), None
