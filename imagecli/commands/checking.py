@@ -69,7 +69,7 @@ def check(page: Page, profile: str | None, base_url: str | None) -> None:
         "dialect_from": _why(settings.profile),
     }
     try:
-        report = _ask(settings, key)
+        report = ask(settings, key)
     except ImagecliError as error:
         for line in aligned(_known(settings, key)).splitlines():
             page.note(line)
@@ -103,7 +103,7 @@ def _needs_key(settings: Settings) -> bool | None:
     if settings.profile.at_openai:
         return True
     try:
-        _ask(settings, None)
+        ask(settings, None)
     except AuthProblem:
         return True
     except ImagecliError:
@@ -122,7 +122,8 @@ def _find(report: ModelsReport, settings: Settings, *, key_tried: bool | None) -
     return Found(report, recognise(report), images, in_doubt, key_tried)
 
 
-def _ask(settings: Settings, key: Key | None) -> ModelsReport:
+def ask(settings: Settings, key: Key | None) -> ModelsReport:
+    """Ask for the list of models, free of charge."""
     with closing(context.open_client(settings, key, spool_folder=None)) as client:
         return client.list_models()
 
@@ -198,7 +199,7 @@ def help_with(error: ImagecliError, settings: Settings, key: Key | None) -> None
     url = f"{profile.base_url}/v1"
     below = replace(settings, profile=replace(profile, base_url=url))
     try:
-        _ask(below, key)
+        ask(below, key)
     except ImagecliError:
         return
     if profile.base_url_origin.kind == "config":

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from imagecli import catalog, context
-from imagecli.commands.checking import help_with, with_list_timeout
+from imagecli import catalog
+from imagecli.commands.checking import ask, help_with, with_list_timeout
 from imagecli.commands.page import aligned
 from imagecli.config.keys import find_key
 from imagecli.config.settings import load
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from imagecli.commands.page import Page
-    from imagecli.config.keys import Key
     from imagecli.config.settings import Settings
     from imagecli.listings.prices import Prices
 
@@ -90,22 +88,17 @@ def _listed(page: Page, settings: Settings, *, refresh: bool) -> tuple[Kept | No
     if key is None and profile.at_openai:
         page.warn("no key is set, so the server was not asked: this is what imagecli itself knows")
         return None, False, None
-    kept = None if profile.sandbox else cache.load(profile, key, profile.dialect)
+    kept = None if profile.sandbox else cache.load(profile, key)
     if kept is not None and kept.fresh and not refresh:
         return kept, True, None
     try:
-        asked = _ask(settings, key)
+        asked = Kept(ask(settings, key), int(time.time()))
     except ImagecliError as error:
         help_with(error, settings, key)
         return kept, kept is not None, error
     if not profile.sandbox:
-        cache.keep(profile, key, profile.dialect, asked)
+        cache.keep(profile, key, asked)
     return asked, False, None
-
-
-def _ask(settings: Settings, key: Key | None) -> Kept:
-    with closing(context.open_client(settings, key, spool_folder=None)) as client:
-        return Kept(client.list_models(), int(time.time()))
 
 
 def _chosen(  # noqa: PLR0913 - what a model is looked up in

@@ -40,9 +40,9 @@ class Kept:
         return 0 <= time.time() - self.listed_at < FRESH_S
 
 
-def load(profile: Profile, key: Key | None, dialect: str) -> Kept | None:
+def load(profile: Profile, key: Key | None) -> Kept | None:
     """Return what was kept of a server's list under this key, however old; None where there is none."""
-    path = _path(profile, key, dialect)
+    path = _path(profile, key)
     if path is None:
         return None
     try:
@@ -66,9 +66,9 @@ def load(profile: Profile, key: Key | None, dialect: str) -> Kept | None:
         return None
 
 
-def keep(profile: Profile, key: Key | None, dialect: str, kept: Kept) -> None:
+def keep(profile: Profile, key: Key | None, kept: Kept) -> None:
     """Keep a list for the next hour, where that can be done."""
-    path = _path(profile, key, dialect)
+    path = _path(profile, key)
     if path is None:
         return
     report = kept.report
@@ -101,7 +101,7 @@ def _replace(path: Path, content: bytes) -> None:
         raise
 
 
-def _path(profile: Profile, key: Key | None, dialect: str) -> Path | None:
+def _path(profile: Profile, key: Key | None) -> Path | None:
     """Return the file for a server, a key and all that makes its answer another one; None without a home folder."""
     import platformdirs  # noqa: PLC0415 - for this command alone
 
@@ -110,7 +110,8 @@ def _path(profile: Profile, key: Key | None, dialect: str) -> Path | None:
     except RuntimeError:  # no HOME, and nobody knows this user
         return None
     parts = (
-        *(profile.base_url, key.reveal() if key else "", profile.organization or "", profile.project or "", dialect),
+        *(profile.base_url, key.reveal() if key else "", profile.organization or "", profile.project or ""),
+        profile.dialect,
         *(f"{name}: {value}" for name, value in profile.headers),
     )
     digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=10).hexdigest()
