@@ -164,11 +164,11 @@ class Run:
             self.result.failures.clear()
             self._stopped = False
             self._go(client, sink, requests, pictures.undoing(self.task, ready, self.warn), jobs)
+            self.result.cost_usd = self.task.dialect.cost_usd(self.result.usage or {})
             if self.result.error is not None:
                 return
             if not self._has_no_route(len(numbers)):
                 break
-        self.result.cost_usd = self.task.dialect.cost_usd(self.result.usage or {})
         if self.task.command == "vary" and route == EDITS:
             self.result.notes.append("there are no variations here, so this is an edit with a prompt of imagecli's")
         self._conclude()
@@ -307,10 +307,7 @@ class Run:
         self._add(image)
         missing = self.result.failures[n]
         kept = f"; its last partial image is kept in {image.path}" if image.path is not None else ""
-        failure = PartialResult(f"{missing.message}{kept}", hint=missing.hint)
-        for name in ("http_status", "code", "param", "type", "request_id"):
-            setattr(failure, name, getattr(missing, name))
-        self._fail((n,), failure)
+        self._fail((n,), PartialResult(f"{missing.message}{kept}", hint=missing.hint, **_words_of(missing)))
         return True
 
     def _numbers(self, job: Job, answer: Answer, sink: Sink) -> Sequence[int]:
@@ -411,13 +408,14 @@ def _partial(result: Result, first: ImagecliError) -> PartialResult:
     return PartialResult(
         f"{missing} of {missing + there} images {'is' if missing == 1 else 'are'} missing: {first.message}",
         hint=AGAIN,
-        http_status=first.http_status,
-        code=first.code,
-        param=first.param,
-        type=first.type,
-        request_id=first.request_id,
         saved_response=first.saved_response,
+        **_words_of(first),
     )
+
+
+def _words_of(error: ImagecliError) -> dict[str, Any]:
+    """Return what the server itself said of an error, for one that stands in its place."""
+    return {name: getattr(error, name) for name in ("http_status", "code", "param", "type", "request_id")}
 
 
 def _sum(one: Any, other: Any) -> Any:  # noqa: ANN401 - usage is whatever the server counts

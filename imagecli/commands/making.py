@@ -166,11 +166,11 @@ class _Maker:
             yield picture
 
     def fail(self, error: ImagecliError) -> None:
-        """Let the run end before anything was sent."""
+        """Let the run end before anything was sent; what it has said by then of what was sent stands."""
         result = self._result
         there = {image.n for image in result.images}
-        result.error = error
-        result.failures = {n: error for n in range(1, self._count + 1) if n not in there}
+        result.error = result.error or error
+        result.failures = {n: error for n in range(1, self._count + 1) if n not in there} | result.failures
         result.elapsed_s = round(time.monotonic() - self._begun, 3)
         self._warn()
 
