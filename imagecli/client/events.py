@@ -68,14 +68,17 @@ class EventReader:
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Yield the events that end in the next piece of the stream."""
-        position = 0
+        position, feed, back = 0, -1, -1
         while position < len(chunk):
             if self._after_return and chunk[position : position + 1] == b"\n":
                 position += 1
                 self._after_return = False
                 continue
             self._after_return = False
-            end = _line_end(chunk, position)
+            # Each is looked for only behind the last one: nothing is read twice, however many lines there are.
+            feed = feed if feed >= position else _find(chunk, b"\n", position)
+            back = back if back >= position else _find(chunk, b"\r", position)
+            end = min(feed, back)
             self._piece(chunk[position:end], self._offset + position)
             if end < len(chunk):
                 self._after_return = chunk[end : end + 1] == b"\r"
@@ -133,15 +136,15 @@ class EventReader:
         self._value.clear()
 
     def _dispatch(self) -> Iterator[Event]:
+        if not (self._has_data or self._event):
+            return
         if self._has_data and not self._broken:
             with suppress(NotJsonError):
                 yield Event(self._event.decode("utf-8", "replace"), parsed(*self._outliner.finish()))
         self._begin()
 
 
-def _line_end(chunk: bytes, start: int) -> int:
-    """Return where the line ends that we are in; the chunk's length where it goes on behind it."""
-    feed = chunk.find(b"\n", start)
-    back = chunk.find(b"\r", start, None if feed < 0 else feed)
-    ends = [end for end in (feed, back) if end >= 0]
-    return min(ends, default=len(chunk))
+def _find(chunk: bytes, byte: bytes, start: int) -> int:
+    """Return where the next such byte stands; the chunk's length where there is none."""
+    found = chunk.find(byte, start)
+    return len(chunk) if found < 0 else found
