@@ -506,6 +506,24 @@ def test_an_interrupt_between_two_tries_knows_that_the_first_may_have_been_bille
     assert (failure["kind"], "billed" in failure["message"]) == ("unknown_outcome", True)
 
 
+def test_an_interrupt_behind_the_end_takes_nothing_back(server, monkeypatch, capsys):
+    """It may come while a slow terminal still draws; what was told of the money stands."""
+    from imagecli.__main__ import main
+    from imagecli.workflow import Run
+
+    send = Run.send
+
+    def interrupted(run, *args):
+        send(run, *args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "send", interrupted)
+    server.answers = [lambda reply, _: reply.json({"error": "too slow"}, 504)]
+    code = main(["gen", "cat", "-n", "2", "-m", "gpt-image-2", "--base-url", server.url, "--json"])
+    [failure, _] = json.loads(capsys.readouterr().out)["failures"]
+    assert (code, failure["kind"]) == (8, "unknown_outcome")
+
+
 def test_tls_with_a_certificate_of_ones_own(imagecli, server):
     """A request, its upload and a download go through TLS; a server that is not trusted gets nothing."""
     import shutil
