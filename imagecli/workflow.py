@@ -108,6 +108,9 @@ class Run:
         """The highest number of an image; a server may send more than it was asked for."""
         self._finished: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         self._stopped = False
+        self._stopped_by_hand = False
+        self._saving_partials = 0
+        """How many partial images are just being written."""
 
     # Step 1: prepare
 
@@ -212,6 +215,8 @@ class Run:
         try:
             job.answer = self._post(client, sink, job, transform)
         except ImagecliError as error:
+            if job.lost and not isinstance(error, UnknownOutcome):
+                error.hint = f"{error.hint or ''} An earlier try was lost and may have been billed.".strip()
             self._fail(job.numbers, error)
             job.watch("failed", None)
             return
@@ -250,11 +255,18 @@ class Run:
         self._show(n, number, data)
         if not self.task.save_partials:
             return
+        with self._lock:
+            if self._stopped_by_hand:
+                return
+            self._saving_partials += 1
         try:
             image = sink.save_partial(n, number, [data], transform, self.warn)
         except Failure as error:
             self.warn(f"partial image {number} of image {n} is not saved: {error.message}")
             return
+        finally:
+            with self._lock:
+                self._saving_partials -= 1
         if image is not None and image.path is not None:
             self._partials.setdefault(n, []).append(image.path)
 
@@ -286,6 +298,8 @@ class Run:
                 trouble = Failure(error.message, hint=error.hint, request_id=answer.request_id)
                 self._fail((n,), trouble)
                 troubles.append(trouble)
+        if answer.partial is not None:
+            job.watch("saving", None)
         if answer.partial is not None and not self._keep_partial(client, sink, job, answer, transform):
             troubles += [self.result.failures[n] for n in job.numbers]
         kept = answer.spool.keep() if troubles or sink.undelivered else None
@@ -347,9 +361,11 @@ class Run:
         What would still have to be fetched is not waited for: the answer that names it is kept.
         """
         self._stopped = True
+        with self._lock:
+            self._stopped_by_hand = True
         until = time.monotonic() + _SAVING_GRACE_S
         with suppress(KeyboardInterrupt):  # a second one ends the wait
-            while any(job.answer is not None and job.state == "saving" for job in self._jobs):
+            while self._saving_partials or any(job.answer is not None and job.state == "saving" for job in self._jobs):
                 if time.monotonic() > until:
                     break
                 time.sleep(0.02)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import time
 from pathlib import Path
 
@@ -318,3 +319,106 @@ def test_python_hears_what_is_missing(server):
         list(client.generate_stream("cat"))
     with pytest.raises(TypeError, match="no option mask_rect"):
         client.generate("cat", mask_rect=["1,1,2,2"])
+
+
+def test_what_is_whole_is_not_paid_for_again(imagecli, server):
+    server.answer = stream(*WHOLE, cut=True)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "2", "--retry-unknown", "-o", "cat.png")
+    assert (ran.code, len(server.posts)) == (0, 1), ran.err
+    assert colour("cat.png") == (200, 40, 40)
+
+
+def test_the_last_of_several_lost_streams_leaves_its_partial_image(imagecli, server):
+    server.answer = stream(partial(0), cut=True)
+    args = ("--partials", "1", "--retry-unknown", "--retries", "1", "-o", "cat.png")
+    ran = imagecli("gen", "cat", "--base-url", server.url, *args)
+    assert (ran.code, len(server.posts)) == (6, 2), ran.err
+    assert colour("cat.partial.png") == (60, 60, 60)
+
+
+@pytest.mark.parametrize("last", [{"b64_json": None}, {"b64_json": ""}, {}], ids=["null", "empty", "none"])
+def test_a_finished_event_without_a_picture_leaves_the_partial_image(imagecli, server, last):
+    server.answer = stream(partial(0), event("image_generation.completed", **last))
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "1", "-o", "cat.png")
+    assert (ran.code, ran.paths) == (6, ["cat.partial.png"]), ran.err
+
+
+def test_a_finished_event_with_an_index_is_finished(imagecli, server):
+    server.answer = stream(partial(0), completed(partial_image_index=None))
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "1", "-o", "cat.png")
+    assert (ran.code, ran.paths) == (0, ["cat.png"]), ran.err
+
+
+@pytest.mark.parametrize(
+    ("last", "code"),
+    [
+        (event("error", code="moderation_blocked", message="Blocked by the safety system."), 3),
+        (event("error", code="insufficient_quota", message="You exceeded your current quota."), 7),
+        (b"event: error\ndata: GPU on fire\n\n", 6),
+        (b'event: error\ndata: "GPU on fire"\n\n', 6),
+        (b'event: error\ndata: {"detail": "GPU on fire"}\n\n', 6),
+    ],
+    ids=["moderation", "quota", "text", "string", "detail"],
+)
+def test_errors_of_a_stream_in_other_forms(imagecli, server, last, code):
+    server.answer = stream(partial(0), last)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "1", "-o", "cat.png")
+    assert ran.code == code, ran.err
+    assert code != 6 or "GPU on fire" in ran.err
+
+
+def test_a_packed_stream_leaves_its_partial_image_and_nothing_else(imagecli, server):
+    noise = os.urandom(64 * 48 * 3)
+    file = io.BytesIO()
+    Image.frombytes("RGB", (64, 48), noise).save(file, "PNG")
+    events = partial(0, file.getvalue()) + event("error", error={"message": "GPU on fire", "type": "server_error"})
+    server.answer = lambda reply, _request: reply.send(gzip.compress(events), Content_Encoding="gzip")
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "1", "-o", "cat.png")
+    assert (ran.code, ran.paths) == (6, ["cat.partial.png"]), ran.err
+    assert Path("cat.partial.png").read_bytes() == file.getvalue()
+
+
+def test_what_is_called_finished_is_the_picture(imagecli, server):
+    server.answer = stream(event("preview", b64_json=b64(PARTIALS[0])), event("log", data=["loading"]), completed())
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "1", "-o", "cat.png")
+    assert (ran.code, ran.paths) == (0, ["cat.png"]), ran.err
+    assert colour("cat.png") == (200, 40, 40)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ({"message": "Slow down.", "type": "requests", "code": "rate_limit_exceeded"}, 5),
+        ({"message": "The server had an error.", "type": "server_error", "code": None}, 5),
+        ({"message": "Invalid size.", "type": "invalid_request_error", "code": "invalid_value", "param": "size"}, 2),
+        ({"message": "Wrong.", "type": "invalid_request_error", "code": "invalid_api_key"}, 4),
+    ],
+)
+def test_an_error_in_a_stream_is_sorted_by_its_code(imagecli, server, error, code):
+    server.answer = stream(event("error", error=error))
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "1", "-o", "cat.png")
+    assert (ran.code, len(server.posts)) == (code, 1), ran.err
+
+
+def test_nothing_is_waited_for_behind_the_end(imagecli, server):
+    def answer(reply, _request):
+        reply.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + b"".join(WHOLE) + b"data: [DONE]\n\n")
+        time.sleep(8)
+
+    server.answer = answer
+    begun = time.monotonic()
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "2", "-o", "cat.png")
+    assert (ran.code, ran.paths) == (0, ["cat.png"]), ran.err
+    assert time.monotonic() - begun < 7
+
+
+def test_a_document_that_is_whole_before_the_connection_breaks_is_an_answer(imagecli, server):
+    def answer(reply, _request):
+        body = images(FINAL)
+        reply.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(body), body))
+        reply.close()
+
+    server.answer = answer
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--retry-unknown", "-o", "cat.png")
+    assert (ran.code, len(server.posts)) == (0, 1), ran.err
+    assert colour("cat.png") == (200, 40, 40)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from serving import picture
 
+from imagecli.client.unknown import missing_fields, unknown_fields
+
 
 def openais(field):
     return 400, {
@@ -194,3 +196,10 @@ def test_a_server_that_misses_what_it_does_not_know_is_not_asked_for_ever(imagec
     server.answer = answer
     ran = imagecli("gen", "cat", "--base-url", server.url, timeout=20)
     assert (ran.code, len(server.posts)) == (2, 3)
+
+
+@pytest.mark.parametrize("key", ["type", "code", "param"])
+@pytest.mark.parametrize("value", [{"a": 1}, [1]])
+def test_what_stands_where_words_should_is_no_word(key, value):
+    assert unknown_fields(400, {"error": {"message": "no", key: value, "loc": ["body", "x"]}}) == ()
+    assert missing_fields(400, {"error": {"message": "no", key: value, "loc": ["body", "x"]}}) == ()

@@ -176,7 +176,9 @@ def read_stream(spool: Spool, url: str) -> Answer:
         NoImages: it holds an error instead; `partial` is what had come before.
     """
     partial: Item | None = None
-    joined: dict[str, Any] = {"data": []}
+    finished: list[Any] = []
+    others: list[Any] = []
+    joined: dict[str, Any] = {}
     for event in events_of(spool):
         if (found := partial_of(event, spool)) is not None:
             partial = found
@@ -186,9 +188,18 @@ def read_stream(spool: Spool, url: str) -> Answer:
             except NotJsonError:
                 continue
             joined |= {key: event.document[key] for key in ("error", "usage") if event.document.get(key)}
-            joined["data"] += _entries(event.document)
+            if "error" in (event.name, event.document.get("type")) and not event.document.get("error"):
+                joined["error"] = event.document
+            entries = _entries(event.document)
+            kind = f"{event.name} {event.document.get('type')}"
+            known = "complete" in kind and any(_item(entry) is not None for entry in entries)
+            (finished if known else others).extend(entries)
+    joined["data"] = finished or others  # what is called finished goes before what bears another name
     if joined["data"]:
-        return _read_document(joined, spool, url)
+        try:
+            return _read_document(joined, spool, url)
+        except NoImages as found:  # events that say that all is done, and bring nothing
+            raise NoImages(found.document, partial) from None
     if "error" in joined:
         raise NoImages(joined, partial)
     if partial is None:
@@ -202,7 +213,7 @@ def partial_of(event: Event, spool: Spool) -> Item | None:
     if not isinstance(document, dict):
         return None
     kind = f"{event.name} {document.get('type')}"
-    if "partial_image" not in kind and "partial_image_index" not in document:
+    if "partial_image" not in kind and (document.get("partial_image_index") is None or ".completed" in kind):
         return None
     try:
         _read_texts(document, spool)

@@ -13,6 +13,7 @@ from imagecli.errors import UnknownOutcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imagecli.client.answer import Answer
     from imagecli.errors import ImagecliError
 
     Watch = Callable[[str, float | None], None]
@@ -38,11 +39,12 @@ class Limits:
 class TryAgain(Exception):
     """An attempt failed in a way that may be tried again, after `wait` seconds if the server said so."""
 
-    def __init__(self, error: ImagecliError, wait: float | None = None) -> None:
-        """Keep the error that it is in the end, where trying again does not help."""
+    def __init__(self, error: ImagecliError, wait: float | None = None, *, instead: Answer | None = None) -> None:
+        """Keep the error that it is in the end, where trying again does not help, or what is returned `instead`."""
         super().__init__(error.message)
         self.error = error
         self.wait = wait
+        self.instead = instead
 
 
 class Sent:
@@ -84,6 +86,8 @@ def retrying(
             return attempt()
         except TryAgain as again:
             if tries >= retries:
+                if again.instead is not None:
+                    return again.instead  # type: ignore[return-value] # of an attempt that returns answers
                 raise again.error from None
             backoff = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**tries) * random.uniform(0.75, 1)  # noqa: S311 - jitter
             wait = backoff if again.wait is None else again.wait
@@ -92,6 +96,8 @@ def retrying(
             _forget(again.error.saved_response)
             if isinstance(again.error, UnknownOutcome):
                 watch("lost", None)
+            if again.instead is not None:
+                again.instead.discard()
         watch(f"retrying after {trouble}", wait)
         sleep(wait)
         before_retry()

@@ -40,8 +40,10 @@ def head(response: httpx.Response, most: int) -> bytes:
     return bytes(body[:most])
 
 
-def spool_body(response: httpx.Response, spool: Spool, listener: Callable[[bytes], None] | None = None) -> None:
-    """Read the body into `spool` as it comes, packed or not; `listener` hears each piece when it is there.
+def spool_body(response: httpx.Response, spool: Spool, listener: Callable[[bytes], bool] | None = None) -> None:
+    """Read the body into `spool` as it comes, packed or not.
+
+    `listener` hears each piece when it is there, and tells when there is no more to come.
 
     Raises:
         Failure: it is too large.
@@ -49,8 +51,8 @@ def spool_body(response: httpx.Response, spool: Spool, listener: Callable[[bytes
     try:
         for piece in response.iter_raw():
             spool.write(piece)
-            if listener is not None:
-                listener(piece)
+            if listener is not None and listener(piece):
+                break
     except AnswerTooLargeError as error:
         raise _too_large() from error
 

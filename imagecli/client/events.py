@@ -58,6 +58,8 @@ class EventReader:
         self._value = bytearray()
         """Of a line that is not data."""
         self._after_return = False
+        self.ended = False
+        """Whether "[DONE]" has come: some servers leave the connection open behind it."""
         self._begin()
 
     def _begin(self) -> None:
@@ -139,8 +141,17 @@ class EventReader:
         if not (self._has_data or self._event):
             return
         if self._has_data and not self._broken:
+            name = self._event.decode("utf-8", "replace")
             with suppress(NotJsonError):
-                yield Event(self._event.decode("utf-8", "replace"), parsed(*self._outliner.finish()))
+                text, marks = self._outliner.finish()
+                try:
+                    document = parsed(text, marks)
+                except NotJsonError:
+                    self.ended = self.ended or text.strip() == "[DONE]"
+                    if name != "error":
+                        raise
+                    document = {"error": text}
+                yield Event(name, document if name != "error" or isinstance(document, dict) else {"error": document})
         self._begin()
 
 

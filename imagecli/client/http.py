@@ -65,6 +65,8 @@ _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - met in addresses of p
 _SHORTEST_SECRET = 6
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_PICTURE = 1 << 29
+_LEAVES_PARTIALS = (Failure, Unavailable, UnknownOutcome, UsageProblem)
+"""Errors in a stream that leave what came before."""
 _WORDS = frozenset({"detail", "message", "errors"})
 
 T = TypeVar("T")
@@ -192,8 +194,9 @@ class Client:
             return self._exchange(request, spool, watch, show)
         except TryAgain as again:
             # Of a lost answer that may be asked for again: in the end it may be all there is.
-            again.error.saved_response = spool.keep() if spool.size else None
-            spool.discard()
+            if again.instead is None:
+                again.error.saved_response = spool.keep() if spool.size else None
+                spool.discard()
             raise
         except BaseException as error:
             # A success that made no sense, or broke off: what came of it may be paid for.
@@ -225,18 +228,23 @@ class Client:
                 spool_body(response, spool, Listener(spool, watch, show))
         except httpx.TransportError as error:
             trouble = self._trouble(error, sent, request_id)
-            if not (isinstance(trouble, UnknownOutcome) and looks_like_events(spool.read(0, _HEAD))):
-                raise trouble from error
+            begun = spool.read(0, _HEAD)
+            readable = looks_like_events(begun) or begun.lstrip().startswith((b"{", b"["))
+            if not (isinstance(trouble, UnknownOutcome) and readable):
+                raise self._again(trouble) from error
             lost = trouble
         try:
             answer = self._read(spool, asked, status, request_id)
         except Failure:
             if lost is None:
                 raise
-            raise lost from None
+            raise self._again(lost) from None
         answer.trouble = answer.trouble or lost
         answer.redact(self._secrets)
         answer.request_id = request_id
+        if answer.trouble is lost is not None and not answer.items and self._limits.retry_unknown:
+            # What is finished is not paid for again; a partial image is for the case that trying again does not help.
+            raise TryAgain(lost, instead=answer)
         return answer
 
     def _read(self, spool: Spool, asked: Asked, status: int | None, request_id: str | None) -> Answer:
@@ -251,7 +259,7 @@ class Client:
             answer = read(content, asked.url)
         except NoImages as found:
             error = self._no_images(found.document, status, request_id, asked)
-            if found.partial is None or not isinstance(error, (Failure, Unavailable, UnknownOutcome)):
+            if found.partial is None or not isinstance(error, _LEAVES_PARTIALS):
                 if content is not spool:
                     content.discard()
                 if isinstance(found.document, dict) and found.document.get("error"):
@@ -437,6 +445,12 @@ class Client:
             url = url.copy_with(host=self._base.host)
         return str(url)
 
+    def _again(self, trouble: Exception) -> Exception:
+        """Let a lost answer be asked for again where that is wished."""
+        if not (isinstance(trouble, UnknownOutcome) and self._limits.retry_unknown):
+            return trouble
+        return TryAgain(trouble)
+
     def _trouble(self, error: httpx.TransportError, sent: Sent, request_id: str | None) -> Exception:
         """Sort an exchange that broke off: what was not sent whole may be sent again."""
         if not sent.whole:
@@ -447,13 +461,12 @@ class Client:
             if late
             else "the connection broke before the answer was complete"
         )
-        lost = UnknownOutcome(
+        return UnknownOutcome(
             f"the request was sent, and {what}: it may have been billed",
             hint="Look at the provider's usage page, or send it again with --retry-unknown"
             + (" and a longer --timeout." if late else "."),
             request_id=request_id,
         )
-        return TryAgain(lost) if self._limits.retry_unknown else lost
 
     def _not_sent(self, error: httpx.TransportError) -> Exception:
         """Sort a failure to reach the server: it may be tried again, unless a proxy forbids it."""

@@ -79,6 +79,12 @@ def _hidden(*codes: str) -> Callable[[Said], bool]:
     return lambda said: any(code in said.body for code in codes)
 
 
+def _inside(*codes: str) -> Callable[[Said], bool]:
+    """Look for codes in an error that came with a status of success, as in a stream: nothing else says what it is."""
+    fits = _codes(*codes)
+    return lambda said: said.status is None and fits(said)
+
+
 def _words(pattern: str) -> Callable[[Said], bool]:
     found = re.compile(pattern)
     return lambda said: said.status != _TOO_MANY and bool(found.search(said.words))
@@ -335,6 +341,13 @@ _CAUSES: tuple[_Cause, ...] = (
     _Cause(_is_lost_behind, UnknownOutcome, _maybe_billed),
     _Cause(_status(_TOO_MANY), Unavailable, _LATER),
     _Cause(_is_mistake, UsageProblem, _mend),
+    _Cause(_inside("rate_limit_exceeded", "rate_limit_error"), Unavailable, _LATER),
+    _Cause(
+        _inside("server_error", "internal_error", "internal_server_error", "overloaded_error", "service_unavailable"),
+        Unavailable,
+        _not_now,
+    ),
+    _Cause(_inside("invalid_request_error"), UsageProblem, _mend),
     _Cause(
         lambda said: said.status == _CONFLICT or (said.status or 0) >= _FIRST_SERVER_ERROR,
         Unavailable,

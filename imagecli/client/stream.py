@@ -35,8 +35,8 @@ class Listener:
         self._decided = False
         self._count = 0
 
-    def __call__(self, piece: bytes) -> None:
-        """Hear that `piece` was spooled."""
+    def __call__(self, piece: bytes) -> bool:
+        """Hear that `piece` was spooled, and tell whether the stream says that this was all."""
         if not self._decided and self._spool.size >= _HEAD:
             self._decided = True
             if looks_like_events(self._spool.read(0, _HEAD)):
@@ -45,6 +45,7 @@ class Listener:
         if self._reader is not None:
             for event in self._reader.feed(piece):
                 self._hear(event)
+        return self._reader is not None and self._reader.ended
 
     def _hear(self, event: Event) -> None:
         item = partial_of(event, self._spool)

@@ -81,7 +81,7 @@ def missing_fields(status: int | None, document: object) -> tuple[str, ...]:
         return ()
     names: list[str] = []
     for node in walk(document, _ECHOES):
-        if isinstance(node, dict) and node.get("type") in _MISSING and isinstance(node.get("loc"), list):
+        if isinstance(node, dict) and _says(node, "type", _MISSING) and isinstance(node.get("loc"), list):
             names.append(_path(node["loc"]))
         elif isinstance(node, str):
             names += [_BARE.findall(match[1])[0] for match in _MISSED.finditer(node[:_LONGEST_TEXT])]
@@ -97,15 +97,21 @@ def _named(node: object) -> list[str]:
 
 def _in_table(table: dict[str, Any]) -> list[str]:
     """Read what validators and OpenAI state in fields of their own."""
-    if table.get("type") in _EXTRA and isinstance(table.get("loc"), list):
+    if _says(table, "type", _EXTRA) and isinstance(table.get("loc"), list):
         return [_path(table["loc"])]
     if table.get("keyword") == "additionalProperties" and isinstance(table.get("params"), dict):
         return _texts([table["params"].get("additionalProperty")])
     if table.get("code") == "unrecognized_keys":
         return _texts(table.get("keys"))
-    if table.get("code") in _CODES:
+    if _says(table, "code", _CODES):
         return _texts([table.get("param")])
     return []
+
+
+def _says(table: dict[str, Any], key: str, words: frozenset[str]) -> bool:
+    """Tell whether one of `words` stands under `key`, where anything may stand."""
+    value = table.get(key)
+    return isinstance(value, str) and value in words
 
 
 def _path(place: list[Any]) -> str:
