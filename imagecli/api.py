@@ -6,7 +6,7 @@ import os
 import queue
 import threading
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypedDict
 
 from imagecli import context, dialects
 from imagecli.config.keys import check_transport, make_key, require_key
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Self, Unpack
 
+    from typing_extensions import TypeIs
+
     from imagecli.config.keys import Key
     from imagecli.errors import ImagecliError
 
-Source = bytes | str | os.PathLike[str]
-"""A picture: the bytes of a file, or a path."""
+Source = bytes | str | os.PathLike[str] | BinaryIO
+"""A picture: the bytes of a file, a path, or a file that is open for reading bytes."""
 
 
 class Options(TypedDict, total=False):
@@ -357,7 +359,7 @@ def _edited(
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return what an edit hands on to `Asker.task`."""
-    sources = [image] if isinstance(image, (bytes, str, os.PathLike)) else list(image)
+    sources: list[Any] = [image] if isinstance(image, (bytes, str, os.PathLike)) or _is_file(image) else list(image)
     if not sources:
         raise UsageProblem("there is no picture to edit", hint="Give bytes or a path, or a list of those.")
     return {
@@ -375,10 +377,18 @@ def _text(prompt: object) -> str:
     return prompt
 
 
+def _is_file(source: object) -> TypeIs[BinaryIO]:
+    return hasattr(source, "read")
+
+
 def _picture(source: Source, options: Mapping[str, Any]) -> Picture:
     most = options.get("max_pixels")
+    if _is_file(source):  # an open file is a series of lines, too
+        source = source.read()
     if isinstance(source, bytes):
         return open_picture(source, "image", most)
     if isinstance(source, (str, os.PathLike)):
         return read_picture(os.fspath(source), most)
-    raise UsageProblem("a picture is bytes or a path", hint="Read the file first, for instance with Path.read_bytes().")
+    raise UsageProblem(
+        "a picture is bytes, a path or an open file", hint="Read it first, for instance with Path.read_bytes()."
+    )

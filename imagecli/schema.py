@@ -179,7 +179,8 @@ class ImageRequest:
 
     def without(self, names: Iterable[str]) -> ImageRequest | None:
         """Return the request without these fields; None where it has none of them, or would be another request."""
-        dropped = set(names) - {"prompt", "model", "n"}
+        kept = {"prompt", "model"} if self.count == 1 else {"prompt", "model", "n"}  # one is what comes without n
+        dropped = set(names) - kept
         if dropped & _OF_STREAMS:
             dropped |= _OF_STREAMS
         fields = {name: value for name, value in self.fields.items() if name.partition("[")[0] not in dropped}

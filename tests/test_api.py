@@ -97,3 +97,18 @@ def test_a_dialect_can_be_named_without_a_profile(server):
     assert sent["aspect_ratio"] == "16:9"
     with pytest.raises(UsageProblem, match="no dialect klingon"):
         ImageClient(base_url=server.url, dialect="klingon")
+
+
+def test_open_files_are_pictures_too(server):
+    server.answer = lambda reply, _: reply.send(images(picture()))
+    mask = Image.new("L", (64, 48), 0)
+    mask.paste(255, (0, 0, 10, 10))
+    mask.save("mask.png")
+    Path("one.png").write_bytes(picture())
+    client = ImageClient(base_url=server.url)
+    with Path("one.png").open("rb") as one, Path("mask.png").open("rb") as over:
+        client.edit(one, "a hat", mask=over)
+        client.edit([io.BytesIO(picture()), "one.png"], "a hat")
+    assert [data for _, _, data in server.requests[0].files["image"]] == [picture()]
+    assert len(server.requests[0].files["mask"]) == 1
+    assert len(server.requests[1].files["image[]"]) == 2

@@ -314,3 +314,9 @@ def test_check_of_a_server_without_a_list(run, server):
     code, out, err = run("check", "--base-url", server.url, "--json")
     assert (code, json.loads(out)["base_url"]) == (1, server.url)
     assert "not with a list of models" in json.loads(out)["error"]["message"]
+
+
+@pytest.mark.parametrize("host", ["[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]"])
+def test_a_server_at_an_address_of_version_6_is_asked(run, host):
+    code, _, err = run("check", "--base-url", f"http://{host}:1/v1")
+    assert (code, "can't be reached" in err) == (5, True), err

@@ -161,3 +161,8 @@ def test_its_errors_are_read(imagecli, home, photo, server, command, code, statu
 
 def test_config_check_finds_its_model(imagecli, sglang):
     assert imagecli("config", "check").code == 0
+
+
+def test_a_table_is_json_in_one_field_of_the_form(imagecli, sglang, photo):
+    ran = imagecli("edit", photo, "a hat", "--param", 'cache_dit_params={"Fn": 8}', "-s", "64x64", "-o", "out.jpg")
+    assert (ran.code, sglang.posts[0].form["cache_dit_params"]) == (0, '{"Fn": 8}')

@@ -229,3 +229,9 @@ def test_a_model_of_one_stage_refuses_to_stream(imagecli, omni):
     ran = imagecli("edit", photo(), "a hat", "--partials", "1")
     assert ran.code == 2
     assert "only supported for multi-stage image editing pipelines" in ran.err
+
+
+def test_a_table_is_json_in_one_field_of_the_form(imagecli, omni):
+    lora = '{"name": "x", "scale": 0.5}'
+    assert imagecli("edit", photo(), "a hat", "--param", f"lora={lora}", "--param", "seed=5", "-o", "out.png").code == 0
+    assert (omni.posts[0].form["lora"], omni.posts[0].form["seed"]) == (lora, "5")

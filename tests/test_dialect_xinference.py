@@ -278,3 +278,10 @@ def test_a_stream_that_ends_in_an_error_is_one(imagecli, home, disk):
 def test_which_500_is_a_callers_mistake(status, words, kind):
     said = read_error(status, json.dumps({"detail": words}).encode())
     assert refusal(said, request_id=None, host="x").kind == kind
+
+
+def test_kwargs_are_json_as_text(imagecli, xinference):
+    wanted = ("--param", 'kwargs={"seed": 5}', "-s", "256x192")
+    imagecli("gen", "a cat", *wanted, "-o", "one.jpg")
+    imagecli("edit", "one.jpg", "a hat", *wanted, "-o", "two.jpg")
+    assert [xinference.posts[0].json["kwargs"], xinference.posts[1].form["kwargs"]] == ['{"seed": 5}'] * 2

@@ -27,13 +27,13 @@ def fastapis(*fields):
     return 422, {"detail": entries}
 
 
-def strict(server, *known, refuse=lambda fields: openais(fields[0])):
+def strict(server, *known, refuse=lambda fields: openais(fields[0]), n=True):
     """Make the server refuse every field but these."""
     accept = server.answer
 
     def answer(reply, request):
         sent = request.json if "json" in request.headers["content-type"] else request.form
-        unknown = [field for field in sent if field not in {"prompt", "model", "n", *known}]
+        unknown = [field for field in sent if field not in {"prompt", "model", *(("n",) if n else ()), *known}]
         if unknown:
             status, document = refuse(unknown)
             reply.json(document, status)
@@ -203,3 +203,11 @@ def test_a_server_that_misses_what_it_does_not_know_is_not_asked_for_ever(imagec
 def test_what_stands_where_words_should_is_no_word(key, value):
     assert unknown_fields(400, {"error": {"message": "no", key: value, "loc": ["body", "x"]}}) == ()
     assert missing_fields(400, {"error": {"message": "no", key: value, "loc": ["body", "x"]}}) == ()
+
+
+def test_one_picture_is_what_comes_without_n(imagecli, server):
+    strict(server, n=False)
+    ran = imagecli("gen", "cat", "-n", "1", "-o", "cat", "--base-url", server.url)
+    assert (ran.code, [post.json for post in server.posts]) == (0, [{"prompt": "cat", "n": 1}, {"prompt": "cat"}])
+    ran = imagecli("gen", "cat", "-n", "2", "-o", "two", "--base-url", server.url)
+    assert (ran.code, len(server.posts)) == (2, 3)

@@ -20,10 +20,23 @@ if TYPE_CHECKING:
     """Told what a request is doing: "uploading", "waiting", "receiving", "partial 1", "lost" before it is sent again
     although it may have been billed, "retrying after …" with the seconds."""
 
+RETRIED = frozenset({409, 429, 500, 502, 503})
+LOST = frozenset({408, 504, 524})
+"""The server, or a gateway before it, gave up on an answer that may have been made and billed."""
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 8.0
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for when an error came back."""
+
+    url: str = ""
+    model: str | None = None
+    names_model: bool = True
+    """Whether a model was named, or none is asked of here."""
 
 
 @dataclass(frozen=True, slots=True)

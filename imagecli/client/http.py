@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin
 
@@ -16,26 +17,14 @@ import httpx2 as httpx
 
 from imagecli import __version__, dialects
 from imagecli.client.answer import Answer, Blocked, Item, Link, NoImages, decode, read
-from imagecli.client.attempt import Limits, Sent, TryAgain, retrying, unwatched
+from imagecli.client.attempt import LOST, RETRIED, Asked, Limits, Sent, TryAgain, retrying, unwatched
 from imagecli.client.body import head, request_id_of, spool_body, unpacked
-from imagecli.client.envelopes import Said, read_document, read_error
 from imagecli.client.events import looks_like_events
 from imagecli.client.network import Backend, Guard, PrivateAddressError, is_private, open_client
-from imagecli.client.refusals import (
-    LOST,
-    RETRIED,
-    Asked,
-    is_final,
-    refusal,
-    unreachable,
-    wait_asked,
-    waits_too_long,
-)
 from imagecli.client.spool import Spool
 from imagecli.client.stream import Listener
 from imagecli.client.upload import body_of
 from imagecli.errors import (
-    AuthProblem,
     ContentPolicyRefusal,
     Failure,
     ImagecliError,
@@ -52,11 +41,12 @@ if TYPE_CHECKING:
     from imagecli.client.attempt import Watch
     from imagecli.client.models import ModelsReport
     from imagecli.client.stream import Show
+    from imagecli.client.troubles import Troubles
     from imagecli.config.keys import Key
     from imagecli.config.profiles import Profile
     from imagecli.schema import ImageRequest
 
-_MAX_ERROR_BODY = 1 << 20
+_MAX_LIST = 1 << 24
 _MAX_REDIRECTS = 5
 _OK = range(200, 300)
 _HEAD = 16
@@ -224,21 +214,21 @@ class Client:
                 request_id = request_id_of(response, self._secrets)
                 status = response.status_code
                 if status not in _OK:
-                    raise self._refused(response, asked)
+                    raise self._troubles.refused(response, asked)
                 spool_body(response, spool, Listener(spool, watch, show))
         except httpx.TransportError as error:
-            trouble = self._trouble(error, sent, request_id)
+            trouble = self._troubles.broken_off(error, request_id, whole=sent.whole)
             begun = spool.read(0, _HEAD)
             readable = looks_like_events(begun) or begun.lstrip().startswith((b"{", b"["))
             if not (isinstance(trouble, UnknownOutcome) and readable):
-                raise self._again(trouble) from error
+                raise self._troubles.again(trouble) from error
             lost = trouble
         try:
             answer = self._read(spool, asked, status, request_id)
         except Failure:
             if lost is None:
                 raise
-            raise self._again(lost) from None
+            raise self._troubles.again(lost) from None
         answer.trouble = answer.trouble or lost
         answer.redact(self._secrets)
         answer.request_id = request_id
@@ -258,7 +248,7 @@ class Client:
             content = unpacked(spool)
             answer = read(content, asked.url)
         except NoImages as found:
-            error = self._no_images(found.document, status, request_id, asked)
+            error = self._troubles.no_images(found.document, status, request_id, asked)
             if found.partial is None or not isinstance(error, _LEAVES_PARTIALS):
                 if content is not spool:
                     content.discard()
@@ -279,18 +269,6 @@ class Client:
 
     def _retry(self, attempt: Callable[[], T], watch: Watch, before_retry: Callable[[], None] = lambda: None) -> T:
         return retrying(attempt, self._limits.retries, self._sleep, watch, before_retry)
-
-    def _no_images(self, document: object, status: int | None, request_id: str | None, asked: Asked) -> ImagecliError:
-        """Say why a success holds no images: the server's own error, or its other words."""
-        said = read_document(None, document, self._secrets)
-        if isinstance(document, dict) and document.get("error"):
-            error = self._refusal(said, request_id, asked)
-        else:
-            words = f": {said.message}" if isinstance(document, dict) and _WORDS & document.keys() else ""
-            hint = "Ask again, or look at the server's own log: it may have run out of something."
-            error = Failure(f"the server's answer holds no images{words}", hint=hint, request_id=request_id)
-        error.http_status = status
-        return error
 
     def _download(self, url: str, answer: Answer) -> Spool:
         """Fetch a picture's address into a spool of its own, which goes when the answer's goes.
@@ -330,7 +308,9 @@ class Client:
                         raise _unfetched("it is redirected from https to http")
                     return following
                 if status in RETRIED | LOST:
-                    raise TryAgain(_unfetched(f"HTTP {status}"), _sane_wait(response))
+                    from imagecli.client.troubles import sane_wait  # noqa: PLC0415 - most runs have none
+
+                    raise TryAgain(_unfetched(f"HTTP {status}"), sane_wait(response))
                 if status not in _OK:
                     raise _unfetched(f"HTTP {status}")
                 spool_body(response, spool)
@@ -338,7 +318,9 @@ class Client:
         except httpx.TransportError as error:
             if isinstance(error.__cause__, PrivateAddressError):
                 raise _unfetched(f"a public server led to a private network ({clean(host)})") from error
-            raise TryAgain(_unfetched(_reason(error))) from error
+            from imagecli.client.troubles import reason  # noqa: PLC0415 - the same
+
+            raise TryAgain(_unfetched(reason(error))) from error
         finally:
             self._guard.public_host = None
 
@@ -350,17 +332,16 @@ class Client:
         try:
             with self._open("GET", url, Sent(unwatched)) as response:
                 if response.status_code not in _OK:
-                    raise self._refused(response, Asked(url))
-                body = head(response, _MAX_ERROR_BODY * 16)
+                    raise self._troubles.refused(response, Asked(url))
+                body = head(response, _MAX_LIST)
                 request_id = request_id_of(response, self._secrets)
                 headers = response.headers
         except httpx.TransportError as error:
-            raise self._not_sent(error) from error
+            raise self._troubles.not_sent(error) from error
         try:
             report = read_models(*(body, url, headers, self._secrets, request_id), prefix=self._dialect.listed_prefix)
         except ErrorInstead as instead:
-            said = read_document(None, instead.document, self._secrets)
-            raise self._refusal(said, request_id, Asked(url)) from None
+            raise self._troubles.instead(instead.document, request_id, url) from None
         if report is None:
             raise Failure(
                 f"{url} answers, but not with a list of models",
@@ -414,7 +395,7 @@ class Client:
                 )
             return self._clients[tls, kept]
 
-    # What a trouble means
+    # What is told, and what is not
 
     @contextmanager
     def _redacting(self) -> Iterator[None]:
@@ -445,72 +426,11 @@ class Client:
             url = url.copy_with(host=self._base.host)
         return str(url)
 
-    def _again(self, trouble: Exception) -> Exception:
-        """Let a lost answer be asked for again where that is wished."""
-        if not (isinstance(trouble, UnknownOutcome) and self._limits.retry_unknown):
-            return trouble
-        return TryAgain(trouble)
+    @cached_property
+    def _troubles(self) -> Troubles:
+        from imagecli.client.troubles import Troubles  # noqa: PLC0415 - most runs have none
 
-    def _trouble(self, error: httpx.TransportError, sent: Sent, request_id: str | None) -> Exception:
-        """Sort an exchange that broke off: what was not sent whole may be sent again."""
-        if not sent.whole:
-            return self._not_sent(error)
-        late = isinstance(error, httpx.TimeoutException)
-        what = (
-            f"no complete answer came within {self._limits.timeout:g} s"
-            if late
-            else "the connection broke before the answer was complete"
-        )
-        return UnknownOutcome(
-            f"the request was sent, and {what}: it may have been billed",
-            hint="Look at the provider's usage page, or send it again with --retry-unknown"
-            + (" and a longer --timeout." if late else "."),
-            request_id=request_id,
-        )
-
-    def _not_sent(self, error: httpx.TransportError) -> Exception:
-        """Sort a failure to reach the server: it may be tried again, unless a proxy forbids it."""
-        by_proxy = isinstance(error, httpx.ProxyError)
-        found = unreachable(_reason(error), host=self._host, url=self._profile.base_url, by_proxy=by_proxy)
-        return found if is_final(found) else TryAgain(found)
-
-    def _refused(self, response: httpx.Response, asked: Asked) -> Exception:
-        """Sort an answer that is no success."""
-        status = response.status_code
-        request_id = request_id_of(response, self._secrets)
-        if status in _REDIRECTS:
-            place = clean(response.headers.get("location", ""), self._secrets)
-            return Failure(
-                f"{self._host} sends the request on to {place or 'nowhere'} (HTTP {status}), which is not followed",
-                hint="If you trust that address, set it as the base URL.",
-                http_status=status,
-                request_id=request_id,
-            )
-        said = read_error(status, head(response, _MAX_ERROR_BODY), self._secrets)
-        error = self._refusal(said, request_id, asked)
-        if is_final(error):
-            return error
-        should = response.headers.get("x-should-retry", "").lower()
-        if isinstance(error, UnknownOutcome):
-            again = self._limits.retry_unknown and should != "false"
-        else:
-            hopeful = status in RETRIED and not isinstance(error, UsageProblem)
-            again = should == "true" or (hopeful and should != "false")
-        if not again:
-            return error
-        wait = wait_asked(response.headers, said)
-        if wait is not None and waits_too_long(wait):
-            moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + min(wait, 1e9)))
-            error.hint = f"The server asks to wait {min(wait, 1e9):,.0f} s: run it again after {moment}."
-            return error
-        return TryAgain(error, wait)
-
-    def _refusal(self, said: Said, request_id: str | None, asked: Asked) -> ImagecliError:
-        error = refusal(said, request_id=request_id, host=self._host, asked=asked)
-        ours = said.status == _UNAUTHORIZED and not said.passed_on
-        if isinstance(error, AuthProblem) and ours and self._key is None:
-            error.hint = self._profile.missing_key_hint
-        return error
+        return Troubles(self._profile, self._host, self._secrets, self._limits, with_key=self._key is not None)
 
     @property
     def _host(self) -> str:
@@ -534,12 +454,3 @@ def _unfetched(reason: str) -> Failure:
         f"the picture can't be fetched: {reason}",
         hint="Its address is in the saved answer, and lives for about an hour.",
     )
-
-
-def _reason(error: httpx.TransportError) -> str:
-    return clean(str(error)) or type(error).__name__
-
-
-def _sane_wait(response: httpx.Response) -> float | None:
-    wait = wait_asked(response.headers, Said(response.status_code))
-    return None if wait is None or waits_too_long(wait) else wait

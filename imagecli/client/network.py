@@ -186,6 +186,7 @@ def open_client(backend: Backend, api_host: str, *, tls: bool, kept: bool) -> ht
     limits = httpx.Limits(
         max_connections=None, max_keepalive_connections=None if kept else 0, keepalive_expiry=_KEEP_IDLE_S
     )
+    api_host = f"[{api_host}]" if ":" in api_host else api_host  # as an address has it
     loopback = (*_LOOPBACK, api_host) if is_loopback(api_host) else _LOOPBACK
     direct = {f"all://{host}": None for host in loopback}
     try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from imagecli import catalog
+from imagecli.client.attempt import LOST, Asked
 from imagecli.client.proxies import proxy_variable
 from imagecli.errors import (
     AuthProblem,
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
     from imagecli.client.envelopes import Said
 
-RETRIED = frozenset({409, 429, 500, 502, 503})
-LOST = frozenset({408, 504, 524})
-"""The server, or a gateway before it, gave up on an answer that may have been made and billed."""
 _MAX_WAIT_S = 120.0
 _WAIT_PART = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?(ms|milli|h|m|s)[a-z]*")
 _WAIT = re.compile(rf"(?:try again|retry) (?:in|after) ((?:{_WAIT_PART.pattern}\s*)+)")
@@ -45,16 +43,6 @@ _TOO_MANY = 429
 _FORBIDDEN = 403
 _PROXY_AUTH = 407
 _FIRST_SERVER_ERROR = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked for when an error came back."""
-
-    url: str = ""
-    model: str | None = None
-    names_model: bool = True
-    """Whether a model was named, or none is asked of here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +361,13 @@ _NO_MODEL = _Cause(lambda _said: True, UsageProblem, "Name a model with -m: `ima
 _ANYTHING = _Cause(lambda _said: True, Failure, "Look at the server's own words.", "answered with an error")
 
 
-def refusal(said: Said, *, request_id: str | None, host: str, asked: Asked = Asked()) -> ImagecliError:
+def refusal(
+    said: Said,
+    *,
+    request_id: str | None,
+    host: str,
+    asked: Asked = Asked(),  # noqa: B008 - frozen
+) -> ImagecliError:
     """Sort what a server said into the tree of errors, with a hint of what to do."""
     cause = next((cause for cause in _CAUSES if cause.fits(said)), _ANYTHING)
     if not asked.names_model and said.status in _OF_A_MODEL and _WANTS_MODEL.search(said.message.lower()):

@@ -5,6 +5,7 @@ Every other dialect is a class below `OpenAI` that overrides what its server doe
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.errors import UsageProblem
@@ -82,6 +83,9 @@ class OpenAI:
     edits_as_json: ClassVar[bool] = False
     """Whether input pictures stand in a JSON document (as each `FilePart.shape` says) instead of a form. Where it
     depends on the pictures, `in_json` tells."""
+    forms_hold_json: ClassVar[bool] = False
+    """Whether a form says a table as JSON in one field: lora={"scale": 1}. Else each entry is a field, as OpenAI has
+    it: lora[scale]=1."""
     most_per_request: ClassVar[int | None] = None
     """Images in one request; None: what the model's row says. Where it depends on the task, `most` tells."""
     has_variations: ClassVar[bool] = True
@@ -138,7 +142,7 @@ class OpenAI:
         fields = self.spell_task(task, route, count)
         files = self.file_parts(uploads)
         as_json = self.in_json(uploads)
-        fields |= task.params if as_json else _flat(task.params)
+        fields |= self.spell_params(task.params, as_json=as_json)
         return ImageRequest(route, self.path(route, task), fields, files, count, as_json=as_json)
 
     def spell_task(self, task: Task, route: str, count: int) -> Fields:
@@ -156,6 +160,12 @@ class OpenAI:
             if name in known:
                 fields |= self.spell(name, value)
         return fields
+
+    def spell_params(self, params: Fields, *, as_json: bool) -> Fields:
+        """Return what --param says as a JSON document or a form has it."""
+        if not as_json and self.forms_hold_json:
+            params = {name: _as_text(value) if _is_nested(value) else value for name, value in params.items()}
+        return params if as_json else _flat(params)
 
     def spell(self, name: str, value: Any) -> Fields:  # noqa: ANN401 - of the flag's type
         """Return the field, or the fields, that say `value` for the flag `name`."""
@@ -190,6 +200,14 @@ class OpenAI:
     def cost_usd(self, usage: Mapping[str, Any]) -> float | None:  # noqa: ARG002 - for others to override
         """Return what the server says that a request has cost, None where it does not say."""
         return None
+
+
+def _is_nested(value: object) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, (dict, list)) for one in value))
+
+
+def _as_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _flat(params: Fields) -> Fields:

@@ -36,6 +36,7 @@ class SGLang(OpenAI):
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}
     mask_warning = "SGLang (0.5.23) takes a mask and does not use it: look at the result, or add --keep"  # I
     has_markup = False  # I
+    forms_hold_json = True  # I: cache_dit_params is a Json form field
     has_variations = False  # I
 
     def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:

@@ -38,6 +38,8 @@ class VllmOmni(OpenAI):
         "--keep puts back what the mask closes"
     )
     has_markup = False
+    forms_hold_json = True
+    """The form's `lora` is a "Json string" (`edit_images`)."""
     has_variations = False
 
     def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:

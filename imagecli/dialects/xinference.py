@@ -7,6 +7,7 @@ model/image/stable_diffusion/core.py.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -40,6 +41,8 @@ class Xinference(OpenAI):
     mask = MaskConvention(open=(255,), closed=(0,))
     """`image_edit` of its own client: "White pixels in the mask are repainted while black pixels are preserved"."""
     has_markup = False
+    forms_hold_json = True
+    """`kwargs` is JSON as text, in forms and in `TextToImageRequest`."""
     formats_by_name = False
 
     def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
@@ -49,6 +52,12 @@ class Xinference(OpenAI):
         if name == "partials":
             return "unlisted", "Xinference sends no partial pictures"
         return super().judge(command, name, value)
+
+    def spell_params(self, params: Fields, *, as_json: bool) -> Fields:
+        """Return what --param says; `kwargs` is a text everywhere."""
+        if isinstance(params.get("kwargs"), dict):
+            params = params | {"kwargs": json.dumps(params["kwargs"])}
+        return super().spell_params(params, as_json=as_json)
 
     def inputs(self, rules: InputRules) -> InputRules:
         """Return the rules without those of OpenAI's variations: there is no square here, and Pillow opens the file."""
