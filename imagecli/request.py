@@ -320,7 +320,7 @@ class Asker:
             self._conflict(fields, "background", "a transparent background needs --format png or webp, not jpeg")
         if "compression" in fields and wanted not in _COMPRESSED:
             reason = f"--compression is for jpeg and webp, not {wanted or 'png, the default'}"
-            if wanted is None:
+            if wanted is None and self._settings.typed("compression"):
                 self.warnings.append(f"{reason}; it is sent all the same")
             else:
                 self._conflict(fields, "compression", reason)
@@ -329,8 +329,13 @@ class Asker:
         if masked and wanted == "gif":
             raise UsageProblem("a gif can't be made with a mask", hint="Leave the mask out, or change --format.")
         for name in ("frames", "frame_ms"):
-            if name in fields and wanted != "gif":
-                self.warnings.append(f"--{name.replace('_', '-')} is for --format gif; it is sent all the same")
+            if name not in fields or wanted == "gif":
+                continue
+            reason = f"--{name.replace('_', '-')} is for --format gif"
+            if self._settings.typed(name):
+                self.warnings.append(f"{reason}; it is sent all the same")
+            else:
+                self._conflict(fields, name, reason)
 
     def _conflict(self, fields: Fields, name: str, reason: str) -> None:
         value = self._settings.get(name)

@@ -352,3 +352,36 @@ def test_without_a_model_a_server_that_wants_one_is_said_so(imagecli, server, st
     ran = imagecli("gen", "cat", "--base-url", server.url, "--retries", "0")
     assert ran.code == 2
     assert "-m" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code"),
+    [
+        (503, {"message": "The model is not available yet, it is being loaded"}, 5),
+        (500, {"message": "model output was None"}, 5),
+        (400, {"message": "the model: none", "code": "moderation_blocked"}, 3),
+        (400, {"message": "for this model a payment is required", "code": "billing_hard_limit_reached"}, 7),
+    ],
+)
+def test_a_model_in_the_words_of_other_trouble_changes_nothing(imagecli, server, status, error, code):
+    server.answer = lambda reply, _: reply.json({"error": error}, status)
+    assert imagecli("gen", "cat", "--base-url", server.url, "--retries", "0").code == code
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ({"code": "rate_limit_exceeded", "type": "requests"}, 5),
+        ({"code": None, "type": "rate_limit_error"}, 5),
+        ({"code": "server_is_overloaded", "type": "service_unavailable_error"}, 5),
+        ({"code": "server_error", "type": "server_error"}, 5),
+        ({"code": "invalid_value", "type": "invalid_request_error"}, 2),
+    ],
+)
+def test_an_error_in_a_success_has_the_kind_of_its_code(imagecli, server, error, code, streamed):
+    document = json.dumps({"type": "error", "error": {"message": "no", **error}}).encode()
+    body = b"event: error\ndata: " + document + b"\n\n" if streamed else document
+    server.answer = lambda reply, _: reply.send(body, kind="text/event-stream" if streamed else "application/json")
+    assert imagecli("gen", "cat", "--base-url", server.url).code == code
+    assert len(server.posts) == 1

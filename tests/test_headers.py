@@ -96,3 +96,17 @@ def test_a_header_with_a_key_is_kept_like_one(imagecli, server, profile):
     assert "abcdef999" not in ran.err
     assert imagecli("gen", "cat", "-P", "p").code == 0
     assert (server.requests[0].headers["x-team"], server.requests[0].headers["x-api-key"]) == ("blue", "abcdef123")
+
+
+@pytest.mark.parametrize("name", ["Ocp-Apim-Subscription-Key", "Helicone-Auth", "x-portkey-virtual-key", "X-Auth-Key"])
+def test_every_name_that_sounds_like_a_keys_is_one(imagecli, server, profile, name):
+    profile("http://images.example.com/v1", f'{name} = "abcdef123"')
+    assert imagecli("gen", "cat", "-P", "p").code == 4
+    assert "abcdef123" not in imagecli("config", "get", "profiles.p").out
+    assert imagecli("config", "set", f"profiles.p.headers.{name}", "abcdef999").code == 2
+
+
+def test_a_profile_may_be_called_like_a_header(imagecli, home):
+    for name in ("monkey", "token", "oauth"):
+        assert imagecli("config", "set", f"profiles.{name}.base_url", "https://a.test/v1").code == 0
+        assert imagecli("config", "get", f"profiles.{name}.base_url").out == "https://a.test/v1\n"

@@ -616,3 +616,11 @@ def test_an_address_in_the_place_of_a_picture_says_how_to_fetch_it(imagecli):
     ran = imagecli("edit", "https://example.com/cat.jpg", "x", "-P", "sandbox")
     assert (ran.code, "curl" in ran.err) == (2, True)
     assert "quotes" in imagecli("gen", "a", "red", "fox").err
+
+
+def test_what_the_config_says_of_other_formats_is_left_out(imagecli, tmp_path):
+    """interface.md: a value from the config that does not fit is left out with a warning."""
+    environ = {"IMAGECLI_COMPRESSION": "80", "IMAGECLI_FRAMES": "5", "IMAGECLI_FRAME_MS": "50"}
+    ran = imagecli("gen", "cat", "-P", "sandbox", "-m", "gpt-image-2.6-flare", env=environ)
+    assert ran.code == 0, ran.err
+    assert ran.err.count("is left out") == 3

@@ -353,7 +353,7 @@ def test_a_finished_event_with_an_index_is_finished(imagecli, server):
     ("last", "code"),
     [
         (event("error", code="moderation_blocked", message="Blocked by the safety system."), 3),
-        (event("error", code="insufficient_quota", message="You exceeded your current quota."), 7),
+        (event("error", code="insufficient_quota", message="You exceeded your quota: GPU on fire."), 6),
         (b"event: error\ndata: GPU on fire\n\n", 6),
         (b'event: error\ndata: "GPU on fire"\n\n', 6),
         (b'event: error\ndata: {"detail": "GPU on fire"}\n\n', 6),

@@ -211,3 +211,12 @@ def test_one_picture_is_what_comes_without_n(imagecli, server):
     assert (ran.code, [post.json for post in server.posts]) == (0, [{"prompt": "cat", "n": 1}, {"prompt": "cat"}])
     ran = imagecli("gen", "cat", "-n", "2", "-o", "two", "--base-url", server.url)
     assert (ran.code, len(server.posts)) == (2, 3)
+
+
+@pytest.mark.parametrize("code", [400, "422"])
+@pytest.mark.parametrize("words", ["Unknown parameter: 'quality'.", "Missing required parameter: 'response_format'"])
+def test_what_a_success_says_of_fields_is_no_reason_to_ask_again(imagecli, server, code, words):
+    """A gateway's 200 with an error's status inside: the server behind it may have begun, and may be paid."""
+    server.answer = lambda reply, _: reply.json({"error": {"code": code, "message": words}})
+    assert imagecli("gen", "cat", "-q", "high", "--base-url", server.url).code == 2
+    assert len(server.posts) == 1

@@ -28,7 +28,6 @@ from imagecli.errors import (
     ContentPolicyRefusal,
     Failure,
     ImagecliError,
-    Unavailable,
     UnknownOutcome,
     UsageProblem,
 )
@@ -55,9 +54,7 @@ _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - met in addresses of p
 _SHORTEST_SECRET = 6
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_PICTURE = 1 << 29
-_LEAVES_PARTIALS = (Failure, Unavailable, UnknownOutcome, UsageProblem)
-"""Errors in a stream that leave what came before."""
-_WORDS = frozenset({"detail", "message", "errors"})
+
 
 T = TypeVar("T")
 
@@ -249,7 +246,7 @@ class Client:
             answer = read(content, asked.url)
         except NoImages as found:
             error = self._troubles.no_images(found.document, status, request_id, asked)
-            if found.partial is None or not isinstance(error, _LEAVES_PARTIALS):
+            if found.partial is None or isinstance(error, ContentPolicyRefusal):
                 if content is not spool:
                     content.discard()
                 if isinstance(found.document, dict) and found.document.get("error"):

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from imagecli.client.envelopes import Said
 
+WRONG_KEY = "Set the right key: `imagecli config set-key PROFILE`."
+"""The client knows which profile that is."""
 _MAX_WAIT_S = 120.0
 _WAIT_PART = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?(ms|milli|h|m|s)[a-z]*")
 _WAIT = re.compile(rf"(?:try again|retry) (?:in|after) ((?:{_WAIT_PART.pattern}\s*)+)")
@@ -61,6 +63,12 @@ class _Cause:
 
 def _codes(*codes: str) -> Callable[[Said], bool]:
     return lambda said: (said.code or "").lower() in codes or (said.type or "").lower() in codes
+
+
+def _codes_alone(*codes: str) -> Callable[[Said], bool]:
+    """Look at the code and the type where there is no status."""
+    fits = _codes(*codes)
+    return lambda said: said.status is None and fits(said)
 
 
 def _hidden(*codes: str) -> Callable[[Said], bool]:
@@ -217,7 +225,7 @@ def _mend(said: Said, _asked: Asked) -> str:
 def _key(said: Said, _asked: Asked) -> str:
     if said.passed_on:
         return "It is the gateway's own key for the server behind it that is wrong: tell whoever runs the gateway."
-    return "Set the right key: `imagecli config set-key`, or OPENAI_API_KEY for the profile openai."
+    return WRONG_KEY
 
 
 _VERIFY = "Verify the organisation in the provider's settings, or use a model that needs no verification."
@@ -344,6 +352,14 @@ _CAUSES: tuple[_Cause, ...] = (
     _Cause(_status(_NOT_FOUND, 405), UsageProblem, _other_place),
     _Cause(_status(413), UsageProblem, "Send a smaller picture."),
     _Cause(_status(400, 415, 422), UsageProblem, _mend),
+    # An error inside a success, or in a stream: there is no status to go by.
+    _Cause(_codes_alone("rate_limit_exceeded", "rate_limit_error", "slow_down"), Unavailable, _LATER),
+    _Cause(
+        _codes_alone("server_is_overloaded", "service_unavailable_error", "server_error", "internal_server_error"),
+        Unavailable,
+        _not_now,
+    ),
+    _Cause(_codes_alone("invalid_request_error", "invalid_value", "invalid_type"), UsageProblem, _mend),
 )
 _VERBS: Mapping[type[ImagecliError], str] = {
     ContentPolicyRefusal: "refused this by its content policy",
@@ -357,6 +373,11 @@ _OF_A_MODEL = frozenset({400, _NOT_FOUND, 422, _FIRST_SERVER_ERROR, 503})
 _WANTS_MODEL = re.compile(
     r"\bmodel\b.{0,40}\b(?:required|missing|none|null|not (?:available|set|specified|provided|found)|does not exist)\b"
 )
+_WANTS_MODEL_5XX = re.compile(
+    r"\bmodel(?: name)? (?:is |was )?"
+    r"(?:required|missing|not (?:set|specified|provided|available|found): ?(?:none|null))\b"
+)
+"""Of a server in trouble only clear words count: a model that is "not available yet" is asked again."""
 _NO_MODEL = _Cause(lambda _said: True, UsageProblem, "Name a model with -m: `imagecli models` lists them.")
 _ANYTHING = _Cause(lambda _said: True, Failure, "Look at the server's own words.", "answered with an error")
 
@@ -370,8 +391,9 @@ def refusal(
 ) -> ImagecliError:
     """Sort what a server said into the tree of errors, with a hint of what to do."""
     cause = next((cause for cause in _CAUSES if cause.fits(said)), _ANYTHING)
-    if not asked.names_model and said.status in _OF_A_MODEL and _WANTS_MODEL.search(said.message.lower()):
-        cause = _NO_MODEL
+    if not asked.names_model and cause.kind in {UsageProblem, Unavailable, Failure} and said.status in _OF_A_MODEL:
+        wants = _WANTS_MODEL_5XX if (said.status or 0) >= _FIRST_SERVER_ERROR else _WANTS_MODEL
+        cause = _NO_MODEL if wants.search(said.message.lower()) else cause
     sentence = said.message or (f"HTTP {said.status}" if said.status else "an error without a word")
     error = cause.kind(
         f"{host} {cause.verb or _VERBS[cause.kind]}: {sentence}{_found(said)}",

@@ -13,7 +13,7 @@ import httpx2 as httpx
 from imagecli.client.attempt import RETRIED, Asked, TryAgain
 from imagecli.client.body import head, request_id_of
 from imagecli.client.envelopes import Said, read_document, read_error
-from imagecli.client.refusals import is_final, refusal, unreachable, wait_asked, waits_too_long
+from imagecli.client.refusals import WRONG_KEY, is_final, refusal, unreachable, wait_asked, waits_too_long
 from imagecli.errors import AuthProblem, Failure, ImagecliError, UnknownOutcome, UsageProblem
 from imagecli.terminal.console import clean
 
@@ -110,6 +110,7 @@ class Troubles:
         said = read_document(None, document, self._secrets)
         if isinstance(document, dict) and document.get("error"):
             error = self.refusal(said, request_id, asked)
+            error.unknown_fields = error.missing_fields = ()  # work may have begun: it is not asked again by itself
         else:
             words = f": {said.message}" if isinstance(document, dict) and _WORDS & document.keys() else ""
             hint = "Ask again, or look at the server's own log: it may have run out of something."
@@ -127,6 +128,8 @@ class Troubles:
         ours = said.status == _UNAUTHORIZED and not said.passed_on
         if isinstance(error, AuthProblem) and ours and not self._with_key:
             error.hint = self._profile.missing_key_hint
+        elif self._with_key and error.hint == WRONG_KEY:
+            error.hint = f"The key of profile {self._profile.name} is wrong. {self._profile.key_advice}."
         return error
 
 

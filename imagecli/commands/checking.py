@@ -66,7 +66,7 @@ def check(page: Page, profile: str | None, base_url: str | None) -> None:
         "base_url": settings.profile.base_url,
         "api_key": None if key is None else str(key),
         "dialect": settings.profile.dialect,
-        "dialect_from": _why(settings.profile),
+        "dialect_from": settings.profile.dialect_from,
     }
     try:
         report = ask(settings, key)
@@ -134,12 +134,7 @@ def _known(settings: Settings, key: Key | None) -> Iterator[tuple[str, str, str]
     yield "profile", profile.name, "" if profile.origin.typed else str(profile.origin)
     yield "base_url", profile.base_url, str(profile.base_url_origin)
     yield "api_key", "none is sent" if key is None else "sent", "" if key is None else str(key.origin)
-    yield "dialect", profile.dialect, _why(profile)
-
-
-def _why(profile: Profile) -> str:
-    origin = profile.dialect_origin
-    return f"guessed from {origin}" if origin.kind == "guess" else str(origin)
+    yield "dialect", profile.dialect, profile.dialect_from
 
 
 def _told(settings: Settings, found: Found) -> Iterator[tuple[str, str, str]]:

@@ -84,6 +84,7 @@ def show_settings(*, as_json: Json = False) -> None:
         profile=settings.profile.name,
         base_url=settings.profile.base_url,
         dialect=settings.profile.dialect,
+        dialect_from=settings.profile.dialect_from,
         api_key=_key_state(key),
         settings={
             name: {"value": value.value, "origin": value.origin.kind, "from": value.origin.name}
@@ -292,7 +293,7 @@ def _rows(settings: Settings, key: Origin | None) -> Iterator[tuple[str, str, st
     yield "config file", os.fspath(settings.path), "" if settings.path.exists() else "not there"
     for name in ("profile", "base_url"):
         yield _row(settings, name)
-    yield "dialect", profile.dialect, ""
+    yield "dialect", profile.dialect, profile.dialect_from
     yield "api_key", _key_state(key) or "not set", ""
     headers = ", ".join(name for name, _ in profile.headers) or None
     for name, text in (
@@ -333,11 +334,11 @@ def _key_state(origin: Origin | None) -> str | None:
 
 def _without_keys(value: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - whatever TOML holds
     """Return what stands at `path` with each key in it as what may be said of it."""
-    from imagecli.config.layout import is_key_name
+    from imagecli.config.layout import is_secret
     from imagecli.config.values import Origin
     from imagecli.config.wording import file_place
 
-    if is_key_name(path[-1]):
+    if is_secret(path):
         return _key_state(Origin("config", file_place(*path)))
     if isinstance(value, dict):
         return {name: _without_keys(each, (*path, name)) for name, each in value.items()}

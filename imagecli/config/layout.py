@@ -34,7 +34,7 @@ _OUR_HEADERS = frozenset(
     {"host", "content-length", "content-type", "transfer-encoding", "connection", "accept", "accept-encoding"}
 )
 """Headers that say how this very request is written."""
-_SECRET_ENDINGS = ("apikey", "token", "secret", "authorization", "password", "cookie")
+_SECRET_HEADERS = ("key", "auth", "token", "secret", "authorization", "password", "cookie", "credential")
 SANDBOX_KEYS = ("defaults",)
 """The sandbox is no place on a network and takes no key: there is nothing else to say of it."""
 MODEL_LISTS = ("endpoints", "sizes", "qualities", "formats")
@@ -81,14 +81,30 @@ def keys_of_profile(name: str) -> tuple[str, ...]:
 
 def holds_key(data: object) -> bool:
     """Whether an API key stands anywhere in the file, also where it has no business."""
-    if isinstance(data, dict):
-        return any(is_key_name(name) or holds_key(value) for name, value in data.items())
-    return isinstance(data, list) and any(map(holds_key, data))
+    return _holds_key((), data)
+
+
+def _holds_key(path: tuple[str, ...], value: object) -> bool:
+    if path and is_secret(path):
+        return True
+    if isinstance(value, dict):
+        return any(_holds_key((*path, name), inner) for name, inner in value.items())
+    return isinstance(value, list) and any(_holds_key((), inner) for inner in value)
 
 
 def is_key_name(name: str) -> bool:
-    """Whether this is how somebody would name an API key, or a header that carries one."""
-    return name.lower().replace("-", "").replace("_", "").endswith(_SECRET_ENDINGS)
+    """Whether this is how somebody would name an API key."""
+    return name.lower().replace("-", "").replace("_", "") == "apikey"
+
+
+def is_secret_header(name: str) -> bool:
+    """Whether a header of this name carries a key."""
+    return name.lower().endswith(_SECRET_HEADERS)
+
+
+def is_secret(path: tuple[str, ...]) -> bool:
+    """Whether what stands at a path of the file is a key: named as one, or a header that carries one."""
+    return is_key_name(path[-1]) or (path[-2:-1] == ("headers",) and is_secret_header(path[-1]))
 
 
 def _check_profile(profile: Table, parents: tuple[str, ...], where: str) -> Iterator[str]:

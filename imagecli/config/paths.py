@@ -102,7 +102,12 @@ def check_value(path: Path, value: object) -> None:
     Raises:
         UsageProblem: the setting is not known, or does not take this value.
     """
-    if any(map(layout.is_key_name, path)) or layout.holds_key(value):
+    if layout.holds_key(_nested(path, value)):
+        if "headers" in path:
+            raise UsageProblem(
+                "a header with a key is no argument: others could read it there",
+                hint="Write it into the file itself: `imagecli config path` tells where that is.",
+            )
         name = f" {shell_word(path[1])}" if path[0] == "profiles" and len(path) > 1 else ""
         raise UsageProblem(
             "a key is no argument: others could read it there", hint=f"`imagecli config set-key{name}` asks for it."

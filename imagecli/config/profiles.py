@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli import dialects
-from imagecli.config.layout import command_of, headers_of, is_key_name
+from imagecli.config.layout import command_of, headers_of, is_secret_header
 from imagecli.config.urls import check_base_url, is_at_openai, web_origin
 from imagecli.config.values import BUILT_IN, Origin
 from imagecli.config.wording import did_you_mean, file_place, quoted, shell_word, shown, toml_key
@@ -135,12 +135,18 @@ class Profile:
     @property
     def secret_headers(self) -> tuple[tuple[str, str], ...]:
         """The headers that carry a key, as far as their names tell."""
-        return tuple((name, value) for name, value in self.headers if is_key_name(name))
+        return tuple((name, value) for name, value in self.headers if is_secret_header(name))
 
     @property
     def at_openai(self) -> bool:
         """Whether requests go to OpenAI itself."""
         return is_at_openai(self.base_url)
+
+    @property
+    def dialect_from(self) -> str:
+        """Where the dialect comes from, in words."""
+        origin = self.dialect_origin
+        return f"guessed from {origin}" if origin.kind == "guess" else str(origin)
 
     @property
     def key_advice(self) -> str:
