@@ -237,6 +237,8 @@ class ImageClient:
     ) -> Iterator[PartialImage | Image]:
         """Make images from text, and yield the partial images as they come, then the finished ones.
 
+        A stream that nobody reads to its end goes on by itself, as it is paid for; its picture is lost then.
+
         Args:
             prompt: as for `generate`.
             verbatim: as for `generate`.

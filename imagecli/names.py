@@ -65,10 +65,14 @@ class Name:
         folder, stem, extension = self._parts()
         return Name(os.path.join(folder, f"{stem}-{number}{extension}"))
 
-    def partial(self, number: int | None) -> Name:
-        """Return the name for the partial image of this number, or for the one that is all there is."""
+    def partial(self, number: int | None, again: int = 1) -> Name:
+        """Return the name for the partial image of this number, or for the one that is all there is.
+
+        `again` is 2, 3, … for those that come where the names before it are taken.
+        """
         folder, stem, _ = self._parts()
-        return Name(os.path.join(folder, f"{stem}.partial{'' if number is None else f'-{number}'}.{_EXT}"))
+        which = ("" if number is None else f"-{number}") + ("" if again == 1 else f".{again}")
+        return Name(os.path.join(folder, f"{stem}.partial{which}.{_EXT}"))
 
     def _parts(self) -> tuple[str, str, str]:
         """Return folder, stem, and extension with its dot."""

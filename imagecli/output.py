@@ -159,9 +159,9 @@ class FileSink:
         name = self._names.name(n)
         if _is_special(name.path("")):
             return None
-        name = name.partial(number)
-        following = map(name.numbered, itertools.count(2))
-        image = self._save_as(name, following, n, pieces, transform, warn)
+        names = (name.partial(number, again) for again in itertools.count(1))
+        free = next(each for each in names if self._force or each.taken_by() is None)
+        image = self._save_as(free, names, n, pieces, transform, warn)
         return replace(image, partial=True)
 
     def _save_as(  # noqa: PLR0913, PLR0917 - a name, and what `save` takes

@@ -171,6 +171,11 @@ class Asker:
             raise UsageProblem(
                 f"{self.dialect.title} has no --markup", hint="Mark the place with a mask, or say in words where it is."
             )
+        verdict, reason = self.model.judge("markup", "FILE") if markup else ("listed", "")
+        if verdict == "fails":
+            raise UsageProblem(reason, hint="Leave --markup out, or name another model with -m.")
+        if verdict == "unlisted":
+            self.warnings.append(f"{self.model.name} takes no markup, as far as is known; it is sent all the same")
         if not masked or self._command != "edit":
             return
         if self.dialect.mask_warning is not None:

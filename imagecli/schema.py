@@ -292,6 +292,8 @@ class Result:
     images: list[GeneratedImage] = field(default_factory=list)
     failures: dict[int, ImagecliError] = field(default_factory=dict)
     """Image number → why it is missing."""
+    partials: dict[int, list[str]] = field(default_factory=dict)
+    """Image number → the files that hold its partial images, where those are saved."""
     usage: dict[str, Any] | None = None
     cost_usd: float | None = None
     """What the server says that it has cost."""

@@ -100,8 +100,6 @@ class Run:
         self._show = show
         self._dropped: set[str] = set()
         """Fields that the server has refused as unknown."""
-        self._partials: dict[int, list[str]] = {}
-        """Image number → the files that hold its partial images."""
         self._lock = threading.Lock()
         self._jobs: list[Job] = []
         self._highest = task.count
@@ -268,7 +266,7 @@ class Run:
             with self._lock:
                 self._saving_partials -= 1
         if image is not None and image.path is not None:
-            self._partials.setdefault(n, []).append(image.path)
+            self.result.partials.setdefault(n, []).append(image.path)
 
     def _fail(self, numbers: Sequence[int], error: ImagecliError) -> None:
         with self._lock:
@@ -314,8 +312,10 @@ class Run:
         n, item = job.numbers[0], answer.partial
         image = None
         if item is not None:
-            with suppress(ImagecliError):
+            try:
                 image = sink.save_partial(n, None, client.fetch(item, answer, job.watch), transform, self.warn)
+            except ImagecliError as error:
+                self.warn(f"the last partial image of image {n} is not saved: {error.message}")
         if image is None:
             return False
         self._add(image)
@@ -345,7 +345,7 @@ class Run:
 
     def _add(self, image: GeneratedImage) -> None:
         with self._lock:
-            image = replace(image, partials=tuple(self._partials.get(image.n, ())))
+            image = replace(image, partials=tuple(self.result.partials.get(image.n, ())))
             bisect.insort(self.result.images, image, key=lambda one: one.n)
 
     def warn(self, *texts: str) -> None:

@@ -363,3 +363,18 @@ def test_the_frames_of_a_gif_may_be_smaller_than_pictures(imagecli, server):
     sent = server.requests[0].json
     assert (sent["size"], sent["frame_count"], sent["frame_duration_ms"]) == ("720x720", 16, 100)
     assert any("720x720" in warning for warning in ran.json["warnings"])
+
+
+def test_a_param_and_a_typed_flag_that_a_server_calls_alike_are_refused(imagecli, server, home):
+    path = home / "config" / "imagecli" / "config.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(f'[profiles.t]\nbase_url = "{server.url}"\ndialect = "together"\n')
+    ran = imagecli("gen", "cat", "-P", "t", "-m", "m", "-s", "1024x1024", "--param", "width=512")
+    assert (ran.code, "width" in ran.err, server.requests) == (2, True, [])
+    assert imagecli("gen", "cat", "-P", "t", "-m", "m", "--param", "width=512").code == 0
+
+
+def test_a_misspelt_dialect_is_refused_where_it_is_set(imagecli):
+    ran = imagecli("config", "set", "profiles.u.dialect", "sdcp")
+    assert (ran.code, "sdcpp" in ran.err) == (2, True)
+    assert imagecli("config", "set", "profiles.u.dialect", "sdcpp").code == 0

@@ -116,7 +116,7 @@ def test_nothing_is_overwritten_by_a_partial_image(imagecli, server):
     )
     assert ran.code == 0
     assert Path("cat.partial-1.png").read_bytes() == b"mine"
-    assert ran.json["images"][0]["partials"][0] == "cat.partial-1-2.png"
+    assert ran.json["images"][0]["partials"][0] == "cat.partial-1.2.png"
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["ended", "cut off"])
@@ -422,3 +422,19 @@ def test_a_document_that_is_whole_before_the_connection_breaks_is_an_answer(imag
     ran = imagecli("gen", "cat", "--base-url", server.url, "--retry-unknown", "-o", "cat.png")
     assert (ran.code, len(server.posts)) == (0, 1), ran.err
     assert colour("cat.png") == (200, 40, 40)
+
+
+def test_saved_partial_images_of_a_picture_that_failed_are_named(imagecli, server):
+    blocked = event("error", error={"message": "no", "code": "moderation_blocked"})
+    server.answer = stream(partial(0), blocked)
+    args = ("gen", "cat", "--base-url", server.url, "--partials", "2", "--save-partials", "-o", "cat.png")
+    ran = imagecli(*args, "--json")
+    assert (ran.code, ran.json["failures"][0]["partials"]) == (3, ["cat.partial-1.png"])
+
+
+def test_a_second_run_takes_the_next_free_name_without_a_word(imagecli, server):
+    server.answer = stream(partial(0))
+    args = ("gen", "cat", "--base-url", server.url, "--partials", "1", "-o", "cat.png")
+    first, second = imagecli(*args), imagecli(*args)
+    assert (first.paths, second.paths) == (["cat.partial.png"], ["cat.partial.2.png"])
+    assert "appeared" not in second.err

@@ -427,7 +427,7 @@ class Client:
     def _troubles(self) -> Troubles:
         from imagecli.client.troubles import Troubles  # noqa: PLC0415 - most runs have none
 
-        return Troubles(self._profile, self._host, self._secrets, self._limits, with_key=self._key is not None)
+        return Troubles(self._profile, self._host, self._secrets, self._limits, with_key=bool(self._secrets))
 
     @property
     def _host(self) -> str:

@@ -29,7 +29,7 @@ def gen(
     Examples:
       imagecli gen "a red fox in the snow" --profile sandbox
       imagecli gen "a red fox in the snow" -o fox.png -s landscape -q high
-      while read -r line; do imagecli gen "$line" -o "out/{slug}-{hash}.{ext}" --skip-existing; done < prompts.txt
+      while read -r line; do imagecli gen -o "out/{slug}-{hash}.{ext}" --skip-existing -- "$line"; done < prompts.txt
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
     from imagecli.commands.making import make  # noqa: PLC0415 - --help needs none of it
 

@@ -225,7 +225,9 @@ def resolve(
         project=project,
         headers=_headers(name, table, environ, homes, here) if at_home else (),
         key_sources=tuple(source for source, home in offers if at_home and home == here),
-        key_withheld=_held_back(offers, here, environ) if at_home else _left_behind(name, own, here, offers, environ),
+        key_withheld=_held_back(offers, here, environ)
+        if at_home
+        else _left_behind(name, table, own, here, offers, environ),
     )
 
 
@@ -350,11 +352,17 @@ def _held_back(offers: list[tuple[KeySource, str | None]], here: str, environ: M
     return f"{source.origin} is not sent to {here}: {place}"
 
 
-def _left_behind(
-    name: str, own: Address, here: str, offers: list[tuple[KeySource, str | None]], environ: Mapping[str, str]
+def _left_behind(  # noqa: PLR0913, PLR0917 - who, from where to where, and what could go along
+    name: str,
+    table: Mapping[str, Any],
+    own: Address,
+    here: str,
+    offers: list[tuple[KeySource, str | None]],
+    environ: Mapping[str, str],
 ) -> str | None:
     """Return what to say where `--base-url` leads away from the profile's keys; nothing where it has none."""
-    if not any(_is_there(source, environ) for source, _ in offers):
+    secret = any(map(is_secret_header, table.get("headers", ())))
+    if not (secret or any(_is_there(source, environ) for source, _ in offers)):
         return None
     return f"no key is sent to {here}: the keys of profile {shown(name)} belong to {web_origin(own.url)}"
 

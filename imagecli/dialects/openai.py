@@ -142,8 +142,19 @@ class OpenAI:
         fields = self.spell_task(task, route, count)
         files = self.file_parts(uploads)
         as_json = self.in_json(uploads)
+        self._check_params(task, files)
         fields |= self.spell_params(task.params, as_json=as_json)
         return ImageRequest(route, self.path(route, task), fields, files, count, as_json=as_json)
+
+    def _check_params(self, task: Task, files: tuple[FilePart, ...]) -> None:
+        """Refuse a --param that would fight a typed flag or a file, which the server may call otherwise than OpenAI.
+
+        Raises:
+            UsageProblem: it does.
+        """
+        typed = {field for name in task.typed & task.fields.keys() for field in self.spell(name, task.fields[name])}
+        for key in (typed | {part.field.removesuffix("[]") for part in files}) & task.params.keys():
+            raise UsageProblem(f"--param {key} and a flag or a file both set it", hint="Leave one of them out.")
 
     def spell_task(self, task: Task, route: str, count: int) -> Fields:
         """Return the fields of a request besides its files and --param, under the server's names."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from imagecli.errors import ImagecliError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from imagecli.schema import FilePart, GeneratedImage, ImageRequest, Result
     from imagecli.terminal.console import Console
@@ -96,7 +96,7 @@ def document(result: Result, base_url: str) -> dict[str, Any]:
         "route": result.route,
         "model": result.model,
         "images": [_image(image) for image in result.images],
-        "failures": [{"n": n} | failure.as_dict() for n, failure in sorted(result.failures.items())],
+        "failures": [_failure(n, failure, result.partials) for n, failure in sorted(result.failures.items())],
         "usage": result.usage,
         "cost_usd": result.cost_usd,
         "elapsed_s": result.elapsed_s,
@@ -112,6 +112,10 @@ def document(result: Result, base_url: str) -> dict[str, Any]:
     if result.mask is not None:
         shown["mask"] = result.mask
     return shown
+
+
+def _failure(n: int, failure: ImagecliError, partials: Mapping[int, list[str]]) -> dict[str, Any]:
+    return {"n": n} | failure.as_dict() | ({"partials": partials[n]} if n in partials else {})
 
 
 def _image(image: GeneratedImage) -> dict[str, Any]:
