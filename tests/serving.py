@@ -169,6 +169,9 @@ class Server:
     def __exit__(self, *_: object) -> None:
         """Stop."""
         self._stop = True
+        # Wakes the thread that waits in accept(): a closed listener alone goes on and takes one more connection.
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self) -> None:
