@@ -10,9 +10,9 @@ from imagecli import dialects
 from imagecli.config import file
 from imagecli.config.edit import put
 from imagecli.config.paths import check_change, check_value
-from imagecli.config.profiles import BUILT_IN_PROFILES
+from imagecli.config.profiles import BUILT_IN_PROFILES, check_dialect
 from imagecli.config.urls import check_base_url, is_private_transport, web_origin
-from imagecli.config.wording import did_you_mean, quoted
+from imagecli.config.wording import quoted
 from imagecli.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -37,12 +37,8 @@ def add(page: Page, name: str, base_url: str, dialect: str | None, model: str | 
             f"--base-url ends in {route[0]}, which is one route of the server",
             hint=f"Its base URL is probably {url[: route.start()]}.",
         )
-    if dialect is not None and dialect not in dialects.names():
-        better = did_you_mean(dialect, dialects.names())
-        raise UsageProblem(
-            f"there is no dialect {quoted(dialect)}",
-            hint=(f"Did you mean {better}? " if better else "") + f"Known: {', '.join(dialects.names())}.",
-        )
+    if dialect is not None:
+        check_dialect(dialect)
     if model is not None and not model.strip():
         raise UsageProblem("--model names no model", hint="Leave it out where the server chooses its own.")
     values = {("base_url",): url, ("dialect",): dialect, ("defaults", "model"): model}

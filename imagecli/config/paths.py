@@ -9,9 +9,8 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from imagecli import dialects
 from imagecli.config import layout
-from imagecli.config.profiles import OPENAI, OPENAI_URL, resolve
+from imagecli.config.profiles import OPENAI, OPENAI_URL, check_dialect, resolve
 from imagecli.config.table import FILE_SETTINGS
 from imagecli.config.urls import web_origin
 from imagecli.config.values import Origin
@@ -122,10 +121,8 @@ def check_value(path: Path, value: object) -> None:
         if not isinstance(value, str) and _fits(path, "text"):
             problem.hint = "To have it as text, quote it twice: '\"…\"'."
         raise
-    if path[0] == "profiles" and path[2] == "dialect" and value not in dialects.names():
-        raise UsageProblem(
-            f"there is no dialect {quoted(str(value))}", hint=f"There are {', '.join(dialects.names())}."
-        )
+    if path[0] == "profiles" and path[2] == "dialect":
+        check_dialect(str(value))
     if path[0] == "profiles" and path[2] != "defaults":
         # Looked at as a whole profile; a base URL may come with a later `set`.
         resolve(path[1], _IN_FILE, {path[1]: {"base_url": OPENAI_URL} | _nested(path[2:], value)}, {})

@@ -166,6 +166,17 @@ class Profile:
         )
 
 
+def check_dialect(name: str) -> None:
+    """Raise `UsageProblem` for a dialect that this version does not know."""
+    known = dialects.names()
+    if name not in known:
+        better = did_you_mean(name, known)
+        raise UsageProblem(
+            f"there is no dialect {quoted(name)}",
+            hint=(f"Did you mean {better}? " if better else "") + f"Known: {', '.join(known)}.",
+        )
+
+
 def profile_names(tables: Iterable[str]) -> list[str]:
     """Return all profiles that there are: the built-in ones, then those of the file (the keys of [profiles])."""
     return [*BUILT_IN_PROFILES, *(name for name in tables if name not in BUILT_IN_PROFILES)]

@@ -99,9 +99,8 @@ class OpenAI:
     headers: ClassVar[Mapping[str, str]] = {}
     """Headers that every request to the server's own origin has, besides the key's."""
 
-    def __init__(self, base_url: str = "", api_version: str | None = None) -> None:
+    def __init__(self, base_url: str = "", api_version: str | None = None) -> None:  # noqa: ARG002 - for others
         """Speak to the server at `base_url` (without a trailing slash)."""
-        self.base_url = base_url
         self.api_version = api_version
 
     # What can be asked
