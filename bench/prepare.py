@@ -51,7 +51,7 @@ def sources() -> None:
     noise = random.Random(7)  # noqa: S311 - noise
     Image.frombytes("RGBA", (2048, 2048), noise.randbytes(4 << 22)).save("noise.png", compress_level=1)
     try:
-        import pillow_heif  # noqa: PLC0415 - an extra
+        import pillow_heif
     except ImportError:
         return
     pillow_heif.from_pillow(photo(4000, 3000)).save("12mp.heic", quality=85)
@@ -113,10 +113,10 @@ def memory() -> None:
 def noise() -> None:
     """Print how near noise of 1024x1024 comes, how large it is, and how many encodes it took."""
     sys.path.insert(0, str(ROOT))
-    from imagecli.images import encode  # noqa: PLC0415 - of this checkout
-    from imagecli.images.prepare import prepare as make  # noqa: PLC0415 - the same
-    from imagecli.images.source import open_picture  # noqa: PLC0415 - the same
-    from imagecli.schema import InputRules  # noqa: PLC0415 - the same
+    from imagecli.images import encode
+    from imagecli.images.prepare import prepare as make
+    from imagecli.images.reading import open_picture
+    from imagecli.images.types import InputRules
 
     image = Image.frombytes("RGBA", (1024, 1024), random.Random(8).randbytes(4 << 20))  # noqa: S311 - noise
     # As it is, it would go byte for byte only under the limit, which noise is not.

@@ -41,11 +41,11 @@ def run(*arguments: str) -> None:
 def capture(photo: Path, prompt: str, flags: list[str]) -> tuple[Image.Image, Image.Image]:
     """Return the picture and the mask as an edit uploads them."""
     sys.path.insert(0, str(ROOT))
-    from imagecli.config.settings import load  # noqa: PLC0415 - of this checkout
-    from imagecli.images.source import read_picture  # noqa: PLC0415 - the same
-    from imagecli.request import Asker  # noqa: PLC0415 - the same
-    from imagecli.schema import Result  # noqa: PLC0415 - the same
-    from imagecli.workflow import Run  # noqa: PLC0415 - the same
+    from imagecli.asking import Asker
+    from imagecli.config.settings import load
+    from imagecli.images.reading import read_picture
+    from imagecli.result import Result
+    from imagecli.running import Run
 
     typed: dict[str, object] = {"profile": "sandbox"}
     words = iter(flags)
@@ -75,7 +75,7 @@ def _request(run_: object, route: str) -> object:
 
 
 def _opened(data: bytes) -> Image.Image:
-    import io  # noqa: PLC0415 - here only
+    import io
 
     return Image.open(io.BytesIO(data))
 

@@ -15,7 +15,7 @@ __all__ = ["ImageClient", "__version__"]
 def __getattr__(name: str) -> object:
     """Hand on `ImageClient` when it is first asked for, so that importing the package costs nothing."""
     if name == "ImageClient":
-        from imagecli.api import ImageClient  # noqa: PLC0415 - the point of this function
+        from imagecli.api import ImageClient
 
         return ImageClient
     message = f"module {__name__!r} has no attribute {name!r}"

@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
         except OSError:  # nobody listens
             sys.stdout = None
         return 0
-    from imagecli.errors import Failure, ImagecliError, Interrupted  # noqa: PLC0415 - after --version
+    from imagecli.errors import Failure, ImagecliError, Interrupted
 
     # Nothing that is imported from here on is garbage; looking for it would cost a quarter of the start-up.
     gc.disable()
@@ -62,10 +62,10 @@ def main(argv: list[str]) -> int:
 
 
 def _invoke(argv: list[str]) -> int:
-    import typer  # noqa: PLC0415 - after --version
-    import typer.main  # noqa: PLC0415 - the same
+    import typer
+    import typer.main
 
-    from imagecli.cli import app  # noqa: PLC0415 - the same
+    from imagecli.cli import app
 
     gc.freeze()
     gc.enable()
@@ -84,7 +84,7 @@ def _invoke(argv: list[str]) -> int:
 
 def _as_usage_problem(argv: list[str], error: BaseException) -> UsageProblem:
     """Say in our words what Typer found wrong with the command line."""
-    from imagecli.errors import UsageProblem  # noqa: PLC0415 - after --version
+    from imagecli.errors import UsageProblem
 
     message = error.format_message().rstrip(".")  # type: ignore[attr-defined] # of Typer's own copy of click
     command = f" {argv[0]}" if argv[0] in _COMMANDS else ""
@@ -96,9 +96,9 @@ def _as_usage_problem(argv: list[str], error: BaseException) -> UsageProblem:
 
 def _told(argv: list[str], error: ImagecliError) -> int:
     """Tell what ended the run before it had a result, and return the exit code."""
-    from imagecli.context import open_console  # noqa: PLC0415 - after --version
-    from imagecli.errors import ImagecliError  # noqa: PLC0415 - the same
-    from imagecli.terminal import report  # noqa: PLC0415 - the same
+    from imagecli.context import open_console
+    from imagecli.errors import ImagecliError
+    from imagecli.terminal import render as report
 
     flags = argv[: argv.index("--")] if "--" in argv else argv
     console = open_console()
@@ -122,9 +122,9 @@ def _command(argv: list[str]) -> str | None:
 
 def _catch_signals() -> None:
     """Let SIGTERM and SIGHUP end a run as Ctrl-C does, where they are not ignored (nohup)."""
-    import signal  # noqa: PLC0415 - after --version
+    import signal
 
-    from imagecli.errors import Signalled  # noqa: PLC0415 - the same
+    from imagecli.errors import Signalled
 
     def end(number: int, _frame: object) -> None:
         raise Signalled(number)

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypedDict
 
 from imagecli import context, dialects
+from imagecli.asking import Asker
 from imagecli.config.keys import check_transport, make_key, require_key
 from imagecli.config.settings import load
 from imagecli.config.values import Origin
 from imagecli.errors import PartialResult, UsageProblem
-from imagecli.images.check import sniff
-from imagecli.images.source import Picture, open_picture, read_picture
-from imagecli.output import MemorySink
-from imagecli.request import Asker
-from imagecli.schema import Command, Result
-from imagecli.workflow import Run
+from imagecli.images.reading import Picture, open_picture, read_picture
+from imagecli.images.sniffing import sniff
+from imagecli.result import Result
+from imagecli.running import Run
+from imagecli.saving.sinks import MemorySink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from imagecli.config.keys import Key
     from imagecli.errors import ImagecliError
+    from imagecli.flags import Command
 
 Source = bytes | str | os.PathLike[str] | BinaryIO
 """A picture: the bytes of a file, a path, or a file that is open for reading bytes."""

@@ -13,7 +13,7 @@ from imagecli.terminal.console import Console, Verbosity
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagecli.client.http import Client
+    from imagecli.client.client import Client
     from imagecli.config.keys import Key
     from imagecli.config.settings import Settings
 
@@ -26,7 +26,7 @@ def open_console(*, verbose: bool = False, quiet: bool = False) -> Console:
 
 def state_folder() -> Path:
     """Return the folder for what must not be lost."""
-    import platformdirs  # noqa: PLC0415 - few commands keep anything
+    import platformdirs
 
     try:
         return platformdirs.user_state_path("imagecli")
@@ -36,14 +36,14 @@ def state_folder() -> Path:
 
 def open_client(settings: Settings, key: Key | None, *, spool_folder: Path | None) -> Client:
     """Return the client for the settings' profile; nothing is sent yet."""
-    from imagecli.client.attempt import Limits  # noqa: PLC0415 - the client only
-    from imagecli.client.http import Client  # noqa: PLC0415 - as long to import as a bare run takes
+    from imagecli.client.client import Client
+    from imagecli.client.retry import Limits
 
     limits = Limits(*(settings.value(name) for name in ("timeout", "retries", "retry_unknown")))
     transport = None
     if settings.profile.sandbox:
-        from imagecli.client.in_process import InProcess  # noqa: PLC0415 - the sandbox only
-        from imagecli.sandbox.app import create_app  # noqa: PLC0415 - the sandbox only
+        from imagecli.client.in_process import InProcess
+        from imagecli.sandbox.api.app import create_app
 
         def pause(seconds: float) -> None:
             """Keep the sandbox's waits within --timeout: here is no socket to time out."""

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from imagecli.dialects.openai import EDITS, VARIATIONS
 from imagecli.errors import UsageProblem
-from imagecli.schema import MaskConvention, Uploads
+from imagecli.images.types import MaskConvention, Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PIL import Image
 
-    from imagecli.images.source import Picture
-    from imagecli.output import Transform
-    from imagecli.schema import Geometry, InputRules, Prepared, Task, Upload
+    from imagecli.images.reading import Picture
+    from imagecli.images.types import Geometry, InputRules, Prepared, Upload
+    from imagecli.saving.sinks import Transform
+    from imagecli.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def prepare(task: Task, route: str) -> Pictures:
     """
     if not task.inputs:
         return Pictures()
-    from imagecli.images import prepare as by  # noqa: PLC0415 - Pillow
+    from imagecli.images import prepare as by
 
     rules = _rules(task, route)
     (first, *others), mask, private = task.inputs, task.mask, task.keep_metadata
@@ -80,8 +81,8 @@ def mask_preview(task: Task, kind: str | None) -> tuple[bytes, dict[str, Any]]:
     Raises:
         UsageProblem: there is no mask, it does not fit, or it opens nothing or everything.
     """
-    from imagecli.images.marks import Marks  # noqa: PLC0415 - edits only
-    from imagecli.images.region import extent, region_of, tinted  # noqa: PLC0415 - the same
+    from imagecli.images.mask_flags import Marks
+    from imagecli.images.region import extent, region_of, tinted
 
     region = region_of(task.inputs[0], task.mask, task.marks or Marks())
     return tinted(task.inputs[0], region, kind or "png"), extent(region)
@@ -95,7 +96,7 @@ def undoing(task: Task, pictures: Pictures, warn: Callable[[str], None]) -> Tran
     if (region := pictures.region) is not None:
 
         def compose(data: bytes) -> bytes:
-            from imagecli.images.restore import keep  # noqa: PLC0415 - Pillow
+            from imagecli.images.restore import keep
 
             return keep(data, geometry, region, original, warn)
 
@@ -105,7 +106,7 @@ def undoing(task: Task, pictures: Pictures, warn: Callable[[str], None]) -> Tran
         return None
 
     def undo(data: bytes) -> bytes:
-        from imagecli.images.restore import restore  # noqa: PLC0415 - Pillow
+        from imagecli.images.restore import restore
 
         return restore(data, geometry, mode, original)
 
@@ -115,7 +116,7 @@ def undoing(task: Task, pictures: Pictures, warn: Callable[[str], None]) -> Tran
 def _markup(task: Task, prepared: Prepared, rules: InputRules) -> Upload | None:
     if task.markup is None:
         return None
-    from imagecli.images.markup import prepare_markup  # noqa: PLC0415 - few edits have one
+    from imagecli.images.markup import prepare_markup
 
     return prepare_markup(
         *(task.markup, task.inputs[0].size, prepared.geometry, rules), keep_metadata=task.keep_metadata
@@ -126,8 +127,8 @@ def _region(task: Task) -> Image.Image | None:
     """Return what the mask opens, where it is more than a file that goes the way of its picture."""
     if task.marks is None and not task.keep:
         return None
-    from imagecli.images.marks import Marks  # noqa: PLC0415 - edits only
-    from imagecli.images.region import region_of  # noqa: PLC0415 - the same
+    from imagecli.images.mask_flags import Marks
+    from imagecli.images.region import region_of
 
     if task.keep:
         task.inputs[0].decode()  # whole, as it will be needed; for the upload it is scaled from there

@@ -14,7 +14,7 @@ import httpx2 as httpx
 import pytest
 from serving import Server
 
-from imagecli.sandbox.app import create_app
+from imagecli.sandbox.api.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

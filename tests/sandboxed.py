@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-SERVE = "from imagecli.sandbox.serve import serve; serve({port}, ready=lambda url: print(url, flush=True))"
+SERVE = "from imagecli.sandbox.api.serve import serve; serve({port}, ready=lambda url: print(url, flush=True))"
 
 
 def png(size=(64, 64), color="teal", mode="RGB"):

@@ -430,7 +430,7 @@ def test_the_files_are_what_the_program_generates():
 def test_a_file_that_is_not_is_named_and_written_anew(tmp_path):
     for name in ("imagecli", "tools", "completions"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    catalog = tmp_path / "imagecli" / "catalog.toml"
+    catalog = tmp_path / "imagecli" / "models" / "catalog.toml"
     catalog.write_text(catalog.read_text("utf-8").replace("dall-e-3", "dall-e-4"), "utf-8")
     flags = tmp_path / "imagecli" / "options.py"
     flags.write_text(flags.read_text("utf-8").replace('"--skip-existing"', '"--skip-there"'), "utf-8")

@@ -10,8 +10,8 @@ from fakes.base import INVERTED, ONLY_THERE, ORANGE, mask_file, opened_at, photo
 from fakes.litellm import LiteLLM
 from PIL import Image
 
-from imagecli.client.envelopes import read_error
-from imagecli.client.refusals import refusal
+from imagecli.client.errors.causes import refusal
+from imagecli.client.errors.document import read_error
 
 FLUX = "team/flux"
 

@@ -21,8 +21,8 @@ from fakes.base import (
 from fakes.xinference import Xinference
 from PIL import Image
 
-from imagecli.client.envelopes import read_error
-from imagecli.client.refusals import refusal
+from imagecli.client.errors.causes import refusal
+from imagecli.client.errors.document import read_error
 
 
 @pytest.fixture

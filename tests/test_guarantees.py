@@ -12,12 +12,12 @@ from PIL import Image, ImageChops, ImageCms
 
 from imagecli.errors import UsageProblem
 from imagecli.images.expand import ExpandedPicture
-from imagecli.images.marks import ELLIPSE, RECT, Marks, read_area, read_margins
+from imagecli.images.mask_flags import ELLIPSE, RECT, Marks, read_area, read_margins
 from imagecli.images.prepare import prepare, prepare_with_mask
+from imagecli.images.reading import open_picture
 from imagecli.images.region import region_of
 from imagecli.images.restore import keep, restore
-from imagecli.images.source import open_picture
-from imagecli.schema import InputRules
+from imagecli.images.types import InputRules
 
 SQUARE = InputRules(square=True, formats=("png",), modes=("RGB", "RGBA"), max_bytes=4_000_000, max_side=64)
 FREE = InputRules(square=False, formats=("png", "jpeg", "webp"), modes=("L", "RGB", "RGBA"), max_bytes=50_000_000)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imagecli.errors import Failure
-from imagecli.images.check import KIND_NAMES, PictureCheck, PictureFacts, sniff
+from imagecli.images.sniffing import KIND_NAMES, PictureCheck, PictureFacts, sniff
 
 SVG = b"""\xef\xbb\xbf<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "svg11.dtd" [ <!ENTITY a "b>"> ]>
@@ -179,7 +179,9 @@ def test_memory_does_not_grow_with_the_picture():
 
 
 def test_the_check_does_not_import_pillow():
-    code = "import sys, imagecli.images.check; sys.exit(any(name.partition('.')[0] == 'PIL' for name in sys.modules))"
+    code = (
+        "import sys, imagecli.images.sniffing; sys.exit(any(name.partition('.')[0] == 'PIL' for name in sys.modules))"
+    )
     root = str(Path(__file__).parent.parent)
     assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": root}, check=False).returncode == 0
 

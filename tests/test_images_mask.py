@@ -13,8 +13,8 @@ from PIL import Image, ImageChops
 
 from imagecli.errors import UsageProblem
 from imagecli.images.prepare import prepare, prepare_with_mask
-from imagecli.images.source import Picture, open_picture
-from imagecli.schema import InputRules, Upload
+from imagecli.images.reading import Picture, open_picture
+from imagecli.images.types import InputRules, Upload
 
 SQUARE = InputRules(square=True, formats=("png",), modes=("RGB", "RGBA"), max_bytes=4_000_000, max_side=1024)
 FREE = InputRules(square=False, formats=("png", "jpeg", "webp"), modes=("L", "RGB", "RGBA"), max_bytes=50_000_000)

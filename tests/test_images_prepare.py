@@ -17,8 +17,8 @@ from PIL import Image, ImageChops, ImageCms
 
 from imagecli.errors import UsageProblem
 from imagecli.images.prepare import has_transparency, prepare
-from imagecli.images.source import Picture, open_picture
-from imagecli.schema import InputRules, Prepared
+from imagecli.images.reading import Picture, open_picture
+from imagecli.images.types import InputRules, Prepared
 
 SQUARE = InputRules(square=True, formats=("png",), modes=("RGB", "RGBA"), max_bytes=4_000_000, max_side=1024)
 FREE = InputRules(

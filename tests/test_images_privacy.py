@@ -15,8 +15,8 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from imagecli.images.prepare import prepare
 from imagecli.images.privacy import without_metadata
-from imagecli.images.source import open_picture
-from imagecli.schema import InputRules
+from imagecli.images.reading import open_picture
+from imagecli.images.types import InputRules
 
 FREE = InputRules(square=False, formats=("png", "jpeg", "webp"), modes=("L", "RGB", "RGBA"), max_bytes=50_000_000)
 SECRET = b"52 deg 31' N"

@@ -12,9 +12,9 @@ from PIL import Image, ImageChops, ImageCms
 
 from imagecli.errors import Failure
 from imagecli.images.prepare import prepare
+from imagecli.images.reading import Picture, open_picture
 from imagecli.images.restore import restore
-from imagecli.images.source import Picture, open_picture
-from imagecli.schema import InputRules
+from imagecli.images.types import InputRules
 
 SQUARE = InputRules(square=True, formats=("png",), modes=("RGB", "RGBA"), max_bytes=4_000_000, max_side=512)
 FREE = InputRules(square=False, formats=("png", "jpeg"), modes=("RGB",), max_bytes=50_000_000)

@@ -17,8 +17,8 @@ from PIL import Image
 
 from imagecli.errors import UsageProblem
 from imagecli.images.prepare import prepare
-from imagecli.images.source import MAX_PIXELS, open_picture, read_picture, reading
-from imagecli.schema import InputRules
+from imagecli.images.reading import MAX_PIXELS, open_picture, read_picture, reading
+from imagecli.images.types import InputRules
 
 SQUARE = InputRules(square=True, formats=("png",), modes=("RGB", "RGBA"), max_bytes=4_000_000, max_side=1024)
 FREE = InputRules(

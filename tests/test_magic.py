@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sandboxed import served
 
-from imagecli.sandbox.magic import MAGIC
+from imagecli.sandbox.api.magic import MAGIC
 
 _STREAMS = ("stream-drop", "stream-end", "stream-error", "no-stream")
 _FLAGS = {"fewer": ["-n", "2"]} | {name: ["--partials", "2"] for name in _STREAMS}

@@ -11,9 +11,9 @@ from PIL import Image, ImageChops, ImageDraw
 from serving import images
 
 from imagecli.errors import UsageProblem
-from imagecli.images.marks import read_area, read_colour, read_margins
 from imagecli.images.mask import write
-from imagecli.schema import MaskConvention
+from imagecli.images.mask_flags import read_area, read_colour, read_margins
+from imagecli.images.types import MaskConvention
 
 GREEN = (0, 200, 0)
 

@@ -509,7 +509,7 @@ def test_an_interrupt_between_two_tries_knows_that_the_first_may_have_been_bille
 def test_an_interrupt_behind_the_end_takes_nothing_back(server, monkeypatch, capsys):
     """It may come while a slow terminal still draws; what was told of the money stands."""
     from imagecli.__main__ import main
-    from imagecli.workflow import Run
+    from imagecli.running import Run
 
     send = Run.send
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import lists_of_models as like
 import pytest
 
-from imagecli import catalog
 from imagecli.__main__ import main
+from imagecli.models import catalog
 
 ROOT = Path(__file__).parents[1]
 SECRET = "sk-S3cr3t-of-mine"  # noqa: S105 - made up
@@ -129,8 +129,8 @@ def test_the_servers_shutdown_date_goes_over_the_catalogues(at, server):
 
 
 def test_at_openai_the_catalogue_stands_beside_the_list():
-    from imagecli.client.models import read_models
-    from imagecli.listings.join import join
+    from imagecli.models.join import join
+    from imagecli.models.listing import read_models
 
     report = read_models(json.dumps(like.OPENAI).encode(), "https://api.openai.com/v1/models", {}, (), None)
     found = {facts.name: facts for facts in join(report, {}, at_home=True)}
@@ -411,7 +411,7 @@ def test_help_and_a_picture_import_no_more_than_they_need(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     code = (
         "import sys\nfrom imagecli.__main__ import main\nmain(sys.argv[1:])\n"
-        "sys.stderr.write(' '.join(name for name in sys.modules if 'listings' in name or 'client.models' in name))"
+        "sys.stderr.write(' '.join(n for n in sys.modules if 'imagecli.models.' in n and 'catalog' not in n))"
     )
     for arguments in (["--help"], ["models", "--help"], ["gen", "a cat", "-P", "sandbox", "-o", "cat.png"]):
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)

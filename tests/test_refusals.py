@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from imagecli.client.envelopes import read_document, read_error
-from imagecli.client.refusals import Asked, refusal, wait_asked
-from imagecli.client.unknown import unknown_fields
+from imagecli.client.errors.causes import Asked, refusal, wait_asked
+from imagecli.client.errors.document import read_document, read_error
+from imagecli.client.errors.fields import unknown_fields
 
 URL = "https://images.example.com/v1/images/generations"
 CONFIG = Path("home/config/imagecli/config.toml")

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from sandboxed import edit, error_of, generate, hole, picture, png
 
-from imagecli import catalog
 from imagecli.errors import ExitCode
-from imagecli.sandbox.answer import VERBATIM
-from imagecli.sandbox.app import create_app
-from imagecli.sandbox.magic import MAGIC, SLOW_S, spell
-from imagecli.sandbox.store import LIFETIME_S, File, Store
-from imagecli.sandbox.wire import AnswerLost
+from imagecli.models import catalog
+from imagecli.sandbox.api.answer import VERBATIM
+from imagecli.sandbox.api.app import create_app
+from imagecli.sandbox.api.magic import MAGIC, SLOW_S, spell
+from imagecli.sandbox.api.store import LIFETIME_S, File, Store
+from imagecli.sandbox.api.wire import AnswerLost
 
 ROOT = Path(__file__).parents[1]
 _NEW = "gpt-image-2.6-flare"
@@ -377,7 +377,7 @@ def test_refusing_takes_no_pillow():
     """It is what people try first, so it starts as quickly as it can: pictures are for those who get one."""
     program = """
 import io, sys
-from imagecli.sandbox.app import create_app
+from imagecli.sandbox.api.app import create_app
 environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/v1/images/generations", "CONTENT_TYPE": "application/json",
            "CONTENT_LENGTH": "2", "wsgi.input": io.BytesIO(b"{}"), "wsgi.url_scheme": "http", "SERVER_NAME": "x",
            "SERVER_PORT": "80"}
@@ -402,7 +402,7 @@ def test_files_live_an_hour():
 
 
 def test_the_store_is_bounded(monkeypatch):
-    monkeypatch.setattr("imagecli.sandbox.store._MOST_BYTES", 20_000)
+    monkeypatch.setattr("imagecli.sandbox.api.store._MOST_BYTES", 20_000)
     store = Store()
     names = [store.keep(File(b"%d" % i, "image/png")) for i in range(600)]
     assert store.get(names[0]) is None

@@ -10,9 +10,9 @@ import httpx2 as httpx
 import pytest
 from sandboxed import error_of, hole, png
 
-from imagecli.sandbox import files
-from imagecli.sandbox.app import create_app
-from imagecli.sandbox.files import BATCH_LIFETIME_S, Files
+from imagecli.sandbox.api import files
+from imagecli.sandbox.api.app import create_app
+from imagecli.sandbox.api.files import BATCH_LIFETIME_S, Files
 
 _LIFE = "output_expires_after"
 

@@ -8,12 +8,12 @@ from xml.dom import minidom
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 
-from imagecli.sandbox import colors
-from imagecli.sandbox.encoding import encode
-from imagecli.sandbox.painter import draw, label, paint
-from imagecli.sandbox.retouch import inpaint, tint, vary, vignette
-from imagecli.sandbox.scene import compose, excerpt, number_of, plain
-from imagecli.sandbox.vector import draw_svg
+from imagecli.sandbox.paint import colors
+from imagecli.sandbox.paint.encoding import encode
+from imagecli.sandbox.paint.painter import draw, label, paint
+from imagecli.sandbox.paint.retouch import inpaint, tint, vary, vignette
+from imagecli.sandbox.paint.scene import compose, excerpt, number_of, plain
+from imagecli.sandbox.paint.vector import draw_svg
 
 
 def reopened(data):

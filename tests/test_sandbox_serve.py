@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw
 from sandboxed import SERVE, port_of, running
 
 from imagecli.errors import UsageProblem
-from imagecli.sandbox import body
-from imagecli.sandbox.serve import serve
+from imagecli.sandbox.api import body
+from imagecli.sandbox.api.serve import serve
 
 ROOT = Path(__file__).parents[1]
 _SERVE_INTERRUPTED = f"""

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 from sandboxed import error_of, generate, hole, png, port_of, running
 
-from imagecli.sandbox.stream import PAUSE_S
-from imagecli.sandbox.wire import AnswerLost
+from imagecli.sandbox.api.stream import PAUSE_S
+from imagecli.sandbox.api.wire import AnswerLost
 
 NEW = "gpt-image-2.6-flare"
 

@@ -13,7 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pseudo_terminal import command, environment, run
 
-from imagecli.terminal.console import Console, Verbosity, clean
+from imagecli.terminal.console import Console, Verbosity
+from imagecli.text import clean
 
 needs_dev_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 

@@ -18,7 +18,7 @@ from pseudo_terminal import command, environment, run
 ROWS, COLUMNS = 18, 60
 START = """
 import threading
-from imagecli.terminal.sharpening import Sharpening
+from imagecli.terminal.live_preview import Sharpening
 pictures = [open(path, "rb").read() for path in sys.argv[1:]]
 place, drawn = console.place, threading.Semaphore(0)
 def placed(*arguments):

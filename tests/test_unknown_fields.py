@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from serving import picture
 
-from imagecli.client.unknown import missing_fields, unknown_fields
+from imagecli.client.errors.fields import missing_fields, unknown_fields
 
 
 def openais(field):

@@ -21,10 +21,11 @@ sys.path.insert(0, str(ROOT))  # the program of this checkout, not one that is i
 
 import typer.main
 
-from imagecli import catalog, dialects
+from imagecli import dialects
 from imagecli.cli import app
 from imagecli.config.profiles import BUILT_IN_PROFILES
 from imagecli.config.table import FILE_SETTINGS, SETTINGS
+from imagecli.models import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

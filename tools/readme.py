@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from imagecli.sandbox.magic import MAGIC
+from imagecli.sandbox.api.magic import MAGIC
 
 README = Path(__file__).parent.parent / "README.md"
 COMMANDS = ("", "gen", "edit", "vary", "prepare", "models", "config", "serve")

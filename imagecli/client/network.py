@@ -226,7 +226,7 @@ def tls_context() -> ssl.SSLContext:
 
 def _has_certificate_folder() -> bool:
     """Tell whether OpenSSL will find roots one by one in a folder; those don't show in the store's figures."""
-    import os  # noqa: PLC0415 - only where the store is empty
+    import os
 
     folder = os.environ.get("SSL_CERT_DIR") or ssl.get_default_verify_paths().openssl_capath
     for path in folder.split(os.pathsep):

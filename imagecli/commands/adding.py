@@ -12,8 +12,8 @@ from imagecli.config.edit import put
 from imagecli.config.paths import check_change, check_value
 from imagecli.config.profiles import BUILT_IN_PROFILES, check_dialect
 from imagecli.config.urls import check_base_url, is_private_transport, web_origin
-from imagecli.config.wording import quoted
 from imagecli.errors import UsageProblem
+from imagecli.text import quoted
 
 if TYPE_CHECKING:
     from imagecli.commands.page import Page

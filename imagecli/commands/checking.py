@@ -7,24 +7,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli import context, dialects
-from imagecli.client.models import name_of
 from imagecli.commands.page import aligned
 from imagecli.config.keys import require_key
 from imagecli.config.settings import load
 from imagecli.config.values import BUILT_IN, Value
-from imagecli.config.wording import shell_word, shown, toml_key
 from imagecli.errors import AuthProblem, Failure, ImagecliError
-from imagecli.listings.entry import makes_images
-from imagecli.listings.servers import SANDBOX, Likeness, recognise
+from imagecli.models.entry import makes_images
+from imagecli.models.listing import name_of
+from imagecli.models.servers import SANDBOX, Likeness, recognise
+from imagecli.text import shell_word, shown, toml_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imagecli.client.models import ModelsReport
     from imagecli.commands.page import Page
     from imagecli.config.keys import Key
     from imagecli.config.profiles import Profile
     from imagecli.config.settings import Settings
+    from imagecli.models.listing import ModelsReport
 
 LIST_SECONDS = 30.0
 """The usual --timeout is for pictures; a list of models comes at once."""

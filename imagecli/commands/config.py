@@ -1,8 +1,5 @@
 """`imagecli config`: look at the settings, change the config file, keep a key, try a server."""
 
-# What a command needs is imported inside it, so that --help does without.
-# ruff: noqa: PLC0415
-
 from __future__ import annotations
 
 import os
@@ -66,10 +63,10 @@ def show_settings(*, as_json: Json = False) -> None:
       imagecli config show
       IMAGECLI_PROFILE=sandbox imagecli config show --json
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
+    from imagecli.asking import default_model
     from imagecli.config.keys import locate_key
     from imagecli.config.settings import load
     from imagecli.config.values import BUILT_IN, Value
-    from imagecli.request import default_model
 
     page = Page("config show", as_json=as_json)
     settings = load({})
@@ -287,7 +284,7 @@ def check(
 
 def _rows(settings: Settings, key: Origin | None) -> Iterator[tuple[str, str, str]]:
     from imagecli.config.table import SETTINGS
-    from imagecli.config.wording import toml_key
+    from imagecli.text import toml_key
 
     profile = settings.profile
     yield "config file", os.fspath(settings.path), "" if settings.path.exists() else "not there"
@@ -336,7 +333,7 @@ def _without_keys(value: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - w
     """Return what stands at `path` with each key in it as what may be said of it."""
     from imagecli.config.layout import is_secret
     from imagecli.config.values import Origin
-    from imagecli.config.wording import file_place
+    from imagecli.text import file_place
 
     if is_secret(path):
         return _key_state(Origin("config", file_place(*path)))

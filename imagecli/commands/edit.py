@@ -77,7 +77,7 @@ def edit(  # noqa: PLR0913, PLR0917 - what a user can say
       imagecli edit photo.jpg "more of the same landscape" --expand left=256 --expand top=20%
       curl -s https://example.com/cat.jpg | imagecli edit - "a hat on the cat" -o - > hat.png
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
-    from imagecli.commands.making import make  # noqa: PLC0415 - --help needs none of it
+    from imagecli.commands.making import make
 
     own = {
         "mask": mask,

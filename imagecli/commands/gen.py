@@ -31,6 +31,6 @@ def gen(
       imagecli gen "a red fox in the snow" -o fox.png -s landscape -q high
       while read -r line; do imagecli gen -o "out/{slug}-{hash}.{ext}" --skip-existing -- "$line"; done < prompts.txt
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
-    from imagecli.commands.making import make  # noqa: PLC0415 - --help needs none of it
+    from imagecli.commands.making import make
 
     make("gen", flags, prompt=prompt, prompt_file=prompt_file, verbatim=verbatim)

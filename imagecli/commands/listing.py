@@ -7,23 +7,22 @@ from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from imagecli import catalog
 from imagecli.commands.checking import ask, help_with, with_list_timeout
 from imagecli.commands.page import aligned
 from imagecli.config.keys import find_key
 from imagecli.config.settings import load
-from imagecli.config.wording import did_you_mean, quoted
 from imagecli.errors import ImagecliError, UsageProblem
-from imagecli.listings import cache
-from imagecli.listings.cache import Kept
-from imagecli.listings.join import Facts, facts_of, join
+from imagecli.models import cache, catalog
+from imagecli.models.cache import Kept
+from imagecli.models.join import Facts, facts_of, join
+from imagecli.text import did_you_mean, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from imagecli.commands.page import Page
     from imagecli.config.settings import Settings
-    from imagecli.listings.prices import Prices
+    from imagecli.models.prices import Prices
 
 _HEAD = ("MODEL", "LISTED", "DOES", "SIZES", "COSTS", "UNTIL", "THEN")
 _UNKNOWN = "?"

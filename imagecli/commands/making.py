@@ -11,27 +11,29 @@ from typing import IO, TYPE_CHECKING, Any
 import typer
 
 from imagecli import context
+from imagecli.asking import Asker, read_params
 from imagecli.config.keys import require_key
 from imagecli.config.settings import load
 from imagecli.errors import ImagecliError, Interrupted, UsageProblem
-from imagecli.names import Facts, Names, asked_format, slug
-from imagecli.output import FileSink, StreamSink
 from imagecli.pictures import mask_preview
-from imagecli.request import Asker, read_params
-from imagecli.schema import Result
-from imagecli.terminal import report
-from imagecli.workflow import Run
+from imagecli.result import Result
+from imagecli.running import Run
+from imagecli.saving.names import Facts, Names, asked_format, slug
+from imagecli.saving.sinks import FileSink, StreamSink
+from imagecli.terminal import render as report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from imagecli.config.keys import Key
     from imagecli.config.settings import Settings
-    from imagecli.images.source import Picture
-    from imagecli.schema import Command, GeneratedImage, Task
+    from imagecli.flags import Command
+    from imagecli.images.reading import Picture
+    from imagecli.result import GeneratedImage
+    from imagecli.task import Task
     from imagecli.terminal.console import Console
+    from imagecli.terminal.live_preview import Sharpening
     from imagecli.terminal.progress import Progress
-    from imagecli.terminal.sharpening import Sharpening
 
 _STDIO = "-"
 _MAX_PROMPT_BYTES = 1 << 20
@@ -159,7 +161,7 @@ class _Maker:
         if not (self._settings.value("preview") and "partials" in task.fields and self._console.stderr_is_terminal):
             yield None
             return
-        from imagecli.terminal.sharpening import Sharpening  # noqa: PLC0415 - drawn only where somebody looks
+        from imagecli.terminal.live_preview import Sharpening
 
         self.drawn = True
         with Sharpening(self._console) as picture:
@@ -351,7 +353,7 @@ def read_picture(path: str, max_pixels: int | None) -> Picture:
     Raises:
         UsageProblem: it can't be read, is no picture, or has too many pixels.
     """
-    from imagecli.images import source  # noqa: PLC0415 - Pillow; gen has no pictures
+    from imagecli.images import reading as source
 
     if path.startswith(("http://", "https://")):
         raise UsageProblem(f"{path} is an address, not a file", hint="Fetch it first: curl -s URL | imagecli edit - …")
@@ -376,7 +378,7 @@ def _stem(name: str) -> str:
 def _preview(console: Console, images: Iterable[GeneratedImage]) -> None:
     if not console.stderr_is_terminal:
         return
-    from imagecli.terminal import preview  # noqa: PLC0415 - drawn only where somebody looks
+    from imagecli.terminal import preview
 
     shown = [image.path for image in images if image.path is not None]
     for path in shown:

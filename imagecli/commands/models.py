@@ -35,8 +35,8 @@ def models(  # noqa: PLR0913 - what a user can say
       imagecli models gpt-image-2 -P sandbox
       imagecli models -P sandbox | grep 2026-12
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
-    from imagecli.commands import listing  # noqa: PLC0415 - --help needs none of it
-    from imagecli.commands.page import Page  # noqa: PLC0415 - the same
+    from imagecli.commands import listing
+    from imagecli.commands.page import Page
 
     page = Page("models", as_json=as_json, verbose=verbose, quiet=quiet)
     listing.show(page, names or [], profile, base_url, everything=everything, refresh=refresh)

@@ -52,7 +52,7 @@ class Page:
         elif text is not None:
             self.console.out(text)
         if error is not None:
-            from imagecli.terminal import report  # noqa: PLC0415 - few runs fail
+            from imagecli.terminal import render as report
 
             report.show_error(self.console, error)
             raise typer.Exit(int(error.exit_code))
@@ -60,7 +60,7 @@ class Page:
 
 def aligned(rows: Iterable[tuple[str, ...]]) -> str:
     """Return the rows as lines whose cells stand below each other; the last is as long as it is."""
-    from imagecli.config.wording import shown  # noqa: PLC0415 - --help needs none of it
+    from imagecli.text import shown
 
     cells = [tuple(map(shown, row)) for row in rows]
     # A cell with nothing behind it does not push others to the right.

@@ -10,7 +10,7 @@ from imagecli.options import FIT, KEEP_METADATA, MAX_PIXELS, Json, Option
 
 if TYPE_CHECKING:
     from imagecli.config.settings import Settings
-    from imagecli.schema import Result
+    from imagecli.result import Result
     from imagecli.terminal.console import Console
 
 
@@ -42,11 +42,11 @@ def prepare(  # noqa: PLR0913 - what a user can say
       imagecli prepare photo.jpg -o - > without-location.jpg
       curl -s https://example.com/cat.jpg | imagecli prepare - --for dall-e-2 --fit crop --json
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
-    from imagecli import context  # noqa: PLC0415 - --help needs none of it
-    from imagecli.config.settings import load  # noqa: PLC0415 - the same
-    from imagecli.errors import ImagecliError  # noqa: PLC0415 - the same
-    from imagecli.schema import Result  # noqa: PLC0415 - the same
-    from imagecli.terminal import report  # noqa: PLC0415 - the same
+    from imagecli import context
+    from imagecli.config.settings import load
+    from imagecli.errors import ImagecliError
+    from imagecli.result import Result
+    from imagecli.terminal import render as report
 
     console = context.open_console(verbose=verbose, quiet=quiet)
     flags = {"output": output, "model": model, "fit": fit, "keep_metadata": keep_metadata, "max_pixels": max_pixels}
@@ -66,13 +66,13 @@ def prepare(  # noqa: PLR0913 - what a user can say
 def _prepare(  # noqa: PLR0913 - a run's things, and two flags
     console: Console, settings: Settings, result: Result, image: str | None, *, as_json: bool, force: bool
 ) -> None:
-    import time  # noqa: PLC0415 - --help needs none of it
+    import time
 
-    from imagecli.commands.making import make_sink, read_picture  # noqa: PLC0415 - the same
-    from imagecli.errors import Failure, UsageProblem  # noqa: PLC0415 - the same
-    from imagecli.images.prepare import prepare as prepared_by  # noqa: PLC0415 - the same
-    from imagecli.output import FileSink  # noqa: PLC0415 - the same
-    from imagecli.request import Asker  # noqa: PLC0415 - the same
+    from imagecli.asking import Asker
+    from imagecli.commands.making import make_sink, read_picture
+    from imagecli.errors import Failure, UsageProblem
+    from imagecli.images.prepare import prepare as prepared_by
+    from imagecli.saving.sinks import FileSink
 
     begun = time.monotonic()
     if image is None:
@@ -118,6 +118,6 @@ def _prepare(  # noqa: PLR0913 - a run's things, and two flags
 
 
 def _stem(path: str) -> str:
-    import os  # noqa: PLC0415 - --help needs none of it
+    import os
 
     return "image" if path == "-" else os.path.splitext(os.path.basename(path))[0]

@@ -36,7 +36,7 @@ def serve(
       dead-url, wrong-format, revised, stream-drop, stream-end, stream-error,
       no-stream, unknown-parameter.
     """  # noqa: D301 - \b is click's mark: the lines below are left as they are
-    from imagecli.sandbox.serve import serve as run  # noqa: PLC0415 - a server, for this command alone
+    from imagecli.sandbox.api.serve import serve as run
 
     try:
         run(port, ready=open_console().out)

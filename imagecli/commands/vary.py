@@ -25,6 +25,6 @@ def vary(
       imagecli vary photo.jpg -n 4 -o "looks/{slug}-{n}.{ext}"
       imagecli vary photo.jpg -m dall-e-2 --base-url http://127.0.0.1:8765/v1 --fit pad
     """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
-    from imagecli.commands.making import make  # noqa: PLC0415 - --help needs none of it
+    from imagecli.commands.making import make
 
     make("vary", flags, image=image)

@@ -15,8 +15,8 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Table
 
-from imagecli.config.wording import toml_key
 from imagecli.errors import UsageProblem
+from imagecli.text import toml_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

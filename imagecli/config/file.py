@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagecli.config.layout import holds_key
-from imagecli.config.wording import shell_word, shown
 from imagecli.errors import UsageProblem
+from imagecli.text import shell_word, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ def config_path(environ: Mapping[str, str]) -> Path:
     named = environ.get(VARIABLE)
     if named:
         return Path(named)
-    from platformdirs import user_config_path  # noqa: PLC0415 - twice a bare start of Python
+    from platformdirs import user_config_path
 
     try:
         return user_config_path("imagecli", appauthor=False) / "config.toml"
@@ -90,7 +90,7 @@ def parse(text: str, path: Path) -> dict[str, Any]:
     """
     if not text:
         return {}
-    import tomllib  # noqa: PLC0415 - many have no config file
+    import tomllib
 
     try:
         return tomllib.loads(text)
@@ -137,7 +137,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _replace(target: Path, content: bytes) -> None:
-    import tempfile  # noqa: PLC0415 - only `config` writes
+    import tempfile
 
     handle, name = tempfile.mkstemp(prefix=".config-", suffix=".toml", dir=target.parent)
     temporary = Path(name)

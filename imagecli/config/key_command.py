@@ -9,8 +9,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from imagecli.config.wording import shown
 from imagecli.errors import AuthProblem
+from imagecli.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from imagecli.config.wording import shown
+from imagecli.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

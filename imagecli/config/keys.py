@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from imagecli.config.profiles import Command, Keyring, Stored, Variable
 from imagecli.config.urls import is_private_transport, web_origin
 from imagecli.config.values import Origin
-from imagecli.config.wording import shown
 from imagecli.errors import AuthProblem
+from imagecli.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,7 +60,7 @@ def find_key(
     for source in profile.key_sources:
         text: str | None
         if isinstance(source, Command):
-            from imagecli.config.key_command import first_line_of  # noqa: PLC0415 - few profiles have a command
+            from imagecli.config.key_command import first_line_of
 
             check_transport(profile, source.origin)
             text = first_line_of(source, environ)
@@ -145,7 +145,7 @@ def _look_up(
         case Stored(text):
             return text
         case Keyring():
-            from imagecli.config.key_ring import ask_keyring  # noqa: PLC0415 - asked where nothing before it has a key
+            from imagecli.config.key_ring import ask_keyring
 
             return ask_keyring(source, warn)
 

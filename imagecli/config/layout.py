@@ -16,8 +16,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from imagecli.config.table import FILE_SETTINGS, SETTINGS
-from imagecli.config.wording import did_you_mean, file_place, shown
 from imagecli.errors import UsageProblem
+from imagecli.text import did_you_mean, file_place, shown
 
 if TYPE_CHECKING:
     import os
@@ -150,7 +150,7 @@ def command_of(value: object, place: str) -> tuple[str, ...]:
     """
     words = value
     if isinstance(value, str):
-        import shlex  # noqa: PLC0415 - few profiles have a command
+        import shlex
 
         try:
             words = shlex.split(value)

@@ -14,8 +14,8 @@ from imagecli.config.profiles import OPENAI, OPENAI_URL, check_dialect, resolve
 from imagecli.config.table import FILE_SETTINGS
 from imagecli.config.urls import web_origin
 from imagecli.config.values import Origin
-from imagecli.config.wording import did_you_mean, file_place, quoted, shell_word, shown, toml_key
 from imagecli.errors import UsageProblem
+from imagecli.text import did_you_mean, file_place, quoted, shell_word, shown, toml_key
 
 if TYPE_CHECKING:
     from os import PathLike

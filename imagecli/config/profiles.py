@@ -30,8 +30,8 @@ from imagecli import dialects
 from imagecli.config.layout import command_of, headers_of, is_secret_header
 from imagecli.config.urls import check_base_url, is_at_openai, web_origin
 from imagecli.config.values import BUILT_IN, Origin
-from imagecli.config.wording import did_you_mean, file_place, quoted, shell_word, shown, toml_key
 from imagecli.errors import UsageProblem
+from imagecli.text import did_you_mean, file_place, quoted, shell_word, shown, toml_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

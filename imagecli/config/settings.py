@@ -12,7 +12,7 @@ from imagecli.config.profiles import Address, Profile, resolve
 from imagecli.config.table import SETTINGS, Setting
 from imagecli.config.urls import check_base_url
 from imagecli.config.values import BUILT_IN, Origin, Value
-from imagecli.config.wording import file_place, shown
+from imagecli.text import file_place, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

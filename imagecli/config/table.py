@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from imagecli.config.wording import quoted
 from imagecli.errors import UsageProblem
+from imagecli.text import quoted
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")

@@ -58,7 +58,7 @@ def is_private_transport(url: str) -> bool:
     host = _host(parts)
     if host == "localhost" or host.endswith(".localhost"):
         return True
-    import ipaddress  # noqa: PLC0415 - for plain http only
+    import ipaddress
 
     try:
         return ipaddress.ip_address(host).is_loopback

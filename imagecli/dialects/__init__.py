@@ -67,7 +67,7 @@ def load(name: str, base_url: str = "", api_version: str | None = None) -> OpenA
         base_url: the server's, without a trailing slash; some paths depend on it.
         api_version: what the profile says of it, for servers that have one.
     """
-    from importlib import import_module  # noqa: PLC0415 - the table alone is read by every run
+    from importlib import import_module
 
     module, _, kind = _BY_NAME.get(name, _BY_NAME[DEFAULT]).place.partition(".")
     dialect: OpenAI = getattr(import_module(f"{__name__}.{module}"), kind)(base_url, api_version)

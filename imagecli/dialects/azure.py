@@ -15,7 +15,9 @@ from imagecli.dialects.openai import OpenAI
 from imagecli.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from imagecli.schema import Command, InputRules, Task, Verdict
+    from imagecli.flags import Command, Verdict
+    from imagecli.images.types import InputRules
+    from imagecli.task import Task
 
 AD_TOKEN = "AZURE_OPENAI_AD_TOKEN"  # noqa: S105 - the name of a variable
 _UNDATED = ("v1", "preview")

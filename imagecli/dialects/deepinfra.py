@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from imagecli.dialects.openai import OpenAI
 
 if TYPE_CHECKING:
-    from imagecli.schema import FilePart, Uploads
+    from imagecli.dialects.request import FilePart
+    from imagecli.images.types import Uploads
 
 
 class DeepInfra(OpenAI):

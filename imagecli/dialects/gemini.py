@@ -12,7 +12,7 @@ from imagecli.dialects.openai import FIELDS, OpenAI
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.schema import Command, Verdict
+    from imagecli.flags import Command, Verdict
 
 _HEEDED = frozenset({"size", "response_format"})
 

@@ -13,7 +13,7 @@ from imagecli.dialects.openai import OpenAI
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.schema import Command, Verdict
+    from imagecli.flags import Command, Verdict
 
 
 class LiteLLM(OpenAI):

@@ -10,13 +10,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.openai import EDITS, GENERATIONS, OpenAI
+from imagecli.dialects.request import BASE64, FilePart
 from imagecli.errors import UsageProblem
-from imagecli.schema import BASE64, FilePart, MaskConvention, Uploads, parse_size
+from imagecli.images.types import MaskConvention, Uploads, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.schema import Command, ImageRequest, InputRules, Size, Task, Verdict
+    from imagecli.dialects.request import ImageRequest
+    from imagecli.flags import Command, Verdict
+    from imagecli.images.types import InputRules, Size
+    from imagecli.task import Task
 
 _OWN_SIZE = (512, 512)
 

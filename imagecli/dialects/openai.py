@@ -8,13 +8,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from imagecli.dialects.request import FilePart, ImageRequest
 from imagecli.errors import UsageProblem
-from imagecli.schema import FilePart, ImageRequest, MaskConvention, Uploads
+from imagecli.images.types import MaskConvention, Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.schema import Command, Fields, InputRules, Size, Task, Verdict
+    from imagecli.dialects.request import Fields
+    from imagecli.flags import Command, Verdict
+    from imagecli.images.types import InputRules, Size
+    from imagecli.task import Task
 
 FIELDS = {
     "size": "size",

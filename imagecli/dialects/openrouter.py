@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imagecli.dialects.openai import FIELDS, OpenAI
-from imagecli.schema import DATA_URL, FilePart, Uploads
+from imagecli.dialects.request import DATA_URL, FilePart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.schema import Command, Fields, Task, Verdict
+    from imagecli.dialects.request import Fields
+    from imagecli.flags import Command, Verdict
+    from imagecli.images.types import Uploads
+    from imagecli.task import Task
 
 _SENT = frozenset({"size", "quality", "format", "compression", "background", "partials"})
 """The flags that have a field; what others say, OpenRouter hands to a provider only below `provider.options`."""

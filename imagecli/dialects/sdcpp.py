@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 
 from imagecli.dialects.openai import OpenAI
 from imagecli.errors import UsageProblem
-from imagecli.schema import MaskConvention, Uploads, parse_size
+from imagecli.images.types import MaskConvention, Uploads, parse_size
 
 if TYPE_CHECKING:
-    from imagecli.schema import Command, Fields, ImageRequest, InputRules, Size, Task, Verdict
+    from imagecli.dialects.request import Fields, ImageRequest
+    from imagecli.flags import Command, Verdict
+    from imagecli.images.types import InputRules, Size
+    from imagecli.task import Task
 
 
 class SdCpp(OpenAI):

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.openai import OpenAI
-from imagecli.schema import parse_size
+from imagecli.images.types import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.schema import Command, Verdict
+    from imagecli.flags import Command, Verdict
 
 _FORMATS = ("png", "jpeg", "webp")
 _QUALITIES = ("exact", "lossless", "high", "extra-high", "auto")

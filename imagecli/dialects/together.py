@@ -11,13 +11,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.openai import GENERATIONS, OpenAI
+from imagecli.dialects.request import DATA_URL, FilePart, ImageRequest
 from imagecli.errors import UsageProblem
-from imagecli.schema import DATA_URL, FilePart, ImageRequest, Uploads, parse_size
+from imagecli.images.types import Uploads, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.schema import Command, Fields, Task, Verdict
+    from imagecli.dialects.request import Fields
+    from imagecli.flags import Command, Verdict
+    from imagecli.task import Task
 
 _RATIO = re.compile(r"[1-9]\d?:[1-9]\d?")
 _STEP = 8

@@ -11,10 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imagecli.dialects.openai import OpenAI
-from imagecli.schema import MaskConvention
+from imagecli.images.types import MaskConvention
 
 if TYPE_CHECKING:
-    from imagecli.schema import Command, Fields, ImageRequest, Task, Upload, Uploads, Verdict
+    from imagecli.dialects.request import Fields, ImageRequest
+    from imagecli.flags import Command, Verdict
+    from imagecli.images.types import Upload, Uploads
+    from imagecli.task import Task
 
 _FORMATS = ("png", "jpeg", "webp")
 """`_choose_output_format`: anything else comes as jpeg."""

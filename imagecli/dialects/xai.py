@@ -11,12 +11,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.openai import FIELDS, OpenAI
-from imagecli.schema import DATA_URL, FilePart, parse_size
+from imagecli.dialects.request import DATA_URL, FilePart
+from imagecli.images.types import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.schema import Command, Fields, InputRules, Uploads, Verdict
+    from imagecli.dialects.request import Fields
+    from imagecli.flags import Command, Verdict
+    from imagecli.images.types import InputRules, Uploads
 
 # xai-proto, ImageAspectRatio.
 _RATIOS = ("1:1", "3:4", "4:3", "9:16", "16:9", "2:3", "3:2", "9:19.5", "19.5:9", "9:20", "20:9", "1:2", "2:1")

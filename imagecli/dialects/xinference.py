@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.openai import EDITS, VARIATIONS, VARY_PROMPT, OpenAI
 from imagecli.errors import UsageProblem
-from imagecli.schema import MaskConvention
+from imagecli.images.types import MaskConvention
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.schema import Command, Fields, ImageRequest, InputRules, Size, Task, Uploads, Verdict
+    from imagecli.dialects.request import Fields, ImageRequest
+    from imagecli.flags import Command, Verdict
+    from imagecli.images.types import InputRules, Size, Uploads
+    from imagecli.task import Task
 
 _MULTIPLE = 8
 """Sides that are no multiple of it are a 500 with most models."""

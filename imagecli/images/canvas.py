@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from imagecli.schema import Geometry
+from imagecli.images.types import Geometry
 
 if TYPE_CHECKING:
-    from imagecli.schema import Box, Fit, Size
+    from imagecli.images.types import Box, Fit, Size
 
 
 def full(size: Size) -> Box:

@@ -62,7 +62,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
     """
     if not profile:
         return image, None
-    from PIL import ImageCms  # noqa: PLC0415 - most pictures have no profile
+    from PIL import ImageCms
 
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -82,7 +82,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
 
 def from_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
     """Return an RGB or RGBA picture in sRGB in the colours of an RGB profile; None where that can't be done."""
-    from PIL import ImageCms  # noqa: PLC0415 - most pictures have no profile
+    from PIL import ImageCms
 
     try:
         target = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -100,7 +100,7 @@ def from_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
 
 
 def _transform(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
-    from PIL import ImageCms  # noqa: PLC0415 - the caller has it already
+    from PIL import ImageCms
 
     converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     if converted is None:
@@ -110,7 +110,7 @@ def _transform(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Im
 
 def _from_device(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert CMYK by its profile, or else by Pillow's plain formula; LAB by its definition."""
-    from PIL import ImageCms  # noqa: PLC0415 - CMYK and LAB are rare
+    from PIL import ImageCms
 
     if image.mode == "LAB":
         return _transform(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))

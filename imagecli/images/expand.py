@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from imagecli.errors import UsageProblem
 from imagecli.images.canvas import full, place
 from imagecli.images.colour import flatten
-from imagecli.images.source import MAX_PIXELS, Picture, reading
-from imagecli.schema import Geometry
+from imagecli.images.reading import MAX_PIXELS, Picture, reading
+from imagecli.images.types import Geometry
 
 if TYPE_CHECKING:
-    from imagecli.images.marks import Margins
-    from imagecli.schema import Size
+    from imagecli.images.mask_flags import Margins
+    from imagecli.images.types import Size
 
 
 class ExpandedPicture(Picture):

@@ -14,8 +14,8 @@ from imagecli.images.prepare import goes_with_its_picture, upload_of
 from imagecli.images.privacy import without_metadata
 
 if TYPE_CHECKING:
-    from imagecli.images.source import Picture
-    from imagecli.schema import Geometry, InputRules, Size, Upload
+    from imagecli.images.reading import Picture
+    from imagecli.images.types import Geometry, InputRules, Size, Upload
 
 _CLEAR = (0, 0, 0, 0)
 

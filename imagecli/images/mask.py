@@ -12,8 +12,8 @@ from imagecli.images.colour import flatten
 from imagecli.images.encode import png
 
 if TYPE_CHECKING:
-    from imagecli.images.source import Picture
-    from imagecli.schema import Geometry, MaskConvention, Size
+    from imagecli.images.reading import Picture
+    from imagecli.images.types import Geometry, MaskConvention, Size
 
 _OPEN, _CLOSED = 255, 0
 _WHITE = 128

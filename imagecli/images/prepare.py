@@ -15,13 +15,13 @@ from imagecli.images.canvas import SQUARE, full, lay_out, longest_side, place, r
 from imagecli.images.colour import Flat, flatten, to_srgb
 from imagecli.images.encode import squeeze
 from imagecli.images.privacy import without_metadata
-from imagecli.images.source import Picture, reading
-from imagecli.schema import Geometry, InputRules, MaskConvention, Prepared, Upload
+from imagecli.images.reading import Picture, reading
+from imagecli.images.types import Geometry, InputRules, MaskConvention, Prepared, Upload
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from imagecli.schema import Fit, Size
+    from imagecli.images.types import Fit, Size
 
 _EXTENSIONS = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
 _NAME_LENGTH = 60

@@ -14,13 +14,13 @@ from imagecli.errors import UsageProblem
 from imagecli.images.canvas import full, size_of
 from imagecli.images.colour import flatten
 from imagecli.images.expand import ExpandedPicture
-from imagecli.images.marks import ELLIPSE, Marks
 from imagecli.images.mask import check_shape, openings
-from imagecli.images.source import reading
+from imagecli.images.mask_flags import ELLIPSE, Marks
+from imagecli.images.reading import reading
 
 if TYPE_CHECKING:
-    from imagecli.images.source import Picture
-    from imagecli.schema import Box, Size
+    from imagecli.images.reading import Picture
+    from imagecli.images.types import Box, Size
 
 _OPEN, _CLOSED = 255, 0
 _SEAM_SHARE = 32

@@ -13,14 +13,14 @@ from PIL import Image
 
 from imagecli.errors import Failure, UsageProblem
 from imagecli.images.canvas import centred, full, resample, scaled, shrunk, size_of, whole
-from imagecli.images.check import KIND_NAMES, sniff
 from imagecli.images.colour import flatten, from_srgb, to_srgb
-from imagecli.images.source import MAX_PIXELS, Picture, open_picture, reading
+from imagecli.images.reading import MAX_PIXELS, Picture, open_picture, reading
+from imagecli.images.sniffing import KIND_NAMES, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imagecli.schema import Box, Geometry, Size
+    from imagecli.images.types import Box, Geometry, Size
 
     Mode = Literal["aspect", "size"]
 

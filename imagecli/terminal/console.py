@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 import threading
 import unicodedata
@@ -17,9 +16,10 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from imagecli.errors import Failure
+from imagecli.text import READ_AT_MOST, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from imagecli.terminal.progress import Progress
 
@@ -183,7 +183,7 @@ class Console:
 
     def progress(self, total: int) -> Progress:
         """Return the progress line of `total` requests, to be used in a `with`."""
-        from imagecli.terminal.progress import Progress  # noqa: PLC0415 - needs threads; many commands send nothing
+        from imagecli.terminal.progress import Progress
 
         return Progress(self, total)
 
@@ -225,7 +225,7 @@ class Console:
 
     def _say(self, text: str, *, label: str = "", colour: str = "") -> None:
         """Write `text` to stderr, off the terminal and under a label with our name before each line."""
-        lines = clean(text, keep_newlines=True, limit=_READ_AT_MOST).split("\n")
+        lines = clean(text, keep_newlines=True, limit=READ_AT_MOST).split("\n")
         if label:
             lines[0] = f"{self._painted(label + ':', colour)} {lines[0]}"
         elif colour:
@@ -256,61 +256,6 @@ class Console:
         except (OSError, ValueError):
             self.stderr = None
             _redirect_to_null(stream)
-
-
-_SEQUENCE = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    # OSC, DCS, SOS, PM, APC up to BEL or ST. No introducer inside, so that the search stays linear.
-    r"|(?:\x1b[]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
-    r"|\x1b[ -/]*[0-~]"  # the rest: character sets, resets, and introducers of what never ends
-)
-_READ_AT_MOST = 65_536
-
-
-def clean(text: str, secrets: Iterable[str] = (), *, keep_newlines: bool = False, limit: int = 2000) -> str:
-    """Return what a server or a file says in a form that is safe to show.
-
-    Escape sequences go as a whole, then control, format (bidi, zero width) and private characters; white space with
-    its line breaks becomes single spaces, unless the line breaks are to be kept; each of `secrets` of four characters
-    or more, and the same escaped for a URL or JSON, becomes `***`. At most `limit` characters come back.
-    Lone surrogates stay: they are the odd bytes of file names.
-    """
-    spellings = sorted(_spellings(secrets), key=len, reverse=True)
-    for spelling in spellings:
-        text = text.replace(spelling, "***")
-    text = _SEQUENCE.sub("", text[:_READ_AT_MOST])
-    if not text.isprintable():
-        text = "".join(map(_shown, text.replace("\r\n", "\n")))
-    text = text.strip("\n") if keep_newlines else " ".join(text.split())
-    for spelling in spellings:  # what control characters had torn apart
-        text = text.replace(spelling, "***")
-    return text if len(text) <= limit else f"{text[: limit - 4]} ..."
-
-
-def _shown(character: str) -> str:
-    """Return what stands for a character: itself, a space, or nothing."""
-    if character == "\n":
-        return character
-    category = unicodedata.category(character)
-    if category[0] == "Z" or character in "\t\r\x0b\x0c\x85":
-        return " "
-    return "" if category in {"Cc", "Cf", "Co"} else character
-
-
-def _spellings(secrets: Iterable[str]) -> set[str]:
-    """Return each secret as it is and as a server may give it back: percent-encoded, or inside JSON."""
-    spellings: set[str] = set()
-    for secret in secrets:
-        if len(secret) < 4:  # noqa: PLR2004 - "x", a local server's dummy, would blot out half of every sentence
-            continue
-        import json  # noqa: PLC0415 - only where there is a key and something to show
-        from urllib.parse import quote  # noqa: PLC0415 - the same
-
-        quoted = quote(secret, safe="")
-        escaped = json.dumps(secret)[1:-1]
-        spellings |= {secret, quoted, re.sub("%..", lambda code: code[0].lower(), quoted)}
-        spellings |= {escaped, escaped.replace("/", r"\/")}
-    return spellings
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -27,12 +27,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from imagecli.terminal.console import Drawing, clean
+from imagecli.terminal.console import Drawing
+from imagecli.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from imagecli.schema import Size
+    from imagecli.images.types import Size
     from imagecli.terminal.console import Console
 
     Source = str | os.PathLike[str] | bytes
@@ -210,8 +211,8 @@ def _iterm2(file: bytes, size: Size) -> Drawing:
 def _by_textual_image(picture: Image.Image, size: Size, terminal: _Terminal, console: Console) -> str:
     paper = io.StringIO()
     with _stands_for_stdout(paper):
-        from rich.console import Console as RichConsole  # noqa: PLC0415 - not for iTerm2, which is drawn without it
-        from textual_image.renderable import HalfcellImage, SixelImage, TGPImage  # noqa: PLC0415 - the same
+        from rich.console import Console as RichConsole
+        from textual_image.renderable import HalfcellImage, SixelImage, TGPImage
 
         if terminal.protocol != "kitty" and picture.mode == "RGBA":  # only Kitty shows what is behind
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, "grey"), picture)

@@ -1,0 +1,1 @@
+"""What an error document says, and which error it is."""

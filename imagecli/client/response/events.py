@@ -1,0 +1,161 @@
+"""Server-sent events, read while they come: what each says, with its long strings left in the spool."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imagecli.client.response.spool import NotJsonError, Outliner, parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imagecli.client.response.spool import Spool
+
+_BEGINNINGS = (b"event:", b"data:", b"id:", b"retry:", b":")
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event whose data is a JSON document."""
+
+    name: str
+    """As its `event` line says; "" where there is none."""
+    document: Any
+
+
+def looks_like_events(head: bytes) -> bool:
+    """Tell whether an answer begins as a stream of events does, whatever its headers call it."""
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").startswith(_BEGINNINGS)
+
+
+def events_of(spool: Spool) -> Iterator[Event]:
+    """Yield the events of a whole stream; one that is cut off at its end is none."""
+    reader = EventReader()
+    for chunk in spool.chunks():
+        yield from reader.feed(chunk)
+    yield from reader.finish()
+
+
+class EventReader:
+    """Takes a stream apart, whichever way its bytes were cut into pieces.
+
+    Lines end in LF, CRLF or CR, an empty one ends an event (WHATWG HTML, section 9.2.6). Data that is no JSON, such as
+    "[DONE]", is passed over.
+    """
+
+    def __init__(self) -> None:
+        """Start at the beginning of the spool."""
+        self._offset = 0
+        self._field: bytes | None = b""
+        """Of the line that we are in: its name as far as it has come, None behind the colon."""
+        self._name = b""
+        """Of the line that we are in, once it is known."""
+        self._blank = False
+        """Whether the one blank that may follow the colon may still come."""
+        self._value = bytearray()
+        """Of a line that is not data."""
+        self._after_return = False
+        self.ended = False
+        """Whether "[DONE]" has come: some servers leave the connection open behind it."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._event = b""
+        self._outliner = Outliner()
+        self._has_data = False
+        self._broken = False
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """Yield the events that end in the next piece of the stream."""
+        position, feed, back = 0, -1, -1
+        while position < len(chunk):
+            if self._after_return and chunk[position : position + 1] == b"\n":
+                position += 1
+                self._after_return = False
+                continue
+            self._after_return = False
+            # Each is looked for only behind the last one: nothing is read twice, however many lines there are.
+            feed = feed if feed >= position else _find(chunk, b"\n", position)
+            back = back if back >= position else _find(chunk, b"\r", position)
+            end = min(feed, back)
+            self._piece(chunk[position:end], self._offset + position)
+            if end < len(chunk):
+                self._after_return = chunk[end : end + 1] == b"\r"
+                yield from self._end_line()
+                end += 1
+            position = end
+        self._offset += len(chunk)
+
+    def finish(self) -> Iterator[Event]:
+        """Yield the last event, where the stream ended without the empty line behind it."""
+        if self._field is None:
+            self._end_field()
+        yield from self._dispatch()
+
+    def _piece(self, piece: bytes, at: int) -> None:
+        """Take a piece of a line; `at` is its place in the spool."""
+        if self._field is not None:
+            name, colon, rest = piece.partition(b":")
+            self._field = (self._field + name)[:_LONGEST_NAME]
+            if not colon:
+                return
+            self._name, self._field, self._blank = self._field.removeprefix(b"\xef\xbb\xbf"), None, True
+            if self._name == b"data":
+                self._feed(b"\n" if self._has_data else b"", at)
+                self._has_data = True
+            at += len(piece) - len(rest)
+            piece = rest
+        if self._blank and piece:
+            self._blank = False
+            if piece.startswith(b" "):
+                piece, at = piece[1:], at + 1
+        if self._name == b"data":
+            self._feed(piece, at)
+        elif len(self._value) < _LONGEST_NAME:
+            self._value += piece[:_LONGEST_NAME]
+
+    def _feed(self, piece: bytes, at: int) -> None:
+        if self._broken:
+            return
+        try:
+            self._outliner.feed(piece, at)
+        except NotJsonError:
+            self._broken = True
+
+    def _end_line(self) -> Iterator[Event]:
+        if self._field == b"":
+            yield from self._dispatch()
+        elif self._field is None:
+            self._end_field()
+        self._field = b""
+
+    def _end_field(self) -> None:
+        if self._name == b"event":
+            self._event = bytes(self._value)
+        self._value.clear()
+
+    def _dispatch(self) -> Iterator[Event]:
+        if not (self._has_data or self._event):
+            return
+        if self._has_data and not self._broken:
+            name = self._event.decode("utf-8", "replace")
+            with suppress(NotJsonError):
+                text, marks = self._outliner.finish()
+                try:
+                    document = parsed(text, marks)
+                except NotJsonError:
+                    self.ended = self.ended or text.strip() == "[DONE]"
+                    if name != "error":
+                        raise
+                    document = {"error": text}
+                yield Event(name, document if name != "error" or isinstance(document, dict) else {"error": document})
+        self._begin()
+
+
+def _find(chunk: bytes, byte: bytes, start: int) -> int:
+    """Return where the next such byte stands; the chunk's length where there is none."""
+    found = chunk.find(byte, start)
+    return len(chunk) if found < 0 else found

@@ -1,0 +1,60 @@
+"""Partial images, shown while the rest of the stream is still to come."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from imagecli.client.response.events import Event, EventReader, looks_like_events
+from imagecli.client.response.images import Inline, decode, partial_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imagecli.client.response.spool import Spool
+    from imagecli.client.retry import Watch
+
+    Show = Callable[[int, bytes], None]
+    """Given a partial image's number, from 1, and its file's bytes."""
+
+_HEAD = 16
+_MOST_NUMBER = 999
+_LONGEST = 100_000_000
+"""Bytes of base64: a partial image that is shown is in memory whole."""
+
+
+class Listener:
+    """Hears an answer while it is spooled; what is no stream of events it leaves alone."""
+
+    def __init__(self, spool: Spool, watch: Watch, show: Show) -> None:
+        """Tell `watch` of each partial image, and give it to `show`."""
+        self._spool = spool
+        self._watch = watch
+        self._show = show
+        self._reader: EventReader | None = None
+        self._decided = False
+        self._count = 0
+
+    def __call__(self, piece: bytes) -> bool:
+        """Hear that `piece` was spooled, and tell whether the stream says that this was all."""
+        if not self._decided and self._spool.size >= _HEAD:
+            self._decided = True
+            if looks_like_events(self._spool.read(0, _HEAD)):
+                self._reader = EventReader()
+                piece = self._spool.read(0, self._spool.size)
+        if self._reader is not None:
+            for event in self._reader.feed(piece):
+                self._hear(event)
+        return self._reader is not None and self._reader.ended
+
+    def _hear(self, event: Event) -> None:
+        item = partial_of(event, self._spool)
+        if item is None:
+            return
+        self._count += 1
+        index = event.document.get("partial_image_index")
+        number = index + 1 if type(index) is int and 0 <= index < _MOST_NUMBER else self._count
+        self._watch(f"partial {number}", None)
+        if isinstance(item.source, Inline) and len(item.source) <= _LONGEST:
+            with suppress(Exception):  # no trouble in showing it may cost the finished image, which is paid for
+                self._show(number, b"".join(decode(item.source, self._spool)))

@@ -1,0 +1,389 @@
+"""Opens pictures that a user hands in, and refuses, in words, what is none."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import logging
+import os
+import re
+import stat
+import threading
+import warnings
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image, UnidentifiedImageError
+
+from imagecli.errors import Failure, ImagecliError, UsageProblem
+from imagecli.images.sniffing import KIND_NAMES, PictureCheck, sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from PIL.ImageFile import ImageFile
+
+    from imagecli.images.types import Size
+
+MAX_PIXELS = 178_956_970
+"""Pixels that a picture may declare: twice Pillow's own line of alarm; 0.7 GB once decoded."""
+_MAX_PIXELS_GREEDY = MAX_PIXELS // 2
+"""The same for decoders that take 15 to 18 bytes a pixel, where others take 4 to 8."""
+_GREEDY = ("jpeg2000", "webp")
+_MAX_PIXELS_SLOW = MAX_PIXELS // 4
+"""The same for the decoders that Pillow has in Python (QOI, RLE in BMP, text in PPM …): 0.2 to 3 s a million pixels."""
+MAX_FILE_BYTES = 1 << 30
+"""Bytes that a file may have."""
+_HEAD = 4096
+
+# What Pillow decodes by itself, the common ones first. Not here: EPS (runs Ghostscript), IPTC (opens whatever it
+# holds, EPS too), FPX and MIC (need olefile), and those that Pillow only recognises: BUFR, GRIB, HDF5, MPEG, WMF.
+_FORMATS = (
+    *("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "ICO", "PPM", "PSD", "DDS", "QOI", "SGI", "PCX"),
+    *("ICNS", "CUR", "DIB", "DCX", "FITS", "FLI", "BLP", "FTEX", "GBR", "IM", "MSP", "PCD", "PIXAR", "SPIDER", "SUN"),
+    *("XBM", "XPM", "XVTHUMB", "IMT", "MCIDAS", "TGA"),
+)
+_REFUSED = {
+    "svg": ("SVG input is not supported", "Rasterise it first, for instance with rsvg-convert."),
+    "postscript": ("PostScript input is not supported", "Rasterise it first."),
+    "pdf": ("PDF input is not supported", "Rasterise the page first, for instance with pdftoppm."),
+    "html": ("it is HTML, not a picture", "Look at what was downloaded there."),
+    "json": ("it is JSON, not a picture", "Look at what was saved there."),
+}
+_HEADER_TELLS = ("png", "jpeg", "webp")
+"""Formats whose size as seen is known from the header: they are decoded when the size that is needed is known."""
+_ANIMATED = ("png", "gif", "webp", "avif", "tiff", "fli", "heif")
+"""Formats whose frames follow each other; in the others they are sizes, layers or previews."""
+_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_PNG_EXIF = (b"Raw profile type exif", b"XML:com.adobe.xmp")
+
+_TURN = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ORIENTATION = 0x0112
+_BYTE = 8
+_SIDEWAYS = 5
+"""EXIF orientations from here on swap width and height."""
+
+
+# With no handler at all, Pillow's log of a broken TIFF would go to stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+class Picture:
+    """A picture as it came in: its bytes, what they say, and its pixels, decoded when they are first asked for."""
+
+    def __init__(self, source: bytes | BinaryIO, name: str, image: ImageFile) -> None:
+        """Take what the header says; `image` is opened and not yet decoded. Pillow's own errors come through.
+
+        An open file is read when its bytes are needed as such, and is closed with the picture.
+        """
+        self._data = source if isinstance(source, bytes) else None
+        self._file = None if isinstance(source, bytes) else source
+        if self._file:
+            weakref.finalize(self, self._file.close)
+        self.name = name
+        kind = (image.format or "").lower()
+        # A JPEG with more behind it (a gain map, a stereo twin) is a JPEG to everybody else.
+        self.format = "jpeg" if kind == "mpo" else kind
+        """By the bytes: "png", "jpeg", "webp", "tiff" and so on, Pillow's names in lower case."""
+        self.animated = self.format in _ANIMATED and _has_frames(image)
+        self._opened: ImageFile | None = image
+        self._decoded: Image.Image | None = None
+        # TIFF is turned by Pillow itself, HEIF by its plugin.
+        self.orientation = 1 if self.format in ("tiff", "heif") else self._orientation(image)
+        """The EXIF orientation that `decode` undoes, 1 to 8."""
+        self.mode = image.mode
+        """Pillow's name of the mode, as the file has it."""
+        self.bits = self.data[24] if self.format == "png" else 8
+        """Bits a channel of a PNG; Pillow hides the lower half of 16."""
+        self.size = self._upright(image.size)
+        """Width and height as it is seen, upright."""
+        if self.format not in _HEADER_TELLS:
+            self.size = self.decode().size
+            self.mode = self.decode().mode
+
+    @property
+    def data(self) -> bytes:
+        """All bytes of the file. Raises `UsageProblem` where it can't be read any more."""
+        if self._data is None:
+            with reading(self.name):
+                file = self._file or io.BytesIO()
+                file.seek(0)
+                self._data = file.read()
+        return self._data
+
+    @property
+    def length(self) -> int:
+        """Bytes of the file."""
+        return os.fstat(self._file.fileno()).st_size if self._file else len(self.data)
+
+    def decode(self, at_least: Size | None = None) -> Image.Image:
+        """Return the pixels, upright, in the file's own mode; not to be changed in place.
+
+        A JPEG may come smaller (by 2, 4 or 8), though never below `at_least` (width, height), which costs a fraction.
+        Decoded once and kept. Raises `UsageProblem` where the file is damaged or truncated.
+        """
+        if self._decoded is None or not self._suffices(self._decoded.size, at_least):
+            with reading(self.name):
+                image = self._opened or Image.open(self._file or io.BytesIO(self.data), formats=_FORMATS)
+                self._opened = None
+                if self.format == "tiff":
+                    _silence_libtiff()
+                if at_least and self.format == "jpeg":
+                    image.draft(None, self._upright(at_least))
+                image.load()
+                turn = _TURN.get(self.orientation)
+                self._decoded = image if turn is None else image.transpose(turn)
+        return self._decoded
+
+    @property
+    def shown(self) -> str:
+        """The name, fit for a message."""
+        return _shown(self.name)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is upright, of 8 bits a channel, and one picture: shown as its pixels lie."""
+        return self.orientation == 1 and self.bits <= _BYTE and not self.animated
+
+    def is_whole(self) -> bool:
+        """Tell whether the file is well formed from its first byte to its last, which decoders don't insist on."""
+        check = PictureCheck()
+        check.feed(self.data)
+        try:
+            return check.finish().format == self.format
+        except Failure:
+            return False
+
+    def _orientation(self, image: ImageFile) -> int:
+        """Return the EXIF orientation; 1 where there is none, or it or the whole EXIF is broken."""
+        if self.format == "png":
+            if not _says_exif(self.data):
+                return 1
+            # It may stand behind the pixels; Pillow would decode them below, where their faults are not heard.
+            image.load()
+        try:
+            orientation = image.getexif().get(_ORIENTATION, 1)
+        except Exception:  # noqa: BLE001 - Pillow raises nearly anything on broken EXIF, which is no fault of the pixels
+            return 1
+        return orientation if orientation in _TURN else 1
+
+    def _suffices(self, size: Size, at_least: Size | None) -> bool:
+        width, height = at_least or self.size
+        return size == self.size or (size[0] >= width and size[1] >= height)
+
+    def _upright(self, size: Size) -> Size:
+        """Swap the sides where the orientation does; its own inverse."""
+        return (size[1], size[0]) if self.orientation >= _SIDEWAYS else size
+
+
+def read_picture(path: str, max_pixels: int | None = None) -> Picture:
+    """Read and open a regular file or a named pipe; `max_pixels` as for `open_picture`.
+
+    Raises `UsageProblem`, with the path, where there is none, it can't be read, or it is no picture.
+    """
+    name = _shown(path)
+    try:
+        status = Path(path).stat()
+        kind = status.st_mode
+        if stat.S_ISDIR(kind):
+            raise UsageProblem(f"{name} is a folder, not a picture", hint="Name a file in it.")
+        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+            raise UsageProblem(f"{name} is not a file", hint="Name a picture, or - for standard input.")
+        if status.st_size > MAX_FILE_BYTES:
+            raise _too_large(name)
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(Path(path).open("rb"))
+            head = file.read(_HEAD)
+            if stat.S_ISREG(kind) and sniff(head) == "jpeg":
+                # Most of a large JPEG's pixels are never decoded, so its bytes need not be there either.
+                picture = _open(file, head, path, max_pixels)
+                stack.pop_all()
+                return picture
+            data = head + file.read(MAX_FILE_BYTES + 1 - len(head))
+    except FileNotFoundError:
+        raise UsageProblem(f"{name} does not exist", hint="Look at the name of the picture.") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageProblem(f"{name} can't be read: {reason}", hint="Look at the file's permissions.") from error
+    return open_picture(data, path, max_pixels)
+
+
+def open_picture(data: bytes, name: str, max_pixels: int | None = None) -> Picture:
+    """Open a picture from the bytes of a whole file; `name` is for messages and the upload's file name.
+
+    `max_pixels` takes the place of the limits above, for a caller who knows what is coming. Raises `UsageProblem` for
+    what is no picture, is damaged, or declares more pixels than that.
+    """
+    shown = _shown(name)
+    if not data:
+        raise UsageProblem(f"{shown} is empty", hint="Name a file that holds a picture.")
+    if len(data) > MAX_FILE_BYTES:
+        raise _too_large(shown)
+    return _open(data, data[:_HEAD], name, max_pixels)
+
+
+def _open(source: bytes | BinaryIO, head: bytes, name: str, max_pixels: int | None) -> Picture:
+    shown = _shown(name)
+    kind = sniff(head)
+    if kind in _REFUSED:
+        what, hint = _REFUSED[kind]
+        raise UsageProblem(f"{shown} can't be used: {what}", hint=hint)
+    formats = (*_FORMATS, "HEIF") if kind == "heic" and _heif_is_there() else _FORMATS
+    with reading(name):
+        if max_pixels and max_pixels > (Image.MAX_IMAGE_PIXELS or max_pixels):
+            Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own limit would be hit before ours
+        try:
+            image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats)
+        except UnidentifiedImageError:
+            raise _unknown(shown, kind) from None
+        _bound(image, shown, max_pixels)
+        return Picture(source, name, image)
+
+
+def _too_large(shown: str) -> UsageProblem:
+    return UsageProblem(f"{shown} is larger than 1 GB", hint="Make the picture smaller first.")
+
+
+def _unknown(shown: str, kind: str | None) -> UsageProblem:
+    if kind == "heic":
+        return UsageProblem(
+            f"{shown} is a HEIC picture, which needs a plugin",
+            hint="Run pip install 'imagecli[heif]', or save it as JPEG or PNG.",
+        )
+    what = KIND_NAMES[kind] if kind else ""
+    if kind == "text":
+        return UsageProblem(f"{shown} is text, not a picture", hint="Name a picture file.")
+    message = f"{shown} begins like {what} but can't be read" if what else f"{shown} is no picture that can be read"
+    return UsageProblem(message, hint="Name a whole PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF file.")
+
+
+@contextlib.contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Translate what Pillow raises on a broken file into a `UsageProblem`, and keep its warnings to itself."""
+    shown = _shown(name)
+    try:
+        with _QUIET:
+            yield
+    except ImagecliError:
+        raise
+    except Image.DecompressionBombError as error:
+        count = re.search(r"\d+", str(error))
+        raise _too_many_pixels(shown, f"{int(count[0]):,}" if count else "too many") from error
+    except MemoryError as error:
+        raise UsageProblem(
+            f"{shown} needs more memory than there is", hint="Make the picture smaller first."
+        ) from error
+    except Exception as error:  # Pillow's decoders raise nearly anything on broken files
+        reason = " ".join(_shown(str(error)).split()) or type(error).__name__
+        raise UsageProblem(
+            f"{shown} is damaged or truncated: {reason}", hint="Save the picture anew, or fetch it again."
+        ) from error
+
+
+class _Quiet:
+    """Silences Pillow's warnings while any thread is inside.
+
+    `warnings.catch_warnings` alone would leave them silenced for good where two threads overlap.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._saved: warnings.catch_warnings[None] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._saved = warnings.catch_warnings()
+                self._saved.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\b")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside and self._saved:
+                self._saved.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
+def _bound(image: ImageFile, shown: str, max_pixels: int | None) -> None:
+    """Hold the limits even where somebody has lifted Pillow's own."""
+    limit = max_pixels or _limit(image)
+    if image.width * image.height > limit:
+        raise _too_many_pixels(shown, f"{image.width}x{image.height} = {image.width * image.height:,}", limit)
+
+
+def _limit(image: ImageFile) -> int:
+    if (image.format or "").lower() in _GREEDY:
+        return _MAX_PIXELS_GREEDY
+    return _MAX_PIXELS_SLOW if any(tile.codec_name in Image.DECODERS for tile in image.tile) else MAX_PIXELS
+
+
+def _too_many_pixels(shown: str, size: str, limit: int = MAX_PIXELS) -> UsageProblem:
+    return UsageProblem(
+        f"{shown} declares {size} pixels; {limit:,} are the limit",
+        hint="Make the picture smaller first, or lift the limit with --max-pixels N.",
+    )
+
+
+def _has_frames(image: ImageFile) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # noqa: BLE001 - a broken second frame, in whatever way, is none
+        return False
+
+
+def _says_exif(png: bytes) -> bool:
+    """Tell whether some chunk of a PNG holds EXIF or XMP; chunk by chunk, as the whole file may be large."""
+    position = 8
+    while position + 8 <= len(png):
+        kind = png[position + 4 : position + 8]
+        end = position + 12 + int.from_bytes(png[position : position + 4], "big")
+        if kind == b"eXIf" or (kind in _PNG_TEXTS and any(mark in png[position:end] for mark in _PNG_EXIF)):
+            return True
+        position = end
+    return False
+
+
+@functools.cache
+def _silence_libtiff() -> None:
+    """Keep libtiff from printing to the process's stderr what Pillow then raises anyway.
+
+    Pillow leaves libtiff's handlers as they are and has no way to set them; they are functions of the library that
+    its own module is linked with. Where that can't be reached, broken TIFFs stay noisy and nothing else.
+    """
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(Image.core.__file__)  # type: ignore[attr-defined]  # not in its __all__
+        for set_handler in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
+            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            set_handler(None)
+
+
+def _heif_is_there() -> bool:
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+def _shown(text: str) -> str:
+    """Return a name without control characters and broken bytes, fit for a message."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in os.fspath(text))

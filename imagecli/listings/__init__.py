@@ -1,1 +1,0 @@
-"""What servers list as their models: read, kept for an hour, and joined with the catalogue."""

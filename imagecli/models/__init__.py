@@ -1,0 +1,1 @@
+"""What each model takes and costs: the catalogue, joined with what servers list."""

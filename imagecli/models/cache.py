@@ -1,0 +1,118 @@
+"""Lists of models, kept for about an hour: one file for each server and key, readable by nobody else.
+
+The key itself is in no file and no name, only a digest of it together with the address. A file that is broken, from
+another version or not ours to read is as good as none; so is a folder that can't be written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagecli.models.listing import ModelsReport
+
+if TYPE_CHECKING:
+    from imagecli.config.keys import Key
+    from imagecli.config.profiles import Profile
+
+FRESH_S = 3600
+_SCHEMA = 1
+_MOST_BYTES = 1 << 25
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A list of models and when it was asked for."""
+
+    report: ModelsReport
+    listed_at: int
+    """Seconds since 1970."""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it need not be asked for again; a time to come is that of a clock that was wrong."""
+        return 0 <= time.time() - self.listed_at < FRESH_S
+
+
+def load(profile: Profile, key: Key | None) -> Kept | None:
+    """Return what was kept of a server's list under this key, however old; None where there is none."""
+    path = _path(profile, key)
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES)
+        document = json.loads(text)
+        if document["schema"] != _SCHEMA or document["base_url"] != profile.base_url:
+            return None
+        entries = document["entries"]
+        report = ModelsReport(
+            url=str(document["url"]),
+            models=tuple(str(name) for name in document["models"]),
+            request_id=None,
+            entries=tuple(entry for entry in entries if isinstance(entry, dict)),
+            listed_in=str(document["listed_in"]),
+            headers=tuple((str(name), str(value)) for name, value in document["headers"]),
+        )
+        whole = len(report.entries) == len(report.models)
+        return Kept(report, int(document["listed_at"])) if whole else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def keep(profile: Profile, key: Key | None, kept: Kept) -> None:
+    """Keep a list for the next hour, where that can be done."""
+    path = _path(profile, key)
+    if path is None:
+        return
+    report = kept.report
+    document = {
+        "schema": _SCHEMA,
+        "base_url": profile.base_url,
+        "listed_at": kept.listed_at,
+        "url": report.url,
+        "listed_in": report.listed_in,
+        "headers": report.headers,
+        "models": report.models,
+        "entries": report.entries,
+    }
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _replace(path, json.dumps(document).encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    import tempfile
+
+    handle, name = tempfile.mkstemp(prefix=".models-", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:  # mkstemp makes it 0600
+            file.write(content)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink()
+        raise
+
+
+def _path(profile: Profile, key: Key | None) -> Path | None:
+    """Return the file for a server, a key and all that makes its answer another one; None without a home folder."""
+    import platformdirs
+
+    try:
+        folder = platformdirs.user_cache_path("imagecli", appauthor=False)
+    except RuntimeError:  # no HOME, and nobody knows this user
+        return None
+    parts = (
+        *(profile.base_url, key.reveal() if key else "", profile.organization or "", profile.project or ""),
+        profile.dialect,
+        *(f"{name}: {value}" for name, value in profile.headers),
+    )
+    digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=10).hexdigest()
+    return folder / "models" / f"{digest}.json"

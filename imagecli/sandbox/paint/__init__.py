@@ -1,0 +1,1 @@
+"""What the sandbox paints, without a model behind it."""

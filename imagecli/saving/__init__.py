@@ -1,0 +1,1 @@
+"""Where images go: their names, files written whole or not at all, stdout, memory."""
