@@ -115,7 +115,7 @@ def noise() -> None:
     sys.path.insert(0, str(ROOT))
     from imagecli.images import encode
     from imagecli.images.prepare import prepare as make
-    from imagecli.images.reading import open_picture
+    from imagecli.images.reading import open_input
     from imagecli.images.types import InputRules
 
     image = Image.frombytes("RGBA", (1024, 1024), random.Random(8).randbytes(4 << 20))  # noqa: S311 - noise
@@ -131,7 +131,7 @@ def noise() -> None:
 
     encode.png = counted
     rules = InputRules(square=True, formats=("png",), modes=("RGB", "RGBA"), max_bytes=4_000_000, max_side=1024)
-    made = make(open_picture(out.getvalue(), "noise.png"), rules, "pad").upload
+    made = make(open_input(out.getvalue(), "noise.png"), rules, "pad").upload
     encode.png = png
     squares = ImageStat.Stat(ImageChops.difference(Image.open(io.BytesIO(made.data)), image))
     psnr = 10 * math.log10(255**2 * sum(squares.count) / sum(squares.sum2))

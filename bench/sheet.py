@@ -41,11 +41,11 @@ def run(*arguments: str) -> None:
 def capture(photo: Path, prompt: str, flags: list[str]) -> tuple[Image.Image, Image.Image]:
     """Return the picture and the mask as an edit uploads them."""
     sys.path.insert(0, str(ROOT))
-    from imagecli.asking import Asker
     from imagecli.config.settings import load
-    from imagecli.images.reading import read_picture
-    from imagecli.result import Result
-    from imagecli.running import Run
+    from imagecli.images.reading import read_input
+    from imagecli.inputs import Inputs
+    from imagecli.plan import plan
+    from imagecli.plan.intent import check
 
     typed: dict[str, object] = {"profile": "sandbox"}
     words = iter(flags)
@@ -58,20 +58,10 @@ def capture(photo: Path, prompt: str, flags: list[str]) -> tuple[Image.Image, Im
         else:
             typed[name] = int(value) if (value := next(words)).isdigit() else value
     mask = typed.pop("mask", None)
-    asker = Asker("edit", load(typed, {}))
-    task = asker.task(
-        prompt=prompt,
-        subject=prompt,
-        inputs=[read_picture(str(photo))],
-        mask=read_picture(str(mask)) if mask else None,
-    )
-    files = [part.upload.data for part in _request(Run(task, Result("edit", "sandbox", None)), task.routes[0]).files]
+    inputs = Inputs(prompt, (read_input(str(photo)),), read_input(str(mask)) if mask else None)
+    [(request, _)] = plan(check("edit", load(typed, {}, command="edit"), inputs)).requests
+    files = [part.upload.data for part in request.files]
     return _opened(files[0]), _opened(files[1])
-
-
-def _request(run_: object, route: str) -> object:
-    pictures = run_.prepare(route)  # type: ignore[attr-defined] # the checkout's Run
-    return run_.requests(route, pictures, [1])[0].request  # type: ignore[attr-defined]
 
 
 def _opened(data: bytes) -> Image.Image:

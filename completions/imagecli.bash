@@ -173,7 +173,6 @@ _imagecli_split() {
 # Offers what the flag takes.
 _imagecli_value() {
     case $1 in
-        -f | --prompt-file) _imagecli_files ;;
         -o | --output | -i | --image | --mask | --markup | --mask-preview) _imagecli_images ;;
         -m | --model | --for) _imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2 ;;
         -s | --size) _imagecli_words auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512 ;;
@@ -186,6 +185,7 @@ _imagecli_value() {
         --response-format) _imagecli_words url b64_json ;;
         --frames) _imagecli_words 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 ;;
         --complexity) _imagecli_words low medium high ;;
+        -f | --prompt-file) _imagecli_files ;;
         -P | --profile) _imagecli_words_and_names profiles openai sandbox ;;
         --fit) _imagecli_words pad crop stretch ;;
         --restore) _imagecli_words none aspect size ;;
@@ -209,21 +209,21 @@ _imagecli_argument() {
 _imagecli_flags() {
     case $1 in
         '') _imagecli_words --version -h --help ;;
-        'gen') _imagecli_words -f --prompt-file --verbatim --no-verbatim -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
-        'edit') _imagecli_words -f --prompt-file -i --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-invert --no-mask-invert --mask-feather --mask-preview --expand --keep --no-keep --fit --restore --keep-metadata --no-keep-metadata --max-pixels -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
-        'vary') _imagecli_words --fit --restore --keep-metadata --no-keep-metadata --max-pixels -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --param -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'gen') _imagecli_words -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --param --verbatim --no-verbatim -f --prompt-file -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'edit') _imagecli_words -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --param -i --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-invert --no-mask-invert --mask-feather --mask-preview --expand -f --prompt-file --fit --restore --keep --no-keep --keep-metadata --no-keep-metadata --max-pixels -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'vary') _imagecli_words -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --param --fit --restore --keep-metadata --no-keep-metadata --max-pixels -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
         'prepare') _imagecli_words -o --output --force --for --fit --keep-metadata --no-keep-metadata --max-pixels --json -v --verbose --quiet -h --help ;;
-        'models') _imagecli_words -P --profile --base-url --all --refresh --json -v --verbose --quiet -h --help ;;
+        'models') _imagecli_words -P --profile --base-url --json -v --verbose --quiet --all --refresh -h --help ;;
         'serve') _imagecli_words --port -h --help ;;
         'config') _imagecli_words -h --help ;;
         'config path' | 'config show' | 'config get' | 'config set' | 'config unset' | 'config set-key') _imagecli_words --json -h --help ;;
-        'config add') _imagecli_words --base-url --dialect -m --model --json -h --help ;;
+        'config add') _imagecli_words --json --base-url --dialect -m --model -h --help ;;
         'config check') _imagecli_words -P --profile --base-url --json -h --help ;;
     esac
 }
 
 _imagecli() {
-    local with_value=' -f --prompt-file -o --output -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --param -P --profile --base-url -j --jobs --timeout --retries -i --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --dialect '
+    local with_value=' -o --output -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --param -f --prompt-file -P --profile --base-url -j --jobs --timeout --retries -i --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --dialect '
     local IFS=$' \t\n' line=${COMP_LINE:0:COMP_POINT} word gap i
     local command='' at=0 flag='' attached='' before='' value='' kept ended=''
     local -a words

@@ -1,14 +1,14 @@
-"""imagecli: make and change pictures from a shell, with any server that speaks the OpenAI Images API."""
+"""imagecli: make and edit images from a shell, with any server that speaks the OpenAI Images API."""
 
 from __future__ import annotations
+
+from imagecli._version import __version__
 
 # What type checkers take for typing's own, which would double the time of `imagecli --version`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from imagecli.api import ImageClient
 
-# A literal: asking importlib.metadata would cost more than all of `imagecli --version`.
-__version__ = "0.1.0"
 __all__ = ["ImageClient", "__version__"]
 
 

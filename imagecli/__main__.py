@@ -12,18 +12,16 @@ from imagecli import TYPE_CHECKING, __version__
 if TYPE_CHECKING:
     from imagecli.errors import ImagecliError, UsageProblem
 
-_COMMANDS = frozenset({"gen", "edit", "vary", "prepare", "models", "config", "serve"})
-
 
 def run() -> None:
     """Run the command line of this process and exit with its code.
 
-    At once: taking the interpreter down in good order takes as long as `--version`, and could wait for a worker that
-    waits for a server. Everything that was said or saved is out by now.
+    At once: shutting the interpreter down properly takes as long as `--version`, and could wait for a worker that
+    waits for a server. Everything that was printed or saved is out by now.
     """
     try:
         code = main(sys.argv[1:])
-    except KeyboardInterrupt:  # before or behind main()'s own care
+    except KeyboardInterrupt:  # before or after main()'s own handling
         code = 130
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -39,7 +37,7 @@ def main(argv: list[str]) -> int:
         # Answered before Typer is imported: that would take five times as long.
         try:
             print(f"imagecli {__version__}", flush=True)  # noqa: T201 - the console is not needed for a line
-        except OSError:  # nobody listens
+        except OSError:  # the reader is gone
             sys.stdout = None
         return 0
     from imagecli.errors import Failure, ImagecliError, Interrupted
@@ -50,72 +48,64 @@ def main(argv: list[str]) -> int:
         _catch_signals()
         return _invoke(argv)
     except ImagecliError as error:
-        return _told(argv, error)
-    except BrokenPipeError:  # nobody listens to --help any more
+        return _failed(argv, error)
+    except BrokenPipeError:  # the reader of --help is gone
         return 0
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        return _told(argv, Failure(f"standard output could not be written: {error.strerror}"))
+        return _failed(argv, Failure(f"standard output could not be written: {error.strerror}"))
     except KeyboardInterrupt as interrupt:
-        return _told(argv, Interrupted.by(interrupt, "; nothing was in flight"))
+        return _failed(argv, Interrupted.by(interrupt, "; nothing was in flight"))
 
 
 def _invoke(argv: list[str]) -> int:
     import typer
-    import typer.main
 
     from imagecli.cli import app
 
+    # The client's imports are no garbage either; what a run leaves behind is found all the same, only less often.
     gc.freeze()
+    gc.set_threshold(50_000)
     gc.enable()
     # Typer's own main() swallows Ctrl-C and closed pipes; ours decides.
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     try:
-        command = typer.main.get_command(app)
-        with command.make_context("imagecli", list(argv) or ["--help"]) as context:
-            command.invoke(context)
+        with app.make_context("imagecli", list(argv) or ["--help"]) as context:
+            code: int = app.invoke(context)
     except typer.Exit as done:
         return done.exit_code
     except usage_error as error:
         raise _as_usage_problem(argv, error) from None
-    return 0
+    return code
 
 
 def _as_usage_problem(argv: list[str], error: BaseException) -> UsageProblem:
-    """Say in our words what Typer found wrong with the command line."""
+    """Return what Typer found wrong with the command line, in our own words."""
     from imagecli.errors import UsageProblem
 
     message = error.format_message().rstrip(".")  # type: ignore[attr-defined] # of Typer's own copy of click
-    command = f" {argv[0]}" if argv[0] in _COMMANDS else ""
-    hint = f"See imagecli{command} --help."
+    command = _command(argv[:1])
+    hint = f"See imagecli {command} --help." if command else "See imagecli --help."
     if "unexpected extra argument" in message:
         hint = f"Put quotes around a text of several words. {hint}"
     return UsageProblem(message[:1].lower() + message[1:], hint=hint)
 
 
-def _told(argv: list[str], error: ImagecliError) -> int:
-    """Tell what ended the run before it had a result, and return the exit code."""
-    from imagecli.context import open_console
-    from imagecli.errors import ImagecliError
-    from imagecli.terminal import render as report
+def _failed(argv: list[str], error: ImagecliError) -> int:
+    """Show what ended the run before it had a result, and return the exit code."""
+    from imagecli.terminal.render import Renderer, open_console
 
     flags = argv[: argv.index("--")] if "--" in argv else argv
-    console = open_console()
-    try:
-        if "--json" in flags:
-            console.out(report.error_document(_command(flags), error))
-        report.show_error(console, error)
-    except ImagecliError as trouble:  # stdout takes no more
-        report.show_error(console, trouble)
-        return int(trouble.exit_code)
-    return int(error.exit_code)
+    return Renderer(open_console(), _command(flags), as_json="--json" in flags).failure(error)
 
 
 def _command(argv: list[str]) -> str | None:
     """Return the command that a command line names, as the JSON document spells it: "gen", "config get"."""
+    from imagecli.cli import COMMANDS
+
     words = [word for word in argv if not word.startswith("-")]
-    if not words or words[0] not in _COMMANDS:
+    if not words or words[0] not in COMMANDS:
         return None
     return " ".join(words[:2]) if words[0] == "config" else words[0]
 

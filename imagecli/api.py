@@ -1,90 +1,45 @@
-"""The library face: the same workflow as the commands. Results hold bytes, and nothing is written."""
+"""The library face: the same plan and the same execution as the commands'. Results hold bytes; nothing is written."""
 
 from __future__ import annotations
 
 import os
 import queue
 import threading
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from imagecli import context, dialects
-from imagecli.asking import Asker
+from imagecli import dialects
+from imagecli.client.open import open_client
 from imagecli.config.keys import check_transport, make_key, require_key
 from imagecli.config.settings import load
-from imagecli.config.values import Origin
 from imagecli.errors import PartialResult, UsageProblem
-from imagecli.images.reading import Picture, open_picture, read_picture
+from imagecli.execute import Observer, execute
+from imagecli.flags import of
+from imagecli.images.reading import InputImage, open_input, read_input
 from imagecli.images.sniffing import sniff
-from imagecli.result import Result
-from imagecli.running import Run
+from imagecli.inputs import Inputs
+from imagecli.keywords import EditOptions, GenOptions, VaryOptions
+from imagecli.options import UNSET, Options, Origin
+from imagecli.plan import plan
+from imagecli.plan.intent import check
 from imagecli.saving.sinks import MemorySink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Self, Unpack
 
     from typing_extensions import TypeIs
 
     from imagecli.config.keys import Key
+    from imagecli.config.settings import Settings
     from imagecli.errors import ImagecliError
     from imagecli.flags import Command
+    from imagecli.result import Result
+
+__all__ = ["EditOptions", "GenOptions", "Image", "ImageClient", "Images", "PartialImage", "VaryOptions"]
 
 Source = bytes | str | os.PathLike[str] | BinaryIO
-"""A picture: the bytes of a file, a path, or a file that is open for reading bytes."""
-
-
-class Options(TypedDict, total=False):
-    """What can be asked for besides the prompt: the flags of `imagecli gen` by their names."""
-
-    model: str
-    count: int
-    """How many images, 1 to 10."""
-    size: str
-    """"WxH" in pixels, "auto", "square", "landscape" or "portrait"."""
-    quality: str
-    format: Literal["png", "jpeg", "webp", "gif", "svg"]
-    compression: int
-    """0 to 100, for jpeg and webp."""
-    background: str
-    moderation: str
-    style: str
-    response_format: Literal["url", "b64_json"]
-    partials: int
-    """Stream, with 1 to 3 partial images on the way."""
-    frames: int
-    frame_ms: int
-    complexity: str
-    safety_identifier: str
-    params: Mapping[str, Any]
-    """Any other fields of the request."""
-    jobs: int
-    """Requests at once."""
-
-
-class PictureOptions(Options, total=False):
-    """What can be asked for with an input picture: the flags of `imagecli vary` by their names."""
-
-    input_fidelity: str
-    fit: Literal["pad", "crop", "stretch"]
-    restore: Literal["none", "aspect", "size"]
-    keep_metadata: bool
-    max_pixels: int
-
-
-class EditOptions(PictureOptions, total=False):
-    """What can be asked for of an edit: the flags of `imagecli edit` by their names."""
-
-    mask_rect: Sequence[str]
-    mask_ellipse: Sequence[str]
-    mask_color: Sequence[str]
-    mask_invert: bool
-    mask_feather: int
-    expand: Sequence[str]
-    keep: bool
-
-
-_OPTIONS: Mapping[Command, type[Options]] = {"gen": Options, "edit": EditOptions, "vary": PictureOptions}
+"""An input: the bytes of a file, a path, or a file that is open for reading bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +60,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class PartialImage:
-    """An image on its way, as a stream shows it."""
+    """An unfinished image, as a stream shows it."""
 
     data: bytes = field(repr=False)
     format: str | None
@@ -113,23 +68,23 @@ class PartialImage:
     n: int
     """Of the image that it will be."""
     number: int
-    """From 1; servers may leave some out, or send them twice."""
+    """From 1; servers may skip some, or send one twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """What came of a call: the images that are there, and what went wrong with the others."""
+    """What came of a call: the images that are there, and why the others are not."""
 
     images: tuple[Image, ...]
-    failures: dict[int, ImagecliError]
+    failures: Mapping[int, ImagecliError]
     """Image number, from 1 → why it is missing."""
     route: str | None
     """The endpoint that made them, such as "images/edits"."""
     model: str | None
-    usage: dict[str, Any] | None
+    usage: Mapping[str, Any] | None
     """What the server counted, summed over all requests."""
     cost_usd: float | None
-    """What the server says that it has cost; None where it does not say."""
+    """What the server says it has cost; None where it does not say."""
     request_ids: tuple[str, ...]
     warnings: tuple[str, ...]
     partials: tuple[Image, ...] = ()
@@ -156,19 +111,19 @@ class ImageClient:
             profile: a profile of the config file, "openai" (the default) or "sandbox".
             base_url: another address, usually ending in /v1.
             api_key: the key for that address; without it the profile's own is looked up.
-            dialect: how that server differs, as a profile names it ("sdcpp", "xai", …); the profile's own, else by the
-                host's name.
+            dialect: how that server differs, as a profile names it ("sdcpp", "xai", …); by default the profile's own,
+                or that of the host's name.
             timeout: seconds for one attempt as a whole.
-            retries: tries after the first, where that is safe.
+            retries: attempts after the first, where that is safe.
             retry_unknown: send again what may have been billed already.
 
         Raises:
             UsageProblem: there is no such dialect.
         """
         if dialect is not None and dialect not in dialects.names():
-            raise UsageProblem(f"there is no dialect {dialect}", hint=f"There are {', '.join(dialects.names())}.")
+            raise UsageProblem(f"unknown dialect {dialect}", hint=f"Known: {', '.join(dialects.names())}.")
         self._dialect = dialect
-        self._flags: dict[str, object | None] = {
+        self._typed: dict[str, object | None] = {
             "profile": profile,
             "base_url": base_url,
             "timeout": timeout,
@@ -182,21 +137,23 @@ class ImageClient:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing stays open between calls."""
+        """Do nothing: no connection stays open between calls."""
 
-    def generate(self, prompt: str, *, verbatim: bool = False, **options: Unpack[Options]) -> Images:
+    def generate(
+        self, prompt: str, *, params: Mapping[str, Any] | None = None, **options: Unpack[GenOptions]
+    ) -> Images:
         """Make images from text.
 
         Args:
             prompt: what to show.
-            verbatim: put the guide's words before it, that keep dall-e-3 from rewriting it.
-            options: see `Options`.
+            params: any other fields of the request.
+            options: see `GenOptions`.
 
         Raises:
             ImagecliError: no image came; by cause, as the command's exit codes. Where some came, `failures` says why
                 the others did not.
         """
-        return self._run("gen", dict(options), prompt=_text(prompt), subject=prompt, verbatim=verbatim)
+        return self._run("gen", options, params, Inputs(_text(prompt)))
 
     def edit(
         self,
@@ -205,50 +162,53 @@ class ImageClient:
         *,
         mask: Source | None = None,
         markup: Source | None = None,
+        params: Mapping[str, Any] | None = None,
         **options: Unpack[EditOptions],
     ) -> Images:
         """Edit one or several images, everywhere or where a mask opens the first.
 
         Args:
-            image: the picture, or several; bytes of a file or paths.
-            prompt: what the whole new picture shows.
-            mask: transparent where the picture may change, or white where it has no transparency.
-            markup: marks on a transparent ground, of the first picture's size, that say what to change.
+            image: the input, or several; bytes of a file or paths.
+            prompt: what the whole new image shows.
+            mask: transparent where the image may change, or white where it has no transparency.
+            markup: marks on a transparent ground, of the first input's size, that show what to change.
+            params: any other fields of the request.
             options: see `EditOptions`; mask_rect, mask_ellipse, mask_color and expand are spelt as the flags take them.
 
         Raises:
             ImagecliError: as `generate`.
         """
-        return self._run("edit", dict(options), **_edited(image, prompt, mask, markup, options))
+        return self._run("edit", options, params, _edit_inputs(image, prompt, mask, markup, options))
 
-    def vary(self, image: Source, **options: Unpack[PictureOptions]) -> Images:
+    def vary(self, image: Source, *, params: Mapping[str, Any] | None = None, **options: Unpack[VaryOptions]) -> Images:
         """Make look-alikes of an image; `route` of the result says by which endpoint.
 
         Args:
-            image: the picture; bytes of a file or a path.
-            options: see `PictureOptions`.
+            image: the input; bytes of a file or a path.
+            params: any other fields of the request.
+            options: see `VaryOptions`.
 
         Raises:
             ImagecliError: as `generate`.
         """
-        return self._run("vary", dict(options), prompt=None, subject="image", inputs=(_picture(image, options),))
+        return self._run("vary", options, params, Inputs(images=(_input(image, options),)))
 
     def generate_stream(
-        self, prompt: str, *, verbatim: bool = False, **options: Unpack[Options]
+        self, prompt: str, *, params: Mapping[str, Any] | None = None, **options: Unpack[GenOptions]
     ) -> Iterator[PartialImage | Image]:
         """Make images from text, and yield the partial images as they come, then the finished ones.
 
-        A stream that nobody reads to its end goes on by itself, as it is paid for; its picture is lost then.
+        A stream that is not read to its end goes on by itself, as it is paid for; its image is lost then.
 
         Args:
             prompt: as for `generate`.
-            verbatim: as for `generate`.
-            options: see `Options`; `partials` is 2 where it is not given.
+            params: as for `generate`.
+            options: see `GenOptions`; `partials` is 2 where it is not given.
 
         Raises:
-            ImagecliError: as `generate`; also behind those that came, where some did not.
+            ImagecliError: as `generate`; also after those that came, where some did not.
         """
-        yield from self._stream("gen", dict(options), prompt=_text(prompt), subject=prompt, verbatim=verbatim)
+        yield from self._stream("gen", options, params, Inputs(_text(prompt)))
 
     def edit_stream(
         self,
@@ -257,6 +217,7 @@ class ImageClient:
         *,
         mask: Source | None = None,
         markup: Source | None = None,
+        params: Mapping[str, Any] | None = None,
         **options: Unpack[EditOptions],
     ) -> Iterator[PartialImage | Image]:
         """Edit images, and yield the partial images as they come, then the finished ones.
@@ -266,117 +227,133 @@ class ImageClient:
             prompt: as for `edit`.
             mask: as for `edit`.
             markup: as for `edit`.
+            params: as for `edit`.
             options: see `EditOptions`; `partials` is 2 where it is not given.
 
         Raises:
             ImagecliError: as `generate_stream`.
         """
-        yield from self._stream("edit", dict(options), **_edited(image, prompt, mask, markup, options))
+        yield from self._stream("edit", options, params, _edit_inputs(image, prompt, mask, markup, options))
 
     def _stream(
-        self,
-        command: Command,
-        options: dict[str, Any],
-        **asked: Any,  # noqa: ANN401 - Asker.task's
+        self, command: Command, options: Mapping[str, object], params: Mapping[str, Any] | None, inputs: Inputs
     ) -> Iterator[PartialImage | Image]:
-        told: queue.SimpleQueue[PartialImage | Images | BaseException] = queue.SimpleQueue()
+        events: queue.SimpleQueue[PartialImage | Images | BaseException] = queue.SimpleQueue()
 
-        def show(n: int, number: int, data: bytes) -> None:
-            told.put(PartialImage(data, sniff(data), n, number))
+        class Events(Observer):
+            def partial(self, n: int, number: int, data: bytes) -> None:
+                events.put(PartialImage(data, sniff(data), n, number))
 
         def work() -> None:
             try:
-                told.put(self._run(command, {"partials": 2} | options, show, **asked))
+                events.put(self._run(command, {"partials": 2, **options}, params, inputs, Events()))
             except BaseException as error:  # noqa: BLE001 - it is the caller's
-                told.put(error)
+                events.put(error)
 
         threading.Thread(target=work, daemon=True).start()
-        while isinstance(come := told.get(), PartialImage):
-            yield come
-        if isinstance(come, BaseException):
-            raise come
-        yield from come.images
-        if come.failures:
-            raise come.failures[min(come.failures)]
+        while isinstance(event := events.get(), PartialImage):
+            yield event
+        if isinstance(event, BaseException):
+            raise event
+        yield from event.images
+        if event.failures:
+            raise event.failures[min(event.failures)]
 
     def _run(
         self,
         command: Command,
-        options: dict[str, Any],
-        show: Callable[[int, int, bytes], None] = lambda _n, _number, _data: None,
-        **asked: Any,  # noqa: ANN401 - Asker.task's
+        options: Mapping[str, object],
+        params: Mapping[str, Any] | None,
+        inputs: Inputs,
+        observer: Observer | None = None,
     ) -> Images:
-        params = dict(options.pop("params", None) or {})
-        if unknown := options.keys() - _OPTIONS[command].__annotations__.keys():
-            raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
-        settings = load(self._flags | options)
-        settings.values.pop("output", None)
-        if self._dialect is not None:
-            settings = replace(settings, profile=replace(settings.profile, dialect=self._dialect))
-        if self._key is not None:
-            check_transport(settings.profile, self._key.origin)
-            settings = replace(settings, warnings=[w for w in settings.warnings if w != settings.profile.key_withheld])
-        asker = Asker(command, settings)
-        task = asker.task(params=params, **asked)
-        result = Result(command, settings.profile.name, task.model.name)
-        result.warnings += [*settings.warnings, *asker.warnings]
-        key = self._key or require_key(settings.profile, warn=result.warnings.append)
-        run = Run(task, result, show=show)
-        pictures = run.prepare(task.routes[0])
+        settings = self._settings(command, options)
+        intent = check(command, settings, inputs, dict(params or {}))
+        planned = plan(intent)
+        warnings = [*settings.warnings, *intent.warnings, *planned.warnings]
+        key = self._key or require_key(settings.profile, warn=warnings.append)
         sink = MemorySink()
-        client = context.open_client(settings, key, spool_folder=None)
+        client = open_client(settings, key, keep_responses=False)
         try:
-            run.send(client, sink, pictures, range(1, task.count + 1), settings.value("jobs"))
+            result = execute(planned, client, sink, observer, jobs=settings.options.jobs.value)
         finally:
             client.close()
-        if result.error is not None and isinstance(result.error.__cause__, KeyboardInterrupt):
-            raise result.error.__cause__
-        images = [
-            (Image(sink.data[one.n], one.format, one.width, one.height, one.n, one.revised_prompt), one.partial)
-            for one in result.images
-        ]
-        finished = tuple(image for image, partial in images if not partial)
-        partials = tuple(image for image, partial in images if partial)
-        if result.error is not None and not finished:
-            if isinstance(result.error, PartialResult):
-                result.error.partials = partials
-            raise result.error
-        return Images(
-            finished,
-            result.failures,
-            result.route,
-            result.model,
-            result.usage,
-            result.cost_usd,
-            tuple(result.request_ids),
-            tuple(result.warnings),
-            partials,
-        )
+        return _images(result, sink, (*warnings, *result.warnings))
+
+    def _settings(self, command: Command, options: Mapping[str, object]) -> Settings:
+        """Return the settings, with the client's own dialect and key.
+
+        Raises:
+            TypeError: there is no such option.
+        """
+        known = {flag.name for flag in of(command) if flag.field or flag.in_python}
+        if unknown := options.keys() - known:
+            raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
+        settings = load(self._typed | dict(options), command=command)
+        # Nothing is saved: no output's name asks for a format.
+        settings = settings._replace(options=Options({**settings.options.__dict__, "output": UNSET}))
+        profile = settings.profile
+        if self._dialect is not None:
+            profile = profile._replace(dialect=self._dialect)
+        if self._key is None:
+            return settings._replace(profile=profile)
+        check_transport(profile, self._key.origin)
+        warnings = tuple(warning for warning in settings.warnings if warning != profile.key_withheld)
+        return settings._replace(profile=profile, warnings=warnings)
 
 
-def _edited(
+def _images(result: Result, sink: MemorySink, warnings: tuple[str, ...]) -> Images:
+    """Return what came, with its bytes.
+
+    Raises:
+        ImagecliError: no image came.
+    """
+    if result.error is not None and isinstance(result.error.__cause__, KeyboardInterrupt):
+        raise result.error.__cause__
+    images = [
+        (Image(sink.data[one.n], one.format, one.width, one.height, one.n, one.revised_prompt), one.partial)
+        for one in result.images
+    ]
+    finished = tuple(image for image, partial in images if not partial)
+    partials = tuple(image for image, partial in images if partial)
+    if result.error is not None and not finished:
+        if isinstance(result.error, PartialResult):
+            result.error.partials = partials
+        raise result.error
+    return Images(
+        finished,
+        result.failures,
+        result.route,
+        result.model,
+        result.usage,
+        result.cost_usd,
+        result.request_ids,
+        warnings,
+        partials,
+    )
+
+
+def _edit_inputs(
     image: Source | Iterable[Source],
     prompt: str,
     mask: Source | None,
     markup: Source | None,
     options: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return what an edit hands on to `Asker.task`."""
+) -> Inputs:
     sources: list[Any] = [image] if isinstance(image, (bytes, str, os.PathLike)) or _is_file(image) else list(image)
     if not sources:
-        raise UsageProblem("there is no picture to edit", hint="Give bytes or a path, or a list of those.")
-    return {
-        "prompt": _text(prompt),
-        "subject": prompt,
-        "inputs": tuple(_picture(source, options) for source in sources),
-        "mask": None if mask is None else _picture(mask, options),
-        "markup": None if markup is None else _picture(markup, options),
-    }
+        raise UsageProblem("there is no image to edit", hint="Give bytes or a path, or a list of those.")
+    return Inputs(
+        _text(prompt),
+        tuple(_input(source, options) for source in sources),
+        None if mask is None else _input(mask, options),
+        None if markup is None else _input(markup, options),
+    )
 
 
 def _text(prompt: object) -> str:
     if not isinstance(prompt, str):
-        raise UsageProblem("a prompt is text", hint="Give a str.")
+        raise UsageProblem("the prompt must be text", hint="Give a str.")
     return prompt
 
 
@@ -384,14 +361,14 @@ def _is_file(source: object) -> TypeIs[BinaryIO]:
     return hasattr(source, "read")
 
 
-def _picture(source: Source, options: Mapping[str, Any]) -> Picture:
+def _input(source: Source, options: Mapping[str, Any]) -> InputImage:
     most = options.get("max_pixels")
     if _is_file(source):  # an open file is a series of lines, too
         source = source.read()
     if isinstance(source, bytes):
-        return open_picture(source, "image", most)
+        return open_input(source, "image", most)
     if isinstance(source, (str, os.PathLike)):
-        return read_picture(os.fspath(source), most)
+        return read_input(os.fspath(source), most)
     raise UsageProblem(
-        "a picture is bytes, a path or an open file", hint="Read it first, for instance with Path.read_bytes()."
+        "an image must be bytes, a path or an open file", hint="Read it first, for instance with Path.read_bytes()."
     )

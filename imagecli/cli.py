@@ -1,51 +1,155 @@
-"""The Typer app: which commands there are. Errors and exit codes are `main()`'s."""
+"""The command line, built from the table of flags: a Typer command for each module in commands/.
+
+A command's module is imported once it is asked for, by its name or by `imagecli --help`.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from imagecli import __version__
-from imagecli.commands.config import app as config
-from imagecli.commands.edit import edit
-from imagecli.commands.gen import gen
-from imagecli.commands.models import models
-from imagecli.commands.prepare import prepare
-from imagecli.commands.serve import serve
-from imagecli.commands.vary import vary
+from imagecli import __version__, flags
+from imagecli.options import Typed
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imagecli.flags import Argument, Flag
+
+COMMANDS = ("gen", "edit", "vary", "prepare", "models", "serve", "config")
+_CONFIG = tuple(command.removeprefix("config ") for command in flags.CONFIG)
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_HELP = """Make and edit images, with any server that speaks the OpenAI Images API.
+
+\b
+Examples:
+  imagecli gen "a red fox in the snow" --profile sandbox
+  imagecli edit photo.jpg "the same place in winter" -o winter.png
+  imagecli vary photo.jpg -n 4 -o looks/
+"""
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer's signature of a callback
-    if wanted:
+class _Command(TyperCommand):
+    """A command whose --help shows its flags in their groups."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - of Typer's own copy of click
+        sections: dict[str, list[tuple[str, str]]] = {
+            "Arguments": [],
+            **{group: [] for group in flags.GROUPS},
+            "Other": [],
+        }
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                default = "Arguments" if param.param_type_name == "argument" else "Other"
+                sections[getattr(param, "rich_help_panel", None) or default].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+class _Group(TyperGroup):
+    """A group whose commands are built when they are asked for."""
+
+    def __init__(self, prefix: str, names: tuple[str, ...], **settings: Any) -> None:  # noqa: ANN401 - Typer's
+        super().__init__(rich_markup_mode=None, context_settings=_SETTINGS, **settings)
+        self.commands = dict.fromkeys(names)  # type: ignore[assignment] # built below
+        self._prefix = prefix
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - of Typer's own copy of click
+        if cmd_name in self.commands and self.commands[cmd_name] is None:
+            self.commands[cmd_name] = build(f"{self._prefix}{cmd_name}")
+        return super().get_command(ctx, cmd_name)
+
+
+def build(command: str) -> TyperCommand | TyperGroup:
+    """Return a command, as it is typed: "gen", "config", "config get"."""
+    module = import_module("imagecli.commands." + command.replace(" ", ".").replace("-", "_"))
+    name = command.rpartition(" ")[2]
+    if command == "config":
+        return _Group("config ", _CONFIG, name=name, help=module.__doc__)
+    arguments = [_argument(each) for each in flags.ARGUMENTS if command in each.commands]
+    options = [_option(each) for each in flags.of(command)]
+    return _Command(
+        name,
+        callback=_callback(command, module.run),
+        params=[*arguments, *options],
+        help=module.run.__doc__,
+        context_settings=_SETTINGS,
+        rich_markup_mode=None,
+    )
+
+
+def _callback(command: str, run: Callable[..., int]) -> Callable[..., int]:
+    """Return what Typer calls with the values that were typed; it returns the exit code."""
+
+    def call(**values: Any) -> int:  # noqa: ANN401 - of the flags' types
+        from imagecli.config.validation import checked
+        from imagecli.terminal.render import Renderer
+
+        for flag in flags.of(command):
+            if flag.bounds != (0, 0) and not flag.in_environment and values[flag.name] is not None:
+                checked(flag, values[flag.name], flag.flag)
+        typed = Typed({name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        return run(typed, Renderer.open(command, typed))
+
+    return call
+
+
+def _option(flag: Flag) -> TyperOption:
+    switch = flag.type is bool
+    return TyperOption(
+        param_decls=[flag.name, *flag.spellings],
+        type=None if switch else flag.type,
+        is_flag=switch,
+        default=flag.built_in
+        if not flag.in_environment and flag.built_in
+        else False
+        if switch and not flag.in_environment
+        else None,
+        multiple=flag.repeated,
+        required=flag.required,
+        metavar=flag.metavar or None,
+        help=flag.help,
+        rich_help_panel=flag.group,
+    )
+
+
+def _argument(argument: Argument) -> TyperArgument:
+    return TyperArgument(
+        param_decls=[argument.name],
+        type=str,
+        required=argument.required,
+        nargs=-1 if argument.repeated else 1,
+        metavar=argument.metavar,
+        help=argument.help,
+    )
+
+
+def _show_version(ctx: Any, _param: Any, wanted: bool) -> None:  # noqa: ANN401, FBT001 - click's signature
+    if wanted and not ctx.resilient_parsing:
         typer.echo(f"imagecli {__version__}")
         raise typer.Exit
 
 
-@app.callback()
-def imagecli(
-    *,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Make and change pictures, with any server that speaks the OpenAI Images API.
-
-    \b
-    Examples:
-      imagecli gen "a red fox in the snow" --profile sandbox
-      imagecli edit photo.jpg "the same place in winter" -o winter.png
-      imagecli vary photo.jpg -n 4 -o looks/
-    """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
-
-
-for command in (gen, edit, vary, prepare, models, serve):
-    app.command()(command)
-app.add_typer(config, name="config")
+app = _Group(
+    "",
+    COMMANDS,
+    name="imagecli",
+    help=_HELP,
+    params=[
+        TyperOption(
+            param_decls=["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_version,
+            default=False,
+            help="Print the version.",
+        )
+    ],
+)

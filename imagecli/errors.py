@@ -1,17 +1,17 @@
-"""What can go wrong, sorted by what a script should do about it.
+"""The errors, sorted by what a script should do about them.
 
     ImagecliError
-    ├── Failure               1  failure          something else: look
-    ├── UsageProblem          2  usage            mend the call
+    ├── Failure               1  failure          something else: look into it
+    ├── UsageProblem          2  usage            fix the command
     ├── ContentPolicyRefusal  3  content_policy   change the prompt
-    ├── AuthProblem           4  auth             mend the key
+    ├── AuthProblem           4  auth             fix the key
     ├── Unavailable           5  unavailable      retry later
     ├── PartialResult         6  partial          run again with -o and --skip-existing
     ├── MoneyProblem          7  money            pay or stop
     ├── UnknownOutcome        8  unknown_outcome  decide: it may have been billed
     └── Interrupted         130  interrupted      (143 SIGTERM, 129 SIGHUP)
 
-An error is one sentence of what happened (`message`), one of what to do (`hint`), and what the server said of it.
+An error has one sentence about what happened (`message`), one about what to do (`hint`), and what the server reported.
 `main()` is the one place that turns it into an exit code.
 """
 
@@ -22,7 +22,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """The exit codes of the command line; scripts branch on them."""
+    """The exit codes of the command line, which scripts branch on."""
 
     OK = 0
     FAILURE = 1
@@ -39,10 +39,12 @@ class ExitCode(IntEnum):
 
 
 class ImagecliError(Exception):
-    """The root: every error that a user is meant to see."""
+    """The base class: every error that a user is meant to see."""
 
     kind: ClassVar[str] = "failure"
     exit_code: int = ExitCode.FAILURE
+    warnings: tuple[str, ...] = ()
+    """Warnings that were collected before the error, to be shown with it."""
 
     def __init__(  # noqa: PLR0913 - the fields of the JSON document's `error`, each optional
         self,
@@ -52,11 +54,11 @@ class ImagecliError(Exception):
         http_status: int | None = None,
         code: str | None = None,
         param: str | None = None,
-        type: str | None = None,  # noqa: A002 - the wire's own name for it
+        type: str | None = None,  # noqa: A002 - the API's own name for it
         request_id: str | None = None,
         saved_response: str | None = None,
     ) -> None:
-        """Keep the sentence, the advice and the server's own words (all without control characters and keys)."""
+        """Take the message, the hint and the fields of the server's error, all without control characters and keys."""
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -67,12 +69,12 @@ class ImagecliError(Exception):
         self.request_id = request_id
         self.saved_response = saved_response
         self.unknown_fields: tuple[str, ...] = ()
-        """The request's fields that the server refused because it does not know them."""
+        """The request's fields that the server refused as unknown."""
         self.missing_fields: tuple[str, ...] = ()
-        """Fields that the server refused to do without."""
+        """Fields that the server requires and the request lacked."""
 
     def as_dict(self) -> dict[str, object]:
-        """Return the fields of `error` in the JSON document, in its order."""
+        """Return the fields of `error` in the JSON document, in order."""
         return {
             "kind": self.kind,
             "exit_code": int(self.exit_code),
@@ -88,18 +90,18 @@ class ImagecliError(Exception):
 
 
 class Failure(ImagecliError):
-    """Something else: an answer made no sense, or a file could not be written after it."""
+    """Something else: a response made no sense, or a file could not be written after it arrived."""
 
 
 class UsageProblem(ImagecliError):
-    """The call must be mended: nothing was sent, or the server refused the request as invalid."""
+    """The command must be fixed: nothing was sent, or the server refused the request as invalid."""
 
     kind = "usage"
     exit_code = ExitCode.USAGE
 
 
 class ContentPolicyRefusal(ImagecliError):
-    """The content policy refused the prompt or a picture."""
+    """The content policy refused the prompt or an image."""
 
     kind = "content_policy"
     exit_code = ExitCode.CONTENT_POLICY
@@ -113,37 +115,37 @@ class AuthProblem(ImagecliError):
 
 
 class Unavailable(ImagecliError):
-    """Try again later: unreachable, rate limited or server trouble, after the retries."""
+    """Try again later: unreachable, rate limited or a server error, after the retries."""
 
     kind = "unavailable"
     exit_code = ExitCode.UNAVAILABLE
 
 
 class PartialResult(ImagecliError):
-    """Some images are there, not all."""
+    """Some of the images arrived, but not all."""
 
     kind = "partial"
     exit_code = ExitCode.PARTIAL
     partials: tuple[object, ...] = ()
-    """For callers from Python: the last partial images of streams whose finished ones never came."""
+    """For Python callers: the last partial image of each stream that ended without its finished image."""
 
 
 class MoneyProblem(ImagecliError):
-    """Quota, billing limit or budget."""
+    """A quota, a billing limit or a budget is used up."""
 
     kind = "money"
     exit_code = ExitCode.MONEY
 
 
 class UnknownOutcome(ImagecliError):
-    """The request was sent whole and its answer was lost: it may have been billed."""
+    """The request was sent whole and its response was lost: it may have been billed."""
 
     kind = "unknown_outcome"
     exit_code = ExitCode.UNKNOWN_OUTCOME
 
 
 class Interrupted(ImagecliError):
-    """Ctrl-C, SIGTERM or SIGHUP; `exit_code` says which."""
+    """Ctrl-C, SIGTERM or SIGHUP; `exit_code` tells which."""
 
     kind = "interrupted"
     exit_code: int = ExitCode.INTERRUPTED
@@ -158,7 +160,7 @@ class Interrupted(ImagecliError):
 
 
 class Signalled(KeyboardInterrupt):
-    """SIGTERM or SIGHUP has come; like Ctrl-C it is no Exception, so that nobody takes it for trouble of their own."""
+    """SIGTERM or SIGHUP was received; like Ctrl-C not an Exception, so that no `except Exception` catches it."""
 
     def __init__(self, number: int) -> None:
         """Take the signal's number."""

@@ -1,9 +1,535 @@
-"""TEMPORARY."""
+"""The table of flags: one row a flag, and everything that is derived from a row.
+
+    row ─┬─ the parameters that Typer parses            cli.py
+         ├─ the settings of the environment and the file  config/settings.py
+         ├─ the typed options, and ImageClient's          options.py, written by tools/options.py
+         └─ --help, README.md and the completions         tools/
+
+A new value flag is one row here, and a word in the dialects that call its field something else.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import cache
+from typing import Literal, NamedTuple
 
 Command = Literal["gen", "edit", "vary", "prepare"]
+"""The commands that make or prepare images."""
 Verdict = Literal["listed", "unlisted", "fails"]
-"""What is known of a value: it is taken, nobody knows, it is certain to be refused."""
+"""What is known of a value: it is taken; it may be taken or not; it is certain to be refused."""
+
+GEN, EDIT, INPUTS, MAKING = ("gen",), ("edit",), ("edit", "vary"), ("gen", "edit", "vary")
+PREPARING = (*INPUTS, "prepare")
+SAVING = (*MAKING, "prepare")
+CONFIG = tuple(f"config {name}" for name in ("path", "show", "get", "set", "unset", "set-key", "add", "check"))
+
+OUTPUT, IMAGE, INPUT, MASK, SERVER, REPORT = GROUPS = ("Output", "Image", "Input", "Mask", "Server", "Reporting")
+"""The groups of --help, in its order."""
+
+
+class Flag(NamedTuple):
+    """One flag: `name` in the config file, `--name` on the command line, `IMAGECLI_NAME` in the environment."""
+
+    name: str
+    help: str
+    group: str
+    commands: tuple[str, ...] = MAKING
+    metavar: str = ""
+    """What --help shows for the value; "" for a switch."""
+    short: str = ""
+    flag: str = ""
+    """The long spelling; --name where a row gives none."""
+    type: type[str | int | float | bool] = str
+    choices: tuple[str, ...] = ()
+    """Every value that is accepted; empty where the server decides."""
+    bounds: tuple[float, float] = (0, 0)
+    """The smallest and the largest number."""
+    above: bool = False
+    """Whether the lower bound itself is too small."""
+    path: bool = False
+    """A path of this machine: any bytes, and in the config file a leading ~ is the home folder."""
+    repeated: bool = False
+    """May be given several times: a tuple; in the environment one value a line."""
+    field: str = ""
+    """The field of the request, as OpenAI calls it; "" for what is not sent."""
+    shared: bool = False
+    """Whether --param may set that field as well, where the flag doesn't."""
+    in_file: bool = True
+    """Whether it may stand in [defaults] and [profiles.NAME.defaults]."""
+    in_environment: bool = True
+    in_python: bool = False
+    """Whether it is an option of ImageClient's methods; every flag with a field is."""
+    required: bool = False
+    built_in: object = None
+    """The value where nothing else sets it."""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return "IMAGECLI_" + self.name.upper()
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """What is typed, in Typer's notation; a switch that the file may turn on can be turned off again."""
+        off = self.type is bool and self.in_environment
+        return (
+            *filter(None, (self.short,)),
+            f"{self.flag}/{self.flag.replace('--', '--no-', 1)}" if off else self.flag,
+        )
+
+
+class Argument(NamedTuple):
+    """One positional argument. All are optional to Typer: the commands say what is missing in words of their own."""
+
+    name: str
+    metavar: str
+    help: str
+    commands: tuple[str, ...]
+    required: bool = False
+    repeated: bool = False
+
+
+ARGUMENTS = (
+    Argument("input", "IMAGE", "The input image; - reads it from standard input.", PREPARING),
+    Argument("prompt", "PROMPT", "What to show; - reads it from standard input.", GEN),
+    Argument("prompt", "PROMPT", "What the whole new image shows; - reads it from standard input.", EDIT),
+    Argument("names", "[MODEL]...", "Show all that is known of these models.", ("models",), repeated=True),
+    Argument(
+        "key",
+        "KEY",
+        "The whole TOML path, such as defaults.model.",
+        ("config get", "config set", "config unset"),
+        required=True,
+    ),
+    Argument("value", "VALUE", "TOML where it parses, text otherwise.", ("config set",), required=True),
+    Argument("new_profile", "NAME", "The profile's name: letters, digits, - and _.", ("config add",), required=True),
+    Argument("named_profile", "[PROFILE]", "The profile [the active one].", ("config set-key", "config check")),
+)
+
+_ROWS = (
+    Flag(
+        "output",
+        "A file, a folder/, a template, or - for raw bytes on standard output.",
+        OUTPUT,
+        SAVING,
+        "PATH",
+        "-o",
+        path=True,
+    ),
+    Flag("force", "Replace files that exist.", OUTPUT, SAVING, type=bool, in_file=False, in_environment=False),
+    Flag(
+        "skip_existing",
+        "Send nothing for outputs that exist; needs -o.",
+        OUTPUT,
+        type=bool,
+        in_file=False,
+        in_environment=False,
+    ),
+    Flag("model", "The model; any name is accepted.", IMAGE, MAKING, "NAME", "-m", in_python=True),
+    Flag(
+        "model", "The model to prepare the image for; any name is accepted.", INPUT, ("prepare",), "MODEL", flag="--for"
+    ),
+    Flag("count", "How many images, 1 to 10 [1].", IMAGE, MAKING, "N", "-n", type=int, bounds=(1, 10), in_python=True),
+    Flag("size", "WxH, auto, square, landscape or portrait.", IMAGE, MAKING, "SIZE", "-s", field="size"),
+    Flag("quality", "low, medium, high, …; standard or hd.", IMAGE, MAKING, "LEVEL", "-q", field="quality"),
+    Flag(
+        "format",
+        "png, jpeg, webp, gif or svg.",
+        IMAGE,
+        MAKING,
+        "FORMAT",
+        choices=("png", "jpeg", "webp", "gif", "svg"),
+        field="output_format",
+    ),
+    Flag(
+        "compression",
+        "How much a jpeg or webp is compressed.",
+        IMAGE,
+        MAKING,
+        "0-100",
+        type=int,
+        bounds=(0, 100),
+        field="output_compression",
+    ),
+    Flag("background", "transparent, opaque or auto.", IMAGE, MAKING, "KIND", field="background"),
+    Flag("moderation", "auto or low.", IMAGE, MAKING, "LEVEL", field="moderation"),
+    Flag("style", "vivid or natural (dall-e-3).", IMAGE, MAKING, "STYLE", field="style"),
+    Flag(
+        "input_fidelity",
+        "How closely inputs are followed: high or low.",
+        IMAGE,
+        MAKING,
+        "LEVEL",
+        field="input_fidelity",
+    ),
+    Flag(
+        "response_format",
+        "url or b64_json, for servers that offer both.",
+        IMAGE,
+        MAKING,
+        "FORM",
+        choices=("url", "b64_json"),
+        field="response_format",
+    ),
+    Flag(
+        "partials",
+        "Stream, with this many partial images before the final one.",
+        IMAGE,
+        MAKING,
+        "1-3",
+        type=int,
+        bounds=(1, 3),
+        field="partial_images",
+    ),
+    Flag("save_partials", "Save the partial images too, beside the final one [off].", OUTPUT, type=bool),
+    Flag("frames", "How many frames a gif has.", IMAGE, MAKING, "N", type=int, bounds=(2, 64), field="frame_count"),
+    Flag(
+        "frame_ms",
+        "How long a gif shows each frame.",
+        IMAGE,
+        MAKING,
+        "MS",
+        type=int,
+        bounds=(10, 60_000),
+        field="frame_duration_ms",
+    ),
+    Flag(
+        "complexity",
+        "How detailed an svg is: low, medium or high.",
+        IMAGE,
+        MAKING,
+        "LEVEL",
+        field="complexity",
+        shared=True,
+    ),
+    Flag(
+        "safety_identifier",
+        "Your end user's id, for the provider's policy.",
+        IMAGE,
+        MAKING,
+        "ID",
+        field="safety_identifier",
+        shared=True,
+    ),
+    Flag(
+        "param",
+        "Any other field of the request, JSON or text; repeatable.",
+        IMAGE,
+        MAKING,
+        "KEY=VALUE",
+        repeated=True,
+        in_file=False,
+    ),
+    Flag(
+        "verbatim",
+        "Ask dall-e-3, in the words of its guide, not to rewrite the prompt [off].",
+        IMAGE,
+        GEN,
+        type=bool,
+        in_python=True,
+        built_in=False,
+    ),
+    Flag(
+        "image", "Another input image; repeatable.", INPUT, EDIT, "FILE", "-i", path=True, repeated=True, in_file=False
+    ),
+    Flag(
+        "mask",
+        "Where to edit: transparent, or white in a mask without transparency.",
+        MASK,
+        EDIT,
+        "FILE",
+        path=True,
+        in_file=False,
+    ),
+    Flag(
+        "markup", "Marks drawn over the image that show what to change.", INPUT, EDIT, "FILE", path=True, in_file=False
+    ),
+    Flag(
+        "mask_rect",
+        "Edit inside this box, in pixels or %; repeatable.",
+        MASK,
+        EDIT,
+        "X,Y,W,H",
+        repeated=True,
+        in_file=False,
+        in_python=True,
+    ),
+    Flag(
+        "mask_ellipse",
+        "Edit inside the ellipse in this box; -X, -Y: from the right, the bottom.",
+        MASK,
+        EDIT,
+        "X,Y,W,H",
+        repeated=True,
+        in_file=False,
+        in_python=True,
+    ),
+    Flag(
+        "mask_color",
+        "Edit where the image has this colour; repeatable [:32].",
+        MASK,
+        EDIT,
+        "COLOR[:TOL]",
+        repeated=True,
+        in_file=False,
+        in_python=True,
+    ),
+    Flag("mask_invert", "Edit everywhere else instead [off].", MASK, EDIT, type=bool, in_file=False, in_python=True),
+    Flag(
+        "mask_feather",
+        "How far the edge of the mask fades out [0].",
+        MASK,
+        EDIT,
+        "PX",
+        type=int,
+        bounds=(0, 1000),
+        in_file=False,
+        in_python=True,
+    ),
+    Flag(
+        "mask_preview",
+        "Save the image with the mask tinted; send nothing.",
+        MASK,
+        EDIT,
+        "FILE",
+        path=True,
+        in_file=False,
+    ),
+    Flag(
+        "expand",
+        "Outpaint: left, top, right, bottom or all; repeatable.",
+        MASK,
+        EDIT,
+        "SIDE=LENGTH",
+        repeated=True,
+        in_file=False,
+        in_python=True,
+    ),
+    Flag(
+        "prompt_file",
+        "Read the prompt from a file; - is standard input.",
+        INPUT,
+        (*GEN, *EDIT),
+        "FILE",
+        "-f",
+        path=True,
+        in_file=False,
+    ),
+    Flag(
+        "fit",
+        "How an input is made square: pad, crop or stretch.",
+        INPUT,
+        PREPARING,
+        "HOW",
+        choices=("pad", "crop", "stretch"),
+        in_python=True,
+    ),
+    Flag(
+        "restore",
+        "Undo that on the result: none, aspect or size [aspect if padded].",
+        INPUT,
+        INPUTS,
+        "WHAT",
+        choices=("none", "aspect", "size"),
+        in_python=True,
+    ),
+    Flag(
+        "keep", "Change nothing outside the mask [on for masks made by flags].", MASK, EDIT, type=bool, in_python=True
+    ),
+    Flag(
+        "keep_metadata",
+        "Leave location, camera and author in the file [off].",
+        INPUT,
+        PREPARING,
+        type=bool,
+        in_python=True,
+    ),
+    Flag(
+        "max_pixels",
+        "How many pixels an input may have [about 179 million].",
+        INPUT,
+        PREPARING,
+        "N",
+        type=int,
+        bounds=(1, 10_000_000_000),
+        in_python=True,
+    ),
+    # [profiles.NAME] says where a profile's server is; [defaults] would say it for every profile.
+    Flag(
+        "profile",
+        "Which server to use [openai].",
+        SERVER,
+        (*MAKING, "models", "config check"),
+        "NAME",
+        "-P",
+        in_file=False,
+        built_in="openai",
+    ),
+    Flag(
+        "base_url",
+        "Another address, usually ending in /v1; it gets no other server's key.",
+        SERVER,
+        (*MAKING, "models", "config check"),
+        "URL",
+        in_file=False,
+    ),
+    Flag(
+        "jobs",
+        "How many requests at once [4].",
+        SERVER,
+        MAKING,
+        "N",
+        "-j",
+        type=int,
+        bounds=(1, 64),
+        in_python=True,
+        built_in=4,
+    ),
+    Flag(
+        "timeout",
+        "The limit for one attempt as a whole [600].",
+        SERVER,
+        MAKING,
+        "SECONDS",
+        type=float,
+        # Beyond 24 days a socket's own clock overflows.
+        bounds=(0, 1_000_000),
+        above=True,
+        built_in=600.0,
+    ),
+    Flag(
+        "retries",
+        "Attempts after the first, where that is safe [2].",
+        SERVER,
+        MAKING,
+        "N",
+        type=int,
+        bounds=(0, 1000),
+        built_in=2,
+    ),
+    Flag("retry_unknown", "Send again what may have been billed already [off].", SERVER, type=bool, built_in=False),
+    Flag(
+        "dry_run",
+        "Check everything and print the request; send and save nothing.",
+        REPORT,
+        type=bool,
+        in_file=False,
+        in_environment=False,
+    ),
+    Flag("preview", "Draw the result in the terminal [off].", REPORT, type=bool, built_in=False),
+    Flag(
+        "json",
+        "Print one JSON document instead, for failures too.",
+        REPORT,
+        (*SAVING, "models", *CONFIG),
+        type=bool,
+        in_file=False,
+        in_environment=False,
+    ),
+    Flag(
+        "verbose",
+        "Report more on standard error.",
+        REPORT,
+        (*SAVING, "models"),
+        short="-v",
+        type=bool,
+        in_file=False,
+        in_environment=False,
+    ),
+    Flag(
+        "quiet",
+        "Report only errors on standard error.",
+        REPORT,
+        (*SAVING, "models"),
+        type=bool,
+        in_file=False,
+        in_environment=False,
+    ),
+    # Of single commands; none of these is a setting.
+    Flag(
+        "all",
+        "Include the models that certainly make no images.",
+        SERVER,
+        ("models",),
+        type=bool,
+        in_file=False,
+        in_environment=False,
+    ),
+    Flag(
+        "refresh",
+        "Ask the server even if its list is less than an hour old.",
+        SERVER,
+        ("models",),
+        type=bool,
+        in_file=False,
+        in_environment=False,
+    ),
+    Flag(
+        "port",
+        "The port on 127.0.0.1; 0 takes any free one [8765].",
+        SERVER,
+        ("serve",),
+        "N",
+        type=int,
+        bounds=(0, 65535),
+        built_in=8765,
+        in_file=False,
+        in_environment=False,
+    ),
+    Flag(
+        "base_url",
+        "Where the server is, usually ending in /v1.",
+        SERVER,
+        ("config add",),
+        "URL",
+        in_file=False,
+        in_environment=False,
+        required=True,
+    ),
+    Flag(
+        "dialect",
+        "How the server differs from OpenAI [by its host's name, else openai].",
+        SERVER,
+        ("config add",),
+        "NAME",
+        in_file=False,
+        in_environment=False,
+    ),
+    Flag(
+        "model",
+        "The model to ask it for [its own choice].",
+        SERVER,
+        ("config add",),
+        "NAME",
+        "-m",
+        in_file=False,
+        in_environment=False,
+    ),
+)
+
+FLAGS = tuple(row._replace(flag=row.flag or "--" + row.name.replace("_", "-")) for row in _ROWS)
+"""Every flag of every command."""
+
+SETTINGS: dict[str, Flag] = {}
+"""The flags that the environment or the config file may set, by name, in the table's order."""
+for _flag in FLAGS:
+    if _flag.in_environment:
+        SETTINGS.setdefault(_flag.name, _flag)
+
+VARIABLES: dict[str, str] = {name: flag.variable for name, flag in SETTINGS.items()}
+"""Setting → environment variable."""
+
+FILE_SETTINGS: tuple[str, ...] = tuple(name for name, flag in SETTINGS.items() if flag.in_file)
+"""What may stand in [defaults] and [profiles.NAME.defaults]."""
+
+FIELDS: dict[str, str] = {flag.name: flag.field for flag in FLAGS if flag.field}
+"""Flag → field of the request, as OpenAI calls it."""
+
+OWNED: frozenset[str] = frozenset(flag.field for flag in FLAGS if flag.field and not flag.shared)
+"""Fields that only their flags set, so that --param must not."""
+
+
+@cache
+def of(command: str) -> tuple[Flag, ...]:
+    """Return the flags of a command, as it is typed: "gen", "config get"."""
+    return tuple(flag for flag in FLAGS if command in flag.commands)

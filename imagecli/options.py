@@ -1,199 +1,190 @@
-"""The flags that several commands share, each spelt once. Their names are those of the settings.
-
-A default of None means "not typed": the environment, the config file and the built-in value come after it.
-"""
+"""What was typed, what it means, and where each value came from: frozen, typed, one attribute a flag."""
 
 from __future__ import annotations
 
-import inspect
-from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
-Option = typer.Option
-
-Json = Annotated[bool, Option("--json", help="One JSON document on stdout instead of paths, for failures too.")]
-
-_COMMON: dict[str, tuple[Any, Any]] = {
-    "output": (
-        Annotated[
-            str | None,
-            Option(
-                "-o", "--output", metavar="PATH", help="A file, a folder/, a template, or - for raw bytes on stdout."
-            ),
-        ],
-        None,
-    ),
-    "force": (Annotated[bool, Option("--force", help="Replace files that exist.")], False),
-    "skip_existing": (
-        Annotated[bool, Option("--skip-existing", help="Send nothing for outputs that are there already; needs -o.")],
-        False,
-    ),
-    "model": (
-        Annotated[str | None, Option("-m", "--model", metavar="NAME", help="The model; any name is accepted.")],
-        None,
-    ),
-    "count": (Annotated[int | None, Option("-n", "--count", metavar="N", help="How many images, 1 to 10 [1].")], None),
-    "size": (
-        Annotated[str | None, Option("-s", "--size", metavar="SIZE", help="WxH, auto, square, landscape or portrait.")],
-        None,
-    ),
-    "quality": (
-        Annotated[str | None, Option("-q", "--quality", metavar="LEVEL", help="low, medium, high, …; standard or hd.")],
-        None,
-    ),
-    "format": (
-        Annotated[str | None, Option("--format", metavar="FORMAT", help="png, jpeg, webp, gif or svg.")],
-        None,
-    ),
-    "compression": (
-        Annotated[int | None, Option("--compression", metavar="0-100", help="How small a jpeg or webp is to be.")],
-        None,
-    ),
-    "background": (
-        Annotated[str | None, Option("--background", metavar="KIND", help="transparent, opaque or auto.")],
-        None,
-    ),
-    "moderation": (Annotated[str | None, Option("--moderation", metavar="LEVEL", help="auto or low.")], None),
-    "style": (Annotated[str | None, Option("--style", metavar="STYLE", help="vivid or natural (dall-e-3).")], None),
-    "input_fidelity": (
-        Annotated[
-            str | None, Option("--input-fidelity", metavar="LEVEL", help="How closely inputs are kept: high or low.")
-        ],
-        None,
-    ),
-    "response_format": (
-        Annotated[
-            str | None, Option("--response-format", metavar="FORM", help="url or b64_json, for servers that have both.")
-        ],
-        None,
-    ),
-    "partials": (
-        Annotated[
-            int | None,
-            Option("--partials", metavar="1-3", help="Stream, with that many partial images on the way."),
-        ],
-        None,
-    ),
-    "save_partials": (
-        Annotated[
-            bool | None,
-            Option("--save-partials/--no-save-partials", help="Write the partial images too, beside the final [off]."),
-        ],
-        None,
-    ),
-    "frames": (Annotated[int | None, Option("--frames", metavar="N", help="How many frames a gif has.")], None),
-    "frame_ms": (
-        Annotated[int | None, Option("--frame-ms", metavar="MS", help="How long each frame of a gif is shown.")],
-        None,
-    ),
-    "complexity": (
-        Annotated[str | None, Option("--complexity", metavar="LEVEL", help="low, medium or high.")],
-        None,
-    ),
-    "safety_identifier": (
-        Annotated[
-            str | None, Option("--safety-identifier", metavar="ID", help="Who asks, as the provider's policy names it.")
-        ],
-        None,
-    ),
-    "param": (
-        Annotated[
-            list[str] | None,
-            Option("--param", metavar="KEY=VALUE", help="Any other field of the request; repeatable, JSON or text."),
-        ],
-        None,
-    ),
-    "profile": (Annotated[str | None, Option("-P", "--profile", metavar="NAME", help="Where to send [openai].")], None),
-    "base_url": (
-        Annotated[
-            str | None,
-            Option("--base-url", metavar="URL", help="Another address, usually ending in /v1; gets no key of others."),
-        ],
-        None,
-    ),
-    "jobs": (Annotated[int | None, Option("-j", "--jobs", metavar="N", help="Requests at once [4].")], None),
-    "timeout": (
-        Annotated[float | None, Option("--timeout", metavar="SECONDS", help="Bounds one attempt as a whole [600].")],
-        None,
-    ),
-    "retries": (
-        Annotated[int | None, Option("--retries", metavar="N", help="Tries after the first, where that is safe [2].")],
-        None,
-    ),
-    "retry_unknown": (
-        Annotated[
-            bool | None,
-            Option("--retry-unknown/--no-retry-unknown", help="Send again what may have been billed already [off]."),
-        ],
-        None,
-    ),
-    "dry_run": (
-        Annotated[bool, Option("--dry-run", help="Check everything, print the request, send and write nothing.")],
-        False,
-    ),
-    "preview": (
-        Annotated[bool | None, Option("--preview/--no-preview", help="Draw the result in the terminal [off].")],
-        None,
-    ),
-    "json_": (Json, False),
-    "verbose": (Annotated[bool, Option("-v", "--verbose", help="Say more on stderr.")], False),
-    "quiet": (Annotated[bool, Option("--quiet", help="Say only errors on stderr.")], False),
-}
-
-FIT = Annotated[str | None, Option("--fit", metavar="HOW", help="How a square is made: pad, crop or stretch.")]
-KEEP_METADATA = Annotated[
-    bool | None,
-    Option("--keep-metadata/--no-keep-metadata", help="Leave location, camera and author in the file [off]."),
-]
-MAX_PIXELS = Annotated[
-    int | None,
-    Option("--max-pixels", metavar="N", help="How many pixels a picture may have [about 179 million]."),
-]
-
-_PICTURES: dict[str, tuple[Any, Any]] = {
-    "fit": (FIT, None),
-    "restore": (
-        Annotated[
-            str | None,
-            Option(
-                "--restore", metavar="WHAT", help="Undo that on the result: none, aspect or size [aspect if padded]."
-            ),
-        ],
-        None,
-    ),
-    "keep_metadata": (KEEP_METADATA, None),
-    "max_pixels": (MAX_PIXELS, None),
-}
+Kind = Literal["flag", "environment", "config", "built-in", "guess", "keyring", "input"]
+"""The last two are for keys: kept in the keyring, and asked for or piped in."""
+T = TypeVar("T")
 
 
-def shared(*, pictures: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the flags of gen, edit and vary; it gets them as one mapping, `flags`.
+class Origin(NamedTuple):
+    """Where a value came from, named so that a user can find it."""
 
-    Args:
-        pictures: also those for input pictures.
-    """
-    options = (_PICTURES if pictures else {}) | _COMMON
+    kind: Kind
+    name: str
+    """The flag ("--size"), the variable ("IMAGECLI_SIZE"), or the place in the file ("[defaults] size")."""
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "flags"]
-        added = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for name, (annotation, default) in options.items()
-        ]
+    @property
+    def typed(self) -> bool:
+        """Whether it was typed on this command line."""
+        return self.kind == "flag"
 
-        @wraps(command)
-        def run(**values: Any) -> None:  # noqa: ANN401 - whatever the flags are
-            mine = {p.name: values.pop(p.name) for p in own}
-            command(**mine, flags=values)
+    def __str__(self) -> str:
+        """Return the name, preceded by "config" where it is a place in the file."""
+        return f"config {self.name}" if self.kind == "config" else self.name
 
-        parameters = [*(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own), *added]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what Typer reads
-        run.__annotations__ = {p.name: p.annotation for p in parameters}
-        return run
 
-    return decorate
+BUILT_IN = Origin("built-in", "built in")
+
+
+class Value(NamedTuple, Generic[T]):
+    """A setting's value and its origin."""
+
+    value: T
+    origin: Origin
+    typed: bool = False
+    """Whether it was typed on this command line."""
+
+
+UNSET: Value[Any] = Value(None, BUILT_IN)
+"""Of a setting that is set nowhere and has no built-in value."""
+
+
+class _Frozen:
+    """One attribute a name, with the class's value where none is given; none can be changed."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        """Take the values that are known, by name."""
+        self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse to change a value."""
+        raise AttributeError(f"{type(self).__name__}.{name} can't be changed")
+
+
+# Written by tools/options.py from the table in flags.py, from here to the end.
+
+
+class Typed(_Frozen):
+    """What was typed: one attribute a flag or argument of any command."""
+
+    input: str | None = None
+    prompt: str | None = None
+    names: tuple[str, ...] = ()
+    key: str | None = None
+    value: str | None = None
+    new_profile: str | None = None
+    named_profile: str | None = None
+    output: str | None = None
+    force: bool = False
+    skip_existing: bool = False
+    model: str | None = None
+    count: int | None = None
+    size: str | None = None
+    quality: str | None = None
+    format: str | None = None
+    compression: int | None = None
+    background: str | None = None
+    moderation: str | None = None
+    style: str | None = None
+    input_fidelity: str | None = None
+    response_format: str | None = None
+    partials: int | None = None
+    save_partials: bool | None = None
+    frames: int | None = None
+    frame_ms: int | None = None
+    complexity: str | None = None
+    safety_identifier: str | None = None
+    param: tuple[str, ...] = ()
+    verbatim: bool | None = None
+    image: tuple[str, ...] = ()
+    mask: str | None = None
+    markup: str | None = None
+    mask_rect: tuple[str, ...] = ()
+    mask_ellipse: tuple[str, ...] = ()
+    mask_color: tuple[str, ...] = ()
+    mask_invert: bool | None = None
+    mask_feather: int | None = None
+    mask_preview: str | None = None
+    expand: tuple[str, ...] = ()
+    prompt_file: str | None = None
+    fit: str | None = None
+    restore: str | None = None
+    keep: bool | None = None
+    keep_metadata: bool | None = None
+    max_pixels: int | None = None
+    profile: str | None = None
+    base_url: str | None = None
+    jobs: int | None = None
+    timeout: float | None = None
+    retries: int | None = None
+    retry_unknown: bool | None = None
+    dry_run: bool = False
+    preview: bool | None = None
+    json: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    all: bool = False
+    refresh: bool = False
+    port: int = 8765
+    dialect: str | None = None
+
+
+class Options(_Frozen):
+    """What is asked for: one value a setting, with its origin; unset where a command does not take it."""
+
+    output: Value[str | None] = UNSET
+    model: Value[str | None] = UNSET
+    count: Value[int | None] = UNSET
+    size: Value[str | None] = UNSET
+    quality: Value[str | None] = UNSET
+    format: Value[Literal["png", "jpeg", "webp", "gif", "svg"] | None] = UNSET
+    compression: Value[int | None] = UNSET
+    background: Value[str | None] = UNSET
+    moderation: Value[str | None] = UNSET
+    style: Value[str | None] = UNSET
+    input_fidelity: Value[str | None] = UNSET
+    response_format: Value[Literal["url", "b64_json"] | None] = UNSET
+    partials: Value[int | None] = UNSET
+    save_partials: Value[bool | None] = UNSET
+    frames: Value[int | None] = UNSET
+    frame_ms: Value[int | None] = UNSET
+    complexity: Value[str | None] = UNSET
+    safety_identifier: Value[str | None] = UNSET
+    param: Value[tuple[str, ...] | None] = UNSET
+    verbatim: Value[bool] = UNSET
+    image: Value[tuple[str, ...] | None] = UNSET
+    mask: Value[str | None] = UNSET
+    markup: Value[str | None] = UNSET
+    mask_rect: Value[tuple[str, ...] | None] = UNSET
+    mask_ellipse: Value[tuple[str, ...] | None] = UNSET
+    mask_color: Value[tuple[str, ...] | None] = UNSET
+    mask_invert: Value[bool | None] = UNSET
+    mask_feather: Value[int | None] = UNSET
+    mask_preview: Value[str | None] = UNSET
+    expand: Value[tuple[str, ...] | None] = UNSET
+    prompt_file: Value[str | None] = UNSET
+    fit: Value[Literal["pad", "crop", "stretch"] | None] = UNSET
+    restore: Value[Literal["none", "aspect", "size"] | None] = UNSET
+    keep: Value[bool | None] = UNSET
+    keep_metadata: Value[bool | None] = UNSET
+    max_pixels: Value[int | None] = UNSET
+    jobs: Value[int] = UNSET
+    timeout: Value[float] = UNSET
+    retries: Value[int] = UNSET
+    retry_unknown: Value[bool] = UNSET
+    preview: Value[bool] = UNSET
+
+    def fields(self) -> dict[str, Value[Any]]:
+        """Return the values that become fields of a request, by flag, unset ones too."""
+        return {
+            "size": self.size,
+            "quality": self.quality,
+            "format": self.format,
+            "compression": self.compression,
+            "background": self.background,
+            "moderation": self.moderation,
+            "style": self.style,
+            "input_fidelity": self.input_fidelity,
+            "response_format": self.response_format,
+            "partials": self.partials,
+            "frames": self.frames,
+            "frame_ms": self.frame_ms,
+            "complexity": self.complexity,
+            "safety_identifier": self.safety_identifier,
+        }

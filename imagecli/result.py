@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imagecli.dialects.request import ImageRequest
     from imagecli.errors import ImagecliError
     from imagecli.flags import Command
 
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class GeneratedImage:
+
+class GeneratedImage(NamedTuple):
     """One image that is there: saved under `path`, or in memory for callers from Python."""
 
     n: int
@@ -22,41 +25,44 @@ class GeneratedImage:
     format: str | None
     """By the bytes: "png", "jpeg", "webp", "gif", "svg"."""
     width: int | None
+    """Pixels."""
     height: int | None
+    """Pixels."""
     bytes: int
     sha256: str
     revised_prompt: str | None = None
     partial: bool = False
-    """Whether it is the last partial image of a stream whose finished one never came."""
+    """Whether it is the last partial image of a stream whose finished image never came."""
     partials: tuple[str, ...] = ()
-    """Where the partial images that came before it were written."""
+    """Where the partial images that came before it were saved."""
 
 
-@dataclass(slots=True)
-class Result:
-    """What came of a run."""
+class Result(NamedTuple):
+    """What came of a run, whichever way it ended."""
 
     command: Command
     profile: str
     model: str | None
     route: str | None = None
-    images: list[GeneratedImage] = field(default_factory=list)
-    failures: dict[int, ImagecliError] = field(default_factory=dict)
+    """The endpoint; None where nothing was sent."""
+    images: tuple[GeneratedImage, ...] = ()
+    failures: Mapping[int, ImagecliError] = _NOTHING
     """Image number → why it is missing."""
-    partials: dict[int, list[str]] = field(default_factory=dict)
+    partials: Mapping[int, tuple[str, ...]] = _NOTHING
     """Image number → the files that hold its partial images, where those are saved."""
-    usage: dict[str, Any] | None = None
+    usage: Mapping[str, Any] | None = None
+    """What the server counted, summed over all requests."""
     cost_usd: float | None = None
     """What the server says that it has cost."""
     elapsed_s: float | None = None
-    request_ids: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    request_ids: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     error: ImagecliError | None = None
     """What decided the exit code."""
     requests: tuple[ImageRequest, ...] | None = None
     """For --dry-run: what would be sent."""
-    prepared: dict[str, Any] | None = None
-    """For `prepare`: what came in and what was done to it, as the JSON document shows it."""
-    mask: dict[str, Any] | None = None
+    prepared: Mapping[str, Any] | None = None
+    """For `prepare`: the input and what was done to it, as the JSON document shows it."""
+    mask: Mapping[str, Any] | None = None
     """For --mask-preview: what would be edited, as the JSON document shows it."""

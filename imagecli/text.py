@@ -1,4 +1,14 @@
-"""Text for people: foreign text made safe to show, and values, places and suggestions put into messages."""
+"""Text for people: foreign text made safe to show, and the values, places and suggestions that messages contain.
+
+What a server, a file or a command line contains is foreign: it may hold escape sequences, characters that can't be
+seen, or the key. It goes into a message through one of these:
+
+    sanitize(text, secrets)   prose, such as a server's error message: removes what can't be shown, hides secrets,
+                              shortens
+    printable(value)          a name or value that the reader must recognise, such as a path: keeps every character
+                              that can be shown and marks the others
+    quoted(value)             a value that is refused: as printable(), in quotes and shortened
+"""
 
 from __future__ import annotations
 
@@ -9,37 +19,43 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SEQUENCE = re.compile(
+MAX_CHARACTERS = 65_536
+"""Characters of a foreign text that are looked at."""
+
+_ESCAPE_SEQUENCE = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
     # OSC, DCS, SOS, PM, APC up to BEL or ST. No introducer inside, so that the search stays linear.
     r"|(?:\x1b[]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
-    r"|\x1b[ -/]*[0-~]"  # the rest: character sets, resets, and introducers of what never ends
+    r"|\x1b[ -/]*[0-~]"  # the rest: character sets, resets, and introducers of sequences that never end
 )
-READ_AT_MOST = 65_536
 
 
-def clean(text: str, secrets: Iterable[str] = (), *, keep_newlines: bool = False, limit: int = 2000) -> str:
-    """Return what a server or a file says in a form that is safe to show.
+def sanitize(text: str, secrets: Iterable[str] = (), *, keep_newlines: bool = False, limit: int = 2000) -> str:
+    """Return foreign prose in a form that is safe to show.
 
-    Escape sequences go as a whole, then control, format (bidi, zero width) and private characters; white space with
-    its line breaks becomes single spaces, unless the line breaks are to be kept; each of `secrets` of four characters
-    or more, and the same escaped for a URL or JSON, becomes `***`. At most `limit` characters come back.
-    Lone surrogates stay: they are the odd bytes of file names.
+    Whole escape sequences are removed, then control, format (bidi, zero width) and private characters. White space,
+    line breaks included, becomes single spaces; `keep_newlines` keeps the line breaks. Each of `secrets` of four
+    characters or more becomes `***`, also where it is escaped for a URL or JSON. Lone surrogates stay: they are the
+    undecodable bytes of file names.
+
+    Returns:
+        At most `limit` characters.
     """
     spellings = sorted(_spellings(secrets), key=len, reverse=True)
     for spelling in spellings:
         text = text.replace(spelling, "***")
-    text = _SEQUENCE.sub("", text[:READ_AT_MOST])
+    text = text[:MAX_CHARACTERS]
     if not text.isprintable():
-        text = "".join(map(_shown, text.replace("\r\n", "\n")))
+        text = re.sub(_ESCAPE_SEQUENCE, "", text)
+        text = "".join(map(_visible, text.replace("\r\n", "\n")))
     text = text.strip("\n") if keep_newlines else " ".join(text.split())
-    for spelling in spellings:  # what control characters had torn apart
+    for spelling in spellings:  # those that control characters had broken up
         text = text.replace(spelling, "***")
     return text if len(text) <= limit else f"{text[: limit - 4]} ..."
 
 
-def _shown(character: str) -> str:
-    """Return what stands for a character: itself, a space, or nothing."""
+def _visible(character: str) -> str:
+    """Return what replaces a character: itself, a space, or nothing."""
     if character == "\n":
         return character
     category = unicodedata.category(character)
@@ -49,34 +65,34 @@ def _shown(character: str) -> str:
 
 
 def _spellings(secrets: Iterable[str]) -> set[str]:
-    """Return each secret as it is and as a server may give it back: percent-encoded, or inside JSON."""
+    """Return each secret as it is and as a server may repeat it: percent-encoded, or escaped in JSON."""
     spellings: set[str] = set()
     for secret in secrets:
-        if len(secret) < 4:  # noqa: PLR2004 - "x", a local server's dummy, would blot out half of every sentence
+        if len(secret) < 4:  # noqa: PLR2004 - a local server's dummy key, "x", would hide parts of every sentence
             continue
         import json
         from urllib.parse import quote
 
-        quoted = quote(secret, safe="")
-        escaped = json.dumps(secret)[1:-1]
-        spellings |= {secret, quoted, re.sub("%..", lambda code: code[0].lower(), quoted)}
-        spellings |= {escaped, escaped.replace("/", r"\/")}
+        in_url = quote(secret, safe="")
+        in_json = json.dumps(secret)[1:-1]
+        spellings |= {secret, in_url, re.sub("%..", lambda code: code[0].lower(), in_url)}
+        spellings |= {in_json, in_json.replace("/", r"\/")}
     return spellings
 
 
-_LONGEST = 60
-"""Characters of a foreign value that a message repeats."""
+_QUOTED_CHARACTERS = 60
+"""Characters of a refused value that a message repeats."""
 
 
-def shown(text: object) -> str:
-    """Return `text` for a message: control and other invisible characters replaced, one line."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(text))
+def printable(value: object) -> str:
+    """Return `value` as one line of text, with U+FFFD for each character that can't be shown."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(value))
 
 
 def quoted(value: object) -> str:
-    """Return a value that was refused, quoted, cut where it is long."""
-    text = shown(value)
-    return f"'{text[:_LONGEST]}…'" if len(text) > _LONGEST else f"'{text}'"
+    """Return a refused value in quotes, shortened where it is long."""
+    text = printable(value)
+    return f"'{text[:_QUOTED_CHARACTERS]}…'" if len(text) > _QUOTED_CHARACTERS else f"'{text}'"
 
 
 def toml_key(*parts: str) -> str:
@@ -85,20 +101,20 @@ def toml_key(*parts: str) -> str:
 
 
 def file_place(*parts: str) -> str:
-    """Return a place in the config file as its reader sees it: `[profiles.office] base_url`, or `profile`."""
+    """Return a place in the config file as one sees it there: `[profiles.office] base_url`, or `profile`."""
     *tables, key = parts
     return f"[{toml_key(*tables)}] {toml_key(key)}" if tables else toml_key(key)
 
 
 def shell_word(text: str) -> str:
-    """Return the text as one word of a shell, for commands that a message tells to run."""
+    """Return the text as one word of a shell command, for messages that name a command to run."""
     import shlex
 
-    return shlex.quote(shown(text))
+    return shlex.quote(printable(text))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that is most like `word`, or None where none is."""
+def closest_match(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is most similar to `word`, or None where none is similar."""
     import difflib
 
     close = difflib.get_close_matches(word, list(known), n=1)
@@ -110,5 +126,5 @@ def _toml_part(part: str) -> str:
         return part
     import json
 
-    # A JSON string is a TOML basic string; what can't be seen is escaped.
+    # A JSON string is a TOML basic string; characters that can't be shown are escaped.
     return json.dumps(part, ensure_ascii=not part.isprintable())

@@ -1,28 +1,39 @@
-"""What every test has: a home of its own, no key and no network but loopback; the program as a process; a server."""
+"""What each test has: a home of its own, no key, no network but loopback; the program, here or as a process."""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
+import signal
 import sys
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2 as httpx
 import pytest
-from serving import Server
+from hypothesis import HealthCheck, settings
 
+from imagecli.client.client import Client
 from imagecli.sandbox.api.app import create_app
+from support.places import PHOTOS
+from support.running import Clock, run_here, run_process
+from support.serving import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-PHOTOS = ROOT.parent / "shared" / "photos"
+    from support.running import Ran
+
 _DROPPED = ("OPENAI_", "IMAGECLI_", "AZURE_OPENAI_", "XDG_", "SSL_CERT_", "LC_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+# The same examples in each run, and none of them by the clock.
+settings.register_profile(
+    "steady", deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
+# A shell's background job starts with Ctrl-C ignored, and so would each process that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -50,45 +61,27 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What a run of the program left behind."""
+@pytest.fixture
+def imagecli(waits: list[float], clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
+    """Run the program in this process; what it would wait, in seconds, is added to `waits`."""
+    clients: list[Client] = []
 
-    code: int
-    out: str
-    err: str
-    raw: bytes
+    def opened(*args: Any, **more: Any) -> Client:
+        clients.append(Client(*args, **more))
+        return clients[-1]
 
-    @property
-    def json(self) -> Any:
-        """The JSON document on stdout."""
-        return json.loads(self.out)
-
-    @property
-    def paths(self) -> list[str]:
-        """The paths on stdout."""
-        return self.out.splitlines()
+    monkeypatch.setattr("imagecli.client.open.Client", opened)
+    monkeypatch.setattr("imagecli.client.open.sleep", waits.append)
+    monkeypatch.setattr("imagecli.client.open.clock", clock)
+    yield run_here
+    for client in clients:  # as the end of a process does
+        client.close()
 
 
 @pytest.fixture
-def imagecli() -> Callable[..., Ran]:
-    """Run the program as a process of its own."""
-
-    def run(*args: str, stdin: bytes | None = None, env: dict[str, str] | None = None, timeout: float = 60) -> Ran:
-        done = subprocess.run(
-            [sys.executable, "-m", "imagecli", *args],
-            input=stdin if stdin is not None else b"",
-            capture_output=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
-            timeout=timeout,
-            check=False,
-        )
-        assert b"Traceback" not in done.stderr, done.stderr.decode()
-        return Ran(
-            done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"), done.stdout
-        )
-
-    return run
+def program() -> Callable[..., Ran]:
+    """Run the program as a process of its own: for streams, signals, and what only a start shows."""
+    return run_process
 
 
 @pytest.fixture
@@ -99,8 +92,14 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
+def clock() -> Clock:
+    """The clock that the client keeps its deadlines by; it stands still."""
+    return Clock()
+
+
+@pytest.fixture
 def waits() -> list[float]:
-    """What the sandbox of `api` would have waited, in seconds."""
+    """What the program, or the sandbox of `api`, would have waited, in seconds."""
     return []
 
 

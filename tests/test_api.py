@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from serving import images, picture
 
 from imagecli import ImageClient
 from imagecli.errors import AuthProblem, ContentPolicyRefusal, UsageProblem
+from support.serving import image_file, response_with
 
 
 def test_generate_returns_bytes_and_writes_nothing(server, home):
-    data = picture()
-    server.answer = lambda reply, _: reply.send(images(data, usage={"total_tokens": 5}), x_request_id="req_3")
+    data = image_file()
+    server.respond = lambda reply, _: reply.send(response_with(data, usage={"total_tokens": 5}), x_request_id="req_3")
     made = ImageClient(base_url=server.url, api_key="sk-mine").generate("a cat", size="1024x1024", params={"seed": 7})
     assert made.images[0].data == data
     assert (made.images[0].format, made.images[0].width, made.images[0].height) == ("png", 64, 48)
@@ -29,7 +29,7 @@ def test_generate_returns_bytes_and_writes_nothing(server, home):
 
 def test_bytes_in_memory_are_sent_with_a_real_name_and_type(server):
     stream = io.BytesIO()
-    Image.open(io.BytesIO(picture((600, 400)))).resize((256, 256)).save(stream, "PNG")
+    Image.open(io.BytesIO(image_file((600, 400)))).resize((256, 256)).save(stream, "PNG")
     ImageClient(base_url=server.url).vary(stream.getvalue(), model="dall-e-2", count=1, size="1024x1024")
     assert server.requests[0].path == "/v1/images/variations"
     assert server.requests[0].files["image"] == [("image.png", "image/png", stream.getvalue())]
@@ -40,14 +40,14 @@ def test_edit_takes_paths_bytes_and_a_mask(server):
     mask.paste(255, (0, 0, 10, 10))
     stream = io.BytesIO()
     mask.save(stream, "PNG")
-    Path("a.png").write_bytes(picture())
-    made = ImageClient(base_url=server.url).edit([Path("a.png"), picture()], "x", mask=stream.getvalue(), count=2)
+    Path("a.png").write_bytes(image_file())
+    made = ImageClient(base_url=server.url).edit([Path("a.png"), image_file()], "x", mask=stream.getvalue(), count=2)
     assert len(made.images) == 2
     assert [part[0] for part in server.requests[0].parts] == ["prompt", "n", "image[]", "image[]", "mask"]
 
 
 def test_errors_are_raised_by_cause(server):
-    server.answer = lambda reply, _: reply.json(
+    server.respond = lambda reply, _: reply.json(
         {"error": {"message": "no", "code": "moderation_blocked"}}, 400, x_request_id="r"
     )
     with pytest.raises(ContentPolicyRefusal, match="no") as caught:
@@ -55,8 +55,8 @@ def test_errors_are_raised_by_cause(server):
     assert (caught.value.http_status, caught.value.code, caught.value.request_id) == (400, "moderation_blocked", "r")
 
 
-def test_what_is_missing_is_told_beside_what_is_there(server):
-    server.answer = lambda reply, _: reply.send(images(picture()))
+def test_what_is_missing_is_reported_beside_what_came(server):
+    server.respond = lambda reply, _: reply.send(response_with(image_file()))
     made = ImageClient(base_url=server.url).generate("a cat", count=2)
     assert len(made.images) == 1
     assert list(made.failures) == [2]
@@ -91,24 +91,24 @@ def test_the_sandbox_needs_no_key_and_no_network():
 
 def test_a_dialect_can_be_named_without_a_profile(server):
     client = ImageClient(base_url=server.url, dialect="xai")
-    client.edit(picture(), "a hat", size="16:9")
+    client.edit(image_file(), "a hat", size="16:9")
     sent = server.requests[0].json
     assert sent["image"]["url"].startswith("data:image/png;base64,")
     assert sent["aspect_ratio"] == "16:9"
-    with pytest.raises(UsageProblem, match="no dialect klingon"):
+    with pytest.raises(UsageProblem, match="unknown dialect klingon"):
         ImageClient(base_url=server.url, dialect="klingon")
 
 
-def test_open_files_are_pictures_too(server):
-    server.answer = lambda reply, _: reply.send(images(picture()))
+def test_open_files_are_images_too(server):
+    server.respond = lambda reply, _: reply.send(response_with(image_file()))
     mask = Image.new("L", (64, 48), 0)
     mask.paste(255, (0, 0, 10, 10))
     mask.save("mask.png")
-    Path("one.png").write_bytes(picture())
+    Path("one.png").write_bytes(image_file())
     client = ImageClient(base_url=server.url)
     with Path("one.png").open("rb") as one, Path("mask.png").open("rb") as over:
         client.edit(one, "a hat", mask=over)
-        client.edit([io.BytesIO(picture()), "one.png"], "a hat")
-    assert [data for _, _, data in server.requests[0].files["image"]] == [picture()]
+        client.edit([io.BytesIO(image_file()), "one.png"], "a hat")
+    assert [data for _, _, data in server.requests[0].files["image"]] == [image_file()]
     assert len(server.requests[0].files["mask"]) == 1
     assert len(server.requests[1].files["image[]"]) == 2

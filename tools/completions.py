@@ -19,12 +19,10 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the program of this checkout, not one that is installed
 
-import typer.main
-
 from imagecli import dialects
 from imagecli.cli import app
 from imagecli.config.profiles import BUILT_IN_PROFILES
-from imagecli.config.table import FILE_SETTINGS, SETTINGS
+from imagecli.flags import FILE_SETTINGS, SETTINGS
 from imagecli.models import catalog
 
 if TYPE_CHECKING:
@@ -86,15 +84,16 @@ class Command:
 
 def read_program() -> Command:
     """Return the program's commands as Typer knows them."""
-    root = typer.main.get_command(app)
-    return _command(root, root.make_context("imagecli", [], resilient_parsing=True), ())
+    return _command(app, app.make_context("imagecli", [], resilient_parsing=True), ())
 
 
 def _command(command: Any, context: Any, path: tuple[str, ...]) -> Command:  # noqa: ANN401 - of Typer's own click
     shown = [each for each in command.get_params(context) if not getattr(each, "hidden", False)]
+    names = command.list_commands(context) if hasattr(command, "list_commands") else ()
     below = [
         _command(each, each.make_context(name, [], parent=context, resilient_parsing=True), (*path, name))
-        for name, each in getattr(command, "commands", {}).items()
+        for name in names
+        if (each := command.get_command(context, name))
     ]
     return Command(
         path,

@@ -1,1 +1,1 @@
-"""Talking to image servers: one request in, one answer on disk out, or an error that says what became of the money."""
+"""Talking to image servers: one request in, one response on disk out, or an error that shows what may be billed."""

@@ -1,4 +1,4 @@
-"""A request's body, as the HTTP library wants it: a JSON document, or a multipart form."""
+"""A request's body, as the HTTP library takes it: a JSON document, or a multipart form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def body_of(request: ImageRequest) -> dict[str, Any]:
-    """Return the arguments that give the HTTP library the request's body."""
+    """Return the request's body as arguments of the HTTP library."""
     if request.as_json:
         return {"json": request.fields | _files_as_json(request.files)}
     uploads = [(part.field, part.upload) for part in request.files]
@@ -24,7 +24,7 @@ def body_of(request: ImageRequest) -> dict[str, Any]:
 
 
 def _files_as_json(parts: Sequence[FilePart]) -> Fields:
-    """Return the fields that hold files in a JSON document."""
+    """Return the fields of a JSON document that contain the files."""
     fields: Fields = {}
     for part in parts:
         text = pybase64.b64encode_as_string(part.upload.data)
@@ -37,7 +37,7 @@ def _files_as_json(parts: Sequence[FilePart]) -> Fields:
 
 
 def _filled(shape: Any, forms: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON
-    """Put the file's text where the shape names it."""
+    """Put the file's text where the shape has its placeholder."""
     if isinstance(shape, dict):
         return {key: _filled(value, forms) for key, value in shape.items()}
     return forms.get(shape, shape) if isinstance(shape, str) else shape

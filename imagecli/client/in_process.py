@@ -1,4 +1,4 @@
-"""A server in this process that fails as one at the other end of a socket does."""
+"""A server in this process, whose failures look like those of one at the other end of a socket."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class InProcess(httpx.WSGITransport):
-    """Hands requests to a WSGI app: whole, as the request's trace hears, and so with an answer that can be lost."""
+    """Hands requests to a WSGI app: the trace reports each as sent whole, so that its response can be lost."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Hand over one request and return the app's answer, its body unread.
+        """Hand over one request and return the app's response, its body unread.
 
         Raises:
             httpx.TransportError: the app raised an OSError.

@@ -1,4 +1,4 @@
-"""Sockets that keep a deadline, the shared TLS context, and whom a connection really reached."""
+"""Sockets that keep a deadline, the shared TLS context, and which address a connection really reached."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ import httpx2 as httpx
 from imagecli.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 64 * 1024
 _WRITE_BYTES = 16 * 1024
 # Servers close idle connections after about 5 s; a request on one that is being closed would be sent and lost.
 _KEEP_IDLE_S = 2.0
@@ -33,27 +33,28 @@ class PrivateAddressError(httpcore.ConnectError):
 
 
 class Guard(threading.local):
-    """What the socket operations of this thread must keep to: a deadline, and that `public_host` be no private address.
+    """What the socket operations of this thread keep to: a deadline, and that `public_host` is not a private address.
 
     A time-out of the HTTP library bounds a single read, so a server that drips a byte a second would never trip it.
     """
 
-    def __init__(self) -> None:
-        """Start without a deadline."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start without a deadline; `clock` gives seconds."""
+        self._clock = clock
         self.until: float | None = None
         self.public_host: str | None = None
 
     def start(self, seconds: float) -> None:
         """Let the attempt that begins now take `seconds` in all."""
-        self.until = time.monotonic() + seconds
+        self.until = self._clock() + seconds
 
     def left(self, error: type[Exception]) -> float | None:
         """Return the seconds that are left, or raise `error`."""
         if self.until is None:
             return None
-        left = self.until - time.monotonic()
+        left = self.until - self._clock()
         if left <= 0:
-            raise error("the time is up")
+            raise error("timed out")
         return left
 
 
@@ -70,15 +71,15 @@ class _GuardedStream(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the guard has the time
         view = memoryview(buffer)
         for start in range(0, len(view), _WRITE_BYTES):
-            if start and self._answered_early():
-                raise httpcore.WriteError("the server has answered before it had the request whole")
+            if start and self._responded_early():
+                raise httpcore.WriteError("the server responded before it had the whole request")
             piece = view[start : start + _WRITE_BYTES]
             self._stream.write(piece, self._guard.left(httpcore.WriteTimeout))  # type: ignore[arg-type] # a buffer is as good
 
-    def _answered_early(self) -> bool:
-        """Wait until more can be written; tell whether an answer came instead, as from a server that takes no more.
+    def _responded_early(self) -> bool:
+        """Wait until more can be written; return whether a response came instead, of a server that takes no more.
 
-        Under TLS bytes may come that are no answer; there, servers close the connection to be heard.
+        Under TLS bytes may come that are not a response; there, servers close the connection instead.
         """
         sock = self._stream.get_extra_info("socket")
         if isinstance(sock, ssl.SSLSocket):
@@ -146,13 +147,13 @@ class Backend(httpcore.SyncBackend):
 
 
 def is_private(host: str) -> bool:
-    """Tell whether a host, as far as its spelling says, is this machine or inside a private network."""
+    """Return whether a host, by its spelling, is this machine or inside a private network."""
     address = _address(host)
     return (address is None and _is_localhost(host)) or (address is not None and not address.is_global)
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host, as far as its spelling says, is this machine."""
+    """Return whether a host, by its spelling, is this machine."""
     address = _address(host)
     return (address is None and _is_localhost(host)) or (address is not None and address.is_loopback)
 
@@ -163,7 +164,7 @@ def _is_localhost(host: str) -> bool:
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Read an address in any spelling that a resolver takes; None for a name."""
+    """Return the address in any spelling that a resolver accepts; None for a name."""
     name = host.strip("[]").rstrip(".")
     try:
         address = ipaddress.ip_address(name.split("%")[0])
@@ -178,15 +179,15 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def open_client(backend: Backend, api_host: str, *, tls: bool, kept: bool) -> httpx.Client:
     """Build the pooled client: proxies by their usual variables, no redirects, idle connections for 2 s at most.
 
-    Loopback is asked without a proxy, or a key that may go there over plain http would go to the proxy. Without `tls`
-    (for http:// addresses) the system's certificates are not loaded: they cost a tenth of a run. Connections are not
-    `kept` for requests that cost money: one that the server is just closing would be a lost answer.
+    Loopback is reached without a proxy, or a key that may go there over plain http would go to the proxy. Without `tls`
+    (for http:// URLs) the system's certificates are not loaded: that would take a tenth of a run. Connections are not
+    `kept` for requests that cost money: on one that the server is just closing the response would be lost.
     """
     context = tls_context() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     limits = httpx.Limits(
         max_connections=None, max_keepalive_connections=None if kept else 0, keepalive_expiry=_KEEP_IDLE_S
     )
-    api_host = f"[{api_host}]" if ":" in api_host else api_host  # as an address has it
+    api_host = f"[{api_host}]" if ":" in api_host else api_host  # as in a URL
     loopback = (*_LOOPBACK, api_host) if is_loopback(api_host) else _LOOPBACK
     direct = {f"all://{host}": None for host in loopback}
     try:
@@ -194,9 +195,9 @@ def open_client(backend: Backend, api_host: str, *, tls: bool, kept: bool) -> ht
     except (ValueError, ImportError, httpx.InvalidURL) as error:
         raise UsageProblem(
             f"the proxy settings can't be used: {error}",
-            hint="Look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
+            hint="Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
         ) from error
-    for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001 - it has no other way in
+    for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001 - no public parameter takes a network backend
         if isinstance(transport, httpx.HTTPTransport):
             transport._pool._network_backend = backend  # noqa: SLF001 - the same
     return client
@@ -207,25 +208,25 @@ def tls_context() -> ssl.SSLContext:
     """Return a context with the system's roots (or SSL_CERT_FILE, SSL_CERT_DIR).
 
     Raises:
-        UsageProblem: there are no roots, so no server could be trusted.
+        UsageProblem: the system has no roots, so no server could be trusted.
     """
     try:
         context = httpx.create_ssl_context()
     except OSError as error:
         raise UsageProblem(
             f"the certificates can't be read: {error}",
-            hint="Look at SSL_CERT_FILE and SSL_CERT_DIR.",
+            hint="Check SSL_CERT_FILE and SSL_CERT_DIR.",
         ) from error
     if not context.cert_store_stats()["x509_ca"] and not _has_certificate_folder():
         raise UsageProblem(
             "this system has no root certificates, so no https server can be trusted",
-            hint="Install the package ca-certificates, or name a file of roots in SSL_CERT_FILE.",
+            hint="Install the package ca-certificates, or set SSL_CERT_FILE to a file of root certificates.",
         )
     return context
 
 
 def _has_certificate_folder() -> bool:
-    """Tell whether OpenSSL will find roots one by one in a folder; those don't show in the store's figures."""
+    """Return whether OpenSSL will find roots one by one in a folder: the store does not count those."""
     import os
 
     folder = os.environ.get("SSL_CERT_DIR") or ssl.get_default_verify_paths().openssl_capath

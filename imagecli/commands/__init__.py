@@ -1,1 +1,4 @@
-"""One file a command: flags → request → workflow → result → shown."""
+"""The commands, one file each: options → call → render. Nothing here prints, and nothing opens a file.
+
+Each has a `run(typed, renderer)`, whose docstring is its help and which returns its exit code.
+"""

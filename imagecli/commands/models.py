@@ -2,41 +2,140 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-from imagecli.options import Option
+    from imagecli.config.settings import Settings
+    from imagecli.errors import ImagecliError
+    from imagecli.models.cache import CachedList
+    from imagecli.models.facts import ModelFacts
+    from imagecli.options import Typed
+    from imagecli.terminal.render import Renderer
 
 
-def models(  # noqa: PLR0913 - what a user can say
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="All that is known of these, instead of a table.")
-    ] = None,
-    *,
-    profile: Annotated[str | None, Option("-P", "--profile", metavar="NAME", help="Whose models [openai].")] = None,
-    base_url: Annotated[
-        str | None, Option("--base-url", metavar="URL", help="Another address; gets no key of others.")
-    ] = None,
-    everything: Annotated[bool, Option("--all", help="Also the models that surely make no images.")] = False,
-    refresh: Annotated[bool, Option("--refresh", help="Ask the server, also within the hour.")] = False,
-    as_json: Annotated[bool, Option("--json", help="One JSON document on stdout, for failures too.")] = False,
-    verbose: Annotated[bool, Option("-v", "--verbose", help="Say more on stderr.")] = False,
-    quiet: Annotated[bool, Option("--quiet", help="Say only errors on stderr.")] = False,
-) -> None:
+def run(typed: Typed, renderer: Renderer) -> int:
     """List models: what they take, what they cost, when they go away. Free of charge.
 
     What the server lists is kept for an hour. One model a line: its name; whether the server lists it; what it does;
-    sizes; an estimate of the price of a picture; when it goes away, and what comes after it.
+    sizes; an estimate of the price of an image; when it goes away, and what comes after it.
 
     \b
     Examples:
       imagecli models --profile sandbox
       imagecli models gpt-image-2 -P sandbox
       imagecli models -P sandbox | grep 2026-12
-    """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
-    from imagecli.commands import listing
-    from imagecli.commands.page import Page
+    """
+    from datetime import UTC, datetime
 
-    page = Page("models", as_json=as_json, verbose=verbose, quiet=quiet)
-    listing.show(page, names or [], profile, base_url, everything=everything, refresh=refresh)
+    from imagecli.commands.listing import load_for_list
+    from imagecli.models.facts import join_facts
+    from imagecli.terminal.model_table import model_details, model_table
+    from imagecli.terminal.render import Page
+
+    settings = load_for_list(typed.profile, typed.base_url)
+    renderer.warn(*settings.warnings)
+    profile = settings.profile
+    in_catalogue = profile.at_openai or profile.sandbox
+    kept, cached, error = _listed(settings, renderer, refresh=typed.refresh)
+    found = join_facts(kept.report if kept else None, settings.models, in_catalogue=in_catalogue)
+    others = 0
+    if typed.names:
+        found = _chosen(typed.names, found, settings, asked=kept is not None, error=error)
+    elif not typed.all:
+        others = sum(facts.makes_images is False for facts in found)
+        found = [facts for facts in found if facts.makes_images is not False]
+    _say_where_from(renderer, kept, cached=cached, error=error, others=others, empty=not found)
+    if typed.names:
+        text = model_details(found, profile.base_url)
+    else:
+        text = model_table(found, head=renderer.console.stdout_is_terminal)
+    fields = {
+        "profile": profile.name,
+        "base_url": profile.base_url,
+        "dialect": profile.dialect,
+        "listed_at": None if kept is None else datetime.fromtimestamp(kept.listed_at, UTC).isoformat(),
+        "cached": cached,
+        "models": [facts.as_dict() for facts in found],
+        "others": others,
+    }
+    return renderer.page(Page(text or None, fields, error))
+
+
+def _say_where_from(  # noqa: PLR0913 - what there is to say
+    renderer: Renderer, kept: CachedList | None, *, cached: bool, error: ImagecliError | None, others: int, empty: bool
+) -> None:
+    """Show how old the list is, and what is not in it."""
+    from imagecli.terminal.model_table import clock
+
+    if kept is not None and not kept.report.models:
+        renderer.warn("the server lists no models; it may make images all the same")
+    if error is not None and not empty:
+        renderer.warn("this is " + (f"the list of {clock(kept.listed_at)}" if kept else "what imagecli itself knows"))
+    elif cached and kept:
+        renderer.console.note(f"as listed at {clock(kept.listed_at)}; --refresh asks again")
+    if others:
+        renderer.console.note(f"{others} more make no images: --all shows them")
+
+
+def _listed(
+    settings: Settings, renderer: Renderer, *, refresh: bool
+) -> tuple[CachedList | None, bool, ImagecliError | None]:
+    """Return the server's list, whether it was kept from another time, and what went wrong in asking for it."""
+    import time
+
+    from imagecli.commands.listing import ask, explain
+    from imagecli.config.keys import find_key
+    from imagecli.errors import ImagecliError
+    from imagecli.models import cache
+    from imagecli.models.cache import CachedList
+
+    profile = settings.profile
+    try:
+        key = find_key(profile, warn=renderer.warn)
+    except ImagecliError as error:
+        return None, False, error
+    if key is None and profile.at_openai:
+        renderer.warn("no key is set, so the server was not asked: this is what imagecli itself knows")
+        return None, False, None
+    kept = None if profile.sandbox else cache.load(profile, key)
+    if kept is not None and kept.fresh and not refresh:
+        return kept, True, None
+    try:
+        asked = CachedList(ask(settings, key), int(time.time()))
+    except ImagecliError as error:
+        explain(error, settings, key)
+        return kept, kept is not None, error
+    if not profile.sandbox:
+        cache.save(profile, key, asked)
+    return asked, False, None
+
+
+def _chosen(
+    names: Sequence[str], found: Sequence[ModelFacts], settings: Settings, *, asked: bool, error: ImagecliError | None
+) -> list[ModelFacts]:
+    """Return the models of these names, in their order.
+
+    Raises:
+        UsageProblem: one is unknown to the server, which was asked, the catalogue and the config file.
+    """
+    from imagecli.errors import UsageProblem
+    from imagecli.models import catalog
+    from imagecli.models.facts import find_facts
+    from imagecli.text import closest_match, quoted
+
+    in_catalogue = settings.profile.at_openai or settings.profile.sandbox
+    by_name = {facts.name: facts for facts in found}
+    known = [*by_name, *catalog.names(), *settings.models]
+    chosen = []
+    for name in dict.fromkeys(names):
+        facts = by_name.get(name) or find_facts(name, None, settings.models, in_catalogue=in_catalogue, asked=asked)
+        if not facts.listed and not facts.known_from and error is None:
+            better = closest_match(name, known)
+            raise UsageProblem(
+                f"unknown model {quoted(name)}",
+                hint=(f"Did you mean {better}? " if better else "") + "`imagecli models` lists the known ones.",
+            )
+        chosen.append(facts)
+    return chosen

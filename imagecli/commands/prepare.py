@@ -1,39 +1,20 @@
-"""`imagecli prepare`: what would be uploaded for a picture, without a server."""
+"""`imagecli prepare`: what would be uploaded for an image, without a server."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
-
-from imagecli.options import FIT, KEEP_METADATA, MAX_PIXELS, Json, Option
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from imagecli.config.settings import Settings
+    from imagecli.images.reading import InputImage
+    from imagecli.images.types import Prepared
+    from imagecli.models.catalog import Model
+    from imagecli.options import Typed
     from imagecli.result import Result
-    from imagecli.terminal.console import Console
+    from imagecli.terminal.render import Renderer
 
 
-def prepare(  # noqa: PLR0913 - what a user can say
-    *,
-    image: Annotated[
-        str | None, typer.Argument(metavar="IMAGE", help="The picture to prepare; - reads it from stdin.")
-    ] = None,
-    output: Annotated[
-        str | None,
-        Option("-o", "--output", metavar="PATH", help="A file, a folder/, a template, or - for raw bytes on stdout."),
-    ] = None,
-    force: Annotated[bool, Option("--force", help="Replace a file that exists.")] = False,
-    model: Annotated[
-        str | None, Option("--for", metavar="MODEL", help="What the picture is prepared for; any name is accepted.")
-    ] = None,
-    fit: FIT = None,
-    keep_metadata: KEEP_METADATA = None,
-    max_pixels: MAX_PIXELS = None,
-    as_json: Json = False,
-    verbose: Annotated[bool, Option("-v", "--verbose", help="Say what was done to the picture.")] = False,
-    quiet: Annotated[bool, Option("--quiet", help="Say only errors on stderr.")] = False,
-) -> None:
+def run(typed: Typed, renderer: Renderer) -> int:
     """Save what edit and vary would upload; nothing is sent.
 
     \b
@@ -41,80 +22,93 @@ def prepare(  # noqa: PLR0913 - what a user can say
       imagecli prepare photo.jpg --for dall-e-2 -o square.png -v
       imagecli prepare photo.jpg -o - > without-location.jpg
       curl -s https://example.com/cat.jpg | imagecli prepare - --for dall-e-2 --fit crop --json
-    """  # noqa: D301 - \b is Typer's mark for text that is not to be wrapped
-    from imagecli import context
+    """
     from imagecli.config.settings import load
     from imagecli.errors import ImagecliError
+    from imagecli.plan.intent import model_of
     from imagecli.result import Result
-    from imagecli.terminal import render as report
 
-    console = context.open_console(verbose=verbose, quiet=quiet)
-    flags = {"output": output, "model": model, "fit": fit, "keep_metadata": keep_metadata, "max_pixels": max_pixels}
-    settings = load(flags)
-    result = Result("prepare", settings.profile.name, None, warnings=list(settings.warnings))
+    settings = load(typed.__dict__, command="prepare")
+    result = Result("prepare", settings.profile.name, None)
+    warnings = list(settings.warnings)
     try:
-        _prepare(console, settings, result, image, as_json=as_json, force=force)
+        _check(typed, settings)
+        model = model_of(settings)
+        result = result._replace(model=model.name)
+        result = _prepare(typed, settings, renderer, model, result, warnings)
     except ImagecliError as error:
-        result.error = error
-    for warning in result.warnings:
-        console.warn(warning)
-    report.show(console, result, as_json=as_json, base_url=settings.profile.base_url)
-    if result.error is not None:
-        raise typer.Exit(int(result.error.exit_code))
+        result = result._replace(error=error)
+    return renderer.result(result._replace(warnings=tuple(warnings)), settings.profile.base_url)
 
 
-def _prepare(  # noqa: PLR0913 - a run's things, and two flags
-    console: Console, settings: Settings, result: Result, image: str | None, *, as_json: bool, force: bool
-) -> None:
+def _check(typed: Typed, settings: Settings) -> None:
+    """Refuse a command line that is incomplete, or contradicts itself."""
+    from imagecli.errors import UsageProblem
+
+    if typed.input is None:
+        raise UsageProblem("IMAGE is missing", hint="Name one: imagecli prepare photo.jpg; - reads it from stdin.")
+    if settings.options.output.value == "-" and typed.json:
+        raise UsageProblem("-o - and --json both write to stdout", hint="Leave one of them out.")
+
+
+def _prepare(  # noqa: PLR0913, PLR0917 - what was typed, what it means, and what is filled
+    typed: Typed, settings: Settings, renderer: Renderer, model: Model, result: Result, warnings: list[str]
+) -> Result:
     import time
 
-    from imagecli.asking import Asker
-    from imagecli.commands.making import make_sink, read_picture
-    from imagecli.errors import Failure, UsageProblem
-    from imagecli.images.prepare import prepare as prepared_by
-    from imagecli.saving.sinks import FileSink
+    from imagecli.errors import Failure
+    from imagecli.images.prepare import prepare
+    from imagecli.inputs import STDIO, read_image
+    from imagecli.saving.names import names_for
+    from imagecli.saving.sinks import open_sink
 
     begun = time.monotonic()
-    if image is None:
-        raise UsageProblem("there is no IMAGE", hint="Name one: imagecli prepare photo.jpg; - reads it from stdin.")
-    if settings.value("output") == "-" and as_json:
-        raise UsageProblem("-o - and --json both want stdout", hint="Leave one of them out.")
-    model = Asker("prepare", settings).model
-    result.model = model.name
-    sink = make_sink(console, settings, subject=f"{_stem(image)}-prepared", model=model.name, force=force)
-    if isinstance(sink, FileSink):
-        sink.reserve([1], dry=False)
-    picture = read_picture(image, settings.value("max_pixels"))
-    size, mode = picture.size, picture.mode
-    prepared = prepared_by(
-        picture, model.inputs, settings.value("fit") or "pad", keep_metadata=bool(settings.value("keep_metadata"))
-    )
-    result.warnings += prepared.warnings
-    result.notes += prepared.notes or ("goes as it is, byte for byte",)
+    options = settings.options
+    path = options.output.value
+    named = typed.input or STDIO
+    names = None if path == STDIO else names_for(path, f"{_stem(named)}-prepared", model.name)
+    sink = open_sink(names, renderer.console, force=typed.force)
+    sink.reserve([1], dry=False)
+    image = read_image(named, options.max_pixels.value)
+    described = _described(named, image)
+    prepared = prepare(image, model.inputs, options.fit.value or "pad", keep_metadata=bool(options.keep_metadata.value))
+    warnings += prepared.warnings
     try:
-        result.images = [sink.save(1, [prepared.upload.data], None, result.warnings.append)]
+        saved = sink.save(1, [prepared.upload.data], None, warnings.append)
     except Failure as failure:
         failure.hint = "Make room, or choose another place with -o."
         raise
+    return result._replace(
+        images=(saved,),
+        notes=prepared.notes or ("it is sent as it is, byte for byte",),
+        prepared={"input": described} | _steps(prepared),
+        elapsed_s=round(time.monotonic() - begun, 3),
+    )
+
+
+def _described(path: str, image: InputImage) -> dict[str, object]:
+    """Return what is known of the input, before it is decoded: that may change its mode."""
+    return {
+        "path": path,
+        "format": image.format,
+        "mode": image.mode,
+        "width": image.size[0],
+        "height": image.size[1],
+        "bytes": image.length,
+        "orientation": image.orientation,
+    }
+
+
+def _steps(prepared: Prepared) -> dict[str, object]:
     geometry = prepared.geometry
-    result.prepared = {
-        "input": {
-            "path": image,
-            "format": picture.format,
-            "mode": mode,
-            "width": size[0],
-            "height": size[1],
-            "bytes": picture.length,
-            "orientation": picture.orientation,
-        },
+    return {
         "filename": prepared.upload.filename,
         "type": prepared.upload.media_type,
         "byte_for_byte": not prepared.notes,
-        "steps": list(prepared.notes),
-        "given_up": list(prepared.warnings),
+        "steps": prepared.notes,
+        "given_up": prepared.warnings,
         "geometry": {"source": geometry.source, "canvas": geometry.canvas, "placed": geometry.placed},
     }
-    result.elapsed_s = round(time.monotonic() - begun, 3)
 
 
 def _stem(path: str) -> str:

@@ -1,8 +1,8 @@
-"""Changes to the text of a TOML file that leave every other line, and so every comment, where it is.
+"""Changes to the text of a TOML file that leave every other line, and so every comment, in its place.
 
-tomlkit keeps comments but not always their places (a new key lands below the comment that heads the next table), so
-each change has several ways, the gentlest first, and every result is read again: only a text that means exactly what
-it should is returned.
+tomlkit keeps comments but not always their places: a new key lands below the comment that heads the next table. So
+each change is tried in several ways, the least invasive first, and each result is parsed again: only a text with
+exactly the wanted content is returned.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import AoT, Table
+from tomlkit.items import AoT
+from tomlkit.items import Table as TomlkitTable
 
 from imagecli.errors import UsageProblem
 from imagecli.text import toml_key
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 Path = tuple[str, ...]
-Plain = dict[str, Any]
+Table = dict[str, Any]
 
-_MARK = "imagecli: this line goes"
+_MARK = "imagecli: line to be removed"
 
 
 def put(text: str, path: Path, value: object) -> str:
-    """Return the file with `value` at `path`: replaced where it stands, else behind the last key of its table.
+    """Return the text with `value` at `path`: in place of the old value, else after the last key of its table.
 
     Raises:
-        UsageProblem: a part of the path is no table, or the change can't be made without harm.
+        UsageProblem: a part of the path isn't a table, or the change would alter something else.
 
     """
     wanted = tomllib.loads(text)
@@ -46,28 +47,28 @@ def put(text: str, path: Path, value: object) -> str:
 
 
 def drop(text: str, path: Path) -> str:
-    """Return the file without what is at `path`, and without the tables that this leaves empty.
+    """Return the text without the value at `path`, and without the tables that this leaves empty.
 
-    Comments on lines of their own stay.
+    Comments on their own lines stay.
 
     Raises:
-        KeyError: there is nothing at `path`.
-        UsageProblem: the change can't be made without harm.
+        KeyError: `path` is not set.
+        UsageProblem: the change would alter something else.
 
     """
-    bare, tidy = tomllib.loads(text), tomllib.loads(text)
-    _delete(bare, path)
+    untidy, tidy = tomllib.loads(text), tomllib.loads(text)
+    _delete(untidy, path)
     _delete(tidy, path)
     for end in range(len(path) - 1, 0, -1):
         if not find(tidy, path[:end]):
             _delete(tidy, path[:end])
-    # Better an empty table left behind than no change.
+    # An empty table that stays is better than no change.
     ways = [partial(_remove_lines, text, path, tidy), partial(_remove_tables, text, path, tidy)]
-    return _change(path, ways, [tidy, bare])
+    return _change(path, ways, [tidy, untidy])
 
 
-def find(data: Plain, path: Path) -> Any:  # noqa: ANN401 - whatever TOML holds
-    """Return what is at `path`; KeyError where there is nothing."""
+def find(data: Table, path: Path) -> Any:  # noqa: ANN401 - any TOML value
+    """Return the value at `path`; raise KeyError where it is not set."""
     value: Any = data
     for part in path:
         if not isinstance(value, dict):
@@ -76,17 +77,18 @@ def find(data: Plain, path: Path) -> Any:  # noqa: ANN401 - whatever TOML holds
     return value
 
 
-def _change(path: Path, ways: Iterable[Callable[[], str | None]], wanted: Iterable[Plain]) -> str:
-    for meaning in wanted:
+def _change(path: Path, ways: Iterable[Callable[[], str | None]], wanted: Iterable[Table]) -> str:
+    """Return the first text that one of the ways gives and that has one of the wanted contents."""
+    for content in wanted:
         for way in ways:
             try:
                 changed = way()
-                if changed is not None and tomllib.loads(changed) == meaning:
+                if changed is not None and tomllib.loads(changed) == content:
                     return changed
             except (TOMLKitError, tomllib.TOMLDecodeError, LookupError, TypeError):
-                continue  # this way does not lead there
+                continue  # try the next way
     raise UsageProblem(
-        f"{toml_key(*path)} can't be changed without harm to the rest of the config file",
+        f"{toml_key(*path)} can't be changed without altering the rest of the config file",
         hint="Change it in an editor.",
     )
 
@@ -101,13 +103,13 @@ def _replace(text: str, path: Path, value: object) -> str | None:
 
 
 def _insert(text: str, path: Path, value: object) -> str | None:
-    """Write a new line behind the last plain key of the table, or behind its header."""
+    """Write a new line after the table's last key that isn't a table, or after its header."""
     document = tomlkit.parse(text)
     table = find(document, path[:-1])
-    anchor: Any = table if isinstance(table, Table) else None
+    anchor: Any = table if isinstance(table, TomlkitTable) else None
     indent = ""
     for key, item in table.value.body if anchor else document.body:
-        if isinstance(item, Table | AoT):
+        if isinstance(item, TomlkitTable | AoT):
             break
         if key is not None:
             anchor, indent = item, item.trivia.indent
@@ -118,13 +120,13 @@ def _insert(text: str, path: Path, value: object) -> str | None:
     return tomlkit.dumps(document)
 
 
-def spelt(value: object) -> str:
-    """Return a value, or a table, as the file spells it."""
+def to_toml(value: object) -> str:
+    """Return a value or a table as TOML."""
     return tomlkit.dumps(value).rstrip("\n") if isinstance(value, dict) else tomlkit.item(value).as_string()
 
 
 def _append_table(text: str, path: Path, value: object) -> str | None:
-    """Write a new table with the one key to the end of the file."""
+    """Write a new table with this one key at the end of the file."""
     if len(path) == 1:
         return None
     end = "\r\n" if "\r\n" in text else "\n"
@@ -133,7 +135,7 @@ def _append_table(text: str, path: Path, value: object) -> str | None:
 
 
 def _assign(text: str, path: Path, value: object) -> str:
-    """Let tomlkit find a place, in inline tables and dotted keys too."""
+    """Let tomlkit choose the place, in inline tables and dotted keys too."""
     document = tomlkit.parse(text)
     table: Any = document
     for part in path[:-1]:
@@ -144,20 +146,21 @@ def _assign(text: str, path: Path, value: object) -> str:
     return tomlkit.dumps(document)
 
 
-def _remove_lines(text: str, path: Path, tidy: Plain) -> str:
-    """Remove the lines of the values at or under `path`, and the headers of tables that are no more.
+def _remove_lines(text: str, path: Path, tidy: Table) -> str:
+    """Remove the lines of the values at or under `path`, and the headers of tables that are not in `tidy`.
 
-    Where tables are out of order, tomlkit deletes more than the value; so each is made one line with a mark first.
+    Where tables are out of order, tomlkit deletes more than the value. So each value is first replaced by a mark, which
+    takes one line.
     """
     document = tomlkit.parse(text)
     for leaf in list(_leaves(find(document.unwrap(), path), path)):
         find(document, leaf[:-1])[leaf[-1]] = _MARK
     lines = tomlkit.dumps(document).splitlines(keepends=True)
-    return "".join(line for line in lines if _MARK not in line and not _is_header_of_what_is_gone(line, tidy))
+    return "".join(line for line in lines if _MARK not in line and not _is_obsolete_header(line, tidy))
 
 
-def _remove_tables(text: str, path: Path, tidy: Plain) -> str:
-    """Remove what is at `path` and the empty tables above it, with all that stands in them."""
+def _remove_tables(text: str, path: Path, tidy: Table) -> str:
+    """Remove the value at `path` and the empty tables above it, with the comments in them."""
     document = tomlkit.parse(text)
     _delete(document, path)
     for end in range(len(path) - 1, 0, -1):
@@ -174,13 +177,14 @@ def _leaves(value: object, path: Path) -> Iterator[Path]:
         yield path
 
 
-def _is_header_of_what_is_gone(line: str, tidy: Plain) -> bool:
+def _is_obsolete_header(line: str, tidy: Table) -> bool:
+    """Whether the line is the header of a table that is not in `tidy`."""
     if not line.lstrip().startswith("["):
         return False
     try:
         table = tomllib.loads(line)
     except tomllib.TOMLDecodeError:
-        return False  # a line of a list
+        return False  # a line of an array
     path: Path = ()
     while isinstance(table, dict) and table:
         (key,) = table
@@ -188,7 +192,7 @@ def _is_header_of_what_is_gone(line: str, tidy: Plain) -> bool:
     return not _has(tidy, path)
 
 
-def _has(data: Plain, path: Path) -> bool:
+def _has(data: Table, path: Path) -> bool:
     try:
         find(data, path)
     except KeyError:
@@ -196,7 +200,7 @@ def _has(data: Plain, path: Path) -> bool:
     return True
 
 
-def _delete(data: Plain, path: Path) -> None:
+def _delete(data: Table, path: Path) -> None:
     del find(data, path[:-1])[path[-1]]
 
 

@@ -1,4 +1,4 @@
-"""A key that a program prints (a password manager): running it."""
+"""Running the program that prints a key, such as a password manager."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from imagecli.errors import AuthProblem
-from imagecli.text import shown
+from imagecli.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from imagecli.config.profiles import Command
 
 SECONDS = 30.0
-"""Time for a person to type a passphrase."""
-_MOST_BYTES = 16_384
-"""A key's line is shorter; the rest is read and forgotten."""
+"""Long enough to type a passphrase."""
+_MAX_BYTES = 16_384
+"""The line with the key is shorter; the rest is read and dropped."""
 
 
-def first_line_of(source: Command, environ: Mapping[str, str]) -> str:
+def run_key_command(source: Command, environ: Mapping[str, str]) -> str:
     """Run the command without a shell and return the first line of what it prints.
 
-    It may ask for a passphrase where there is a terminal to ask on. Where stdin is none it may be a picture or a
-    prompt, which is not for the command.
+    The command may ask for a passphrase where stdin is a terminal. Otherwise stdin may hold an image or a prompt, so
+    the command doesn't get it.
 
     Raises:
-        AuthProblem: it could not be run, failed, or took too long. Names the program, neither its arguments nor output.
+        AuthProblem: it couldn't be run, failed, or took too long. Names the program, never its arguments or output.
 
     """
-    name = shown(source.words[0])
+    name = printable(source.words[0])
     try:
         process = subprocess.Popen(  # noqa: S603 - the user's own command, without a shell
             source.words,
@@ -44,28 +44,31 @@ def first_line_of(source: Command, environ: Mapping[str, str]) -> str:
             env=dict(environ),
         )
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it holds a NUL character"
-        raise AuthProblem(f"{shown(source.origin.name)}: {name} could not be run: {reason}") from None
+        reason = getattr(error, "strerror", None) or "it contains a NUL character"
+        raise AuthProblem(f"{printable(source.origin.name)}: {name} can't be run: {reason}") from None
     with process:
         try:
             output = _read_within(process, SECONDS)
         except TimeoutError:
-            raise AuthProblem(f"{shown(source.origin.name)}: {name} gave no key within {SECONDS:.0f} s") from None
+            raise AuthProblem(
+                f"{printable(source.origin.name)}: {name} printed no key within {SECONDS:.0f} s"
+            ) from None
         finally:
             if process.poll() is None:
                 process.kill()
     if process.returncode:
-        raise AuthProblem(f"{shown(source.origin.name)}: {name} failed with exit code {process.returncode}")
+        raise AuthProblem(f"{printable(source.origin.name)}: {name} failed with exit code {process.returncode}")
     return output.split(b"\n", 1)[0].decode("utf-8", "replace")
 
 
 def _read_within(process: subprocess.Popen[bytes], seconds: float) -> bytes:
-    """Return the beginning of what the process prints, once it has ended.
+    """Return the beginning of the process's output, once the process has ended.
 
-    Not communicate(): that waits for whoever else holds the pipe (an agent that the command started), and keeps all.
+    Not by communicate(): it keeps all of the output, and once the process is killed it still waits for others that hold
+    the pipe, such as an agent that the command started.
 
     Raises:
-        TimeoutError: it took longer.
+        TimeoutError: it took longer than `seconds`.
 
     """
     deadline = time.monotonic() + seconds
@@ -74,10 +77,10 @@ def _read_within(process: subprocess.Popen[bytes], seconds: float) -> bytes:
         return b""
     output = b""
     while select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
-        piece = os.read(pipe.fileno(), _MOST_BYTES)
+        piece = os.read(pipe.fileno(), _MAX_BYTES)
         if not piece:
             break
-        output = (output + piece)[:_MOST_BYTES]
+        output = (output + piece)[:_MAX_BYTES]
         if time.monotonic() > deadline:
             raise TimeoutError
     else:

@@ -1,7 +1,7 @@
 """KEY and VALUE of `imagecli config`: read as TOML, and checked before they are written.
 
-Nothing is written that a later run would refuse. What was wrong in the file before may stay so, for `unset` and `set`
-are how it gets mended, one key after the other.
+Nothing is written that a later run would refuse. Errors that the file already has may stay, so that `set` and `unset`
+can fix them one key after the other.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from imagecli.config import layout
 from imagecli.config.profiles import OPENAI, OPENAI_URL, check_dialect, resolve
-from imagecli.config.table import FILE_SETTINGS
 from imagecli.config.urls import web_origin
-from imagecli.config.values import Origin
-from imagecli.errors import UsageProblem
-from imagecli.text import did_you_mean, file_place, quoted, shell_word, shown, toml_key
+from imagecli.errors import Failure, UsageProblem
+from imagecli.flags import FILE_SETTINGS
+from imagecli.options import Origin
+from imagecli.text import closest_match, file_place, printable, quoted, shell_word, toml_key
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -24,15 +24,15 @@ Path = tuple[str, ...]
 Table = dict[str, Any]
 
 _IN_FILE = Origin("config", "profile")
-_MODEL_DEPTH = 3
-"""models.NAME.KEY: more parts are a name with dots that was not quoted."""
+_MAX_PARTS = 3
+"""As in models.NAME.KEY; in a longer path, NAME contains dots and wasn't quoted."""
 
 
 def parse_key(text: str) -> Path:
     """Return the parts of a dotted TOML key: `models."team/flux".sizes`.
 
     Raises:
-        UsageProblem: it is none.
+        UsageProblem: it isn't one.
     """
     try:
         value: Any = tomllib.loads(f"{text} = 0")
@@ -44,17 +44,17 @@ def parse_key(text: str) -> Path:
         parts += (part,)
     if not parts or value != 0 or any(each in text for each in "\r\n#"):
         raise UsageProblem(
-            f"{quoted(text)} is no KEY",
-            hint="It is written as in TOML: defaults.model, or quoted: 'models.\"team/flux\".sizes'.",
+            f"{quoted(text)} is not a valid KEY",
+            hint="Write it as in TOML: defaults.model, or quoted: 'models.\"team/flux\".sizes'.",
         )
     return parts
 
 
 def parse_value(text: str) -> object:
-    """Return what the text means as a TOML value, or the text where it means nothing.
+    """Return the TOML value that the text spells, or else the text.
 
     Raises:
-        UsageProblem: it is not UTF-8, which no TOML file can hold.
+        UsageProblem: it isn't UTF-8, so that no TOML file can contain it.
     """
     try:
         text.encode()
@@ -68,7 +68,7 @@ def parse_value(text: str) -> object:
 
 
 def is_table(path: Path) -> bool:
-    """Whether the path is that of a table of ours."""
+    """Whether the path is that of a known table."""
     match path:
         case ("defaults" | "profiles" | "models",) | ("profiles" | "models", _):
             return True
@@ -83,56 +83,57 @@ def is_key(path: Path) -> bool:
 
 
 def check_known(path: Path) -> None:
-    """Refuse a KEY that means nothing to us.
+    """Refuse an unknown KEY.
 
     Raises:
-        UsageProblem: with what may have been meant.
+        UsageProblem: it is unknown; the hint names what may have been meant.
     """
     if is_table(path):
         return
     known = layout.known_keys(path[:-1])
     if known is None or path[-1] in known:
         return
-    raise UsageProblem(f"there is no setting {quoted(toml_key(*path))}", hint=_what_was_meant(path, known))
+    raise UsageProblem(f"unknown setting {quoted(toml_key(*path))}", hint=_suggestion(path, known))
 
 
 def check_value(path: Path, value: object) -> None:
-    """Refuse what a later run would refuse, looking at this key alone; and a key, which is never an argument.
+    """Refuse a value that a later run would refuse, checked on its own, and an API key, which is never an argument.
 
     Raises:
-        UsageProblem: the setting is not known, or does not take this value.
+        UsageProblem: the setting is unknown, or doesn't take this value.
     """
-    if layout.holds_key(_nested(path, value)):
+    if layout.contains_api_key(_nested(path, value)):
         if "headers" in path:
             raise UsageProblem(
-                "a header with a key is no argument: others could read it there",
-                hint="Write it into the file itself: `imagecli config path` tells where that is.",
+                "a header that carries a key can't be an argument: other users could see it",
+                hint="Write it into the config file, whose path `imagecli config path` prints.",
             )
         name = f" {shell_word(path[1])}" if path[0] == "profiles" and len(path) > 1 else ""
         raise UsageProblem(
-            "a key is no argument: others could read it there", hint=f"`imagecli config set-key{name}` asks for it."
+            "a key can't be an argument: other users could see it",
+            hint=f"Run `imagecli config set-key{name}`, which asks for it.",
         )
     check_known(path)
     if is_table(path):
-        raise UsageProblem(f"{toml_key(*path)} is a table", hint="Set its keys one by one.")
+        raise UsageProblem(f"{toml_key(*path)} is a table", hint="Set its keys one at a time.")
     try:
         layout.check(_nested(path, value), "VALUE")
     except UsageProblem as problem:
         if not isinstance(value, str) and _fits(path, "text"):
-            problem.hint = "To have it as text, quote it twice: '\"…\"'."
+            problem.hint = "To set it as a string, quote it twice: '\"…\"'."
         raise
     if path[0] == "profiles" and path[2] == "dialect":
         check_dialect(str(value))
     if path[0] == "profiles" and path[2] != "defaults":
-        # Looked at as a whole profile; a base URL may come with a later `set`.
+        # Checked as a whole profile, with a base URL in case a later `set` gives it one.
         resolve(path[1], _IN_FILE, {path[1]: {"base_url": OPENAI_URL} | _nested(path[2:], value)}, {})
 
 
 def check_change(path: Path, before: Table, after: Table, file: str | PathLike[str]) -> list[str]:
-    """Return what should be said about the change from `before` to `after`, made at `path`.
+    """Return the warnings about the change from `before` to `after`, made at `path`.
 
     Raises:
-        UsageProblem: the file as a whole would be refused, and was not before; or the active profile is none.
+        UsageProblem: the file as a whole would be refused and wasn't before, or the new active profile is unknown.
     """
     problem = _problem(after, file)
     if problem and (path == ("profile",) or not _problem(before, file)):
@@ -144,7 +145,7 @@ def check_change(path: Path, before: Table, after: Table, file: str | PathLike[s
     keys = [key for key in ("api_key", "api_key_cmd", "api_key_env") if key in table]
     if not keys or None in {old, new} or old == new:
         return []
-    return [f"the key that {file_place('profiles', path[1], keys[0])} gives now goes to {new} instead of {old}"]
+    return [f"the key from {file_place('profiles', path[1], keys[0])} is now sent to {new} instead of {old}"]
 
 
 def _problem(data: Table, file: str | PathLike[str]) -> UsageProblem | None:
@@ -178,18 +179,23 @@ def _nested(path: Path, value: object) -> Table:
     return value  # type: ignore[return-value] # a path has at least one part
 
 
-def _what_was_meant(path: Path, known: Path) -> str | None:
+def _suggestion(path: Path, known: Path) -> str | None:
     if len(path) == 1 and path[0] in FILE_SETTINGS:
         return f"Did you mean defaults.{path[0]}?"
     if len(path) == 1 and path[0] in layout.PROFILE_KEYS:
         return f"Did you mean profiles.NAME.{path[0]}?"
-    better = did_you_mean(path[-1], known)
+    better = closest_match(path[-1], known)
     if better:
-        return f"Did you mean {shown(toml_key(*path[:-1], better))}?"
+        return f"Did you mean {printable(toml_key(*path[:-1], better))}?"
     if known:
-        return f"It takes {', '.join(known)}."
-    if path[0] in {"profiles", "models"} and len(path) > _MODEL_DEPTH:
+        return f"Known: {', '.join(known)}."
+    if path[0] in {"profiles", "models"} and len(path) > _MAX_PARTS:
         table, *parts, key = path
-        return f"A name with dots is quoted: {shell_word(toml_key(table, '.'.join(parts), key))}."
-    better = did_you_mean(path[0], layout.TOP_KEYS)
-    return f"Did you mean {shown(toml_key(better, *path[1:]))}?" if better else None
+        return f"Quote a name with dots: {shell_word(toml_key(table, '.'.join(parts), key))}."
+    better = closest_match(path[0], layout.TOP_KEYS)
+    return f"Did you mean {printable(toml_key(better, *path[1:]))}?" if better not in {None, path[0]} else None
+
+
+def not_set(key: str, file: str | PathLike[str]) -> Failure:
+    """Return the error for a KEY under which the file has nothing."""
+    return Failure(f"{key} is not set in {file}")

@@ -1,57 +1,55 @@
 """Profiles: where requests go, and which keys may go there.
 
-**A key stays with the place that it was given for** (an origin: scheme, host, port).
+**A key stays with the web origin (scheme, host, port) that it was given for.**
 
-    key                                                        belongs to
+    key                                                        belongs to the web origin of
     ---------------------------------------------------------  --------------------------------------------------
-    OPENAI_API_KEY (profile openai only)                       OPENAI_BASE_URL; without it, OpenAI's own address
-    AZURE_OPENAI_AD_TOKEN, AZURE_OPENAI_API_KEY                AZURE_OPENAI_ENDPOINT; without it, the profile's own
-    (profiles of dialect azure only)                           address
+    OPENAI_API_KEY (profile openai only)                       OPENAI_BASE_URL; without it, OpenAI's own base URL
+    the key_variables of the profile's dialect                 the dialect's endpoint_variable; without it, the
+    (AZURE_OPENAI_API_KEY for azure)                           profile's own base URL
     api_key_env, api_key_cmd, keyring, api_key of a profile    the profile's base_url in the file; without it (for
-                                                               openai), OpenAI's own address
+                                                               openai), OpenAI's own base URL
 
-A key is offered only where its place, the profile's own base URL and the base URL of this run have one origin. So
-`--base-url` with another origin sends none; a key from the file does not follow OPENAI_BASE_URL elsewhere; and
-OPENAI_API_KEY does not go to a `base_url` that the file gives to profile openai, unless the file says so by
-`api_key_env = "OPENAI_API_KEY"`. OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS stay with OPENAI_API_KEY's
-place in the same way, the file's `headers` with the file's.
-What is held back although it is there is said in a warning.
+A key is sent only where this web origin, that of the profile's own base URL and that of the base URL of this run are
+the same. So `--base-url` with another web origin sends none; a key from the file does not follow OPENAI_BASE_URL; and
+OPENAI_API_KEY does not go to a `base_url` that the file gives to profile openai, unless the file asks for it with
+`api_key_env = "OPENAI_API_KEY"`. The same holds for OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS, which
+belong where OPENAI_API_KEY does, and for the file's `headers`, which belong where the file's keys do.
+A warning names a key that is set and withheld.
 
-A profile that says `dialect = "azure"` may leave its base_url to AZURE_OPENAI_ENDPOINT (then no key of the file has a
-place) and its api_version to OPENAI_API_VERSION.
+A profile that names its dialect may leave its base_url to the dialect's endpoint_variable (then the file's keys belong
+nowhere), and its api_version to the version_variable.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli import dialects
-from imagecli.config.layout import command_of, headers_of, is_secret_header
+from imagecli.config.layout import check_command, check_headers, is_secret_header
 from imagecli.config.urls import check_base_url, is_at_openai, web_origin
-from imagecli.config.values import BUILT_IN, Origin
 from imagecli.errors import UsageProblem
-from imagecli.text import did_you_mean, file_place, quoted, shell_word, shown, toml_key
+from imagecli.options import BUILT_IN, Origin
+from imagecli.text import closest_match, file_place, printable, quoted, shell_word, toml_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from imagecli.dialects.openai import OpenAI
 
 OPENAI = "openai"
 SANDBOX = "sandbox"
 BUILT_IN_PROFILES = (OPENAI, SANDBOX)
 OPENAI_URL = "https://api.openai.com/v1"
 SANDBOX_URL = "http://sandbox.localhost/v1"
-"""Leads nowhere: the sandbox answers in this process."""
+"""Never connected to: the sandbox runs in this process."""
 _OPENAI_KEY = "OPENAI_API_KEY"
+_OPENAI_BASE_URL = "OPENAI_BASE_URL"
 _CUSTOM_HEADERS = "OPENAI_CUSTOM_HEADERS"
-"""As the official package reads it: "Name: value", one a line."""
-_AZURE = "azure"
-"""The dialect that reads the variables of the official package's Azure client."""
-_AZURE_ENDPOINT = "AZURE_OPENAI_ENDPOINT"
-_AZURE_KEYS = ("AZURE_OPENAI_AD_TOKEN", "AZURE_OPENAI_API_KEY")
-"""In the order in which that client takes them."""
+"""As the official package reads it: one "Name: value" a line."""
 
-# What holds no secret is a NamedTuple: every run makes these classes, and a dataclass takes five times as long.
+# No dataclasses: every run makes these classes, and a dataclass takes five times as long as a NamedTuple. What may
+# contain a secret has a repr of its own.
 
 
 class Variable(NamedTuple):
@@ -60,46 +58,52 @@ class Variable(NamedTuple):
     name: str
     origin: Origin
     named_by: Origin | None = None
-    """The place in the file that names it, where it isn't OPENAI_API_KEY by itself."""
+    """The place in the file that names the variable; None for one that is read by default."""
 
 
-@dataclass(frozen=True, slots=True)
 class Command:
     """A key that a program prints on its first line."""
 
-    words: tuple[str, ...] = field(repr=False)
-    origin: Origin
+    __slots__ = ("origin", "words")
+
+    def __init__(self, words: tuple[str, ...], origin: Origin) -> None:
+        """Take the program and its arguments, which may contain a secret, and the place in the file."""
+        self.words = words
+        self.origin = origin
 
 
 class Keyring(NamedTuple):
-    """A key in the system's keyring, under the profile's name."""
+    """A key in the system's keyring."""
 
     user: str
-    place: str
-    """The origin that the key must have been stored for."""
+    """The entry's user: the profile's name."""
+    web_origin: str
+    """The web origin that the key must have been stored for."""
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
 class Stored:
     """A key in the config file."""
 
-    text: str = field(repr=False)
-    origin: Origin
+    __slots__ = ("origin", "text")
+
+    def __init__(self, text: str, origin: Origin) -> None:
+        """Take the key and its place in the file."""
+        self.text = text
+        self.origin = origin
 
 
 KeySource = Variable | Command | Keyring | Stored
 
 
 class Address(NamedTuple):
-    """A base URL and who gave it."""
+    """A base URL and where it came from."""
 
     url: str
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """Where requests go, and what identifies the user there."""
 
     name: str
@@ -111,30 +115,34 @@ class Profile:
     own_base_url: str
     """The profile's own, which `--base-url` may have replaced in `base_url`."""
     dialect: str = dialects.DEFAULT
-    """How the server differs: a name of the table in dialects/, or one that this version does not know."""
+    """How the server differs: a name in the table of dialects, or one that is unknown to this version."""
     dialect_origin: Origin = BUILT_IN
-    """The profile, or the host's name that it was guessed from."""
+    """The profile, or the host name that it was guessed from."""
     api_version: str | None = None
-    """For the azure dialect."""
+    """For dialects with a version_variable."""
     allow_http: bool = False
-    """Whether a key may go over plain http to a host that is not this machine."""
+    """Whether a key may go over plain http to another machine."""
     organization: str | None = None
     project: str | None = None
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    """More headers for `base_url`'s own origin, name and value; some may carry a key."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further headers for the web origin of `base_url`, as (name, value); some may carry a key."""
     key_sources: tuple[KeySource, ...] = ()
-    """Where a key for `base_url` may come from, the first that has one wins. Empty: none is sent."""
+    """Where a key for `base_url` may come from; the first source that has one is used. Empty: no key is sent."""
     key_withheld: str | None = None
-    """Why the profile's keys stay at home in this run; None where they don't."""
+    """Why the profile's keys are not sent in this run; None where none is withheld."""
+
+    def __repr__(self) -> str:
+        """Return what identifies the profile, without its headers, which may contain a key."""
+        return f"Profile({self.name!r}, {self.base_url!r}, {self.dialect!r})"
 
     @property
     def sandbox(self) -> bool:
-        """Whether the sandbox in this process answers."""
+        """Whether requests go to the sandbox in this process."""
         return self.name == SANDBOX and self.base_url == SANDBOX_URL
 
     @property
     def secret_headers(self) -> tuple[tuple[str, str], ...]:
-        """The headers that carry a key, as far as their names tell."""
+        """The headers that carry a key, as far as their names show."""
         return tuple((name, value) for name, value in self.headers if is_secret_header(name))
 
     @property
@@ -144,41 +152,48 @@ class Profile:
 
     @property
     def dialect_from(self) -> str:
-        """Where the dialect comes from, in words."""
+        """Where the dialect came from, for `config show`."""
         origin = self.dialect_origin
         return f"guessed from {origin}" if origin.kind == "guess" else str(origin)
 
     @property
     def key_advice(self) -> str:
-        """What gives this profile a key: a sentence without its full stop."""
-        variable = _OPENAI_KEY if self.name == OPENAI else _AZURE_KEYS[-1] if self.dialect == _AZURE else None
+        """How to give this profile a key: a sentence without its full stop."""
+        variables = (_OPENAI_KEY,) if self.name == OPENAI else dialects.load_class(self.dialect).key_variables
         command = "imagecli config set-key" + ("" if self.name == OPENAI else f" {shell_word(self.name)}")
-        return f"Set {variable} or run `{command}`" if variable else f"Run `{command}`"
+        return f"Set {variables[-1]} or run `{command}`" if variables else f"Run `{command}`"
 
     @property
     def missing_key_hint(self) -> str:
-        """What to do where a server wants a key and none was sent."""
+        """What to do where a server requires a key and none was sent."""
         if self.name != OPENAI and self.base_url == self.own_base_url:
             return f"No key was sent. {self.key_advice}."
         return (
-            "No key was sent: set OPENAI_BASE_URL together with OPENAI_API_KEY, "
-            "or make a profile with this base_url and a key of its own."
+            f"No key was sent: set {_OPENAI_BASE_URL} together with {_OPENAI_KEY}, "
+            "or make a profile with this base_url and its own key."
         )
+
+
+class _KeyOwners(NamedTuple):
+    """The web origins that a profile's keys belong to, by where the keys come from."""
+
+    file: str | None
+    """None: the file gives no address."""
+    openai: str
+    """For OPENAI_API_KEY and the variables that go with it."""
+    dialect: str
+    """For the dialect's key_variables."""
 
 
 def check_dialect(name: str) -> None:
-    """Raise `UsageProblem` for a dialect that this version does not know."""
+    """Raise `UsageProblem` for a dialect that is unknown to this version."""
     known = dialects.names()
     if name not in known:
-        better = did_you_mean(name, known)
-        raise UsageProblem(
-            f"there is no dialect {quoted(name)}",
-            hint=(f"Did you mean {better}? " if better else "") + f"Known: {', '.join(known)}.",
-        )
+        raise _unknown("dialect", name, known)
 
 
 def profile_names(tables: Iterable[str]) -> list[str]:
-    """Return all profiles that there are: the built-in ones, then those of the file (the keys of [profiles])."""
+    """Return the names of all profiles: the built-in ones, then those of the file (the keys of [profiles])."""
     return [*BUILT_IN_PROFILES, *(name for name in tables if name not in BUILT_IN_PROFILES)]
 
 
@@ -192,36 +207,40 @@ def resolve(
     """Return the profile `name` as this run uses it.
 
     Args:
-        name: the profile.
-        origin: where its name came from.
-        tables: the file's [profiles], its types checked.
+        name: the profile's name.
+        origin: where the name came from.
+        tables: the file's [profiles], with types checked.
         environ: the environment.
         override: `--base-url` or IMAGECLI_BASE_URL.
 
     Raises:
-        UsageProblem: no such profile, a base URL that is none.
+        UsageProblem: the profile is unknown or has no base URL, or a base URL is invalid.
 
     """
-    if name not in profile_names(tables):
-        raise _unknown_profile(name, origin, tables)
+    known = profile_names(tables)
+    if name not in known:
+        raise _unknown("profile", name, known, "" if origin.typed else f" ({origin})")
     table = {} if name == SANDBOX else tables.get(name, {})
     in_file = _address_in_file(name, table, environ)
-    in_environment = _address_in_environment(name, environ)
+    in_environment = _address_in_variable(_OPENAI_BASE_URL, environ) if name == OPENAI else None
     own = in_environment or in_file
     address = override or own
+    target = web_origin(address.url)
+    same_origin = web_origin(own.url) == target
 
-    dialect = table.get("dialect") or dialects.guess(address.url) or dialects.DEFAULT
-
-    here = web_origin(address.url)
-    at_home = web_origin(own.url) == here
-    azure = (table.get("dialect") or dialects.guess(own.url)) == _AZURE
-    homes = _Homes(
-        None if in_file.origin.kind == "environment" else web_origin(in_file.url),
-        web_origin(in_environment.url if in_environment else OPENAI_URL),
-        web_origin((_azure_endpoint(environ) or own).url) if azure else None,
+    named = table.get("dialect")
+    guessed = None if named else dialects.guess(address.url)
+    dialect = named or guessed or dialects.DEFAULT
+    spoken = own_dialect = dialects.load_class(dialect)
+    if own.url != address.url and not named:
+        own_dialect = dialects.load_class(dialects.guess(own.url) or dialects.DEFAULT)
+    owners = _KeyOwners(
+        file=None if in_file.origin.kind == "environment" else web_origin(in_file.url),
+        openai=web_origin(in_environment.url if in_environment else OPENAI_URL),
+        dialect=web_origin((_endpoint(own_dialect, environ) or own).url),
     )
-    offers = _offers(name, table, homes)
-    organization, project = _identity(name, table, environ, homes, here) if at_home else (None, None)
+    sources = _key_sources(name, table, owners, own_dialect.key_variables)
+    organization, project = _identity(name, table, environ, owners, target) if same_origin else (None, None)
     return Profile(
         name=name,
         origin=origin,
@@ -229,31 +248,21 @@ def resolve(
         base_url_origin=address.origin,
         own_base_url=own.url,
         dialect=dialect,
-        dialect_origin=_dialect_origin(name, table, address.url),
-        api_version=_api_version(table, environ) if dialect == _AZURE else None,
+        dialect_origin=_dialect_origin(name, named, guessed),
+        api_version=_api_version(spoken, table, environ),
         allow_http=table.get("allow_http", False),
         organization=organization,
         project=project,
-        headers=_headers(name, table, environ, homes, here) if at_home else (),
-        key_sources=tuple(source for source, home in offers if at_home and home == here),
-        key_withheld=_held_back(offers, here, environ)
-        if at_home
-        else _left_behind(name, table, own, here, offers, environ),
+        headers=_headers(name, table, environ, owners, target) if same_origin else (),
+        key_sources=tuple(source for source, owner in sources if same_origin and owner == target),
+        key_withheld=_withheld(sources, target, environ)
+        if same_origin
+        else _withheld_from_override(name, table, own, target, sources, environ),
     )
 
 
-class _Homes(NamedTuple):
-    """The origins that keys belong to: those that the file names, OPENAI_API_KEY, and Azure's variables."""
-
-    file: str | None
-    """None: the file gives no address."""
-    environment: str
-    azure: str | None
-    """None: the profile speaks another dialect, and Azure's variables are not read."""
-
-
 def _address_in_file(name: str, table: Mapping[str, Any], environ: Mapping[str, str]) -> Address:
-    """Return the file's address for a profile, or what stands in for one that it does not give."""
+    """Return the address that the file gives to a profile, else the built-in one, else its dialect's endpoint."""
     if name == SANDBOX:
         return Address(SANDBOX_URL, BUILT_IN)
     place = file_place("profiles", name, "base_url")
@@ -261,71 +270,73 @@ def _address_in_file(name: str, table: Mapping[str, Any], environ: Mapping[str, 
         return Address(check_base_url(table["base_url"], f"{place} in the config file"), Origin("config", place))
     if name == OPENAI:
         return Address(OPENAI_URL, BUILT_IN)
-    azure = table.get("dialect") == _AZURE
-    if azure and (endpoint := _azure_endpoint(environ)) is not None:
+    dialect = dialects.load_class(table.get("dialect", dialects.DEFAULT))
+    if (endpoint := _endpoint(dialect, environ)) is not None:
         return endpoint
-    command = f"`imagecli config set {shell_word(toml_key('profiles', name, 'base_url'))} https://…` gives it one"
+    command = f"Run `imagecli config set {shell_word(toml_key('profiles', name, 'base_url'))} https://…`"
     raise UsageProblem(
-        f"profile {shown(name)} has no base_url",
-        hint=f"{command}, and so does {_AZURE_ENDPOINT}." if azure else f"{command}.",
+        f"profile {printable(name)} has no base_url",
+        hint=f"{command}, or set {dialect.endpoint_variable}." if dialect.endpoint_variable else f"{command}.",
     )
 
 
-def _azure_endpoint(environ: Mapping[str, str]) -> Address | None:
-    text = environ.get(_AZURE_ENDPOINT, "").strip()
-    return Address(check_base_url(text, _AZURE_ENDPOINT), Origin("environment", _AZURE_ENDPOINT)) if text else None
+def _endpoint(dialect: type[OpenAI], environ: Mapping[str, str]) -> Address | None:
+    return _address_in_variable(dialect.endpoint_variable, environ) if dialect.endpoint_variable else None
 
 
-def _api_version(table: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
-    return table.get("api_version") or environ.get("OPENAI_API_VERSION", "").strip() or None
+def _api_version(dialect: type[OpenAI], table: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
+    if dialect.version_variable is None:
+        return None
+    return table.get("api_version") or environ.get(dialect.version_variable, "").strip() or None
 
 
-def _address_in_environment(name: str, environ: Mapping[str, str]) -> Address | None:
-    text = environ.get("OPENAI_BASE_URL", "").strip() if name == OPENAI else ""
-    return Address(check_base_url(text, "OPENAI_BASE_URL"), Origin("environment", "OPENAI_BASE_URL")) if text else None
+def _address_in_variable(variable: str, environ: Mapping[str, str]) -> Address | None:
+    text = environ.get(variable, "").strip()
+    return Address(check_base_url(text, variable), Origin("environment", variable)) if text else None
 
 
-def _offers(name: str, table: Mapping[str, Any], homes: _Homes) -> list[tuple[KeySource, str | None]]:
-    """Return every source that could hold a key of the profile and the origin that this key belongs to, in order."""
+def _key_sources(
+    name: str, table: Mapping[str, Any], owners: _KeyOwners, dialect_variables: tuple[str, ...]
+) -> list[tuple[KeySource, str | None]]:
+    """Return every source of a key for the profile, in order, each with the web origin that its key belongs to."""
     if name == SANDBOX:
         return []
 
     def place(key: str) -> Origin:
         return Origin("config", file_place("profiles", name, key))
 
-    offers: list[tuple[KeySource, str | None]] = []
+    sources: list[tuple[KeySource, str | None]] = []
     if "api_key_env" in table:
         variable = table["api_key_env"]
-        offers.append((Variable(variable, Origin("environment", variable), place("api_key_env")), homes.file))
+        sources.append((Variable(variable, Origin("environment", variable), place("api_key_env")), owners.file))
     if name == OPENAI:
-        offers.append((Variable(_OPENAI_KEY, Origin("environment", _OPENAI_KEY)), homes.environment))
-    if homes.azure is not None:
-        offers += [(Variable(each, Origin("environment", each)), homes.azure) for each in _AZURE_KEYS]
+        sources.append((Variable(_OPENAI_KEY, Origin("environment", _OPENAI_KEY)), owners.openai))
+    sources += [(Variable(each, Origin("environment", each)), owners.dialect) for each in dialect_variables]
     if "api_key_cmd" in table:
         origin = place("api_key_cmd")
-        offers.append((Command(command_of(table["api_key_cmd"], origin.name), origin), homes.file))
-    if homes.file is not None:
-        offers.append((Keyring(name, homes.file, Origin("keyring", "the keyring")), homes.file))
+        sources.append((Command(check_command(table["api_key_cmd"], origin.name), origin), owners.file))
+    if owners.file is not None:
+        sources.append((Keyring(name, owners.file, Origin("keyring", "the keyring")), owners.file))
     if "api_key" in table:
-        offers.append((Stored(table["api_key"], place("api_key")), homes.file))
-    return offers
+        sources.append((Stored(table["api_key"], place("api_key")), owners.file))
+    return sources
 
 
-def _dialect_origin(name: str, table: Mapping[str, Any], url: str) -> Origin:
-    if "dialect" in table:
-        return Origin("config", file_place("profiles", name, "dialect"))
-    return Origin("guess", "the host's name") if dialects.guess(url) else BUILT_IN
+def _dialect_origin(profile: str, named: str | None, guessed: str | None) -> Origin:
+    if named:
+        return Origin("config", file_place("profiles", profile, "dialect"))
+    return Origin("guess", "the host's name") if guessed else BUILT_IN
 
 
 def _identity(
-    name: str, table: Mapping[str, Any], environ: Mapping[str, str], homes: _Homes, here: str
+    name: str, table: Mapping[str, Any], environ: Mapping[str, str], owners: _KeyOwners, target: str
 ) -> tuple[str | None, str | None]:
-    """Return organization and project for the origin `here`."""
+    """Return the organization and the project for the web origin `target`."""
 
     def find(variable: str, key: str) -> str | None:
-        if name == OPENAI and homes.environment == here and environ.get(variable, "").strip():
+        if name == OPENAI and owners.openai == target and environ.get(variable, "").strip():
             return _header_value(environ[variable], variable)
-        if homes.file == here and key in table:
+        if owners.file == target and key in table:
             return _header_value(table[key], f"{file_place('profiles', name, key)} in the config file")
         return None
 
@@ -333,62 +344,62 @@ def _identity(
 
 
 def _headers(
-    name: str, table: Mapping[str, Any], environ: Mapping[str, str], homes: _Homes, here: str
+    name: str, table: Mapping[str, Any], environ: Mapping[str, str], owners: _KeyOwners, target: str
 ) -> tuple[tuple[str, str], ...]:
-    """Return the further headers for the origin `here`; those of the environment go before those of the file."""
+    """Return the further headers for the web origin `target`; the environment overrides the file."""
     headers: dict[str, str] = {}
-    if homes.file == here and "headers" in table:
-        headers |= headers_of(table["headers"], f"{file_place('profiles', name, 'headers')} in the config file")
-    if name == OPENAI and homes.environment == here:
+    if owners.file == target and "headers" in table:
+        headers |= check_headers(table["headers"], f"{file_place('profiles', name, 'headers')} in the config file")
+    if name == OPENAI and owners.openai == target:
         lines = [line for line in environ.get(_CUSTOM_HEADERS, "").splitlines() if line.strip()]
         pairs = {key.strip(): value for key, _, value in (line.partition(":") for line in lines)}
-        headers |= headers_of(pairs, _CUSTOM_HEADERS)
+        headers |= check_headers(pairs, _CUSTOM_HEADERS)
     return tuple(headers.items())
 
 
 def _header_value(text: str, place: str) -> str:
     value = text.strip()
     if not (value.isascii() and value.isprintable()):
-        raise UsageProblem(f"{place} can't be sent: it holds control characters or others than ASCII")
+        raise UsageProblem(f"{place} can't be sent: it contains control or non-ASCII characters")
     return value
 
 
-def _held_back(offers: list[tuple[KeySource, str | None]], here: str, environ: Mapping[str, str]) -> str | None:
-    """Return what to say of a key that is there but belongs elsewhere, where no other one is known to be there."""
-    there = [(source, home) for source, home in offers if _is_there(source, environ)]
-    if not there or any(home == here for _, home in there):
+def _withheld(sources: list[tuple[KeySource, str | None]], target: str, environ: Mapping[str, str]) -> str | None:
+    """Return a warning for a key that is set and belongs elsewhere, unless another one is set for `target`."""
+    found = [(source, owner) for source, owner in sources if _seems_set(source, environ)]
+    if not found or any(owner == target for _, owner in found):
         return None
-    source, home = there[0]
-    place = f"it belongs to {home}" if home else "the profile has no base_url that it could belong to"
-    return f"{source.origin} is not sent to {here}: {place}"
+    source, owner = found[0]
+    reason = f"it belongs to {owner}" if owner else "the profile has no base_url that it could belong to"
+    return f"{source.origin} is not sent to {target}: {reason}"
 
 
-def _left_behind(  # noqa: PLR0913, PLR0917 - who, from where to where, and what could go along
+def _withheld_from_override(  # noqa: PLR0913, PLR0917 - all that decides whether a key or a header could go along
     name: str,
     table: Mapping[str, Any],
     own: Address,
-    here: str,
-    offers: list[tuple[KeySource, str | None]],
+    target: str,
+    sources: list[tuple[KeySource, str | None]],
     environ: Mapping[str, str],
 ) -> str | None:
-    """Return what to say where `--base-url` leads away from the profile's keys; nothing where it has none."""
+    """Return a warning where `--base-url` leads away from the web origin of the profile's keys, if it has any."""
     secret = any(map(is_secret_header, table.get("headers", ())))
-    if not (secret or any(_is_there(source, environ) for source, _ in offers)):
+    if not (secret or any(_seems_set(source, environ) for source, _ in sources)):
         return None
-    return f"no key is sent to {here}: the keys of profile {shown(name)} belong to {web_origin(own.url)}"
+    return f"no key is sent to {target}: the keys of profile {printable(name)} belong to {web_origin(own.url)}"
 
 
-def _is_there(source: KeySource, environ: Mapping[str, str]) -> bool:
-    """Whether there is a key at first sight: commands are not run and the keyring is not asked."""
+def _seems_set(source: KeySource, environ: Mapping[str, str]) -> bool:
+    """Whether a source has a key, as far as can be seen without running a command or reading the keyring."""
     if isinstance(source, Variable):
         return bool(environ.get(source.name, "").strip())
     return not isinstance(source, Keyring)
 
 
-def _unknown_profile(name: str, origin: Origin, tables: Iterable[str]) -> UsageProblem:
-    known = profile_names(tables)
-    better = did_you_mean(name, known)
+def _unknown(kind: str, name: str, known: Iterable[str], origin: str = "") -> UsageProblem:
+    """Return the error for an unknown profile or dialect."""
+    better = closest_match(name, known)
     return UsageProblem(
-        f"there is no profile {quoted(name)}" + ("" if origin.typed else f" ({origin})"),
-        hint=(f"Did you mean {shown(better)}? " if better else "") + f"Known: {shown(', '.join(known))}.",
+        f"unknown {kind} {quoted(name)}{origin}",
+        hint=(f"Did you mean {printable(better)}? " if better else "") + f"Known: {printable(', '.join(known))}.",
     )

@@ -1,104 +1,90 @@
-"""What this run works with: flag > environment > config file (the profile, then [defaults]) > built in."""
+"""The settings of a run: flag > environment > config file (the profile, then [defaults]) > built in."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli import dialects
 from imagecli.config import file, layout
 from imagecli.config.profiles import Address, Profile, resolve
-from imagecli.config.table import SETTINGS, Setting
 from imagecli.config.urls import check_base_url
-from imagecli.config.values import BUILT_IN, Origin, Value
-from imagecli.text import file_place, shown
+from imagecli.config.validation import checked, from_text
+from imagecli.flags import SETTINGS, VARIABLES, Flag, of
+from imagecli.options import BUILT_IN, Options, Origin, Value
+from imagecli.text import file_place, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["SETTINGS", "Origin", "Setting", "Settings", "Value", "choose_profile", "load"]
 
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The settings of one run, each with its origin."""
+class Settings(NamedTuple):
+    """The settings of one run."""
 
     profile: Profile
+    options: Options
+    """What the command takes of the values."""
     models: dict[str, dict[str, Any]]
     """The file's [models.NAME]; `endpoints` and `sizes` are lists of texts, the rest is as found."""
-    warnings: list[str]
-    """What the user should hear: keys of the file that are not known, keys to servers that are held back."""
+    warnings: tuple[str, ...]
+    """Unknown keys in the file, and keys that are not sent to this server."""
     path: Path
-    """The config file, whether it is there or not."""
-    values: dict[str, Value] = field(default_factory=dict)
-
-    def get(self, name: str) -> Value | None:
-        """Return the setting's value, or None where it is set nowhere and nothing is built in.
-
-        Types are those of the table: str, int, float, bool; a tuple of str for `image` and `param`.
-
-        Raises:
-            KeyError: there is no such setting.
-
-        """
-        return self.values.get(SETTINGS[name].name)
-
-    def value(self, name: str) -> Any:  # noqa: ANN401 - of the type that the table says
-        """Return the setting's value, None where it is set nowhere; as `get()`, without its origin."""
-        found = self.get(name)
-        return None if found is None else found.value
-
-    def typed(self, name: str) -> bool:
-        """Return whether the setting stood on the command line of this very call."""
-        found = self.get(name)
-        return found is not None and found.origin.typed
+    """The config file, whether it exists or not."""
+    values: dict[str, Value[Any]]
+    """Every setting that is set, by name, in the order of the table of flags."""
 
 
-def load(flags: Mapping[str, object | None], environ: Mapping[str, str] | None = None) -> Settings:
+def load(
+    typed: Mapping[str, object | None], environ: Mapping[str, str] | None = None, *, command: str | None = None
+) -> Settings:
     """Return the settings of this run.
 
     Args:
-        flags: what was typed, by the settings' names; None (or no value, for a repeated flag) was not typed.
+        typed: what was typed, by the flags' names; None (or an empty tuple) was not typed. Other names than those of
+            settings are passed over.
         environ: the environment; None is this process's. A variable that is empty counts as unset.
+        command: whose options are wanted; None: those of all commands.
 
     Raises:
         UsageProblem: a value that is not what its setting takes, an unknown profile, a broken config file. Names the
             flag, the variable, or the file and the key.
-        KeyError: a flag that is no setting.
-
     """
     environ = os.environ if environ is None else environ
     config = file.read(environ)
     warnings = layout.check(config.data, config.path)
-    typed = {SETTINGS[name]: value for name, value in flags.items() if value is not None and value not in ((), [])}
-
-    name = _asked_for(SETTINGS["profile"], typed, environ) or _profile_in_file(config)
-    url = _asked_for(SETTINGS["base_url"], typed, environ)
+    name = _typed_or_environment(SETTINGS["profile"], typed, environ) or _profile_in_file(config)
+    url = _typed_or_environment(SETTINGS["base_url"], typed, environ)
     override = Address(check_base_url(str(url.value), url.origin.name), url.origin) if url else None
     tables = config.data.get("profiles", {})
     profile = resolve(str(name.value), name.origin, tables, environ, override)
     if profile.dialect not in dialects.names():
         warnings.append(
-            f"dialect {shown(profile.dialect)} is not known here: {shown(profile.name)} is taken for openai"
+            f"dialect {printable(profile.dialect)} is unknown: {printable(profile.name)} is treated as openai"
         )
     if profile.key_withheld:
         warnings.append(profile.key_withheld)
 
-    values = {"profile": name, "base_url": Value(profile.base_url, profile.base_url_origin)}
+    known = {
+        "profile": name,
+        "base_url": Value(profile.base_url, profile.base_url_origin, url is not None and url.typed),
+    }
     sections = [
         (("profiles", profile.name, "defaults"), tables.get(profile.name, {}).get("defaults", {})),
         (("defaults",), config.data.get("defaults", {})),
     ]
-    for setting in SETTINGS.values():
-        if setting.name in values:
-            continue
-        value = _asked_for(setting, typed, environ) or _in_file(setting, sections, config.path) or _built_in(setting)
-        if value:
-            values[setting.name] = value
-    in_order = {name: values[name] for name in SETTINGS if name in values}
-    return Settings(profile, config.data.get("models", {}), warnings, config.path, in_order)
+    own = {flag.name: flag for flag in of(command or "") if flag.in_environment}
+    values: dict[str, Value[Any]] = {}
+    for flag in (SETTINGS | own).values():
+        value = known.get(flag.name) or _typed_or_environment(flag, typed, environ)
+        if value is None and flag.in_file:
+            value = _in_file(flag, sections, config.path)
+        if value is None and flag.built_in is not None:
+            value = Value(flag.built_in, BUILT_IN)
+        if value is not None:
+            values[flag.name] = value
+    options = Options(values if command is None else {name: values[name] for name in own if name in values})
+    return Settings(profile, options, config.data.get("models", {}), tuple(warnings), config.path, values)
 
 
 def choose_profile(typed: str | None, config: file.ConfigFile, environ: Mapping[str, str]) -> Profile:
@@ -113,42 +99,33 @@ def choose_profile(typed: str | None, config: file.ConfigFile, environ: Mapping[
         UsageProblem: as in `load()`.
     """
     layout.check(config.data, config.path)
-    setting = SETTINGS["profile"]
-    name = _asked_for(setting, {} if typed is None else {setting: typed}, environ) or _profile_in_file(config)
+    name = _typed_or_environment(SETTINGS["profile"], {"profile": typed}, environ) or _profile_in_file(config)
     return resolve(str(name.value), name.origin, config.data.get("profiles", {}), {})
 
 
-def _asked_for(setting: Setting, typed: Mapping[Setting, object], environ: Mapping[str, str]) -> Value | None:
-    """Return what the command line says, else what the environment says."""
-    if setting in typed:
-        value = typed[setting]
-        flag = setting.flag.replace("--", "--no-", 1) if value is False else setting.flag
-        return Value(setting.check(value, flag), Origin("flag", flag))
-    text = environ.get(setting.variable)
-    if text:
-        return Value(setting.from_text(text, setting.variable), Origin("environment", setting.variable))
-    return None
+def _typed_or_environment(flag: Flag, typed: Mapping[str, object], environ: Mapping[str, str]) -> Value[Any] | None:
+    value = typed.get(flag.name)
+    if value is not None and value not in ((), []):
+        spelling = flag.flag.replace("--", "--no-", 1) if value is False else flag.flag
+        return Value(checked(flag, value, spelling), Origin("flag", spelling), typed=True)
+    variable = VARIABLES[flag.name]
+    text = environ.get(variable)
+    return Value(from_text(flag, text, variable), Origin("environment", variable)) if text else None
 
 
-def _profile_in_file(config: file.ConfigFile) -> Value:
+def _profile_in_file(config: file.ConfigFile) -> Value[Any]:
     if "profile" in config.data:
         return Value(config.data["profile"], Origin("config", "profile"))
     return Value(SETTINGS["profile"].built_in, BUILT_IN)
 
 
-def _in_file(setting: Setting, sections: list[tuple[tuple[str, ...], dict[str, Any]]], path: Path) -> Value | None:
-    if not setting.in_file:
-        return None
+def _in_file(flag: Flag, sections: list[tuple[tuple[str, ...], dict[str, Any]]], path: Path) -> Value[Any] | None:
     for parents, section in sections:
-        if setting.name in section:
-            place = file_place(*parents, setting.name)
-            value = setting.check(section[setting.name], f"{shown(path)}: {place}")
-            if setting.path:
+        if flag.name in section:
+            place = file_place(*parents, flag.name)
+            value = checked(flag, section[flag.name], f"{printable(path)}: {place}")
+            if flag.path:
                 # No shell has expanded what stands in a file. Not Path: a final slash means something.
                 value = os.path.expanduser(str(value))
             return Value(value, Origin("config", place))
     return None
-
-
-def _built_in(setting: Setting) -> Value | None:
-    return None if setting.built_in is None else Value(setting.built_in, BUILT_IN)

@@ -1,6 +1,6 @@
-"""Base URLs: which are taken, and whether two of them lead to the same place.
+"""Base URLs: which are accepted, and their web origins.
 
-An origin in the sense of the web (scheme, host, port) is what a key belongs to.
+A web origin (scheme, host, port) is what a key belongs to.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from urllib.parse import SplitResult, urlsplit
 from imagecli.errors import UsageProblem
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_NEVER_IN_A_HOST = frozenset("%\\\"'<>^`{|}[]")
+_FORBIDDEN_IN_HOST = frozenset("%\\\"'<>^`{|}[]")
 _OPENAI_HOST = "api.openai.com"
 
 
 def check_base_url(text: str, place: str) -> str:
-    """Return the base URL without white space around it and without trailing slashes.
+    """Return the base URL without surrounding white space and trailing slashes.
 
-    `place` names where it was given. The text is never repeated in an error: a key may stand in it.
+    `place` names where it was given. An error never repeats the text, which may contain a key.
 
     Raises:
         UsageProblem: it is not http(s) with a host, or has a user, a query, a fragment or control characters.
@@ -35,23 +35,21 @@ def check_base_url(text: str, place: str) -> str:
 
 
 def web_origin(url: str) -> str:
-    """Return the origin of a checked URL: scheme, host in lower case, and the port where it is not the usual one."""
+    """Return the web origin of a checked URL: scheme, host in lower case, and the port unless it is the default one."""
     parts = urlsplit(url)
-    host = _host(parts)
-    shown_host = f"[{host}]" if ":" in host else host
-    usual = parts.port is None or parts.port == _DEFAULT_PORTS[parts.scheme]
-    return f"{parts.scheme}://{shown_host}" + ("" if usual else f":{parts.port}")
+    default = parts.port is None or parts.port == _DEFAULT_PORTS[parts.scheme]
+    return f"{parts.scheme}://{_bracketed(_host(parts))}" + ("" if default else f":{parts.port}")
 
 
 def is_at_openai(url: str) -> bool:
-    """Whether a checked URL leads to OpenAI itself, by https."""
+    """Whether a checked URL leads to OpenAI itself, over https."""
     parts = urlsplit(url)
     host = _host(parts)
     return parts.scheme == "https" and (host == _OPENAI_HOST or host.endswith("." + _OPENAI_HOST))
 
 
 def is_private_transport(url: str) -> bool:
-    """Whether what is sent to a checked URL can't be read on the way: https, or a loopback host."""
+    """Whether what is sent to a checked URL can't be read in transit: https, or a loopback host."""
     parts = urlsplit(url)
     if parts.scheme == "https":
         return True
@@ -66,32 +64,37 @@ def is_private_transport(url: str) -> bool:
         return False
 
 
-def _problem(url: str) -> str | None:  # noqa: PLR0911 - one return for each thing that can be wrong
-    # urlsplit drops tabs and newlines silently, so they are looked for first.
+def _problem(url: str) -> str | None:  # noqa: PLR0911 - one return for each problem
+    # First, as urlsplit drops tabs and newlines silently.
     if any(not char.isprintable() or char.isspace() for char in url):
-        return "holds white space or control characters"
+        return "contains white space or control characters"
     try:
         parts = urlsplit(url)
         host = _host(parts)
-        parts.port  # noqa: B018 - raises where the port is none
+        parts.port  # noqa: B018 - raises where the port is invalid
     except ValueError:
         return "is not a URL"
     if parts.scheme not in _DEFAULT_PORTS or not parts.netloc:
         return "must begin with http:// or https:// and a host"
     if "@" in parts.netloc:
-        return "holds a user name or password, which is no place for a key (see `imagecli config set-key`)"
-    if not host or not _NEVER_IN_A_HOST.isdisjoint(host) or not _netloc_is(parts.netloc, host):
-        return "has no usable host"
+        return "contains a user name or password; to store a key, use `imagecli config set-key`"
+    if not host or not _FORBIDDEN_IN_HOST.isdisjoint(host) or not _netloc_is(parts.netloc, host):
+        return "has no valid host"
     if "?" in url or "#" in url:
-        return "holds a query or a fragment"
+        return "contains a query or a fragment"
     return None
 
 
 def _netloc_is(netloc: str, host: str) -> bool:
-    """Whether the network location is the host and perhaps a port: "[::1]elsewhere" reads as ::1 for urlsplit."""
-    start = f"[{host}]" if ":" in host else host
+    """Whether the network location is the host, with or without a port: urlsplit reads "[::1]elsewhere" as ::1."""
+    start = _bracketed(host)
     rest = netloc.lower().removeprefix(start)
     return len(rest) == len(netloc) - len(start) and (not rest or rest.startswith(":"))
+
+
+def _bracketed(host: str) -> str:
+    """Return the host as a URL spells it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _host(parts: SplitResult) -> str:

@@ -1,15 +1,17 @@
-"""How servers differ: one small file for each kind, and the table of them.
+"""How servers differ from OpenAI: a file for each kind of server, and the table of them.
 
-Adding a server is adding a file with a class that overrides what differs, and a row here. A dialect is picked by the
-profile, else by the host's name, else it is openai.
+To add a server, add a file with a class (the docstring of `openai.OpenAI` shows one), a row here, and tests with a
+fake of the server in tests/support/fakes/. A profile names its dialect, or its host implies it; otherwise it is openai.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from imagecli.dialects.error_words import ErrorWords
     from imagecli.dialects.openai import OpenAI
 
 
@@ -17,11 +19,11 @@ class Row(NamedTuple):
     """One dialect."""
 
     name: str
-    """As a profile names it."""
+    """As profiles name it."""
     place: str
-    """Module in this package, and class: "xai.XAI"."""
+    """The module in this package and the class: "xai.XAI"."""
     hosts: tuple[str, ...] = ()
-    """Hosts that speak it; ".example.com" stands for every host below example.com."""
+    """The hosts that speak it; ".example.com" stands for every host below example.com."""
 
 
 _ROWS = (
@@ -33,7 +35,7 @@ _ROWS = (
     Row("openrouter", "openrouter.OpenRouter", ("openrouter.ai", ".openrouter.ai")),
     Row("together", "together.Together", ("api.together.ai", "api.together.xyz")),
     Row("xai", "xai.XAI", ("api.x.ai",)),
-    # Servers of one's own have no host's name to go by.
+    # Servers that users run have no host name to go by.
     Row("litellm", "litellm.LiteLLM"),
     Row("localai", "localai.LocalAI"),
     Row("sdcpp", "sdcpp.SdCpp"),
@@ -46,12 +48,12 @@ DEFAULT = "openai"
 
 
 def names() -> tuple[str, ...]:
-    """Return every dialect that a profile can name."""
+    """Return the names of all dialects."""
     return tuple(_BY_NAME)
 
 
 def guess(base_url: str) -> str | None:
-    """Return the dialect that the host of a base URL is known to speak, None for a host that nobody knows."""
+    """Return the dialect that the host of a base URL is known to speak; None for an unknown host."""
     host = (urlsplit(base_url).hostname or "").rstrip(".")
     for row in _ROWS:
         if any(host.endswith(known) if known.startswith(".") else host == known for known in row.hosts):
@@ -59,16 +61,28 @@ def guess(base_url: str) -> str | None:
     return None
 
 
-def load(name: str, base_url: str = "", api_version: str | None = None) -> OpenAI:
-    """Return the dialect `name` for a server; openai for a name that is not known here.
-
-    Args:
-        name: the dialect's.
-        base_url: the server's, without a trailing slash; some paths depend on it.
-        api_version: what the profile says of it, for servers that have one.
-    """
+def load_class(name: str) -> type[OpenAI]:
+    """Return the class of the dialect `name`; openai's for an unknown name."""
     from importlib import import_module
 
     module, _, kind = _BY_NAME.get(name, _BY_NAME[DEFAULT]).place.partition(".")
-    dialect: OpenAI = getattr(import_module(f"{__name__}.{module}"), kind)(base_url, api_version)
+    dialect: type[OpenAI] = getattr(import_module(f"{__name__}.{module}"), kind)
     return dialect
+
+
+@cache
+def all_error_words() -> tuple[ErrorWords, ...]:
+    """Return each dialect's own words in errors. It imports them all: to be called once an error has come."""
+    found = (load_class(name).error_words for name in _BY_NAME)
+    return tuple(words for words in found if words is not None)
+
+
+def load(name: str, base_url: str = "", api_version: str | None = None) -> OpenAI:
+    """Return the dialect `name` for a server; openai for an unknown name.
+
+    Args:
+        name: one of `names()`.
+        base_url: the server's, without a trailing slash; some paths depend on it.
+        api_version: the profile's, for servers that have one.
+    """
+    return load_class(name)(base_url, api_version)

@@ -7,43 +7,53 @@ package's lib/azure.py (openai 3.54.0).
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote, urlsplit
 
+from imagecli.dialects.error_words import ErrorWords
 from imagecli.dialects.openai import OpenAI
+from imagecli.dialects.rules import EVERYTHING, makes
 from imagecli.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from imagecli.flags import Command, Verdict
+    from imagecli.dialects.request import Draft
+    from imagecli.dialects.rules import Reads
     from imagecli.images.types import InputRules
-    from imagecli.task import Task
 
 AD_TOKEN = "AZURE_OPENAI_AD_TOKEN"  # noqa: S105 - the name of a variable
 _UNDATED = ("v1", "preview")
-"""What v1 takes as its api-version, which may be left out; a dated one means the classic paths."""
+"""The values of v1's api-version, which may be left out; a dated one means the classic paths."""
 _FORMATS = ("png", "jpeg")
 
 
 class Azure(OpenAI):
-    """A resource's models are its deployments, named by -m.
+    """A resource's models are its deployments; -m names one.
 
-    The base URL says which paths are meant (`api_version` is the profile's, else OPENAI_API_VERSION):
+    The base URL says which paths are used (`api_version` is the profile's, or else OPENAI_API_VERSION):
 
         https://NAME.openai.azure.com                        classic where there is a dated api_version, else v1
         https://NAME.openai.azure.com/openai                 the same
         https://NAME.openai.azure.com/openai/v1              v1
-        https://NAME.openai.azure.com/openai/deployments/D   classic, and D whatever -m says
+        https://NAME.openai.azure.com/openai/deployments/D   classic, and D whatever -m names
 
-    Compression is documented the other way round than at OpenAI (0 none, 100 most); the number goes as it is.
+    Compression is documented the other way round than at OpenAI (0 none, 100 most); the number is sent unchanged.
     """
 
     name = "azure"
     title = "Azure OpenAI"
-    has_variations = False  # lib/azure.py knows no such deployment path
+    reads: ClassVar[Reads] = {**EVERYTHING, "format": makes(*_FORMATS, otherwise="unlisted")}  # the how-to
+    has_variations = False  # lib/azure.py has no such deployment path
+    # As lib/azure.py reads them, in its order.
+    endpoint_variable = "AZURE_OPENAI_ENDPOINT"
+    key_variables = (AD_TOKEN, "AZURE_OPENAI_API_KEY")
+    version_variable = "OPENAI_API_VERSION"
+    error_words = ErrorWords(
+        wrong_key="invalid (?:subscription key|authorization header)",
+        model_hints=(("deploymentnotfound", "On Azure a model goes by its deployment's name: give that with -m."),),
+    )
 
     def __init__(self, base_url: str = "", api_version: str | None = None) -> None:
-        """Find out which paths the base URL means."""
+        """Derive the paths from the base URL."""
         super().__init__(base_url, api_version)
         path = urlsplit(base_url).path.rstrip("/").lower()
         dated = api_version is not None and api_version not in _UNDATED
@@ -51,44 +61,38 @@ class Azure(OpenAI):
         self._classic = self._in_deployment or (dated and not path.endswith("/v1"))
         root = "" if path.endswith("/openai") else "openai/"
         self._below = "" if self._in_deployment or path.endswith("/v1") else root if self._classic else f"{root}v1/"
-        # OPENAI_API_VERSION may be there for other programs: v1 refuses a dated one.
+        # OPENAI_API_VERSION may be set for other programs: v1 refuses a dated one.
         wanted = api_version if self._classic or not dated else None
         self._query = f"?api-version={quote(wanted, safe='')}" if wanted else ""
         self.models_path = ("../../" if self._in_deployment else self._below) + "models" + self._query
 
-    def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
-        """Know which formats are documented; a deployment's name tells nothing of its model."""
-        if name == "format" and value not in _FORMATS:
-            return "unlisted", f"{self.title} makes {' and '.join(_FORMATS)}, not {value}"
-        return super().judge(command, name, value)
-
     def inputs(self, rules: InputRules) -> InputRules:
-        """Take PNG and JPEG, as documented."""
-        return replace(rules, formats=tuple(kind for kind in rules.formats if kind in _FORMATS))
+        """Return the rules without WebP: PNG and JPEG are documented."""
+        return rules._replace(formats=tuple(kind for kind in rules.formats if kind in _FORMATS))
 
-    def path(self, route: str, task: Task) -> str:
-        """Put the deployment into a classic path.
+    def path(self, route: str, draft: Draft) -> str:
+        """Return the path, which names the deployment if it is a classic one.
 
         Raises:
-            UsageProblem: no deployment is named, or a deployment's own address has no version.
+            UsageProblem: no deployment is named, or no api-version where the base URL is a deployment's.
         """
         if self._classic and not self.api_version:
             raise UsageProblem(
-                f"{self.title} wants an api-version at the address of a deployment",
-                hint="Set api_version in the profile or OPENAI_API_VERSION, for instance to 2025-04-01-preview.",
+                f"{self.title} needs an api-version where the base URL is a deployment's",
+                hint="Set api_version in the profile, or OPENAI_API_VERSION: to 2025-04-01-preview, for instance.",
             )
         if self._in_deployment:
             return route + self._query
-        if task.model.name is None:
+        if draft.model is None:
             raise UsageProblem(
-                f"{self.title} wants to know which deployment to use",
+                f"{self.title} needs to know which deployment to use",
                 hint="Name it with -m, or as model in the profile's defaults.",
             )
-        deployment = f"deployments/{quote(task.model.name, safe='')}/" if self._classic else ""
+        deployment = f"deployments/{quote(draft.model, safe='')}/" if self._classic else ""
         return self._below + deployment + route + self._query
 
     def credentials(self, key: str, origin: str) -> dict[str, str]:
-        """Send a key as `api-key`, and an Entra token (a JSON Web Token, whoever gave it) as Bearer."""
+        """Return a key as `api-key`, and an Entra token (a JSON Web Token, wherever it came from) as Bearer."""
         if origin == AD_TOKEN or (key.startswith("eyJ") and key.count(".") == 2):  # noqa: PLR2004 - header.claims.signature
             return super().credentials(key, origin)
         return {"api-key": key}

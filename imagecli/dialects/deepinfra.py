@@ -1,8 +1,7 @@
-"""DeepInfra's OpenAI-compatible images endpoints: OpenAI's forms, with every picture in a field `image`."""
+"""DeepInfra's OpenAI-compatible images endpoints: OpenAI's forms, with every image in a field `image`."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imagecli.dialects.openai import OpenAI
@@ -18,12 +17,12 @@ class DeepInfra(OpenAI):
     name = "deepinfra"
     title = "DeepInfra"
     formats_by_name = False
-    """Its pages know no output_format; it makes JPEG."""
+    """Its documentation has no output_format; it makes JPEG."""
     most_per_request = 1
     """`@ai-sdk/deepinfra` 2.0.84: maxImagesPerCall."""
 
     def file_parts(self, uploads: Uploads) -> tuple[FilePart, ...]:
-        """Return the files; several pictures repeat `image`, without brackets (`@ai-sdk/deepinfra`)."""
+        """Return the files; several images repeat `image`, without brackets (`@ai-sdk/deepinfra`)."""
         return tuple(
-            replace(part, field="image") if part.field == "image[]" else part for part in super().file_parts(uploads)
+            part._replace(field="image") if part.field == "image[]" else part for part in super().file_parts(uploads)
         )

@@ -1,20 +1,20 @@
-"""The Gemini API's OpenAI-compatible endpoint: it makes pictures and ignores most of what it is asked.
+"""The Gemini API's OpenAI-compatible endpoint: it makes images and ignores most fields of a request.
 
-Source, where nothing else is named: ai.google.dev, "OpenAI compatibility", as of 2026-06-22.
+Source, where no other is named: ai.google.dev, "OpenAI compatibility", as of 2026-06-22.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from imagecli.dialects.openai import FIELDS, OpenAI
+from imagecli.dialects.error_words import ErrorWords
+from imagecli.dialects.openai import OpenAI
+from imagecli.dialects.rules import ANY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.flags import Command, Verdict
-
-_HEEDED = frozenset({"size", "response_format"})
+    from imagecli.dialects.rules import Reads
 
 
 class Gemini(OpenAI):
@@ -22,18 +22,16 @@ class Gemini(OpenAI):
 
     name = "gemini"
     title = "Gemini's compatible endpoint"
+    reads: ClassVar[Reads] = {"size": ANY, "response_format": ANY}
+    not_read = "{title} ignores {field}"
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}
-    """As in every one of the page's examples; what comes without it is not said."""
+    """As in all the page's examples; it does not state the default."""
     formats_by_name = False
     mask = None
-    """The page lists no images route but generations; an edit is sent all the same, for the server to judge."""
+    """The page lists no route for images but generations; an edit is sent all the same, and the server decides."""
     most_per_request = 1
-    """`n` is taken, but Gemini's image models make one picture at a time (vercel/ai, pull request 12267)."""
+    """`n` is taken, but Gemini's image models make one image at a time (vercel/ai, pull request 12267)."""
     has_variations = False
     listed_prefix = "models/"
-
-    def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
-        """Tell which flags are ignored in silence."""
-        if name in _HEEDED:
-            return super().judge(command, name, value)
-        return "unlisted", f"{self.title} ignores {FIELDS[name]}"
+    error_words = ErrorWords(wrong_key="unregistered callers", wrong_key_codes=('"api_key_invalid"',))
+    """Google's reasons are in `details`; a wrong key is a 400."""

@@ -6,94 +6,89 @@ R = core/http/routes/openai.go, B = backend/go/stablediffusion-ggml and backend/
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from imagecli.dialects.openai import EDITS, GENERATIONS, OpenAI
-from imagecli.dialects.request import BASE64, FilePart
+from imagecli.dialects.openai import OpenAI
+from imagecli.dialects.request import BASE64, EDITS, GENERATIONS, FilePart
+from imagecli.dialects.rules import ANY, NOT_PIXELS, Rule, is_pixels, makes
 from imagecli.errors import UsageProblem
-from imagecli.images.types import MaskConvention, Uploads, parse_size
+from imagecli.images.types import MaskConvention, Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.dialects.request import ImageRequest
-    from imagecli.flags import Command, Verdict
+    from imagecli.dialects.request import Draft, ImageRequest
+    from imagecli.dialects.rules import Reads
     from imagecli.images.types import InputRules, Size
-    from imagecli.task import Task
 
-_OWN_SIZE = (512, 512)
+_DEFAULT_SIZE = (512, 512)
+
+
+def _has_no_x_or_is_pixels(size: str) -> bool:
+    return "x" not in size or is_pixels(size)
 
 
 class LocalAI(OpenAI):
-    """LocalAI: edits are generations with pictures in the JSON, and with a mask a route of its own."""
+    """LocalAI: edits are generations with images in the JSON document; those with a mask have their own route."""
 
     name = "localai"
     title = "LocalAI"
-    # I and P read none of them.
-    ignores = frozenset(
-        {
-            *("compression", "background", "moderation", "style", "input_fidelity", "partials"),
-            *("frames", "frame_ms", "complexity", "safety_identifier"),
-        }
-    )
-    # By itself I answers with a URL made from the request's Host header, which leads nowhere behind many a proxy.
+    # I and P read no other field. A size with an x that is not WIDTHxHEIGHT is an error (I: 500); without one, it is
+    # not read. core/http/middleware/request.go reads quality as a number of steps.
+    reads: ClassVar[Reads] = {
+        "size": (Rule(_has_no_x_or_is_pixels, "fails", NOT_PIXELS), Rule(is_pixels, "unlisted", NOT_PIXELS)),
+        "quality": Rule(str.isdecimal, "unlisted", "{title} takes a number of steps as quality, not {value}"),
+        "format": makes("png", otherwise="unlisted"),
+        "response_format": ANY,
+    }
+    # By default I responds with a URL made from the request's Host header, which behind many proxies leads nowhere.
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}
-    mask = MaskConvention(open=(255,), closed=(0,))  # P: white is what is painted anew
-    # B: diffusers gets the picture alone; stablediffusion-ggml can't read what P hands it, and fails.
+    mask = MaskConvention(open=(255,), closed=(0,))  # P: white is what is repainted
+    # B: diffusers gets the image alone; stablediffusion-ggml can't read what P passes to it, and fails.
     mask_warning = "LocalAI's own backends (v4.9) do not use a mask: look at the result, or add --keep"
     has_markup = False  # I, P
     has_variations = False  # R
-
-    def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
-        """A size with an x that is no WIDTHxHEIGHT is an error (I: 500); the rest is taken, or not read."""
-        if name == "size" and parse_size(str(value)) is None:
-            return "fails" if "x" in str(value) else "unlisted", f"LocalAI takes a size as WIDTHxHEIGHT, not {value}"
-        if name == "format" and value != "png":
-            return "unlisted", f"LocalAI makes png, not {value}"
-        if name == "quality" and not str(value).isdecimal():  # core/http/middleware/request.go
-            return "unlisted", f"LocalAI takes a number of steps as quality, not {value}"
-        return super().judge(command, name, value)
+    never_streams = True  # I, P
 
     def inputs(self, rules: InputRules) -> InputRules:
-        """Return the rules with a lower limit: a request may have 15 MB (core/cli/run.go), and a picture goes twice."""
-        return replace(rules, max_bytes=min(rules.max_bytes, 5_000_000))
+        """Return the rules with a lower limit: a request has at most 15 MB (core/cli/run.go), and an image twice."""
+        return rules._replace(max_bytes=min(rules.max_bytes, 5_000_000))
 
-    def canvas(self, task: Task) -> Size | None:
-        """Return the size of the result, which B stretches every input to: what is asked for, or LocalAI's own."""
-        return task.size if task.size and not task.masked else _OWN_SIZE  # P has no size
+    def canvas(self, draft: Draft) -> Size | None:
+        """Return the size of the result, to which B stretches every input: the requested one, or the default."""
+        return draft.size if draft.size and not draft.masked else _DEFAULT_SIZE  # P has no size
 
-    def most(self, task: Task) -> int | None:
+    def most(self, draft: Draft) -> int | None:
         """Return 1 for inpainting, which has no n (P)."""
-        return 1 if task.masked else None
+        return 1 if draft.masked else None
 
-    def build(self, task: Task, route: str, count: int, uploads: Uploads) -> ImageRequest:
+    def build(self, draft: Draft, route: str, count: int, uploads: Uploads) -> ImageRequest:
         """Return the request.
 
         Raises:
-            UsageProblem: there is a mask, and no model or several pictures with it (P: 400, or the first alone).
+            UsageProblem: with a mask, no model is named (P: 400) or there are several images (P reads the first).
         """
-        if task.masked and task.model.name is None:
-            raise UsageProblem("LocalAI edits with a mask only by a named model", hint="Name one with -m.")
-        if task.masked and len(uploads.images) > 1:
-            raise UsageProblem("LocalAI takes one picture with a mask, not several", hint="Leave out -i, or the mask.")
-        return super().build(task, route, count, uploads)
+        if draft.masked and draft.model is None:
+            raise UsageProblem("LocalAI needs a named model to edit with a mask", hint="Name one with -m.")
+        if draft.masked and len(uploads.images) > 1:
+            raise UsageProblem("LocalAI takes one image with a mask, not several", hint="Leave out -i or the mask.")
+        return super().build(draft, route, count, uploads)
 
-    def path(self, route: str, task: Task) -> str:
-        """Return where an edit goes (R): there is no images/edits."""
+    def path(self, route: str, draft: Draft) -> str:
+        """Return the path; for edits it is another one (R), because images/edits does not exist."""
         if route != EDITS:
             return route
-        return "images/inpainting" if task.masked else GENERATIONS
+        return "images/inpainting" if draft.masked else GENERATIONS
 
     def in_json(self, uploads: Uploads) -> bool:
-        """Tell that all but inpainting is JSON."""
+        """Return whether it is anything but inpainting, the only route that takes a form."""
         return uploads.mask is None
 
     def file_parts(self, uploads: Uploads) -> tuple[FilePart, ...]:
-        """Return the files: without a mask as plain base64, for a data URL would be left out in silence (I).
+        """Return the files: without a mask as plain base64, because a data URL would be silently dropped (I).
 
-        The first goes twice: `file` is what a model paints over, `ref_images` what one that edits looks at. Which of
-        them is read depends on model and backend (B), and what is not read is lost in silence.
+        The first is sent twice: as `file`, which a model paints over, and in `ref_images`, which a model that edits
+        looks at. Which of them is read depends on the model and the backend (B); the other is ignored.
         """
         if uploads.mask is not None or not uploads.images:
             return super().file_parts(uploads)

@@ -1,55 +1,26 @@
-"""The Images API as OpenAI speaks it: which flag becomes which field, and how files are called.
-
-Every other dialect is a class below `OpenAI` that overrides what its server does otherwise, and nothing else.
-"""
+"""The Images API as OpenAI speaks it, and the base of every other dialect."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from imagecli.dialects.request import FilePart, ImageRequest
+from imagecli.dialects.request import EDITS, GENERATIONS, VARIATIONS, Draft, Fields, FilePart, ImageRequest
 from imagecli.errors import UsageProblem
-from imagecli.images.types import MaskConvention, Uploads
+from imagecli.flags import FIELDS
+from imagecli.images.types import InputRules, MaskConvention, Size, Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.dialects.request import Fields
+    from imagecli.dialects.error_words import ErrorWords
+    from imagecli.dialects.rules import Reads
     from imagecli.flags import Command, Verdict
-    from imagecli.images.types import InputRules, Size
-    from imagecli.task import Task
 
-FIELDS = {
-    "size": "size",
-    "quality": "quality",
-    "format": "output_format",
-    "compression": "output_compression",
-    "background": "background",
-    "moderation": "moderation",
-    "style": "style",
-    "input_fidelity": "input_fidelity",
-    "response_format": "response_format",
-    "partials": "partial_images",
-    "frames": "frame_count",
-    "frame_ms": "frame_duration_ms",
-    "complexity": "complexity",
-    "safety_identifier": "safety_identifier",
-}
-"""Flag name → field of the request."""
+__all__ = ["EDITS", "GENERATIONS", "VARIATIONS", "VARY_PROMPT", "OpenAI"]
 
 _OF_VARIATIONS = frozenset({"size", "response_format"})
-"""All that /images/variations knows; more than that goes there only if it was typed."""
-
-_SHARED = frozenset({"complexity", "safety_identifier"})
-"""Fields that --param may set as well, where their flag does not."""
-
-OWNED = frozenset({*FIELDS.values(), "prompt", "model", "n", "image", "image[]", "images", "mask", "markup"}) - _SHARED
-"""Fields that a flag or an argument owns, so that --param must not set them."""
-
-GENERATIONS = "images/generations"
-EDITS = "images/edits"
-VARIATIONS = "images/variations"
+"""All that /images/variations takes; other fields go there only if they were typed."""
 
 VARY_PROMPT = (
     "Create a variation of this image: keep its subject, composition, style and colours, "
@@ -59,140 +30,196 @@ VARY_PROMPT = (
 
 
 class OpenAI:
-    """OpenAI's own dialect, and what every other one is by default.
+    """How a kind of server differs from OpenAI: mostly attributes, and methods for what they can't express.
 
-    It only spells: it reads no file, asks no server and knows no key but the one it is given to spell.
+    A dialect only builds requests and reads no file. The attributes that matter first:
+
+        name              as a profile names it
+        title             the server's name in a sentence
+        reads             the flags that the server reads, each with the rule for its values
+        fields            flags whose field has another name there
+        always            fields that the server needs even if nothing asks for them
+        mask              how a mask is written; None: the server takes none
+        has_markup        whether it takes markup
+        has_variations    whether it has an endpoint for variations
+        edits_as_json     whether input images go in a JSON document instead of a form
+        most_per_request  how many images one request may ask for
+
+    A whole dialect is a file such as this, and its row in `imagecli/dialects/__init__.py`:
+    `Row("example", "example.Example", ("images.example.com",))`.
+
+        from typing import ClassVar
+
+        from imagecli.dialects.openai import OpenAI
+        from imagecli.dialects.rules import ANY, NOT_PIXELS, Reads, Rule, any_of, is_pixels, makes
+        from imagecli.images.types import MaskConvention
+
+
+        class Example(OpenAI):
+            '''Example Images, https://images.example.com/docs as of 2026-11-01.'''
+
+            name = "example"
+            title = "Example Images"
+            reads: ClassVar[Reads] = {
+                "size": Rule(is_pixels, "fails", NOT_PIXELS),
+                "quality": Rule(any_of("draft", "final"), "unlisted", "{title} takes draft or final, not {value}"),
+                "format": makes("png", "jpeg", otherwise="fails"),
+                "response_format": ANY,
+            }
+            always: ClassVar[dict[str, str]] = {"response_format": "b64_json"}  # its URLs expire in a minute
+            mask = MaskConvention("mask_image", open=(255,), closed=(0,))
+            has_markup = False
+            has_variations = False
     """
 
     name: ClassVar[str] = "openai"
     title: ClassVar[str] = "OpenAI"
     """The server's name in a sentence."""
-    fields: ClassVar[Mapping[str, str]] = FIELDS
-    """Flag name → the server's field; a flag that is not in it goes under OpenAI's name, for the server to judge."""
-    ignores: ClassVar[frozenset[str]] = frozenset()
-    """Flags whose fields the server accepts and does not read, as far as is known: sent, with a warning."""
+    reads: ClassVar[Reads | None] = None
+    """Flag → the rule for its values; None: it reads every flag. Others are sent with a warning, or, where their
+    name in `fields` is "", not sent and not warned about."""
+    not_read: ClassVar[str] = "{title} does not read --{flag}"
+    """The warning for another flag; {field} stands for OpenAI's name of its field."""
+    fields: ClassVar[Mapping[str, str]] = {}
+    """Flag → the server's name of its field, where that is not OpenAI's; "" where it has none: the flag is not sent,
+    or as `stream` alone if it is `partials`."""
     always: ClassVar[Mapping[str, Any]] = {}
-    """Fields that the server needs although nobody asked: beneath whatever was asked."""
+    """Fields that the server needs even if nothing asks for them; a flag or --param replaces them."""
     mask: ClassVar[MaskConvention | None] = MaskConvention()
-    """How a mask is written and called. None: the server has no place for one, so that a mask is refused before
+    """How a mask is written, and the name of its field. None: the server takes none, so that a mask is refused before
     anything is sent."""
     mask_warning: ClassVar[str | None] = None
-    """What to say of a mask that the server takes and does not use, as far as is known."""
+    """The warning for a mask that the server takes but, as far as is known, does not use."""
     formats_by_name: ClassVar[bool] = True
-    """Whether the output's name asks for its format (`-o cat.jpg`); False where a format that was not asked for in so
-    many words is better left out."""
+    """Whether the output's name asks for its format: `-o cat.jpg` for a jpeg."""
     has_markup: ClassVar[bool] = True
-    """False: the server has no place for marks drawn over a picture, so that they are refused before anything is
-    sent."""
+    """Whether the server takes markup; if not, it is refused before anything is sent."""
     edits_as_json: ClassVar[bool] = False
-    """Whether input pictures stand in a JSON document (as each `FilePart.shape` says) instead of a form. Where it
-    depends on the pictures, `in_json` tells."""
+    """Whether input images go in a JSON document (in the `FilePart.shape` of each) instead of a form. Where it depends
+    on the images, override `in_json`."""
     forms_hold_json: ClassVar[bool] = False
-    """Whether a form says a table as JSON in one field: lora={"scale": 1}. Else each entry is a field, as OpenAI has
-    it: lora[scale]=1."""
+    """Whether a form holds a table as JSON in one field: lora={"scale": 1}. Otherwise each entry is a field, as OpenAI
+    has it: lora[scale]=1."""
     most_per_request: ClassVar[int | None] = None
-    """Images in one request; None: what the model's row says. Where it depends on the task, `most` tells."""
+    """Images in one request; None: as many as the model makes. Where it depends on the draft, override `most`."""
     has_variations: ClassVar[bool] = True
-    """False: there is certainly no such endpoint, and `vary` edits at once. True: it is tried where the model is not
-    known."""
+    """False: there is certainly no such endpoint, and `vary` edits at once. True: it is tried where the model is
+    unknown."""
+    never_streams: ClassVar[bool] = False
+    """Whether the server treats a request for partial images like any other, so that it may ask for several images."""
     models_path: str = "models"
     """Where the server lists its models, below the base URL; it may have a query."""
     listed_prefix: ClassVar[str] = ""
-    """What stands before a model's name in that list, and need not stand there in a request."""
-
+    """What precedes a model's name in that list, and need not precede it in a request."""
     headers: ClassVar[Mapping[str, str]] = {}
     """Headers that every request to the server's own origin has, besides the key's."""
+    error_words: ClassVar[ErrorWords | None] = None
+    """What only this kind of server writes into its errors."""
+
+    endpoint_variable: ClassVar[str | None] = None
+    """The environment variable that gives the base URL of a profile that names this dialect and has no base_url."""
+    key_variables: ClassVar[tuple[str, ...]] = ()
+    """Environment variables that hold a key for that endpoint, in the order in which they are read; hints name the
+    last."""
+    version_variable: ClassVar[str | None] = None
+    """The environment variable that gives the `api_version` where the profile doesn't; None: the server has none."""
 
     def __init__(self, base_url: str = "", api_version: str | None = None) -> None:  # noqa: ARG002 - for others
-        """Speak to the server at `base_url` (without a trailing slash)."""
+        """Speak to the server at `base_url`, which has no trailing slash."""
         self.api_version = api_version
 
     # What can be asked
 
-    def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:  # noqa: ARG002 - for others
-        """Tell what becomes of `value` for the flag `name` with this server, and the reason ("" where it is taken).
+    def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
+        """Return what becomes of `value` for the flag `name` with this server, and the reason ("" where it is taken).
 
         "listed": it is sent. "unlisted": it is sent, with the reason as a warning. "fails": it is certain to fail;
         refused where it was typed, left out with a warning where it comes from the config.
         """
-        if name in self.ignores:
-            return "unlisted", f"{self.title} does not read --{name.replace('_', '-')}"
-        return "listed", ""
+        if self.reads is None:
+            return "listed", ""
+        if name not in self.reads:
+            flag = name.replace("_", "-")
+            return "unlisted", self.not_read.format(title=self.title, flag=flag, field=FIELDS.get(name, name))
+        from imagecli.dialects.rules import judge
+
+        return judge(self.reads[name], command, str(value), self.title)
 
     def inputs(self, rules: InputRules) -> InputRules:
-        """Return what an input picture must be here, starting from what the model takes."""
+        """Return what an input must be here, starting from what the model takes."""
         return rules
 
-    def canvas(self, task: Task) -> Size | None:  # noqa: ARG002 - for others to override
+    def canvas(self, draft: Draft) -> Size | None:  # noqa: ARG002 - for others to override
         """Return the size that the server stretches or crops every input to; None: it keeps their shape.
 
-        Inputs get this shape before they are sent, as --fit says, and the result is brought back to theirs.
+        Inputs get this shape before they are sent, as --fit decides, and the result gets theirs back.
         """
         return None
 
-    def most(self, task: Task) -> int | None:  # noqa: ARG002 - for others to override
-        """Return how many images one request of this task may ask for; None: what the model's row says."""
+    def most(self, draft: Draft) -> int | None:  # noqa: ARG002 - for others to override
+        """Return how many images one request of this draft may ask for; None: as many as the model makes."""
         return self.most_per_request
 
     # The request
 
-    def build(self, task: Task, route: str, count: int, uploads: Uploads) -> ImageRequest:
-        """Return the request for `count` images of the task; a field that was not asked for is not in it.
+    def build(self, draft: Draft, route: str, count: int, uploads: Uploads) -> ImageRequest:
+        """Return the request for `count` images; a field that was not asked for is not in it.
 
-        `route` is one of GENERATIONS, EDITS and VARIATIONS: what is wanted, in OpenAI's words. Where the server has it
-        is for `path` to say.
+        `route` is one of GENERATIONS, EDITS and VARIATIONS: what is wanted, in OpenAI's words. `path` returns
+        where the server has it.
         """
-        fields = self.spell_task(task, route, count)
+        fields = self.spell_draft(draft, route, count)
         files = self.file_parts(uploads)
         as_json = self.in_json(uploads)
-        self._check_params(task, files)
-        fields |= self.spell_params(task.params, as_json=as_json)
-        return ImageRequest(route, self.path(route, task), fields, files, count, as_json=as_json)
+        self._check_params(draft, files)
+        fields |= self.spell_params(draft.params, as_json=as_json)
+        return ImageRequest(route, self.path(route, draft), fields, files, count, as_json=as_json)
 
-    def _check_params(self, task: Task, files: tuple[FilePart, ...]) -> None:
-        """Refuse a --param that would fight a typed flag or a file, which the server may call otherwise than OpenAI.
+    def _check_params(self, draft: Draft, files: tuple[FilePart, ...]) -> None:
+        """Check that no --param sets the same field as a typed flag or a file, whatever the server calls it.
 
         Raises:
-            UsageProblem: it does.
+            UsageProblem: one does.
         """
-        typed = {field for name in task.typed & task.fields.keys() for field in self.spell(name, task.fields[name])}
-        for key in (typed | {part.field.removesuffix("[]") for part in files}) & task.params.keys():
+        typed = {field for name in draft.typed & draft.fields.keys() for field in self.spell(name, draft.fields[name])}
+        for key in (typed | {part.field.removesuffix("[]") for part in files}) & draft.params.keys():
             raise UsageProblem(f"--param {key} and a flag or a file both set it", hint="Leave one of them out.")
 
-    def spell_task(self, task: Task, route: str, count: int) -> Fields:
+    def spell_draft(self, draft: Draft, route: str, count: int) -> Fields:
         """Return the fields of a request besides its files and --param, under the server's names."""
         fields: Fields = dict(self.always)
-        prompt = task.prompt if task.prompt is not None or route == VARIATIONS else VARY_PROMPT
+        prompt = draft.prompt if draft.prompt is not None or route == VARIATIONS else VARY_PROMPT
         if prompt is not None:
             fields["prompt"] = prompt
-        if task.model.name is not None:
-            fields["model"] = task.model.name
-        if task.count_asked:
+        if draft.model is not None:
+            fields["model"] = draft.model
+        if draft.count_asked:
             fields["n"] = count
-        known = task.fields.keys() if route != VARIATIONS else _OF_VARIATIONS | task.typed
-        for name, value in task.fields.items():
-            if name in known:
+        sent = draft.fields.keys() if route != VARIATIONS else _OF_VARIATIONS | draft.typed
+        for name, value in draft.fields.items():
+            if name in sent:
                 fields |= self.spell(name, value)
         return fields
 
     def spell_params(self, params: Fields, *, as_json: bool) -> Fields:
-        """Return what --param says as a JSON document or a form has it."""
+        """Return what --param sets as a JSON document or a form contains it."""
         if not as_json and self.forms_hold_json:
             params = {name: _as_text(value) if _is_nested(value) else value for name, value in params.items()}
         return params if as_json else _flat(params)
 
     def spell(self, name: str, value: Any) -> Fields:  # noqa: ANN401 - of the flag's type
-        """Return the field, or the fields, that say `value` for the flag `name`."""
+        """Return the field, or the fields, that hold `value` for the flag `name`."""
         streaming = {"stream": True} if name == "partials" else {}
-        return streaming | {self.fields.get(name, FIELDS[name]): value}
+        field = self.fields.get(name, FIELDS[name])
+        return streaming | {field: value} if field else streaming
 
     def in_json(self, uploads: Uploads) -> bool:
-        """Tell whether a request with these files is a JSON document; else it is a form."""
+        """Return whether a request with these files is a JSON document; otherwise it is a form."""
         return self.edits_as_json or not uploads.images
 
     def file_parts(self, uploads: Uploads) -> tuple[FilePart, ...]:
         """Return the files of a request under the server's names."""
-        # One image goes as `image`, several as `image[]`: the only spelling that every server takes.
+        # One image is sent as `image`, several as `image[]`: the only spelling that every server takes.
         name = "image" if len(uploads.images) == 1 else "image[]"
         files = [FilePart(name, upload) for upload in uploads.images]
         if uploads.mask is not None and self.mask is not None:
@@ -201,18 +228,18 @@ class OpenAI:
             files.append(FilePart("markup", uploads.markup))
         return tuple(files)
 
-    def path(self, route: str, task: Task) -> str:  # noqa: ARG002 - for others to override
-        """Return where the server has a route: a path below the base URL, with a query if it wants one."""
+    def path(self, route: str, draft: Draft) -> str:  # noqa: ARG002 - for others to override
+        """Return where the server has a route: a path below the base URL, with a query if it needs one."""
         return route
 
     def credentials(self, key: str, origin: str) -> dict[str, str]:  # noqa: ARG002 - for others to override
         """Return the headers that carry a key; `origin` names where it came from (a variable, a place in a file)."""
         return {"Authorization": f"Bearer {key}"}
 
-    # The answer. Its images, errors and streams are read alike whoever sent them (see the client).
+    # The response. Its images, errors and streams are read alike whichever server sent them (see the client).
 
     def cost_usd(self, usage: Mapping[str, Any]) -> float | None:  # noqa: ARG002 - for others to override
-        """Return what the server says that a request has cost, None where it does not say."""
+        """Return what the request has cost according to the server; None where it does not state it."""
         return None
 
 
@@ -228,7 +255,7 @@ def _flat(params: Fields) -> Fields:
     """Spell nested values as form fields do: {"svg": {"model": "x"}} becomes svg[model]=x.
 
     Raises:
-        UsageProblem: a form has no way to say it.
+        UsageProblem: a form can't express it.
     """
     flat: Fields = {}
 
@@ -240,7 +267,7 @@ def _flat(params: Fields) -> Fields:
             flat[f"{name}[]"] = value
         elif value is None or isinstance(value, list):
             raise UsageProblem(
-                f"--param {name} can't stand in a form, which is what a request with pictures is",
+                f"--param {name} can't be sent in a form, which is what a request with images is",
                 hint="Give a text, a number, true, false, a table, or a list of those.",
             )
         else:

@@ -9,42 +9,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.openai import OpenAI
-from imagecli.images.types import parse_size
+from imagecli.dialects.rules import ANY, NOT_PIXELS, Rule, any_of, is_pixels, makes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.flags import Command, Verdict
-
-_FORMATS = ("png", "jpeg", "webp")
-_QUALITIES = ("exact", "lossless", "high", "extra-high", "auto")
+    from imagecli.dialects.rules import Reads
 
 
 class SGLang(OpenAI):
-    """SGLang: one model; edits where that takes pictures."""
+    """SGLang: one model, which edits if it takes images."""
 
     name = "sglang"
     title = "SGLang"
-    # I and P know no such field, or know it and read it nowhere.
-    ignores = frozenset(
-        {
-            *("moderation", "style", "input_fidelity", "partials"),
-            *("frames", "frame_ms", "complexity", "safety_identifier"),
-        }
-    )
-    # I: by itself generations answer with a URL, which is 400 where the server keeps no pictures.
+    # I and P don't have the other fields, or don't read them. Sizes (U) and qualities (S) are checked (400); an
+    # unknown format becomes a jpeg (U).
+    reads: ClassVar[Reads] = {
+        "size": Rule(is_pixels, "fails", NOT_PIXELS),
+        "quality": Rule(
+            any_of("exact", "lossless", "high", "extra-high", "auto"),
+            "fails",
+            "{title} takes exact, lossless, high, extra-high or auto as quality, not {value}",
+        ),
+        "format": makes("png", "jpeg", "webp", otherwise="unlisted"),
+        "compression": ANY,
+        "background": ANY,
+        "response_format": ANY,
+    }
+    # I: the default for generations is a URL, which is a 400 where the server does not store images.
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}
-    mask_warning = "SGLang (0.5.23) takes a mask and does not use it: look at the result, or add --keep"  # I
+    mask_warning = "SGLang (0.5.23) takes a mask but does not use it: look at the result, or add --keep"  # I
     has_markup = False  # I
     forms_hold_json = True  # I: cache_dit_params is a Json form field
     has_variations = False  # I
-
-    def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
-        """Sizes (U) and qualities (S) are checked, 400; a format that it does not know becomes a jpeg (U)."""
-        if name == "size" and parse_size(str(value)) is None:
-            return "fails", f"SGLang takes a size as WIDTHxHEIGHT, not {value}"
-        if name == "quality" and value not in _QUALITIES:
-            return "fails", f"SGLang takes quality {', '.join(_QUALITIES)}, not {value}"
-        if name == "format" and value not in _FORMATS:
-            return "unlisted", f"SGLang makes {', '.join(_FORMATS)}, not {value}"
-        return super().judge(command, name, value)
+    never_streams = True  # I

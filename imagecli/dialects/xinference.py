@@ -8,97 +8,96 @@ model/image/stable_diffusion/core.py.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from imagecli.dialects.openai import EDITS, VARIATIONS, VARY_PROMPT, OpenAI
+from imagecli.dialects.error_words import ErrorWords
+from imagecli.dialects.openai import VARY_PROMPT, OpenAI
+from imagecli.dialects.request import EDITS, VARIATIONS
+from imagecli.dialects.rules import ANY, Rule, any_of, no_value
 from imagecli.errors import UsageProblem
 from imagecli.images.types import MaskConvention
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.dialects.request import Fields, ImageRequest
-    from imagecli.flags import Command, Verdict
+    from imagecli.dialects.request import Draft, Fields, ImageRequest
+    from imagecli.dialects.rules import Reads
     from imagecli.images.types import InputRules, Size, Uploads
-    from imagecli.task import Task
 
 _MULTIPLE = 8
-"""Sides that are no multiple of it are a 500 with most models."""
+"""Sides that are not multiples of it are a 500 with most models."""
 
 
 class Xinference(OpenAI):
-    """A server with many models; pictures are JPEG, or PNG where they have transparency, whatever was asked for."""
+    """A server with many models; images are JPEG, or PNG if they have transparency, whatever the request contains."""
 
     name = "xinference"
     title = "Xinference"
-    ignores = frozenset(
-        {
-            *("quality", "format", "compression", "background", "moderation", "style", "input_fidelity"),
-            *("frames", "frame_ms", "complexity", "safety_identifier"),
-        }
-    )
-    """Neither `TextToImageRequest` nor the forms have them."""
+    # Neither `TextToImageRequest` nor the forms have the other fields.
+    reads: ClassVar[Reads] = {
+        "size": ANY,
+        "response_format": Rule(
+            any_of("b64_json"), "fails", "{title}'s URL is a path on its own disk, which can't be fetched"
+        ),
+        "partials": Rule(no_value, "unlisted", "{title} sends no partial images"),  # edits stream their progress
+    }
+    fields: ClassVar[Mapping[str, str]] = {"partials": ""}
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}
-    """By itself it is url, and the url a path on the server's own disk."""
+    """The default is url, and the URL is a path on the server's own disk."""
     mask = MaskConvention(open=(255,), closed=(0,))
     """`image_edit` of its own client: "White pixels in the mask are repainted while black pixels are preserved"."""
     has_markup = False
     forms_hold_json = True
-    """`kwargs` is JSON as text, in forms and in `TextToImageRequest`."""
+    """`kwargs` is a text that holds JSON, in forms and in `TextToImageRequest`."""
     formats_by_name = False
-
-    def judge(self, command: Command, name: str, value: object) -> tuple[Verdict, str]:
-        """Refuse a url that nobody can fetch; there are no partial pictures, though edits stream what they are at."""
-        if name == "response_format" and value == "url":
-            return "fails", "Xinference's url is a path on its own disk, which can't be fetched"
-        if name == "partials":
-            return "unlisted", "Xinference sends no partial pictures"
-        return super().judge(command, name, value)
+    error_words = ErrorWords(
+        usage_500=r"have to be divisible by|does not support (?:inpainting|image2image|text2image)"
+        r"|unsupported response format|cannot leave .{0,60}undefined|invalid literal for int\(\)"
+        r"|validation errors? for \w*request\b|cannot identify image file"
+    )
+    """Most of a caller's mistakes are answered with 500."""
 
     def spell_params(self, params: Fields, *, as_json: bool) -> Fields:
-        """Return what --param says; `kwargs` is a text everywhere."""
+        """Return what --param sets; `kwargs` is always a text."""
         if isinstance(params.get("kwargs"), dict):
             params = params | {"kwargs": json.dumps(params["kwargs"])}
         return super().spell_params(params, as_json=as_json)
 
     def inputs(self, rules: InputRules) -> InputRules:
-        """Return the rules without those of OpenAI's variations: there is no square here, and Pillow opens the file."""
-        return replace(rules, square=False, formats=("png", "jpeg", "webp"), max_side=None) if rules.square else rules
+        """Return the rules without those of OpenAI's variations: an input need not be square, and Pillow opens it."""
+        return rules._replace(square=False, formats=("png", "jpeg", "webp"), max_side=None) if rules.square else rules
 
-    def canvas(self, task: Task) -> Size | None:
-        """Return the size of an edit with a mask, to which the models stretch the input: as asked, or the input's."""
-        if not task.masked:
+    def canvas(self, draft: Draft) -> Size | None:
+        """Return the size of an edit with a mask, to which models stretch the input: as requested, or the input's."""
+        if not draft.masked:
             return None
-        if task.size is not None:
-            return task.size
-        width, height = (-(-side // _MULTIPLE) * _MULTIPLE for side in task.inputs[0].size)
+        if draft.size is not None or draft.input_size is None:
+            return draft.size
+        width, height = (-(-side // _MULTIPLE) * _MULTIPLE for side in draft.input_size)
         return width, height
 
-    def build(self, task: Task, route: str, count: int, uploads: Uploads) -> ImageRequest:
-        """Return the request; with a mask the size is always said, for without one the server fails (500)."""
-        request = super().build(task, route, count, uploads)
-        canvas = self.canvas(task)
+    def build(self, draft: Draft, route: str, count: int, uploads: Uploads) -> ImageRequest:
+        """Return the request; with a mask it always has a size, without which the server fails (500)."""
+        request = super().build(draft, route, count, uploads)
+        canvas = self.canvas(draft)
         if canvas is None or "size" in request.fields:
             return request
-        return replace(request, fields={**request.fields, "size": f"{canvas[0]}x{canvas[1]}"})
+        return request._replace(fields={**request.fields, "size": f"{canvas[0]}x{canvas[1]}"})
 
-    def spell_task(self, task: Task, route: str, count: int) -> Fields:
-        """Return the fields; all but edits need a model's name, and variations a prompt.
+    def spell_draft(self, draft: Draft, route: str, count: int) -> Fields:
+        """Return the fields; all but edits need a named model, and variations a prompt.
 
         Raises:
             UsageProblem: no model is named.
         """
-        if task.model.name is None and route != EDITS:
+        if draft.model is None and route != EDITS:
             raise UsageProblem(
                 "Xinference needs to know which model to use, and none is named",
-                hint="Name one with -m: `imagecli models` lists them.",
+                hint="Name one with -m; `imagecli models` lists them.",
             )
-        fields = super().spell_task(task, route, count)
+        fields = super().spell_draft(draft, route, count)
         return {"prompt": VARY_PROMPT} | fields if route == VARIATIONS else fields
 
     def spell(self, name: str, value: Any) -> Fields:  # noqa: ANN401 - of the flag's type
-        """Return the fields; "auto" is no size (500), but what it is without one."""
-        if name == "size" and value == "auto":
-            return {}
-        return {"stream": True} if name == "partials" else super().spell(name, value)
+        """Return the fields, without a size of "auto": it is a 500, and the default."""
+        return {} if name == "size" and value == "auto" else super().spell(name, value)

@@ -1,1 +1,1 @@
-"""Pictures: read, made ready to be sent, masked, restored, and checked as they come back."""
+"""Images: inputs read and prepared for upload, masks, results restored, and what a server sends checked."""

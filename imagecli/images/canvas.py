@@ -1,4 +1,4 @@
-"""Lays pictures out on the canvas that is uploaded: where they go, at what size, and what fills the rest."""
+"""The canvas that is uploaded: where an image lies on it, at what size, and what fills the rest."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from imagecli.images.colour import on_white
 from imagecli.images.types import Geometry
 
 if TYPE_CHECKING:
-    from imagecli.images.types import Box, Fit, Size
+    from imagecli.images.types import Box, ExactBox, Fit, Size
 
 
 def full(size: Size) -> Box:
-    """Return the box that is all of a picture."""
+    """Return the box that covers a whole image."""
     return (0, 0, *size)
 
 
@@ -24,14 +25,14 @@ def size_of(box: Box) -> Size:
 
 
 def shrunk(size: Size, longest: int) -> Size:
-    """Return the size with its longest side at `longest`, the shape kept as well as whole pixels can."""
+    """Return the size scaled so that its longest side is `longest`, in proportions as close as whole pixels allow."""
     most = max(size)
     width, height = (max(1, round(side * longest / most)) for side in size)
     return width, height
 
 
 def same_shape(one: Size, other: Size) -> bool:
-    """Tell whether one size is the other scaled and rounded: within one pixel of either."""
+    """Return whether one size is the other scaled and rounded, to within one pixel of either."""
     return any(
         abs(a[0] * b[1] / b[0] - a[1]) <= 1 or abs(a[1] * b[0] / b[1] - a[0]) <= 1
         for a, b in ((one, other), (other, one))
@@ -39,7 +40,7 @@ def same_shape(one: Size, other: Size) -> bool:
 
 
 def centred(size: Size, shape: Size) -> Box:
-    """Return the largest box of a shape (width to height) in the middle of a picture."""
+    """Return the largest box of a shape (width to height) in the middle of an image."""
     width = max(1, min(size[0], round(size[1] * shape[0] / shape[1])))
     height = max(1, min(size[1], round(size[0] * shape[1] / shape[0])))
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
@@ -48,11 +49,11 @@ def centred(size: Size, shape: Size) -> Box:
 
 SQUARE: Size = (1, 1)
 _GAP = 2.5
-"""Pictures that shrink by more are first averaged over whole pixels down to this: half the time, 50 dB alike."""
+"""Images that shrink by more are first averaged over whole pixels down to this: half the time, at a PSNR of 50 dB."""
 
 
 def longest_side(original: Size, fit: Fit | None, shape: Size = SQUARE) -> int:
-    """Return the longest side that a canvas of a shape can have without enlarging the picture."""
+    """Return the longest side that a canvas of a shape can have without enlarging the image."""
     if fit == "crop":
         return max(size_of(centred(original, shape)))
     if fit is None or shape == SQUARE:
@@ -63,7 +64,7 @@ def longest_side(original: Size, fit: Fit | None, shape: Size = SQUARE) -> int:
 def lay_out(original: Size, fit: Fit | None, longest: int, shape: Size = SQUARE) -> Geometry:
     """Return where an upright original goes on a canvas whose longest side is `longest`.
 
-    With a fit the canvas has the shape (width to height), without one the original's.
+    With a fit the canvas has the given shape (width to height), without one the original's.
     """
     if fit is None:
         canvas = shrunk(original, longest)
@@ -78,35 +79,35 @@ def lay_out(original: Size, fit: Fit | None, longest: int, shape: Size = SQUARE)
     return Geometry(original, full(original), canvas, (left, top, left + width, top + height))
 
 
-def scaled(box: Box, size: Size, to: Size) -> tuple[float, float, float, float]:
-    """Return a box of a picture of one size as it lies on the same picture at another."""
+def scaled(box: Box, size: Size, to: Size) -> ExactBox:
+    """Return where a box of an image of one size lies on the same image at another."""
     across, down = to[0] / size[0], to[1] / size[1]
     return box[0] * across, box[1] * down, box[2] * across, box[3] * down
 
 
-def whole(box: tuple[float, float, float, float]) -> Box:
-    """Round a box to pixels; it keeps at least one."""
+def whole(box: ExactBox) -> Box:
+    """Round a box to whole pixels, at least one each way."""
     left, top, right, bottom = (round(edge) for edge in box)
     left, top = min(left, max(0, right - 1)), min(top, max(0, bottom - 1))
     return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
-def resample(image: Image.Image, size: Size, box: tuple[float, float, float, float] | None = None) -> Image.Image:
-    """Return a box of an RGB, RGBA or L picture at a size; where nothing is scaled, the very pixels."""
+def resample(image: Image.Image, size: Size, box: ExactBox | None = None) -> Image.Image:
+    """Return a box of an RGB, RGBA or L image at a size; pixels are copied unchanged where nothing is scaled."""
     box = box or full(image.size)
     if (box[2] - box[0], box[3] - box[1]) == size and all(edge == int(edge) for edge in box):
         return image if box == full(image.size) else image.crop(whole(box))
     if image.mode != "RGBA":
         return image.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=_GAP)
-    # With the colours multiplied by alpha, as Pillow does it too, but then without the gap.
+    # Colours multiplied by alpha: Pillow would do so too, but would then ignore the gap.
     resized = image.convert("RGBa").resize(size, Image.Resampling.LANCZOS, box, reducing_gap=_GAP).convert("RGBA")
-    # LANCZOS swings: around an edge it would leave rings of alpha 1 to 6 in what was transparent, and close it.
+    # LANCZOS overshoots: around an edge it would leave rings of alpha 1 to 6 in what was transparent, and close it.
     resized.putalpha(image.getchannel("A").resize(size, Image.Resampling.HAMMING, box, reducing_gap=_GAP))
     return resized
 
 
 def place(image: Image.Image, geometry: Geometry) -> Image.Image:
-    """Return the canvas with an RGB or RGBA picture in its place; around it, opaque, the colour of each edge."""
+    """Return the canvas with an RGB or RGBA image in its place, and around it the opaque mean colour of each edge."""
     if not geometry.padded:
         return image
     width, height = geometry.canvas
@@ -126,8 +127,6 @@ def place(image: Image.Image, geometry: Geometry) -> Image.Image:
 
 
 def _mean(edge: Image.Image) -> tuple[int, ...]:
-    """Return the mean colour of some pixels as it shows on white, opaque."""
-    if edge.mode == "RGBA":
-        edge = Image.alpha_composite(Image.new("RGBA", edge.size, "white"), edge)
-    colour = edge.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
-    return tuple(colour)  # type: ignore[arg-type]  # three or four bands
+    """Return the mean colour of an image on white."""
+    colour = on_white(edge).resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    return tuple(colour)  # type: ignore[arg-type]  # three bands

@@ -1,4 +1,4 @@
-"""Turns any of Pillow's modes into RGB, or RGBA where something is transparent, and any colour profile into sRGB."""
+"""Colours: any of Pillow's modes as RGB, or RGBA where something is transparent, and any colour profile as sRGB."""
 
 from __future__ import annotations
 
@@ -7,32 +7,34 @@ import io
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from PIL import Image, ImageCms
+from PIL import Image
 
-# The lines between the number ranges in which files keep grey values of more than eight bits.
+if TYPE_CHECKING:
+    from PIL import ImageCms
+
+# The largest grey values of the ranges that files with more than eight bits use.
 _MAX_8 = 255
 _MAX_12 = 4095
 _MAX_16 = 65535
 _WORD = 16
 _BITS_PER_SAMPLE = 258
-"""TIFF's tag."""
+"""A TIFF tag."""
 
 
 class Flat(NamedTuple):
-    """A picture as RGB, or as RGBA if some pixel is not opaque."""
+    """An image as RGB, or as RGBA if some pixel is not opaque."""
 
     image: Image.Image
     profile: bytes | None
-    """The ICC profile that the values are still in; None: sRGB, or as good as known."""
+    """The ICC profile of the values; None: sRGB, or unknown."""
 
 
 def flatten(image: Image.Image, bits: int = 8) -> Flat:
-    """Return the picture in RGB or RGBA, 8 bits a channel.
+    """Return the image in RGB or RGBA, 8 bits per channel.
 
-    A profile of RGB or grey is handed on, to be applied by `to_srgb` when the picture has shrunk; one of CMYK or LAB
-    is applied here. More than 8 bits are scaled, not clipped; `bits` is how many an RGB file had before Pillow cut
-    them to 8.
+    An RGB or grey profile is passed on, for `to_srgb` to apply once the image has been shrunk; one for CMYK or LAB is
+    applied here. More than 8 bits are scaled, not clipped; `bits` is how many an RGB file had before Pillow cut them
+    to 8.
     """
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
@@ -49,16 +51,23 @@ def flatten(image: Image.Image, bits: int = 8) -> Flat:
 
 
 def without_opaque_alpha(image: Image.Image) -> Image.Image:
-    """Return the RGB of an RGBA picture whose every pixel is opaque, else the picture itself."""
+    """Return an RGBA image whose every pixel is opaque as RGB, and any other unchanged."""
     if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
         return image.convert("RGB")
     return image
 
 
-def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str | None]:
-    """Return an RGB or RGBA picture in sRGB, and a note of what was done.
+def on_white(image: Image.Image) -> Image.Image:
+    """Return an RGB or RGBA image as RGB, with white behind what is transparent."""
+    if image.mode == "RGBA":
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image
 
-    A profile that is broken, or that is for other colours than these, is passed over.
+
+def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str | None]:
+    """Return an RGB or RGBA image in sRGB, and a note of what was done.
+
+    A broken profile, or one for another colour space, is ignored.
     """
     if not profile:
         return image, None
@@ -81,7 +90,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
 
 
 def from_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
-    """Return an RGB or RGBA picture in sRGB in the colours of an RGB profile; None where that can't be done."""
+    """Convert an RGB or RGBA image from sRGB to an RGB profile; return None where that can't be done."""
     from PIL import ImageCms
 
     try:
@@ -109,7 +118,7 @@ def _transform(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Im
 
 
 def _from_device(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert CMYK by its profile, or else by Pillow's plain formula; LAB by its definition."""
+    """Convert CMYK by its profile, or without one by Pillow's plain formula; LAB by its definition."""
     from PIL import ImageCms
 
     if image.mode == "LAB":
@@ -121,7 +130,7 @@ def _from_device(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _narrow(image: Image.Image) -> Image.Image:
-    """Scale grey of 16 or 32 bits, or floating point, to RGB, or to RGBA where one value is the transparent one."""
+    """Scale grey of 16 or 32 bits, or floating point, to RGB, or to RGBA where one value is marked as transparent."""
     flat = (_stretch(image) if image.mode == "F" else _scale(image)).convert("RGB")
     key = image.info.get("transparency")
     if image.mode == "F" or not isinstance(key, int):
@@ -131,7 +140,7 @@ def _narrow(image: Image.Image) -> Image.Image:
 
 
 def _scale(image: Image.Image) -> Image.Image:
-    """Scale whole numbers to L."""
+    """Scale integers to L."""
     wide = image.convert("I")
     low, high = _extrema(wide)
     if low < 0 or high > _MAX_16:
@@ -141,23 +150,23 @@ def _scale(image: Image.Image) -> Image.Image:
 
 
 def _top(image: Image.Image, high: float) -> int:
-    """Return the value that is white: by the file's own word where it has one, else by what is in it."""
+    """Return the value of white: what the file declares, or else what its largest value suggests."""
     if image.mode.startswith("I;16"):
         bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE)
         return _MAX_12 if bits in (12, (12,)) else _MAX_16
-    # Pillow scales PNG and PPM to 16 bits in mode I; elsewhere small values are 8 bits in a wide type.
+    # Pillow scales PNG and PPM to 16 bits in mode I; in other formats small values are 8 bits in a wide type.
     return _MAX_8 if high <= _MAX_8 and getattr(image, "format", None) not in ("PNG", "PPM") else _MAX_16
 
 
 def _stretch(image: Image.Image) -> Image.Image:
-    """Scale floating point to L: 0 to 1 and 0 to 255 are taken as such, anything else from its least to its most."""
+    """Scale floating point to L: from 0 to 1 or 0 to 255 where the values fit, else from the lowest to the highest."""
     low, high = _extrema(image)
     if not (math.isfinite(low) and math.isfinite(high)):
         low, high = 0, 255
     elif low >= 0 and high <= _MAX_8:
         low, high = 0, 1 if high <= 1 else 255
     scale = 255 / (high - low) if high > low else 0
-    # Half a level more, because Pillow cuts off the fraction.
+    # Half a level is added because Pillow truncates the fraction.
     return image.point(lambda value: value * scale + (0.5 - low * scale)).convert("L")
 
 
@@ -167,7 +176,7 @@ def _extrema(image: Image.Image) -> tuple[float, float]:
 
 
 def _with_key_of_bytes(image: Image.Image) -> Image.Image:
-    """Bring the transparent colour of a file of 16 bits to the upper 8, which Pillow keeps of its pixels."""
+    """Reduce the transparent colour of a 16-bit file to the upper 8 bits, as Pillow does with its pixels."""
     keyed = image.copy()
     keyed.info["transparency"] = tuple(value >> 8 for value in image.info["transparency"])
     return keyed

@@ -1,6 +1,6 @@
 """CSS colours that Pillow does not read: hwb, lab, lch, oklab, oklch and color(srgb …).
 
-Source: CSS Color Module Level 4. Colours outside of sRGB are clipped to it. Alpha is passed over.
+Source: CSS Color Module Level 4. Colours outside sRGB are clipped to it. Alpha is ignored.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ _LMS_TO_SRGB = (
 
 
 def rgb_of(text: str) -> tuple[int, int, int] | None:
-    """Return red, green and blue, 0 to 255; None where the text is none of these functions."""
+    """Return red, green and blue, 0 to 255; None where the text isn't one of these functions."""
     function = _FUNCTION.fullmatch(text)
     if function is None:
         return None
     name = function[1].lower()
     parts = re.split(r"\s*[,/]\s*|\s+", function[3])[:3]
-    if len(parts) < 3 or (name == "color") != bool(function[2]):  # noqa: PLR2004 - a colour has three
+    if len(parts) < 3 or (name == "color") != bool(function[2]):  # noqa: PLR2004 - three channels
         return None
-    full, made = _FUNCTIONS[name]
+    full, convert = _FUNCTIONS[name]
     numbers = [_number(part, whole) for part, whole in zip(parts, full, strict=True)]
     if None in numbers:
         return None
     one, two, three = (number for number in numbers if number is not None)
-    red, green, blue = made(one, two, three)
+    red, green, blue = convert(one, two, three)
     return _byte(red), _byte(green), _byte(blue)
 
 
@@ -98,12 +98,12 @@ def _lab(lightness: float, a: float, b: float) -> Triple:
     y = (lightness + 16) / 116
     x, z = a / 500 + y, y - b / 200
     light = y**3 if lightness > _KAPPA * _EPSILON else lightness / _KAPPA
-    xyz = [_undone(x) * _D50[0], light * _D50[1], _undone(z) * _D50[2]]
+    xyz = [_f_inverse(x) * _D50[0], light * _D50[1], _f_inverse(z) * _D50[2]]
     red, green, blue = map(_gamma, _times(_XYZ_TO_SRGB, _times(_D50_TO_D65, xyz)))
     return red, green, blue
 
 
-def _undone(value: float) -> float:
+def _f_inverse(value: float) -> float:
     return value**3 if value**3 > _EPSILON else (116 * value - 16) / _KAPPA
 
 
@@ -118,7 +118,7 @@ def _times(matrix: tuple[Triple, Triple, Triple], vector: list[float]) -> list[f
 
 
 def _gamma(linear: float) -> float:
-    return 12.92 * linear if linear <= 0.0031308 else 1.055 * linear ** (1 / 2.4) - 0.055  # noqa: PLR2004 - sRGB's own
+    return 12.92 * linear if linear <= 0.0031308 else 1.055 * linear ** (1 / 2.4) - 0.055  # noqa: PLR2004 - sRGB
 
 
 def _lch(lightness: float, chroma: float, hue: float) -> Triple:
@@ -142,4 +142,4 @@ _FUNCTIONS: dict[str, tuple[tuple[_Whole, _Whole, _Whole], Callable[[float, floa
     "oklch": ((1.0, 0.4, None), _oklch),
     "color": ((1.0, 1.0, 1.0), _srgb),
 }
-"""What 100 % stands for in each place (None: it is a hue), and what makes it red, green and blue."""
+"""What 100% is in each place (None: a hue), and the conversion to red, green and blue."""

@@ -1,4 +1,4 @@
-"""Writes PNGs under a limit, with as little lost as it takes. The figures behind the order are in `squeeze`."""
+"""PNGs under a size limit, with as little lost as possible. `squeeze` has the figures behind its order."""
 
 from __future__ import annotations
 
@@ -8,35 +8,34 @@ from typing import NamedTuple
 from PIL import Image
 
 _RLE = 3
-"""zlib's strategy: 4 to 6 times faster than the default on photos, and no larger."""
+"""A strategy of zlib: 4 to 6 times faster than the default on photos, and no larger."""
 _STRIPS = 16
 _STRIP_ROWS = 16
-_HOPE = 1.1
-"""How far over the limit an estimate may lie that is still worth trying."""
-_PLAIN_HOPE = 2
-"""The same for the bare pixels, before there is an estimate: most pictures shrink to half or less."""
-
+_WORTH_TRYING = 1.1
+"""An estimate of up to this many times the limit is still worth trying."""
+_WORTH_TRYING_RAW = 2
+"""The same for the raw size, before there is an estimate: most images shrink to half or less."""
 _NOISE = 0.98
-"""The share of the bare pixels from which on a picture is noise, which no deflate makes smaller."""
+"""From this share of the raw size on, an image is noise, which deflate can't make smaller."""
 
 _CLEARED = [value & 0xFE for value in range(256)]
-# Alpha 0 opens and 255 is opaque: no value may become one of them.
+# Alpha 0 opens and 255 is opaque: no other value may become one of these.
 _CLEARED_ALPHA = [value if value in (0, 255) else max(2, value & 0xFE) for value in range(256)]
 
 
 class Squeezed(NamedTuple):
-    """A PNG under the limit, or how far there is to go."""
+    """A PNG under the limit, or how large it would have been."""
 
     data: bytes | None
-    """None: it can't be done at this size."""
+    """None: it can't be done at these dimensions."""
     cleared: bool
-    """Whether the lowest bit of every channel was given up."""
+    """Whether the lowest bit of every channel was cleared."""
     length: int
-    """Bytes; where `data` is None, about how many it would have been."""
+    """In bytes; an estimate where `data` is None."""
 
 
 def png(image: Image.Image, *, fast: bool = True) -> bytes:
-    """Return a PNG of the pixels alone, without any metadata."""
+    """Return a PNG of the pixels, without any metadata."""
     bare = image.copy() if image.info else image
     bare.info = {}
     out = io.BytesIO()
@@ -48,26 +47,26 @@ def png(image: Image.Image, *, fast: bool = True) -> bytes:
 
 
 def squeeze(image: Image.Image, limit: int) -> Squeezed:
-    """Write an RGB or RGBA picture as a PNG of strictly less than `limit` bytes, at its size, if that can be done.
+    """Write an RGB or RGBA image as a PNG of strictly less than `limit` bytes, at its own dimensions, if possible.
 
-    Run lengths first. Where that is too much: full deflate, which halves flat art and dithering, and takes ten times
-    as long for nothing on photos; then without the lowest bit of every channel, which is not seen (51 dB) and takes
-    an eighth off pure noise and a quarter off photos. A sample tells which of them is worth the time.
+    Run lengths first. Where that is too large: full deflate, which halves flat art and dithering, but takes ten times
+    as long without gain on photos; then without the lowest bit of every channel, which is invisible (51 dB) and saves
+    an eighth of pure noise and a quarter of photos. A sample shows which of them is worth the time.
     """
-    best = bare = image.width * image.height * len(image.getbands())
-    hopeful = best < limit * _PLAIN_HOPE
+    best = raw = image.width * image.height * len(image.getbands())
+    promising = best < limit * _WORTH_TRYING_RAW
     for write, cleared in ((png, False), (_deflated, False), (_cleared, True)):
-        if write is _deflated and best >= bare * _NOISE:
+        if write is _deflated and best >= raw * _NOISE:
             continue
-        if not hopeful:
+        if not promising:
             sample = _sample(image)
             guess = len(write(sample)) * image.height // sample.height
-            best, hopeful = min(best, guess), guess < limit * _HOPE
-        if hopeful:
+            best, promising = min(best, guess), guess < limit * _WORTH_TRYING
+        if promising:
             data = write(image)
             if len(data) < limit:
                 return Squeezed(data, cleared, len(data))
-            best, hopeful = min(best, len(data)), False
+            best, promising = min(best, len(data)), False
     return Squeezed(None, cleared=False, length=max(limit, best))
 
 
@@ -80,7 +79,7 @@ def _cleared(image: Image.Image) -> bytes:
 
 
 def _sample(image: Image.Image) -> Image.Image:
-    """Return strips from all over the picture, or the picture itself where it is small."""
+    """Return strips from all over the image, or a small image itself."""
     if image.height <= 2 * _STRIPS * _STRIP_ROWS:
         return image
     sample = Image.new(image.mode, (image.width, _STRIPS * _STRIP_ROWS))

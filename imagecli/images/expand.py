@@ -1,4 +1,4 @@
-"""Enlarges the canvas around a picture, for outpainting: what is new takes the colour of the edge beside it."""
+"""Outpainting: an input on a larger canvas, whose new parts take the colour of the edge beside them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from imagecli.errors import UsageProblem
 from imagecli.images.canvas import full, place
-from imagecli.images.colour import flatten
-from imagecli.images.reading import MAX_PIXELS, Picture, reading
+from imagecli.images.reading import MAX_PIXELS, InputImage, pillow_errors
 from imagecli.images.types import Geometry
 
 if TYPE_CHECKING:
@@ -15,38 +14,32 @@ if TYPE_CHECKING:
     from imagecli.images.types import Size
 
 
-class ExpandedPicture(Picture):
-    """A picture on a larger canvas. To all that follows, that canvas is the original; no file is like it."""
+class ExpandedImage(InputImage):
+    """An input on a larger canvas, which later steps treat as the original. It has pixels, but no file."""
 
-    def __init__(self, picture: Picture, margins: Margins, max_pixels: int | None = None) -> None:
-        """Decode the picture and lay it on its canvas.
+    def __init__(self, image: InputImage, margins: Margins, max_pixels: int | None = None) -> None:
+        """Decode the input and place it on its canvas.
 
-        Raises `UsageProblem` where the picture is damaged, the margins are nothing, or the canvas is too large.
+        Raises `UsageProblem` where it is damaged, the margins are zero, or the canvas is too large.
         """
-        left, top, right, bottom = margins.of(picture.size)
-        width, height = picture.size
+        left, top, right, bottom = margins.of(image.size)
+        width, height = image.size
         self.size: Size = (width + left + right, height + top + bottom)
         self.inner = (left, top, left + width, top + height)
-        """Where the picture lies."""
+        """Where the input lies on the canvas."""
         limit = max_pixels or MAX_PIXELS
         if self.size[0] * self.size[1] > limit:
             raise UsageProblem(
-                f"expanded, {picture.shown} would have {self.size[0]}x{self.size[1]} pixels; {limit:,} are the limit",
+                f"expanded, {image.shown} would have {self.size[0]}x{self.size[1]} pixels; the limit is {limit:,}",
                 hint="Expand it by less.",
             )
-        image = picture.decode()
-        with reading(picture.name):
-            flat = flatten(image, bits=picture.bits)
-            self._decoded = place(flat.image, Geometry(picture.size, full(picture.size), self.size, self.inner))
+        flat = image.flat()
+        with pillow_errors(image.name):
+            self._decoded = place(flat.image, Geometry(image.size, full(image.size), self.size, self.inner))
         if flat.profile:
             self._decoded.info["icc_profile"] = flat.profile
-        self._data = b""
-        self._file = None
-        self.name = picture.name
+        self.name, self.animated, self.orientation = image.name, image.animated, image.orientation
+        self.mode, self.bits = self._decoded.mode, 8
         self.format = ""
-        """None: so it never goes as a file that is there already."""
-        self.animated = picture.animated
-        self.orientation = picture.orientation
-        self.mode = self._decoded.mode
-        self.bits = 8
-        self._opened = None
+        """Empty, so that it is never sent as an existing file."""
+        self._data, self._file, self._opened = b"", None, None

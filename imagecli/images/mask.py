@@ -1,146 +1,148 @@
-"""Masks: which pixels a mask opens, how it follows its picture onto the canvas, and how it is written."""
+"""The region of an image that may change: what the mask file and the mask flags open together, with its soft edge.
+
+A region is an L image of the upright input's size: 255 shows the result, 0 the original, and values between both.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
 
 from imagecli.errors import UsageProblem
-from imagecli.images.canvas import full, same_shape, scaled, size_of, whole
-from imagecli.images.colour import flatten
-from imagecli.images.encode import png
+from imagecli.images.canvas import full, size_of
+from imagecli.images.colour import on_white
+from imagecli.images.expand import ExpandedImage
+from imagecli.images.mask_file import CLOSED, OPEN, check_shape, openings, opens_from
+from imagecli.images.mask_flags import ELLIPSE, MaskFlags
 
 if TYPE_CHECKING:
-    from imagecli.images.reading import Picture
-    from imagecli.images.types import Geometry, MaskConvention, Size
+    from imagecli.images.reading import InputImage
+    from imagecli.images.types import Box, Size
 
-_OPEN, _CLOSED = 255, 0
-_WHITE = 128
-"""The grey from which on a mask without transparency opens."""
-_THRESHOLDS = (128, 1, 255)
-"""A scaled pixel is open if half of what it covers is; where that closes or opens all: if any, or only if all."""
+_SEAM_SHARE = 32
+"""The seam beside what was expanded is a 32nd of the input's shorter side …"""
+_SEAM = (8, 64)
+"""… within these bounds, in pixels."""
+_TINT = (255, 0, 110)
+_TINT_WEIGHT = 0.6
+_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+    "png": {"compress_type": 3},
+    "jpeg": {"quality": 90},
+    "webp": {"quality": 90},
+}
 
 
-def openings(mask: Picture) -> tuple[Image.Image, bool]:
-    """Return an L picture, 255 where an upright mask opens and 0 elsewhere, and whether its alpha says so.
+def region_of(image: InputImage, mask: InputImage | None, flags: MaskFlags) -> Image.Image:
+    """Return the region that a mask file and the mask flags open in an image; areas and colours are the original's.
 
-    With transparency, alpha 0 opens; without any, white does. Raises `UsageProblem` for a mask that opens nothing or
-    everything, or is damaged.
+    Around an expanded image everything is open, and so is a seam that fades out into it. Raises `UsageProblem` where
+    nothing or everything is open, or a file is damaged.
     """
-    image = flatten(mask.decode()).image
-    by_alpha = image.mode == "RGBA"
-    if by_alpha:
-        opened = image.getchannel("A").point(_table(range(1)))
-    else:
-        opened = image.convert("L").point(_table(range(_WHITE, 256)))
-    if _is_all(opened, _CLOSED):
-        what = "is fully transparent" if by_alpha else "is transparent or white"
-        raise UsageProblem(
-            f"the mask opens nothing: no pixel of it {what}",
-            hint="Make the part that is to change fully transparent (alpha 0), or white where nothing is.",
-        )
-    if _is_all(opened, _OPEN):
-        what = "is opaque" if by_alpha else "is black"
-        raise UsageProblem(
-            f"the mask opens everything: no pixel of it {what}",
-            hint="Leave something closed, or make a new picture with gen.",
-        )
-    return opened, by_alpha
+    inner = image.inner if isinstance(image, ExpandedImage) else full(image.size)
+    size = size_of(inner)
+    region = Image.new("L", size, CLOSED)
+    if mask is not None:
+        check_shape("mask", mask.size, size)
+        opened = openings(mask)[0]
+        region = opened if opened.size == size else opens_from(128, opened.resize(size, Image.Resampling.BILINEAR))
+    for area in flags.areas:
+        box = area.box(size)
+        if area.flag == ELLIPSE:
+            ImageDraw.Draw(region).ellipse((box[0], box[1], box[2] - 1, box[3] - 1), fill=OPEN)
+        else:
+            region.paste(OPEN, box)
+    if flags.colours:
+        region = ImageChops.lighter(region, _of_colours(image, inner, flags))
+    if flags.invert:
+        region = ImageChops.invert(region)
+    if flags.feather:
+        region = _feathered(region, flags.feather)
+    if isinstance(image, ExpandedImage):
+        region = _with_margins(region, image.size, inner, flags.feather)
+    _check(region, image, flags)
+    return region
 
 
-def opened_by(region: Image.Image) -> Image.Image:
-    """Return the openings of a region: all that it lets change, however little, so that the fading has something."""
-    return region.point(_table(range(1, 256)))
+def extent(region: Image.Image) -> dict[str, Any]:
+    """Return the box around what a region opens, and the share of the image that it changes, 0 to 1."""
+    weight = ImageStat.Stat(region).mean[0] / OPEN
+    return {"box": region.getbbox(), "share": round(weight, 6), "width": region.width, "height": region.height}
 
 
-def check_shape(mask: Size, picture: Size) -> None:
-    """Raise `UsageProblem` where an upright mask has neither the size nor the proportions of the upright picture."""
-    if not same_shape(mask, picture):
-        raise UsageProblem(
-            f"the mask has {mask[0]}x{mask[1]} pixels and the picture {picture[0]}x{picture[1]}: their shapes differ",
-            hint="Make the mask from the picture itself, so that it has its size or its proportions.",
-        )
+def tinted(image: InputImage, region: Image.Image, kind: str = "png") -> bytes:
+    """Return an image, on white where it is transparent, with the region tinted: a PNG, JPEG or WebP.
 
-
-def follow(opened: Image.Image, geometry: Geometry) -> Image.Image:
-    """Take the openings of an upright mask the way that its picture went; padding is closed.
-
-    Raises `UsageProblem` where nothing or everything is left open.
+    Raises `UsageProblem` for another format.
     """
-    box = scaled(geometry.source, geometry.original, opened.size)
-    seen = opened.crop(whole(box))
-    if _is_all(seen, _CLOSED):
-        raise UsageProblem(
-            "the crop cuts off all that the mask opens", hint="Use --fit pad, or crop the picture yourself."
-        )
-    if _is_all(seen, _OPEN):
-        raise UsageProblem(
-            "the crop leaves nothing that the mask keeps closed",
-            hint="Use --fit pad, or crop the picture yourself.",
-        )
-    placed = _resized(opened, size_of(geometry.placed), box)
-    if not geometry.padded:
-        return placed
-    canvas = Image.new("L", geometry.canvas, _CLOSED)
-    canvas.paste(placed, geometry.placed[:2])
-    return canvas
+    if kind not in _SAVE_OPTIONS:
+        raise UsageProblem(f"a mask preview can't be a {kind} file", hint="End its name in .png, .jpg or .webp.")
+    preview = on_white(image.flat().image).copy()
+    weights = region.point([round(value * _TINT_WEIGHT) for value in range(256)])
+    preview.paste(_TINT, full(preview.size), weights)
+    preview.info = {}
+    out = io.BytesIO()
+    preview.save(out, kind, **_SAVE_OPTIONS[kind])
+    return out.getvalue()
 
 
-def loss(opened: Image.Image, geometry: Geometry) -> str | None:
-    """Say so where the crop cuts off some of what an upright mask opens."""
-    if geometry.source == full(geometry.original):
-        return None
-    kept = opened.copy()
-    kept.paste(_CLOSED, whole(scaled(geometry.source, geometry.original, opened.size)))
-    return "the crop cuts off a part of what the mask opens: it stays as it is" if kept.getbbox() else None
+def _of_colours(image: InputImage, inner: Box, flags: MaskFlags) -> Image.Image:
+    """Return where an image shows one of the colours; fully transparent pixels show none."""
+    flat = image.flat().image.crop(inner)
+    found = Image.new("L", flat.size, CLOSED)
+    bands = flat.split()
+    for colour in flags.colours:
+        same = None
+        for band, wanted in zip(bands, colour.rgb, strict=False):
+            close = band.point([OPEN if abs(value - wanted) <= colour.tolerance else CLOSED for value in range(256)])
+            same = close if same is None else ImageChops.darker(same, close)
+        found = ImageChops.lighter(found, same) if same else found
+    if flat.mode == "RGBA":
+        found = ImageChops.darker(found, opens_from(1, bands[3]))
+    return found
 
 
-def write(opened: Image.Image, limit: int, convention: MaskConvention) -> tuple[bytes, str | None]:
-    """Return a PNG of less than `limit` bytes that opens and closes by a convention.
-
-    Where the detail is too fine for the limit it is made coarser, and the second value says so.
-    """
-    block = 1
-    while block <= max(opened.size):
-        image = _drawn(_coarse(opened, block), convention)
-        for fast in (True, False):
-            data = png(image, fast=fast)
-            if len(data) < limit:
-                return data, f"the mask was simplified to blocks of {block} pixels" if block > 1 else None
-        block *= 2
-    raise UsageProblem(f"the mask does not fit into {limit:,} bytes", hint="Use a smaller picture.")
+def _feathered(region: Image.Image, radius: int) -> Image.Image:
+    """Let the edge of a region fade out over `radius` pixels on either side, and change nothing beyond."""
+    for part in (radius // 2, radius - radius // 2):
+        if part:
+            region = region.filter(ImageFilter.BoxBlur(part))
+    return region
 
 
-def _drawn(opened: Image.Image, convention: MaskConvention) -> Image.Image:
-    pixels = zip(convention.open, convention.closed, strict=True)
-    bands = [opened.point([closed] * _OPEN + [open_]) for open_, closed in pixels]
-    return bands[0] if len(bands) == 1 else Image.merge("RGBA"[: len(bands)], bands)
-
-
-def _coarse(opened: Image.Image, block: int) -> Image.Image:
-    if block == 1:
-        return opened
-    width, height = (max(1, side // block) for side in opened.size)
-    return _resized(opened, (width, height), full(opened.size)).resize(opened.size, Image.Resampling.NEAREST)
-
-
-def _resized(opened: Image.Image, size: Size, box: tuple[float, float, float, float]) -> Image.Image:
-    """Scale a box of openings that are mixed, and keep them mixed."""
-    covered = opened.resize(size, Image.Resampling.BILINEAR, box)
-    for least in _THRESHOLDS:
-        scaled_openings = covered.point(_table(range(least, 256)))
-        if not (_is_all(scaled_openings, _CLOSED) or _is_all(scaled_openings, _OPEN)):
-            return scaled_openings
-    raise UsageProblem(
-        f"at {size[0]}x{size[1]} pixels nothing is left of what the mask opens, or of what it keeps",
-        hint="Open, or keep, a larger part.",
+def _with_margins(region: Image.Image, canvas: Size, inner: Box, feather: int | None) -> Image.Image:
+    """Return the region on its canvas, open around the input and in a seam that fades out into it."""
+    shorter = min(size_of(inner))
+    if feather is None:
+        least, most = _SEAM
+        feather = min(most, max(least, shorter // _SEAM_SHARE))
+    seam = min(feather, shorter // 4)
+    # A side that was not expanded has no seam: its edge is the input's own.
+    left, top, right, bottom = (
+        edge + sign * (seam - seam // 2) if edge != border else edge
+        for edge, border, sign in zip(inner, full(canvas), (1, 1, -1, -1), strict=True)
     )
+    around = Image.new("L", canvas, OPEN)
+    around.paste(CLOSED, (left, top, right, bottom))
+    around = _feathered(around, seam // 2)
+    placed = Image.new("L", canvas, OPEN)
+    placed.paste(ImageChops.lighter(region, around.crop(inner)), inner[:2])
+    return placed
 
 
-def _is_all(opened: Image.Image, value: int) -> bool:
-    return opened.getextrema() == (value, value)
-
-
-def _table(opening: range) -> list[int]:
-    return [_OPEN if value in opening else _CLOSED for value in range(256)]
+def _check(region: Image.Image, image: InputImage, flags: MaskFlags) -> None:
+    low, high = region.getextrema()
+    width, height = image.size
+    if high == CLOSED:
+        colours = ", ".join(colour.text for colour in flags.colours)
+        near = f"; no pixel is near {colours}" if colours and not flags.areas and not flags.invert else ""
+        raise UsageProblem(
+            f"the mask opens nothing of the {width}x{height} image{near}",
+            hint="See what it opens with --mask-preview FILE, which sends nothing.",
+        )
+    if low:
+        raise UsageProblem(
+            f"the mask opens everything of the {width}x{height} image",
+            hint="Close a part of it, or leave out the mask.",
+        )

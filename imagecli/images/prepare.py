@@ -1,228 +1,256 @@
-"""Makes a picture, and its mask, what an endpoint takes: byte for byte where it already is that, else a new PNG."""
+"""Uploads for an input, its mask and its markup: the file itself where the endpoint accepts it, else a new PNG."""
 
 from __future__ import annotations
 
 import math
 import re
 import unicodedata
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from imagecli.errors import UsageProblem
-from imagecli.images import mask as masks
+from imagecli.images import mask_file
 from imagecli.images.canvas import SQUARE, full, lay_out, longest_side, place, resample, scaled, size_of
-from imagecli.images.colour import Flat, flatten, to_srgb
-from imagecli.images.encode import squeeze
+from imagecli.images.colour import flatten, to_srgb
+from imagecli.images.encode import png, squeeze
 from imagecli.images.privacy import without_metadata
-from imagecli.images.reading import Picture, reading
-from imagecli.images.types import Geometry, InputRules, MaskConvention, Prepared, Upload
+from imagecli.images.types import Geometry, MaskConvention, Prepared, Upload
 
 if TYPE_CHECKING:
-    from PIL import Image
-
-    from imagecli.images.types import Fit, Size
+    from imagecli.images.colour import Flat
+    from imagecli.images.reading import InputImage
+    from imagecli.images.types import Fit, InputRules, Size
 
 _EXTENSIONS = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
 _NAME_LENGTH = 60
-_OPENAIS = MaskConvention()
+_OPENAI = MaskConvention()
 _MARGIN = 0.98
-"""Bytes grow a little faster than the area suggests when a picture shrinks."""
+"""A smaller image takes a few more bytes per pixel."""
 _FITTED = {"pad": "padded", "crop": "cropped", "stretch": "stretched"}
 
 
-def prepare(picture: Picture, rules: InputRules, fit: Fit, *, keep_metadata: bool = False) -> Prepared:
-    """Return what is to be uploaded for a picture, and how it lies there.
+def prepare(image: InputImage, rules: InputRules, fit: Fit, *, keep_metadata: bool = False) -> Prepared:
+    """Return what to upload for an input, and where the input lies on it.
 
-    Strictly less than `rules.max_bytes`, square where the rules say so. A file that goes as it is goes without its
-    metadata (location, camera, author …), unless that is to be kept. Raises `UsageProblem` where the picture is
-    damaged.
+    The upload is strictly smaller than `rules.max_bytes`, and square where the rules require it. A file that the rules
+    accept is sent unchanged except for its metadata (location, camera, author …), unless that is to be kept. Raises
+    `UsageProblem` where the input is damaged.
     """
-    if _goes_as_it_is(picture, rules):
-        size = picture.size
-        data, found = (picture.data, ()) if keep_metadata else without_metadata(picture.data, picture.format)
+    if _fits_unchanged(image, rules):
+        size = image.size
+        data, found = (image.data, ()) if keep_metadata else without_metadata(image.data, image.format)
         return Prepared(
-            upload_of(data, picture, picture.format, size),
+            _upload(data, image, image.format, size),
             Geometry(size, full(size), size, full(size)),
             notes=(f"removed without touching the pixels: {', '.join(found)}",) if found else (),
         )
     try:
-        shape = _shape(picture, rules)
-        return _made_anew(picture, rules, None if _has_shape(picture.size, shape) else fit, shape)
+        shape = _shape(image, rules)
+        return _reencoded(image, rules, None if _has_shape(image.size, shape) else fit, shape)
     except MemoryError as error:
         raise UsageProblem(
-            f"{picture.shown} needs more memory than there is", hint="Make the picture smaller first."
+            f"{image.shown} needs more memory than is available", hint="Make the image smaller first."
         ) from error
 
 
-def prepare_with_mask(  # noqa: PLR0913 - a picture, a mask, and what becomes of them
-    picture: Picture,
-    mask: Picture | None,
+def prepare_with_mask(  # noqa: PLR0913 - an input, its mask, and how both are sent
+    image: InputImage,
+    mask: InputImage | None,
     rules: InputRules,
     fit: Fit,
     *,
     region: Image.Image | None = None,
-    convention: MaskConvention = _OPENAIS,
+    convention: MaskConvention = _OPENAI,
     redraw: bool = False,
     keep_metadata: bool = False,
 ) -> tuple[Prepared, Upload | None]:
-    """Return what is to be uploaded for a picture and its mask, both of the same size in pixels.
+    """Return what to upload for an input and its mask, both of the same size in pixels.
 
-    The region (mode L, the upright picture's size: 0 is closed, anything else open) goes before the mask file that it
-    was made with. With `redraw`, no mask file goes as it is. What is written as a PNG keeps the convention, and is
-    strictly less than `rules.max_mask_bytes`. Raises `UsageProblem` where the mask has another shape than the picture,
-    or opens nothing or everything.
+    A region (mode L, the upright input's size: 0 is closed, anything else open) is used instead of the mask file that
+    it was made from. With `redraw`, no mask file is sent unchanged. A rewritten mask follows the convention, and is
+    strictly smaller than `rules.max_mask_bytes`. Raises `UsageProblem` where the mask has another shape than the
+    input, or opens nothing or everything.
     """
     if mask is None and region is None:
-        return prepare(picture, rules, fit, keep_metadata=keep_metadata), None
+        return prepare(image, rules, fit, keep_metadata=keep_metadata), None
     by_alpha = False
     if region is not None:
-        opened = masks.opened_by(region)
+        opened = mask_file.opened_by(region)
     elif mask is not None:
-        # Before the picture's work: most of what can be wrong with a mask shows here.
-        opened, by_alpha = masks.openings(mask)
-        masks.check_shape(mask.size, picture.size)
-    prepared = prepare(picture, rules, fit, keep_metadata=keep_metadata)
+        # Before the input is prepared: most of what can be wrong with a mask shows here.
+        opened, by_alpha = mask_file.openings(mask)
+        mask_file.check_shape("mask", mask.size, image.size)
+    prepared = prepare(image, rules, fit, keep_metadata=keep_metadata)
     geometry = prepared.geometry
-    as_it_is = by_alpha and convention.by_alpha and not redraw
-    if mask is not None and as_it_is and goes_with_its_picture(mask, geometry, rules.max_mask_bytes):
-        data = mask.data if keep_metadata else without_metadata(mask.data, "png")[0]
-        return prepared, upload_of(data, mask, "png", mask.size)
-    data, warning = masks.write(masks.follow(opened, geometry), rules.max_mask_bytes, convention)
-    warnings = (warning, masks.loss(opened, geometry))
-    prepared = replace(prepared, warnings=(*prepared.warnings, *filter(None, warnings)))
+    unchanged = by_alpha and convention.by_alpha and not redraw
+    if mask is not None and unchanged and _overlay_fits(mask, geometry, rules.max_mask_bytes):
+        return prepared, _overlay_upload(mask, keep_metadata=keep_metadata)
+    data, warning = mask_file.write(mask_file.follow(opened, geometry), rules.max_mask_bytes, convention)
+    warnings = (warning, mask_file.loss(opened, geometry))
+    prepared = prepared._replace(warnings=(*prepared.warnings, *filter(None, warnings)))
     name = mask.name if mask is not None else "mask"
     return prepared, Upload(data, _filename(name, "png"), "image/png", *geometry.canvas)
 
 
-def has_transparency(picture: Picture) -> bool:
-    """Tell whether some pixel has alpha 0, and so is open to an edit without a mask."""
-    image = _flat(picture).image
-    return image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == 0
+def prepare_markup(
+    markup: InputImage, image: Size, geometry: Geometry, rules: InputRules, *, keep_metadata: bool = False
+) -> Upload:
+    """Return markup as a PNG of the uploaded input's size, scaled and placed like the input.
+
+    Args:
+        markup: marks on a transparent background, of the size or proportions of the input.
+        image: the upright input's size, in pixels.
+        geometry: where the input lies on what is uploaded.
+        rules: what the endpoint accepts.
+        keep_metadata: keep the metadata of a file that is sent unchanged.
+
+    Raises:
+        UsageProblem: it has no transparent background or no marks, has another shape than the input, or is damaged.
+    """
+    mask_file.check_shape("markup", markup.size, image)
+    marks = flatten(markup.decode()).image
+    if marks.mode != "RGBA" or marks.getchannel("A").getextrema()[0] != 0:
+        raise UsageProblem(
+            "the markup has no transparent pixel, so it would hide the image",
+            hint="Draw the marks on a transparent background, and save them as a PNG.",
+        )
+    if marks.getchannel("A").getbbox() is None:
+        raise UsageProblem("the markup is empty: every pixel is transparent", hint="Draw opaque marks.")
+    if _overlay_fits(markup, geometry, rules.max_bytes):
+        return _overlay_upload(markup, keep_metadata=keep_metadata)
+    placed = resample(marks, size_of(geometry.placed), scaled(geometry.source, geometry.original, marks.size))
+    canvas = Image.new("RGBA", geometry.canvas)
+    canvas.paste(placed, geometry.placed[:2])
+    return _upload(png(canvas), markup, "png", geometry.canvas)
 
 
-def _goes_as_it_is(picture: Picture, rules: InputRules) -> bool:
-    """Tell whether the rules take the file itself; it is decoded once to be sure that it is not broken."""
-    suits = (
-        picture.format in rules.formats
-        and picture.mode in rules.modes
-        and picture.is_plain
-        and picture.length < rules.max_bytes
-        and _has_shape(picture.size, _shape(picture, rules))
-        # What Pillow mends in silence, a cut-off end for one, is mended by encoding it anew.
-        and picture.is_whole()
+def has_transparency(image: InputImage) -> bool:
+    """Return whether some pixel has alpha 0, which opens it to an edit without a mask."""
+    flat = image.flat().image
+    return flat.mode == "RGBA" and flat.getchannel("A").getextrema()[0] == 0
+
+
+def _fits_unchanged(image: InputImage, rules: InputRules) -> bool:
+    """Return whether the rules accept the file itself; it is decoded once to be sure that it is not broken."""
+    fits = (
+        image.format in rules.formats
+        and image.mode in rules.modes
+        and image.is_plain
+        and image.length < rules.max_bytes
+        and _has_shape(image.size, _shape(image, rules))
+        # What Pillow repairs silently, such as a cut-off end, is repaired by re-encoding.
+        and image.is_whole()
     )
-    if suits:
-        picture.decode((1, 1))
-    return suits
+    if fits:
+        image.decode((1, 1))
+    return fits
 
 
-def _shape(picture: Picture, rules: InputRules) -> Size:
-    """Return the shape that the canvas is to have, width to height."""
-    return SQUARE if rules.square else rules.shape or picture.size
+def _shape(image: InputImage, rules: InputRules) -> Size:
+    """Return the shape that the canvas must have, width to height."""
+    return SQUARE if rules.square else rules.shape or image.size
 
 
 def _has_shape(size: Size, shape: Size) -> bool:
     return size[0] * shape[1] == size[1] * shape[0]
 
 
-def goes_with_its_picture(mask: Picture, geometry: Geometry, limit: int) -> bool:
-    """Tell whether what lies over a picture, a mask or marks, goes as it is: an RGBA PNG of the uploaded size."""
+def _overlay_fits(overlay: InputImage, geometry: Geometry, limit: int) -> bool:
+    """Return whether a mask or markup can be sent unchanged: an RGBA PNG over an input that was not moved or scaled."""
     unmoved = geometry.original == geometry.canvas and geometry.source == geometry.placed == full(geometry.canvas)
     return (
         unmoved
-        and mask.format == "png"
-        and mask.mode == "RGBA"
-        and mask.is_plain
-        and mask.size == geometry.canvas
-        and len(mask.data) < limit
-        and mask.is_whole()
+        and overlay.format == "png"
+        and overlay.mode == "RGBA"
+        and overlay.is_plain
+        and overlay.size == geometry.canvas
+        and len(overlay.data) < limit
+        and overlay.is_whole()
     )
 
 
-def _made_anew(picture: Picture, rules: InputRules, fit: Fit | None, shape: Size) -> Prepared:
-    """Encode the picture as a PNG, as large as its limits allow."""
-    longest = longest_side(picture.size, fit, shape)
-    wished = min(longest, rules.max_side or longest)
-    geometry = lay_out(picture.size, fit, wished, shape)
-    flat = _flat(picture, geometry)
-    longest = wished
+def _overlay_upload(overlay: InputImage, *, keep_metadata: bool) -> Upload:
+    data = overlay.data if keep_metadata else without_metadata(overlay.data, "png")[0]
+    return _upload(data, overlay, "png", overlay.size)
+
+
+def _reencoded(image: InputImage, rules: InputRules, fit: Fit | None, shape: Size) -> Prepared:
+    """Encode the input as a PNG, as large as its limits allow."""
+    longest = longest_side(image.size, fit, shape)
+    wanted = min(longest, rules.max_side or longest)
+    geometry = lay_out(image.size, fit, wanted, shape)
+    flat = _flat(image, geometry)
+    longest = wanted
     while True:
-        image, colour_note = _render(flat, geometry)
-        squeezed = squeeze(image, rules.max_bytes)
+        canvas, colour_note = _render(flat, geometry)
+        squeezed = squeeze(canvas, rules.max_bytes)
         if squeezed.data:
             break
         if longest == 1:
             raise UsageProblem(
-                f"{picture.shown} does not fit into {rules.max_bytes:,} bytes", hint="Use a server that takes more."
+                f"{image.shown} does not fit into {rules.max_bytes:,} bytes",
+                hint="Use a server that accepts larger files.",
             )
         longest = max(1, min(longest - 1, int(longest * math.sqrt(rules.max_bytes / squeezed.length) * _MARGIN)))
-        geometry = lay_out(picture.size, fit, longest, shape)
+        geometry = lay_out(image.size, fit, longest, shape)
     warnings = []
-    if picture.animated:
+    if image.animated:
         warnings.append("only the first frame of the animation is used")
     limit = f"to stay under {rules.max_bytes:,} bytes"
-    if longest < wished:
-        warnings.append(f"the picture was shrunk to {image.width}x{image.height} {limit}")
+    if longest < wanted:
+        warnings.append(f"the image was shrunk to {canvas.width}x{canvas.height} {limit}")
     if squeezed.cleared:
         warnings.append(f"the lowest bit of every channel was cleared {limit}")
     return Prepared(
-        upload_of(squeezed.data, picture, "png", image.size),
+        _upload(squeezed.data, image, "png", canvas.size),
         geometry,
-        notes=_notes(picture, geometry, fit, image.mode, colour_note),
+        notes=_notes(image, geometry, fit, canvas.mode, colour_note),
         warnings=tuple(warnings),
     )
 
 
-def _flat(picture: Picture, geometry: Geometry | None = None) -> Flat:
-    """Return the picture in RGB or RGBA, decoded no larger than the geometry needs."""
-    at_least = None
-    if geometry:
-        width, height = (
-            math.ceil(side * placed / source)
-            for side, placed, source in zip(
-                geometry.original, size_of(geometry.placed), size_of(geometry.source), strict=True
-            )
-        )
-        at_least = width, height
-    image = picture.decode(at_least)
-    with reading(picture.name):
-        return flatten(image, bits=picture.bits)
+def _flat(image: InputImage, geometry: Geometry) -> Flat:
+    """Return the input in RGB or RGBA, decoded no larger than the geometry needs."""
+    sides = zip(geometry.original, size_of(geometry.placed), size_of(geometry.source), strict=True)
+    width, height = (math.ceil(side * placed / source) for side, placed, source in sides)
+    return image.flat((width, height))
 
 
 def _render(flat: Flat, geometry: Geometry) -> tuple[Image.Image, str | None]:
-    """Return the canvas, and a note of what became of the colour profile."""
+    """Return the canvas, and a note of what was done with the colour profile."""
     box = scaled(geometry.source, geometry.original, flat.image.size)
     image, note = to_srgb(resample(flat.image, size_of(geometry.placed), box), flat.profile)
     return place(image, geometry), note
 
 
 def _notes(
-    picture: Picture, geometry: Geometry, fit: Fit | None, mode: str, colour_note: str | None
+    image: InputImage, geometry: Geometry, fit: Fit | None, mode: str, colour_note: str | None
 ) -> tuple[str, ...]:
     source, placed = (f"{width}x{height}" for width, height in map(size_of, (geometry.source, geometry.placed)))
     notes = (
-        picture.orientation != 1 and "turned upright",
-        picture.mode != mode and f"converted from {picture.mode} to {mode}",
+        image.orientation != 1 and "turned upright",
+        image.mode != mode and f"converted from {image.mode} to {mode}",
         colour_note,
         fit and f"{_FITTED[fit]} to {_in_words(geometry.canvas)}",
         source != placed and f"scaled from {source} to {placed}",
-        picture.format != "png" and "written as PNG",
+        image.format != "png" and "written as PNG",
     )
-    return tuple(note for note in notes if note) or ("encoded anew",)
+    return tuple(note for note in notes if note) or ("re-encoded",)
 
 
 def _in_words(canvas: Size) -> str:
     return "a square" if canvas[0] == canvas[1] else f"the shape of {canvas[0]}x{canvas[1]}"
 
 
-def upload_of(data: bytes, picture: Picture, kind: str, size: Size) -> Upload:
-    """Return `data`, made from `picture`, as a file part: with an ASCII name and the type of its bytes."""
-    return Upload(data, _filename(picture.name, kind), f"image/{kind}", *size)
+def _upload(data: bytes, image: InputImage, kind: str, size: Size) -> Upload:
+    """Return `data`, made from `image`, as a file part with an ASCII name and the media type of its bytes."""
+    return Upload(data, _filename(image.name, kind), f"image/{kind}", *size)
 
 
 def _filename(name: str, kind: str) -> str:
-    """Return an ASCII file name from a path's last part, with the extension of the true format."""
+    """Return an ASCII file name from the last part of a path, with an extension that matches the format."""
     path = PurePosixPath(name.replace("\\", "/"))
     plain = unicodedata.normalize("NFKD", path.stem)
     plain = "".join(char for char in plain if not unicodedata.combining(char))

@@ -1,8 +1,8 @@
-"""Takes out of a file what its pixels don't need: where and when a photograph was made, with what, by whom.
+"""Removes from a file what its pixels don't need: where and when a photograph was taken, with what, by whom.
 
-The compressed pixels are copied as they are. What a decoder goes by stays: the colour profile, gamma, resolution,
-Adobe's colour transform. A comment, a time stamp or a chunk that nobody knows is no reason by itself to touch a file
-that may go as it is; they go with the rest.
+The compressed pixels are copied unchanged. What a decoder needs stays: the colour profile, gamma, resolution, Adobe's
+colour transform. A comment, a time stamp or an unknown chunk is not enough reason to change a file that could be sent
+unchanged; where the file is changed anyway, they are removed too.
 
 Sources: JPEG (ITU-T T.81, T.872) segments, PNG (ISO/IEC 15948) chunks, WebP (RFC 9649).
 """
@@ -21,10 +21,10 @@ _COMMENT_KEYWORDS = (b"Comment\0", b"Software\0")
 _OTHER = "other metadata"
 _PROVENANCE = "provenance"
 _TIME = "time"
-_NO_REASON = frozenset({_COMMENT, _TIME, _OTHER})
-"""What goes where something else has to go, and stays where it is all there is."""
+_TOLERATED = frozenset({_COMMENT, _TIME, _OTHER})
+"""What is only removed along with something else."""
 _PNG_KEPT = frozenset(b"cHRM gAMA iCCP sBIT sRGB cICP mDCV cLLI bKGD hIST tRNS pHYs sPLT".split())
-"""What stays of the chunks that a decoder may pass over; those that it must know (IHDR, IDAT …) stay anyway."""
+"""The ancillary chunks that stay; critical ones (IHDR, IDAT …) always do."""
 _PNG_NAMES = {b"eXIf": "EXIF", b"tEXt": "text", b"zTXt": "text", b"iTXt": "text", b"tIME": _TIME, b"caBX": _PROVENANCE}
 _JPEG_NAMES = (
     (0xE1, b"Exif\0", "EXIF"),
@@ -36,23 +36,23 @@ _JPEG_NAMES = (
 _WEBP_KEPT = (b"VP8X", b"ICCP", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L")
 _WEBP_NAMES = {b"EXIF": "EXIF", b"XMP ": "XMP"}
 _WEBP_HEADER = 12
-_WEBP_SAYS_EXIF_OR_XMP = 0x0C
+_WEBP_EXIF_AND_XMP_FLAGS = 0x0C
 _EXIF_HEAD = b"Exif\0\0"
 _RATIONALS = frozenset({0x011A, 0x011B})
 _HARMLESS = _RATIONALS | {0x0112, 0x0128, 0x0213}
-"""EXIF's tags for resolution and its unit, orientation, and where colours lie between the pixels."""
-_BEHIND = "data behind the picture"
+"""The EXIF tags for resolution and its unit, orientation, and chroma positioning."""
+_TRAILING = "data after the image"
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _APP0, _APP1, _APP2, _APP14, _APP15, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
-# The end of a scan: a marker that is no stuffing (00), no restart (D0 to D7) and no fill (FF).
+# The end of a scan: a marker that isn't stuffing (00), a restart (D0 to D7) or fill (FF).
 _AFTER_SCAN = rb"\xff+[^\x00\xd0-\xd7\xff]"
 
 
 def without_metadata(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...]]:
-    """Return a whole PNG, JPEG or WebP without its metadata, and what was taken out ("EXIF", "XMP", …), each once.
+    """Return a whole PNG, JPEG or WebP without its metadata, and what was removed ("EXIF", "XMP", …), each once.
 
-    The very bytes come back where there is nothing to take out.
+    Where there is nothing to remove, the bytes are returned unchanged.
     """
     pieces, found = [], []
     for piece, name in _PIECES[kind](data):
@@ -60,14 +60,14 @@ def without_metadata(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...]]:
             pieces.append(piece)
         elif piece:
             found.append(name)
-    if _NO_REASON.issuperset(found):
+    if _TOLERATED.issuperset(found):
         return data, ()
     stripped = b"".join(pieces)
     return (_resized_riff(stripped) if kind == "webp" else stripped), tuple(dict.fromkeys(found))
 
 
 def _png(data: bytes) -> Iterator[tuple[bytes, str | None]]:
-    """Yield the file piece by piece, each with None where it stays, else with its name."""
+    """Yield the file in pieces, each with None if it stays, or else the name of what it holds."""
     yield data[:8], None
     position, kind = 8, b""
     while position + 8 <= len(data) and kind != b"IEND":
@@ -78,11 +78,11 @@ def _png(data: bytes) -> Iterator[tuple[bytes, str | None]]:
         name = _COMMENT if comment else _PNG_NAMES.get(kind, _OTHER)
         yield data[position:end], None if stays else name
         position = end
-    yield data[position:], _BEHIND
+    yield data[position:], _TRAILING
 
 
 def _jpeg(data: bytes) -> Iterator[tuple[bytes, str | None]]:
-    """Yield the file piece by piece, each with None where it stays, else with its name."""
+    """Yield the file in pieces, each with None if it stays, or else the name of what it holds."""
     yield data[:2], None
     position = 2
     while 0 <= (marker := data.find(b"\xff", position)) < len(data) - 1:
@@ -90,7 +90,7 @@ def _jpeg(data: bytes) -> Iterator[tuple[bytes, str | None]]:
         while data[marker + 1 : marker + 2] == b"\xff":
             marker += 1
         code = data[marker + 1] if marker + 1 < len(data) else _EOI
-        # Decoders pass over what stands between segments, and so may hide something.
+        # Decoders skip what stands between segments, so it may hide something.
         yield data[position:start], _OTHER
         if code == _EOI:
             position = min(marker + 2, len(data))
@@ -104,24 +104,24 @@ def _jpeg(data: bytes) -> Iterator[tuple[bytes, str | None]]:
             end = following.start() if following else len(data)
         yield data[start:end], _jpeg_name(code, data[marker + 4 : end])
         position = end
-    yield data[position:], _BEHIND
+    yield data[position:], _TRAILING
 
 
 def _jpeg_name(code: int, body: bytes) -> str | None:
-    """Return None for a segment that stays."""
+    """Return what a segment holds, None for one that stays."""
     if not (_APP0 <= code <= _APP15 or code == _COM):
         return None
     if code == _APP14 or (code == _APP0 and body.startswith(b"JFIF\0")):
         return None
     if code == _APP2 and body.startswith(b"ICC_PROFILE\0"):
         return None
-    if code == _APP1 and body.startswith(_EXIF_HEAD) and _tells_nothing(body[len(_EXIF_HEAD) :]):
+    if code == _APP1 and body.startswith(_EXIF_HEAD) and _is_harmless(body[len(_EXIF_HEAD) :]):
         return None
     return next((name for marker, head, name in _JPEG_NAMES if code == marker and body.startswith(head)), _OTHER)
 
 
-def _tells_nothing(exif: bytes) -> bool:
-    """Tell whether EXIF says how the pixels lie and nothing else: orientation and resolution, in no spare room."""
+def _is_harmless(exif: bytes) -> bool:
+    """Return whether EXIF holds the orientation and resolution and nothing else, not even in unused bytes."""
     order: Literal["little", "big"] = "little" if exif.startswith(b"II") else "big"
     count = int.from_bytes(exif[8:10], order)
     entries, link = exif[10 : 10 + 12 * count], exif[10 + 12 * count : 14 + 12 * count]
@@ -137,7 +137,7 @@ def _tells_nothing(exif: bytes) -> bool:
 
 
 def _webp(data: bytes) -> Iterator[tuple[bytes, str | None]]:
-    """Yield the file piece by piece, each with None where it stays, else with its name."""
+    """Yield the file in pieces, each with None if it stays, or else the name of what it holds."""
     yield data[:_WEBP_HEADER], None
     position = _WEBP_HEADER
     last = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
@@ -147,15 +147,15 @@ def _webp(data: bytes) -> Iterator[tuple[bytes, str | None]]:
         end = min(position + 8 + length + length % 2, len(data))
         yield data[position:end], None if kind in _WEBP_KEPT else _WEBP_NAMES.get(kind, _OTHER)
         position = end
-    yield data[position:], _BEHIND
+    yield data[position:], _TRAILING
 
 
 def _resized_riff(data: bytes) -> bytes:
-    """Return a WebP whose header says its length, and no longer speaks of EXIF or XMP."""
+    """Return a WebP whose header has its length, and no longer announces EXIF or XMP."""
     written = bytearray(data)
     written[4:8] = (len(data) - 8).to_bytes(4, "little")
     if written[12:16] == b"VP8X":
-        written[20] &= ~_WEBP_SAYS_EXIF_OR_XMP & 0xFF
+        written[20] &= ~_WEBP_EXIF_AND_XMP_FLAGS & 0xFF
     return bytes(written)
 
 

@@ -1,6 +1,6 @@
-"""Undoes the fit on a result: the padding cut away, the stretching undone, the crop put back where it came from.
+"""Undoes the fit on a result: removes the padding, undoes the stretching, or puts the crop back where it came from.
 
-Or composes it with the original, so that nothing changes outside the region that was to change.
+Or combines the result with the original, so that nothing changes outside the region that may change.
 """
 
 from __future__ import annotations
@@ -9,79 +9,80 @@ import io
 import math
 from typing import TYPE_CHECKING, Literal
 
-from PIL import Image
-
 from imagecli.errors import Failure, UsageProblem
 from imagecli.images.canvas import centred, full, resample, scaled, shrunk, size_of, whole
-from imagecli.images.colour import flatten, from_srgb, to_srgb
-from imagecli.images.reading import MAX_PIXELS, Picture, open_picture, reading
+from imagecli.images.colour import from_srgb, on_white, to_srgb
+from imagecli.images.reading import MAX_PIXELS, InputImage, open_input, pillow_errors
 from imagecli.images.sniffing import KIND_NAMES, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imagecli.images.types import Box, Geometry, Size
+    from PIL import Image
+
+    from imagecli.images.colour import Flat
+    from imagecli.images.types import Box, ExactBox, Geometry, Size
 
     Mode = Literal["aspect", "size"]
 
 _FORMATS = ("png", "jpeg", "webp")
-_HINT = "The result is kept as it came."
+_HINT = "The result is saved as the server sent it."
 _QUALITY = 95
 _BYTE = 8
-_HAIR = 1e-6
-"""Of a pixel: less than that is a matter of floating point."""
+_EPSILON = 1e-6
+"""Differences of less than this part of a pixel are floating-point noise."""
 
 
-def restore(data: bytes, geometry: Geometry, mode: Mode, original: Picture) -> bytes:
-    """Return a result in its own format, with the shape ("aspect") or the very size of the upright original.
+def restore(data: bytes, geometry: Geometry, mode: Mode, original: InputImage) -> bytes:
+    """Return a result in its own format, with the shape ("aspect") or the exact size of the upright original.
 
-    `data` is the result's PNG, JPEG or WebP, of any size; its whole is the canvas of `geometry`. What was padded is
-    cut out, what was stretched is squeezed back, and what was cropped is put back into the whole original. The bytes
-    come back as they are where nothing has to be done. Raises `Failure` where it can't be done.
+    `data` is a PNG, JPEG or WebP of any size, showing the whole canvas of `geometry`. Padding is removed, stretching is
+    undone, and a crop is put back into the whole original. Where nothing has to be done, the bytes are returned
+    unchanged. Raises `Failure` where it can't be done.
     """
-    return _remade(data, lambda result: _restored(result, geometry, mode, original))
+    return _remake(data, lambda result: _restored(result, geometry, mode, original))
 
 
 def keep(
     data: bytes,
     geometry: Geometry,
     region: Image.Image,
-    original: Picture,
+    original: InputImage,
     warn: Callable[[str], None] = lambda _text: None,
 ) -> bytes:
-    """Return the whole upright original, at its own size, changed by a result only where the region says so.
+    """Return the whole upright original, at its own size, changed by a result only within the region.
 
-    The region is an L picture of the original's size: where it is 0 the original's pixels stay to the bit, in the
-    colours of the original's own profile; where it is 255 they are the result's. `data` is as in `restore`, and the
-    picture comes back in its format: to the bit as PNG or lossless WebP, though with 8 bits a channel at the most.
-    `warn` hears of depth that is lost, and of a result of another shape than what was sent, of which the middle is
-    taken. Raises `Failure` where it can't be done.
+    The region is an L image of the original's size: where it is 0, the original's pixels stay exact, in the colours of
+    the original's profile; where it is 255, they are the result's. `data` is as in `restore`, and the image is returned
+    in its format: exact as PNG or lossless WebP, though with at most 8 bits per channel. `warn` is called where bit
+    depth is lost, and where the result has another shape than the canvas, so that only its middle is used. Raises
+    `Failure` where it can't be done.
     """
 
-    def composed(result: Picture) -> tuple[Image.Image, bytes | None]:
+    def composed(result: InputImage) -> tuple[Image.Image, bytes | None]:
         if _frame(result.size, geometry.canvas) != full(result.size):
             sizes = "x".join(map(str, result.size)), "x".join(map(str, geometry.canvas))
             warn(
-                f"the result, {sizes[0]}, has another shape than what was sent, {sizes[1]}: where its middle was taken"
-                " the edit may lie beside its place; --size can ask for the same shape"
+                f"the result ({sizes[0]}) has another shape than the input that was sent ({sizes[1]}): its middle was"
+                " used, so the edit may be misplaced; request the same shape with --size"
             )
         if original.bits > _BYTE:
-            warn(f"{original.shown} has {original.bits} bits a channel and the result has 8, also outside the mask")
+            warn(f"{original.shown} has {original.bits} bits per channel and the result has 8, also outside the mask")
         return _composed(result, geometry, region, original)
 
-    return _remade(data, composed)
+    return _remake(data, composed)
 
 
-def _remade(data: bytes, remake: Callable[[Picture], tuple[Image.Image | None, bytes | None]]) -> bytes:
-    """Return what `remake` makes of a result, in the result's format; where it makes nothing, the very bytes."""
+def _remake(data: bytes, remake: Callable[[InputImage], tuple[Image.Image | None, bytes | None]]) -> bytes:
+    """Return what `remake` makes of a result, in the result's format; the bytes unchanged where it returns None."""
     kind = sniff(data[:4096])
     if kind not in _FORMATS:
-        raise Failure(f"{KIND_NAMES.get(kind or '', 'such a file')} can't be restored", hint=_HINT)
+        raise Failure(f"{KIND_NAMES.get(kind or '', 'this kind of file')} can't be restored", hint=_HINT)
     try:
-        result = open_picture(data, "the result")
+        result = open_input(data, "the result")
         if result.animated:
             raise Failure("an animated result can't be restored", hint=_HINT)
-        with reading(result.name):
+        with pillow_errors(result.name):
             restored, profile = remake(result)
     except UsageProblem as problem:
         raise Failure(f"the result can't be restored: {problem.message}", hint=_HINT) from problem
@@ -90,13 +91,13 @@ def _remade(data: bytes, remake: Callable[[Picture], tuple[Image.Image | None, b
     try:
         return _encode(restored, result, profile)
     except (OSError, ValueError) as error:
-        raise Failure(f"the restored picture can't be written as {kind}: {error}", hint=_HINT) from error
+        raise Failure(f"the restored image can't be written as {kind}: {error}", hint=_HINT) from error
 
 
 def _restored(
-    result: Picture, geometry: Geometry, mode: Mode, original: Picture
+    result: InputImage, geometry: Geometry, mode: Mode, original: InputImage
 ) -> tuple[Image.Image | None, bytes | None]:
-    """Return the restored picture, None where nothing has to be done, and the profile that its colours are in."""
+    """Return the restored image, None where nothing has to be done, and its colour profile."""
     frame = _frame(result.size, geometry.canvas)
     if geometry.source != full(geometry.original):
         return _put_back(result, frame, geometry, mode, original), None
@@ -104,14 +105,13 @@ def _restored(
 
 
 def _composed(
-    result: Picture, geometry: Geometry, region: Image.Image, original: Picture
+    result: InputImage, geometry: Geometry, region: Image.Image, original: InputImage
 ) -> tuple[Image.Image, bytes | None]:
-    """Return the original with the result where the region lets it show, and the profile of its colours."""
-    flat = flatten(original.decode(), bits=original.bits)
-    base, profile = flat.image, flat.profile
-    new = flatten(result.decode(), bits=result.bits)
+    """Return the original with the result where the region shows it, and its colour profile."""
+    base, profile = original.flat()
+    new = result.flat()
     box = _overlap(region.getbbox() or full(region.size), geometry.source)
-    # Where the canvas's own picture lies on the result, and there what the box covers; in parts of a pixel.
+    # Where the image on the canvas lies on the result, and what the box covers there; in fractions of a pixel.
     frame = _frame(result.size, geometry.canvas)
     left, top, right, bottom = scaled(geometry.placed, geometry.canvas, size_of(frame))
     width, height = size_of(geometry.source)
@@ -123,12 +123,12 @@ def _composed(
         x + (box[2] - geometry.source[0]) * across,
         y + (box[3] - geometry.source[1]) * down,
     )
-    # Cut out first: scaled where it is, the padding beside it would be mixed in.
+    # Cut out before scaling, which would mix in the padding beside it.
     cut = (
-        math.floor(x + _HAIR),
-        math.floor(y + _HAIR),
-        math.ceil(x + right - left - _HAIR),
-        math.ceil(y + bottom - top - _HAIR),
+        math.floor(x + _EPSILON),
+        math.floor(y + _EPSILON),
+        math.ceil(x + right - left - _EPSILON),
+        math.ceil(y + bottom - top - _EPSILON),
     )
     patch = new.image.crop(cut)
     there = _inside((there[0] - cut[0], there[1] - cut[1], there[2] - cut[0], there[3] - cut[1]), patch.size)
@@ -137,13 +137,18 @@ def _composed(
         patch = own
     elif profile:
         base, profile = to_srgb(base, profile)[0], None
+    return _merged(base, patch, box, result.format, region.crop(box)), profile
+
+
+def _merged(
+    base: Image.Image, patch: Image.Image, box: Box, kind: str, weights: Image.Image | None = None
+) -> Image.Image:
+    """Return a copy of an RGB or RGBA image with a patch on a box of it, fit to be written as `kind`."""
     if "RGBA" in (base.mode, patch.mode):
         base, patch = base.convert("RGBA"), patch.convert("RGBA")
-    whole_picture = base.copy()
-    whole_picture.paste(patch, box[:2], region.crop(box))
-    if result.format == "jpeg" and whole_picture.mode == "RGBA":
-        return _on_white(whole_picture), profile
-    return whole_picture, profile
+    merged = base.copy()
+    merged.paste(patch, box[:2], weights)
+    return on_white(merged) if kind == "jpeg" else merged
 
 
 def _overlap(one: Box, other: Box) -> Box:
@@ -156,24 +161,20 @@ def _overlap(one: Box, other: Box) -> Box:
     return (left, top, right, bottom) if left < right and top < bottom else other
 
 
-def _inside(box: tuple[float, float, float, float], size: Size) -> tuple[float, float, float, float]:
-    """Return a box cut to a picture, against the last bit of a fraction; whole numbers where it is whole but for it."""
-    snapped = [round(edge) if abs(edge - round(edge)) < _HAIR else edge for edge in box]
+def _inside(box: ExactBox, size: Size) -> ExactBox:
+    """Return a box cut to an image, with edges that are whole but for floating-point noise made whole."""
+    snapped = [round(edge) if abs(edge - round(edge)) < _EPSILON else edge for edge in box]
     return max(0, snapped[0]), max(0, snapped[1]), min(size[0], snapped[2]), min(size[1], snapped[3])
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-
-
 def _frame(size: Size, canvas: Size) -> Box:
-    """Return the middle of a result that has the canvas's shape; all of it where that differs by rounding only."""
+    """Return the middle of a result, in the canvas's shape; all of it where that differs only by rounding."""
     box = centred(size, canvas)
     return full(size) if sum(size) - sum(size_of(box)) <= 1 else box
 
 
-def _cut_out(result: Picture, frame: Box, geometry: Geometry, mode: Mode) -> tuple[Image.Image | None, bytes | None]:
-    """Take the picture out of its padding, and out of its stretching."""
+def _cut_out(result: InputImage, frame: Box, geometry: Geometry, mode: Mode) -> tuple[Image.Image | None, bytes | None]:
+    """Remove the padding, and undo the stretching."""
     box = _within(frame, geometry.placed, geometry.canvas)
     size = size_of(box)
     placed = size_of(geometry.placed)
@@ -183,44 +184,35 @@ def _cut_out(result: Picture, frame: Box, geometry: Geometry, mode: Mode) -> tup
         size = size_of(centred(size, geometry.original))
     if box == full(result.size) and size == result.size:
         return None, None
-    image = result.decode()
     if size == size_of(box):
+        image = result.decode()
         return image.crop(box), image.info.get("icc_profile")
-    flat = flatten(image, bits=result.bits)
-    # Cut out first: scaled where it is, the padding beside it would be mixed in.
+    flat = result.flat()
+    # Cut out before scaling, which would mix in the padding beside it.
     return resample(flat.image.crop(box), size), flat.profile
 
 
-def _put_back(result: Picture, frame: Box, geometry: Geometry, mode: Mode, original: Picture) -> Image.Image:
+def _put_back(result: InputImage, frame: Box, geometry: Geometry, mode: Mode, original: InputImage) -> Image.Image:
     """Return the whole original, in sRGB, with the result where the crop was."""
     if mode == "size":
         size, place = geometry.original, geometry.source
     else:
         size, place = _around(geometry, size_of(frame))
-    # An original that was let in over the limit may come out at its size.
+    # An original that was allowed to exceed the limit may be restored at its size.
     limit = max(MAX_PIXELS, geometry.original[0] * geometry.original[1])
     if size[0] * size[1] > limit:
-        raise Failure(
-            f"restored, the result would have {size[0]}x{size[1]} pixels; {limit:,} are the limit", hint=_HINT
-        )
-    base = _srgb(original.decode(size), original.bits, size)
-    patch = _srgb(result.decode(), result.bits, size_of(place), frame)
-    if "RGBA" in (base.mode, patch.mode):
-        base, patch = base.convert("RGBA"), patch.convert("RGBA")
-    whole_picture = base.copy()
-    whole_picture.paste(patch, place[:2])
-    if result.format == "jpeg" and whole_picture.mode == "RGBA":
-        return _on_white(whole_picture)
-    return whole_picture
+        raise Failure(f"restored, the result would have {size[0]}x{size[1]} pixels; the limit is {limit:,}", hint=_HINT)
+    base = _srgb(original.flat(size), size)
+    patch = _srgb(result.flat(), size_of(place), frame)
+    return _merged(base, patch, place, result.format)
 
 
-def _srgb(image: Image.Image, bits: int, size: Size, box: Box | None = None) -> Image.Image:
-    flat = flatten(image, bits=bits)
+def _srgb(flat: Flat, size: Size, box: Box | None = None) -> Image.Image:
     return to_srgb(resample(flat.image, size, box), flat.profile)[0]
 
 
 def _around(geometry: Geometry, frame: Size) -> tuple[Size, Box]:
-    """Return the whole original's size at the scale at which its crop has the size of `frame`, and the crop there."""
+    """Return the whole original's size at the scale where its crop has the size of `frame`, and the crop's box."""
     crop = size_of(geometry.source)
     width, height = (
         max(side, round(total * side / part)) for total, side, part in zip(geometry.original, frame, crop, strict=True)
@@ -231,13 +223,13 @@ def _around(geometry: Geometry, frame: Size) -> tuple[Size, Box]:
 
 
 def _within(frame: Box, placed: Box, canvas: Size) -> Box:
-    """Return where a box of the canvas lies on a result whose `frame` is the canvas."""
+    """Return where a box of the canvas lies on a result whose box `frame` shows the canvas."""
     left, top, right, bottom = whole(scaled(placed, canvas, size_of(frame)))
     return left + frame[0], top + frame[1], right + frame[0], bottom + frame[1]
 
 
-def _encode(image: Image.Image, result: Picture, profile: bytes | None) -> bytes:
-    """Write a picture the way that the result was written, with nothing beside the pixels but their profile."""
+def _encode(image: Image.Image, result: InputImage, profile: bytes | None) -> bytes:
+    """Encode an image in the result's format, with no metadata but the colour profile."""
     key = image.info.get("transparency")
     bare = image.copy()
     bare.info = {} if key is None or result.format != "png" else {"transparency": key}
@@ -253,7 +245,7 @@ def _encode(image: Image.Image, result: Picture, profile: bytes | None) -> bytes
 
 
 def _is_lossless(webp: bytes) -> bool:
-    """Tell whether a WebP's pixels are in a VP8L chunk, the first of them or one behind a VP8X header."""
+    """Return whether a WebP's pixels are in a VP8L chunk, the first chunk or one after a VP8X header."""
     position = 12
     while position + 8 <= len(webp):
         chunk = webp[position : position + 4]

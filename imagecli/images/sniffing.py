@@ -1,6 +1,6 @@
-"""What a picture's bytes say, without Pillow: its kind by magic bytes, and whether it arrived whole.
+"""What an image's bytes show, without Pillow: its kind by magic bytes, and whether it arrived whole.
 
-A picture is walked as it streams in: nothing is kept but the few bytes that a decision needs, so memory does not
+An image is walked through as it streams in: only the few bytes that a decision needs are kept, so memory does not
 grow with it. Sources: PNG (ISO/IEC 15948) chunks and their CRCs, JPEG (ITU-T T.81) markers, WebP (RFC 9649) RIFF
 length, GIF89a blocks, SVG's root element.
 """
@@ -11,8 +11,7 @@ import codecs
 import re
 import struct
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import Failure
 
@@ -20,26 +19,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from typing import TypeAlias
 
-    Walk: TypeAlias = "Generator[int, memoryview, PictureFacts]"
-    """Yields how many bytes it wants next: n for exactly n, -n for whatever is there, up to n."""
+    Walk: TypeAlias = "Generator[int, memoryview, ImageFacts]"
+    """Yields how many bytes it wants next: n for exactly n, -n for up to n."""
 
 KIND_NAMES = {
-    "png": "a PNG picture",
-    "jpeg": "a JPEG picture",
-    "webp": "a WebP picture",
-    "gif": "a GIF picture",
-    "svg": "an SVG picture",
-    "bmp": "a BMP picture",
-    "tiff": "a TIFF picture",
-    "avif": "an AVIF picture",
-    "heic": "a HEIC picture",
+    "png": "a PNG image",
+    "jpeg": "a JPEG image",
+    "webp": "a WebP image",
+    "gif": "a GIF image",
+    "svg": "an SVG image",
+    "bmp": "a BMP image",
+    "tiff": "a TIFF image",
+    "avif": "an AVIF image",
+    "heic": "a HEIC image",
     "html": "HTML",
     "json": "JSON",
     "text": "text",
     "pdf": "a PDF document",
     "postscript": "PostScript",
 }
-"""What `sniff` answers, in words for a message."""
+"""What `sniff` returns, in words for a message."""
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -58,13 +57,13 @@ _MAGIC = (
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
-# Patterns are compiled when they are first needed: a PNG needs none of them.
-# Atomic, so that no input makes it slow: space, <?xml …?>, comments, a doctype that is not HTML's.
+# Patterns are compiled on first use: a PNG needs none of them.
+# Atomic, so that no input is slow: space, <?xml …?>, comments, a doctype that is not HTML's.
 _PROLOG = rb"(?si)(?>\xef\xbb\xbf|\s++|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?!\s+html)[^\[>]*+(?:\[.*?\]\s*)?>)*+"
 _HTML = rb"(?i)<(?:!doctype\s+html|(?:html|head|body|title|meta|script|center|h1|p|div)[\s>])"
 _SVG_ROOT = rb"<(?:\w+:)?svg(?=[\s>/])"
 _SVG_TAG = rb"<(?:\w+:)?svg(?P<attributes>(?:\s(?:[^>\"']|\"[^\"]*+\"|'[^']*+')*+)?)>"
-# The end of the root and not of an svg inside it: no element comes behind it.
+# The end of the root, not of an svg inside it: no element follows it.
 _SVG_END = rb"(?s)</(?:\w+:)?svg\s*>(?:[^<]|<!--.*?-->|<\?.*?\?>)*+\Z"
 _CONTROL = rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]"
 
@@ -76,21 +75,20 @@ _MAX_SIDE = 1_000_000
 _PNG_MAX_LENGTH = (1 << 31) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class PictureFacts:
-    """What is known of a picture that arrived whole."""
+class ImageFacts(NamedTuple):
+    """What is known of an image that arrived whole."""
 
     format: str
     """ "png", "jpeg", "webp", "gif" or "svg"."""
     width: int | None
-    """Pixels; None where the picture does not say (an SVG without a size)."""
+    """Pixels; None where it is unknown (an SVG without a size)."""
     height: int | None
 
 
 def sniff(head: bytes) -> str | None:
-    """Name what some bytes begin like: a key of `KIND_NAMES`, or None for bytes that are nothing known.
+    """Return the kind that some bytes begin like: a key of `KIND_NAMES`, or None where it is unknown.
 
-    A few hundred bytes are enough for everything but an SVG behind a long comment.
+    A few hundred bytes are enough for everything but an SVG after a long comment.
     """
     for magic, kind in _MAGIC:
         if head.startswith(magic):
@@ -103,7 +101,7 @@ def sniff(head: bytes) -> str | None:
 
 
 def _sniff_brand(head: bytes) -> str | None:
-    """Tell AVIF from HEIC by the brands of an ISO media file; the general `mif1` may stand before either."""
+    """Distinguish AVIF from HEIC by the brands of an ISO media file; the general `mif1` may precede either."""
     end = min(int.from_bytes(head[:4], "big"), len(head), 256)
     brands = {head[8:12], *(head[start : start + 4] for start in range(16, end, 4))}
     if brands & _AVIF_BRANDS:
@@ -121,7 +119,7 @@ def _sniff_text(head: bytes) -> str | None:
     if not text or re.search(_CONTROL, head):
         return None
     try:
-        # Incrementally: a character that the end of the head cuts through is no fault of the text.
+        # Incrementally, as the last character may be cut off.
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return None
@@ -133,24 +131,24 @@ def _without_prolog(head: bytes) -> bytes:
     return head[prolog.end() :] if prolog else head
 
 
-class PictureCheck:
-    """Checks one picture as it streams in, in memory that does not grow with it.
+class ImageCheck:
+    """Checks one image as it streams in, in memory that does not grow with it.
 
-    `feed` never raises; `finish` tells what the picture is, or raises `Failure`.
+    `feed` never raises; `finish` returns what the image is, or raises `Failure`.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start without any bytes."""
         self._held = bytearray()
         self._look = _FIRST_LOOK
         self._walk: Walk | None = None
         self._wanted = 0
-        self._facts: PictureFacts | None = None
+        self._facts: ImageFacts | None = None
         self._failure: Failure | None = None
         self._kind: str | None = None
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes; after the picture's end, or a fault, they are passed over."""
+        """Take the next bytes; after the end of the image, or an error, they are ignored."""
         if self._failure or self._facts:
             return
         if self._walk:
@@ -158,14 +156,14 @@ class PictureCheck:
             return
         self._held += chunk
         if len(self._held) >= self._look:
-            # Looked at each time it has doubled, so that a drip of single bytes stays cheap.
+            # Only each time their number has doubled, so that single bytes stay cheap.
             self._look = 2 * len(self._held)
             self._begin(last=len(self._held) >= _LAST_LOOK)
 
-    def finish(self) -> PictureFacts:
-        """Return what the whole picture says.
+    def finish(self) -> ImageFacts:
+        """Return the format and size of the image.
 
-        Raises `Failure` where the bytes are no picture, or a damaged or truncated one.
+        Raises `Failure` where the bytes aren't an image, or are a damaged or truncated one.
         """
         if not self._walk and not self._failure:
             self._begin(last=True)
@@ -187,10 +185,10 @@ class PictureCheck:
             self._held.clear()
             self._advance(memoryview(head))
         elif last:
-            self._failure = _no_picture(head, self._kind)
+            self._failure = _not_an_image(head, self._kind)
 
     def _advance(self, view: memoryview, *, last: bool = False) -> None:
-        """Hand the walk what it wants, out of what was held and the new bytes; an empty piece says that was all."""
+        """Give the walk what it wants, from the bytes held back and the new ones; an empty piece marks the end."""
         if not self._walk:
             return
         try:
@@ -217,24 +215,23 @@ class PictureCheck:
 
 
 def _failure(message: str) -> Failure:
-    return Failure(message, hint="Try again; if it stays so, look at what the server says it sent.")
+    return Failure(message, hint="Try again; if that doesn't help, look at the server's response.")
 
 
-def _no_picture(head: bytes, kind: str | None) -> Failure:
+def _not_an_image(head: bytes, kind: str | None) -> Failure:
     if not head:
-        return _failure("the server sent nothing where a picture was expected")
-    what = KIND_NAMES[kind] if kind else "bytes of no known kind"
-    return _failure(
-        f"the server sent {what} where a {'PNG, JPEG, WebP, GIF or SVG ' if kind else ''}picture was expected"
-    )
+        return _failure("the server sent nothing where an image was expected")
+    if kind is None:
+        return _failure("the server sent bytes of an unknown kind where an image was expected")
+    return _failure(f"the server sent {KIND_NAMES[kind]} where a PNG, JPEG, WebP, GIF or SVG image was expected")
 
 
 def _truncated(kind: str | None) -> Failure:
-    return _failure(f"the server sent a truncated picture: the {(kind or 'image').upper()} data ends too early")
+    return _failure(f"the server sent a truncated image: the {(kind or 'image').upper()} data ends too early")
 
 
 def _corrupt(kind: str, why: str) -> Failure:
-    return _failure(f"the server sent a damaged picture: {kind} {why}")
+    return _failure(f"the server sent a damaged image: {kind} {why}")
 
 
 def _skip(length: int) -> Generator[int, memoryview, None]:
@@ -243,23 +240,23 @@ def _skip(length: int) -> Generator[int, memoryview, None]:
 
 
 def _walk_png() -> Walk:
-    """Chunk by chunk, each against its CRC, from IHDR to IEND."""
+    """Check each chunk against its CRC, from IHDR to IEND."""
     yield 8
     width = height = 0
     has_pixels = False
     while True:
         length, kind = struct.unpack(">I4s", (yield 8))
         if length > _PNG_MAX_LENGTH or not kind.isalpha():
-            raise _corrupt("PNG", "has something between its chunks")
+            raise _corrupt("PNG", "has stray bytes between its chunks")
         if (kind == b"IHDR") == bool(width) or (kind == b"IHDR" and length != 13):  # noqa: PLR2004 - IHDR's length
-            raise _corrupt("PNG", "does not begin with one header")
+            raise _corrupt("PNG", "does not begin with a single header")
         crc = zlib.crc32(kind)
         if kind == b"IHDR":
             header = yield length
             crc = zlib.crc32(header, crc)
             width, height = struct.unpack_from(">II", header)
             if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
-                raise _corrupt("PNG", f"says that it has {width}x{height} pixels")
+                raise _corrupt("PNG", f"declares {width}x{height} pixels")
         else:
             has_pixels |= kind == b"IDAT" and length > 0
             while length:
@@ -270,8 +267,8 @@ def _walk_png() -> Walk:
             raise _corrupt("PNG", "data does not match its checksum")
         if kind == b"IEND":
             if not has_pixels:
-                raise _corrupt("PNG", "holds no pixels")
-            return PictureFacts("png", width, height)
+                raise _corrupt("PNG", "has no pixels")
+            return ImageFacts("png", width, height)
 
 
 _SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -280,7 +277,7 @@ _STANDALONE = {0x00, 0x01, *range(0xD0, 0xD8)}
 
 
 def _walk_jpeg() -> Walk:
-    """Segment by segment to the first scan; then, as no scan can hold it, anywhere to the end marker."""
+    """Go from segment to segment to the first scan, then find the end marker, which no scan can contain."""
     yield 2
     size: tuple[int, int] | None = None
     code = 0
@@ -293,37 +290,37 @@ def _walk_jpeg() -> Walk:
             height, width = struct.unpack(">xHH", (yield 5))
             length -= 5
             if not width:
-                raise _corrupt("JPEG", f"says that it has {width}x{height} pixels")
+                raise _corrupt("JPEG", f"declares {width}x{height} pixels")
             size = width, height
         yield from _skip(length)
     if not size:
-        raise _corrupt("JPEG", "begins without saying its size")
+        raise _corrupt("JPEG", "begins without its size")
     last = b""
     while True:
         piece = last + (yield -_PIECE)
         if piece.find(b"\xff\xd9") >= 0:
-            # A height of zero is told after the first scan (DNL).
-            return PictureFacts("jpeg", size[0], size[1] or None)
+            # A height of zero is given after the first scan (DNL).
+            return ImageFacts("jpeg", size[0], size[1] or None)
         last = piece[-1:]
 
 
 def _jpeg_marker() -> Generator[int, memoryview, int]:
     """Return the code of the next marker that begins a segment."""
     while True:
-        # Decoders pass over what is between segments, and over any number of fill bytes.
+        # Decoders skip what is between segments, and any number of fill bytes.
         while (yield 1)[0] != _FILL:
             pass
         code = _FILL
         while code == _FILL:
             code = (yield 1)[0]
         if code == _EOI:
-            raise _corrupt("JPEG", "holds no pixels")
+            raise _corrupt("JPEG", "has no pixels")
         if code not in _STANDALONE:
             return code
 
 
 def _walk_webp() -> Walk:
-    """Read the size out of the first chunk; then count to RIFF's length."""
+    """Read the size from the first chunk, then count to RIFF's length."""
     header = yield 30
     (length,) = struct.unpack_from("<4xI", header)
     kind = bytes(header[12:16])
@@ -336,21 +333,21 @@ def _walk_webp() -> Walk:
     elif kind == b"VP8 " and bytes(header[23:26]) == b"\x9d\x01\x2a":
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", header, 26))
     else:
-        raise _corrupt("WebP", "does not begin with a picture")
+        raise _corrupt("WebP", "does not begin with an image")
     if not (width and height):
-        raise _corrupt("WebP", f"says that it has {width}x{height} pixels")
+        raise _corrupt("WebP", f"declares {width}x{height} pixels")
     yield from _skip(max(0, length + 8 - len(header)))
-    return PictureFacts("webp", width, height)
+    return ImageFacts("webp", width, height)
 
 
 _GIF_TRAILER, _GIF_EXTENSION, _GIF_IMAGE, _GIF_PADDING = 0x3B, 0x21, 0x2C, 0x00
 
 
 def _walk_gif() -> Walk:
-    """Block by block to the trailer."""
+    """Go from block to block to the trailer."""
     width, height, flags = struct.unpack("<6xHHBxx", (yield 13))
     if not (width and height):
-        raise _corrupt("GIF", f"says that it has {width}x{height} pixels")
+        raise _corrupt("GIF", f"declares {width}x{height} pixels")
     yield from _skip(_colour_table(flags))
     has_pixels = False
     while (kind := (yield 1)[0]) != _GIF_TRAILER:
@@ -363,16 +360,16 @@ def _walk_gif() -> Walk:
             yield from _skip(_colour_table((yield 9)[8]))
             yield 1
         else:
-            raise _corrupt("GIF", "has something between its blocks")
+            raise _corrupt("GIF", "has stray bytes between its blocks")
         while length := (yield 1)[0]:
             yield from _skip(length)
     if not has_pixels:
-        raise _corrupt("GIF", "holds no pixels")
-    return PictureFacts("gif", width, height)
+        raise _corrupt("GIF", "has no pixels")
+    return ImageFacts("gif", width, height)
 
 
 def _colour_table(flags: int) -> int:
-    """Return the length in bytes of the colour table that a GIF's flags announce."""
+    """Return the length in bytes of the colour table that some flags of a GIF announce."""
     return 3 << (1 + (flags & 7)) if flags & 0x80 else 0
 
 
@@ -385,15 +382,15 @@ def _walk_svg() -> Walk:
         head += yield -_LAST_LOOK
     tail = root.string[root.end() :]
     while piece := (yield -_PIECE):
-        # Blanks behind the end may be many; a piece that ends in them shrinks to what stands before them.
+        # There may be much white space after the end; a piece is shortened to what precedes it.
         tail = (tail[-_TAIL:] + piece).rstrip() or tail[-_TAIL:]
     if not root["attributes"].endswith(b"/") and not re.search(_SVG_END, tail.rstrip()[-_TAIL:]):
         raise _truncated("svg")
-    return PictureFacts("svg", *_svg_size(root["attributes"].decode(errors="replace")))
+    return ImageFacts("svg", *_svg_size(root["attributes"].decode(errors="replace")))
 
 
 def _svg_size(attributes: str) -> tuple[int | None, int | None]:
-    """Return width and height in pixels: the attributes where both are plain pixels, else the viewBox, else None."""
+    """Return width and height in pixels: the attributes where both are in pixels, else the viewBox, else None."""
     values = {name: value for name, _, value in re.findall(r"\s([\w:]+)\s*=\s*([\"'])(.*?)\2", attributes, re.DOTALL)}
     sides = [_svg_pixels(values.get(name, "")) for name in ("width", "height")]
     if None in sides:

@@ -1,58 +1,53 @@
 """The frozen values of the image room: sizes, boxes, what an endpoint takes, and files that are ready to be sent.
 
-Sizes are pixels, lengths bytes. A box is (left, top, right, bottom), right and bottom exclusive.
+Sizes are pixels, lengths bytes. A box is (left, top, right, bottom), right and bottom exclusive; an exact box lies
+between pixels. They are named tuples because every run imports them: a frozen dataclass takes several times as long to
+define.
 """
 
-from __future__ import annotations
-
 import re
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Fit = Literal["pad", "crop", "stretch"]
 Restore = Literal["none", "aspect", "size"]
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
+ExactBox = tuple[float, float, float, float]
 
-_SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
+IMAGE_EXTENSIONS = ("png", "jpg", "jpeg", "webp", "gif", "svg")
+"""The extensions of an image file, without the dot."""
 
 
 def parse_size(text: str) -> Size | None:
-    """Read `WxH`; None where it is something else."""
-    match = _SIZE.fullmatch(text)
+    """Return width and height of `WxH`, None for any other text."""
+    match = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
     return (int(match[1]), int(match[2])) if match else None
 
 
-IMAGE_EXTENSIONS = ("png", "jpg", "jpeg", "webp", "gif", "svg")
-"""The extensions that count as a picture's, without the dot."""
-
-
-@dataclass(frozen=True, slots=True)
-class InputRules:
-    """What an endpoint takes as an input picture."""
+class InputRules(NamedTuple):
+    """What an endpoint accepts as an input."""
 
     square: bool
     formats: tuple[str, ...]
-    """Of "png", "jpeg", "webp": what may go as it is. What has to be encoded anew becomes a PNG."""
+    """Of "png", "jpeg", "webp": what is sent unchanged. What has to be re-encoded becomes a PNG."""
     modes: tuple[str, ...]
-    """Pillow's names of the modes that may go as they are."""
+    """Pillow's names of the modes that are sent unchanged."""
     max_bytes: int
     """A file must be strictly smaller."""
     max_side: int | None = None
-    """The longest side that makes sense for the request. A picture that has to be encoded anew is shrunk to it, never
-    enlarged; one that may go as it is goes as it is, whatever its side."""
+    """The longest side that makes sense for the request. An input that has to be re-encoded is shrunk to it, never
+    enlarged; one that can be sent unchanged is, whatever its size."""
     max_mask_bytes: int = 4_000_000
     """A mask must be strictly smaller."""
     shape: Size | None = None
-    """The size that is asked for, where the canvas has to have its shape; a square goes before it."""
+    """The requested size, where the canvas must have its proportions; `square` takes precedence."""
 
 
-@dataclass(frozen=True, slots=True)
-class MaskConvention:
+class MaskConvention(NamedTuple):
     """How a kind of server wants its masks: a property of its dialect, so that users never see it.
 
-    By itself OpenAI's, where alpha 0 marks what changes; white there and black elsewhere, so that a server that goes
-    by grey reads the same.
+    The default is OpenAI's, where alpha 0 marks what changes; white there and black elsewhere, so that a server that
+    goes by grey reads the same.
     """
 
     field: str = "mask"
@@ -63,23 +58,25 @@ class MaskConvention:
 
     @property
     def by_alpha(self) -> bool:
-        """Whether alpha 0 opens, as in the files that the guide describes."""
+        """Whether alpha 0 opens, as in OpenAI's documentation."""
         return len(self.open) == 4 and self.open[3] == 0  # noqa: PLR2004 - RGBA
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file part of a request: real bytes, a real ASCII file name with extension, the type that the bytes say."""
+class Upload(NamedTuple):
+    """A file part of a request: real bytes, an ASCII file name with extension, and the media type of those bytes."""
 
-    data: bytes = field(repr=False)
+    data: bytes
     filename: str
     media_type: str
     width: int
     height: int
 
+    def __repr__(self) -> str:
+        """Leave out the bytes, which may be megabytes."""
+        return f"Upload({self.filename!r}, {self.media_type!r}, {self.width}x{self.height}, {len(self.data)} bytes)"
 
-@dataclass(frozen=True, slots=True)
-class Uploads:
+
+class Uploads(NamedTuple):
     """The files of a request."""
 
     images: tuple[Upload, ...] = ()
@@ -89,9 +86,8 @@ class Uploads:
     """Of the first image's size."""
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """How an original came to lie on the canvas that was uploaded; enough to undo it on the result.
+class Geometry(NamedTuple):
+    """Where an original lies on the canvas that is uploaded; enough to undo it on the result.
 
     The `source` box of the upright original fills the `placed` box of the canvas.
     """
@@ -103,17 +99,16 @@ class Geometry:
 
     @property
     def padded(self) -> bool:
-        """Whether the canvas holds anything besides the picture."""
+        """Whether the canvas is larger than the image placed on it."""
         return self.placed != (0, 0, *self.canvas)
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A picture that is ready to be sent, and what was done to it."""
+class Prepared(NamedTuple):
+    """An input that is ready to be sent, and what was done to it."""
 
     upload: Upload
     geometry: Geometry
     notes: tuple[str, ...] = ()
-    """What was done, for -v: "turned upright", "cropped to a square", … Empty: it goes byte for byte."""
+    """What was done, shown with -v: "turned upright", "cropped to a square", … Empty: it is sent byte for byte."""
     warnings: tuple[str, ...] = ()
-    """What was given up, for everybody: "the lowest bit of every channel was cleared to stay under the limit"."""
+    """What was lost, always shown: "the lowest bit of every channel was cleared to stay under the limit"."""

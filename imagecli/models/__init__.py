@@ -1,1 +1,1 @@
-"""What each model takes and costs: the catalogue, joined with what servers list."""
+"""What each model takes and costs: the catalogue and the prices, joined with servers' lists of models."""

@@ -1,7 +1,7 @@
-"""Lists of models, kept for about an hour: one file for each server and key, readable by nobody else.
+"""Lists of models, cached for an hour: one file for each server and key, readable only by the user.
 
-The key itself is in no file and no name, only a digest of it together with the address. A file that is broken, from
-another version or not ours to read is as good as none; so is a folder that can't be written.
+File names contain a digest of the key and the address; the key itself is not stored. A file that is broken,
+unreadable or from another version is ignored, and so is a folder that can't be written.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.models.listing import ModelsReport
 
@@ -26,9 +25,8 @@ _SCHEMA = 1
 _MOST_BYTES = 1 << 25
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A list of models and when it was asked for."""
+class CachedList(NamedTuple):
+    """A list of models and when it was requested."""
 
     report: ModelsReport
     listed_at: int
@@ -36,12 +34,12 @@ class Kept:
 
     @property
     def fresh(self) -> bool:
-        """Whether it need not be asked for again; a time to come is that of a clock that was wrong."""
+        """Whether it is less than an hour old; a time in the future comes from a wrong clock and does not count."""
         return 0 <= time.time() - self.listed_at < FRESH_S
 
 
-def load(profile: Profile, key: Key | None) -> Kept | None:
-    """Return what was kept of a server's list under this key, however old; None where there is none."""
+def load(profile: Profile, key: Key | None) -> CachedList | None:
+    """Return the cached list of a server for this key, however old; None if there isn't one."""
     path = _path(profile, key)
     if path is None:
         return None
@@ -60,22 +58,22 @@ def load(profile: Profile, key: Key | None) -> Kept | None:
             listed_in=str(document["listed_in"]),
             headers=tuple((str(name), str(value)) for name, value in document["headers"]),
         )
-        whole = len(report.entries) == len(report.models)
-        return Kept(report, int(document["listed_at"])) if whole else None
+        complete = len(report.entries) == len(report.models)
+        return CachedList(report, int(document["listed_at"])) if complete else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def keep(profile: Profile, key: Key | None, kept: Kept) -> None:
-    """Keep a list for the next hour, where that can be done."""
+def save(profile: Profile, key: Key | None, cached: CachedList) -> None:
+    """Cache a list, if its folder can be written."""
     path = _path(profile, key)
     if path is None:
         return
-    report = kept.report
+    report = cached.report
     document = {
         "schema": _SCHEMA,
         "base_url": profile.base_url,
-        "listed_at": kept.listed_at,
+        "listed_at": cached.listed_at,
         "url": report.url,
         "listed_in": report.listed_in,
         "headers": report.headers,
@@ -102,12 +100,12 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _path(profile: Profile, key: Key | None) -> Path | None:
-    """Return the file for a server, a key and all that makes its answer another one; None without a home folder."""
+    """Return the file for a server, a key and all else that its list depends on; None without a home folder."""
     import platformdirs
 
     try:
         folder = platformdirs.user_cache_path("imagecli", appauthor=False)
-    except RuntimeError:  # no HOME, and nobody knows this user
+    except RuntimeError:  # HOME is not set, and the user has no entry in the password database
         return None
     parts = (
         *(profile.base_url, key.reveal() if key else "", profile.organization or "", profile.project or ""),

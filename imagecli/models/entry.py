@@ -1,18 +1,18 @@
-"""One entry of a server's list of models: what it says of itself, in the words of a dozen kinds of servers.
+"""One entry of a server's list of models, in the formats of a dozen kinds of servers.
 
     Together                  type: "image"; pricing
-    OpenRouter                architecture.output_modalities; pricing (USD a token, as text); expiration_date; of
+    OpenRouter                architecture.output_modalities; pricing (USD per token, as text); expiration_date; in
                               images/models supported_parameters: {"n": {"type": "range", "max": 10}, …}
     Xinference                model_type: "image", model_ability: ["text2image", "image2image", "inpainting"]
-    SGLang                    task_type: "T2I", "I2I", "TI2I" (with or without a picture), "T2V", …
+    SGLang                    task_type: "T2I", "I2I", "TI2I" (with or without an input), "T2V", …
     LiteLLM                   mode: "image_generation"
     DeepInfra                 metadata.tags, metadata.pricing.per_image_unit
-    LocalAI                   capabilities, output_modalities (of models/capabilities)
-    xAI                       output_modalities, image_price (10,000,000,000 are a dollar)
+    LocalAI                   capabilities, output_modalities (in models/capabilities)
+    xAI                       output_modalities, image_price (10,000,000,000 is a dollar)
     Azure, Mistral            capabilities: {"chat_completion": true, …}; deprecation
-    OpenAI                    nothing but a name and shutdown_date
+    OpenAI                    only a name and shutdown_date
 
-A server that says nothing leaves the name, which decides where it can't mean anything else.
+Where an entry does not state whether a model makes images, its name decides, if it is unambiguous.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _OTHER_NAME = re.compile(
     r"^(gpt-(3|4|5|oss|audio|realtime)|chatgpt-4o|o[134](-|$)|davinci|babbage|codex|computer-use|sora|text-|tts-)"
     r"|^(grok-\d|claude)|embed|rerank|moderation|whisper|transcri"
 )
-# LiteLLM's mode is not among these: it says image_generation of models that edit as well.
+# LiteLLM's mode is not among these: it is image_generation for models that edit, too.
 _ABILITIES = {
     "text2image": {"gen"},
     "t2i": {"gen"},
@@ -51,13 +51,13 @@ _ABILITIES = {
 _ABILITY_LISTS = ("model_ability", "capabilities", "supported_task_types")
 _LISTS = {"resolution": "sizes", "size": "sizes", "quality": "qualities", "output_format": "formats"}
 _RANGES = {"n": "max_count", "input_references": "max_inputs"}
-"""OpenRouter's names for what a model takes → ours."""
-_TICKS = 10_000_000_000
-"""Of xAI, in a dollar."""
+"""OpenRouter's names → ours."""
+_TICKS_PER_USD = 10_000_000_000
+"""xAI's unit."""
 
 
 def makes_images(name: str, entry: Entry) -> bool | None:
-    """Tell whether a model makes images; None where neither the server nor the name tells."""
+    """Return whether a model makes images; None if neither its entry nor its name determines it."""
     if _table(entry, "supported_parameters"):  # for other models it is a list
         return True
     made = [word.lower() for word in _outputs(entry)]
@@ -75,12 +75,12 @@ def makes_images(name: str, entry: Entry) -> bool | None:
 
 
 def bare_name(name: str) -> str:
-    """Return a model's name without those who offer it: openai/gpt-image-2 is gpt-image-2."""
+    """Return a model's name without its vendor: gpt-image-2 for openai/gpt-image-2."""
     return name.rpartition("/")[2]
 
 
-def endpoints_of(entry: Entry) -> tuple[str, ...] | None:
-    """Return the commands that a model is good for, where its server says so; None where it does not."""
+def read_endpoints(entry: Entry) -> tuple[str, ...] | None:
+    """Return the commands that a model can be used with; None if the entry does not state it."""
     able = {command for word in _abilities(entry) for command in _ABILITIES.get(word.lower(), ())}
     if "image" in map(str.lower, _outputs(entry)):
         taken = _texts(_table(entry, "architecture").get("input_modalities")) or _texts(entry.get("input_modalities"))
@@ -88,8 +88,8 @@ def endpoints_of(entry: Entry) -> tuple[str, ...] | None:
     return tuple(command for command in ("gen", "edit") if command in able) or None
 
 
-def takes_of(entry: Entry) -> dict[str, Any]:
-    """Return what the server says that a model takes: sizes, qualities and formats, and how much of it."""
+def read_takes(entry: Entry) -> dict[str, Any]:
+    """Return what a model takes: sizes, qualities, formats, endpoints, max_count and max_inputs, where stated."""
     parameters = _table(entry, "supported_parameters")
     takes: dict[str, Any] = {
         named: values for field, named in _LISTS.items() if (values := _texts(_table(parameters, field).get("values")))
@@ -98,42 +98,42 @@ def takes_of(entry: Entry) -> dict[str, Any]:
         most = _table(parameters, field).get("max")
         if isinstance(most, int) and not isinstance(most, bool):
             takes[named] = most
-    if endpoints := endpoints_of(entry):
+    if endpoints := read_endpoints(entry):
         takes["endpoints"] = endpoints
     return takes
 
 
-def fields_of(entry: Entry) -> dict[str, tuple[str, ...]]:
-    """Return what the server says that other fields take."""
+def read_fields(entry: Entry) -> dict[str, tuple[str, ...]]:
+    """Return the values of other fields, where stated."""
     parameters = _table(entry, "supported_parameters")
     listed = {field: _texts(_table(parameters, field).get("values")) for field in parameters if field not in _LISTS}
     return {field: tuple(values) for field, values in listed.items() if values}
 
 
-def owner_of(entry: Entry) -> str | None:
-    """Return whose model it is, in the server's words."""
+def read_owner(entry: Entry) -> str | None:
+    """Return the owner of a model, as the server names it."""
     return next((entry[key] for key in ("owned_by", "organization") if _is_text(entry.get(key))), None)
 
 
-def pricing_of(entry: Entry) -> Mapping[str, Any] | None:
-    """Return the price as the server has it, in whatever unit."""
+def read_pricing(entry: Entry) -> Mapping[str, Any] | None:
+    """Return the prices as the server lists them, in whatever unit."""
     for found in (entry.get("pricing"), _table(entry, "metadata").get("pricing")):
         if isinstance(found, dict) and found:
             return found
     return {"image_price": entry["image_price"]} if _number(entry.get("image_price")) else None
 
 
-def image_price(entry: Entry) -> float | None:
-    """Return the price of one image in USD, where its unit is known."""
+def read_image_price(entry: Entry) -> float | None:
+    """Return the price of one image in USD, if its unit is known."""
     per_image = _number(_table(_table(entry, "metadata"), "pricing").get("per_image_unit"))
     if per_image:
         return per_image
     ticks = _number(entry.get("image_price"))
-    return ticks / _TICKS if ticks and entry.get("owned_by") == "xai" else None
+    return ticks / _TICKS_PER_USD if ticks and entry.get("owned_by") == "xai" else None
 
 
-def token_prices(entry: Entry) -> dict[str, float] | None:
-    """Return USD per million tokens, where the unit is known: OpenRouter's, which are texts."""
+def read_token_prices(entry: Entry) -> dict[str, float] | None:
+    """Return USD per million tokens, if the unit is known: OpenRouter's prices, which are texts."""
     pricing = entry.get("pricing")
     if not isinstance(pricing, dict) or not all(_is_text(pricing.get(key)) for key in ("prompt", "completion")):
         return None
@@ -141,21 +141,21 @@ def token_prices(entry: Entry) -> dict[str, float] | None:
     return {key: round(price * 1e6, 6) for key, price in found.items() if price} or None
 
 
-def shutdown_of(entry: Entry) -> tuple[bool, date | None]:
-    """Return whether the server says when the model goes away, and when: None is never, as far as it knows."""
+def read_shutdown(entry: Entry) -> tuple[bool, date | None]:
+    """Return whether the entry states a shutdown date, and the date: None if none is planned."""
     for key in ("shutdown_date", "expiration_date", "deprecation_date", "deprecation"):
         if key in entry:
             value = entry[key]
             if isinstance(value, dict):
                 value = value.get("inference")
-            day = _day(value)
+            day = _read_date(value)
             if day or value is None:
                 return True, day
     return False, None
 
 
-def successor_of(entry: Entry) -> str | None:
-    """Return the model that the server names instead."""
+def read_successor(entry: Entry) -> str | None:
+    """Return the model that the server recommends in place of this one."""
     value = entry.get("deprecation_replacement_model")
     return value if _is_text(value) else None
 
@@ -171,7 +171,7 @@ def _outputs(entry: Entry) -> list[str]:
 
 def _abilities(entry: Entry) -> Iterator[str]:
     for key in ("type", "model_type", "mode", "task", "task_type"):
-        # Anthropic's lists, and some of those that copy OpenAI's, have type: "model".
+        # Anthropic's lists, and some that imitate OpenAI's, have type: "model".
         if _is_text(entry.get(key)) and entry[key] != "model":
             yield entry[key]
     for value in (*map(entry.get, _ABILITY_LISTS), _table(entry, "metadata").get("tags")):
@@ -195,7 +195,7 @@ def _is_text(value: object) -> bool:
 
 
 def _number(value: object) -> float | None:
-    """Return a price that is one: above zero, also where it is a text. Nobody asks for -1, which means it depends."""
+    """Return a price above zero, which may be a text; None for all else: servers write -1 for "it depends"."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -205,7 +205,7 @@ def _number(value: object) -> float | None:
     return number if 0 < number < float("inf") else None
 
 
-def _day(value: object) -> date | None:
+def _read_date(value: object) -> date | None:
     try:
         if isinstance(value, str):
             return date.fromisoformat(value[:10])

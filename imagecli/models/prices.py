@@ -1,12 +1,13 @@
-"""What a model costs: what its server says, else what the catalogue has heard. Estimates, in USD."""
+"""What models cost, in USD: the prices that a server lists, else the estimates of prices.toml."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagecli.models import catalog
-from imagecli.models import entry as listed
+from imagecli.models.catalog import base_name
+from imagecli.models.entry import bare_name, read_image_price, read_pricing, read_token_prices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,39 +16,38 @@ _FROM_LIST = {"at": "this server", "source": "its list of models", "confidence":
 
 
 class Price(NamedTuple):
-    """One picture of a size and quality; None is any."""
+    """The price of one image of a size and quality; None: of any."""
 
     usd: float
     size: str | None
     quality: str | None
     source: Mapping[str, str]
-    """`at` (who asks it), `source` and `confidence`: high, medium or low."""
+    """`at` (who charges it), `source` and `confidence`: high, medium or low."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """All that is known of a model's price."""
+class Prices(NamedTuple):
+    """All known prices of a model."""
 
     tokens: Mapping[str, float] | None = None
     """USD per million: text_in, text_in_cached, image_in, image_in_cached, image_out, text_out."""
     tokens_source: Mapping[str, str] | None = None
     images: tuple[Price, ...] = ()
     as_listed: Mapping[str, Any] | None = None
-    """The server's own words, in whatever unit."""
+    """What the server lists, in whatever unit."""
 
     @property
     def known(self) -> bool:
-        """Whether there is anything to say."""
+        """Whether any price is known."""
         return bool(self.tokens or self.images or self.as_listed)
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """Return the least and the most that one picture costs."""
+        """The lowest and the highest price of one image, None if no such price is known."""
         found = [price.usd for price in self.images]
         return (min(found), max(found)) if found else None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what the JSON document says."""
+        """Return the prices as JSON documents have them."""
         tokens = None if self.tokens is None else {"per": 1_000_000, **self.tokens, **(self.tokens_source or {})}
         images = [{"size": p.size, "quality": p.quality, "usd": p.usd, **p.source} for p in self.images]
         return {
@@ -59,20 +59,37 @@ class Prices:
         }
 
 
-def prices_of(name: str, entry: Mapping[str, Any] | None) -> Prices:
-    """Return the prices of a model, `entry` being what its server lists, None where it lists nothing of it."""
-    said = entry or {}
-    rows = catalog.price_rows(name) or catalog.price_rows(listed.bare_name(name))
-    tokens, tokens_source = listed.token_prices(said), _FROM_LIST
+def find_prices(name: str, entry: Mapping[str, Any] | None) -> Prices:
+    """Return the prices of a model; `entry` is its entry in the server's list, None if it has none."""
+    entry = entry or {}
+    rows = find_rows(name) or find_rows(bare_name(name))
+    tokens, tokens_source = read_token_prices(entry), _FROM_LIST
     by_token = next((row for row in rows if "tokens" in row), None)
     if tokens is None and by_token is not None:
         tokens, tokens_source = by_token["tokens"], _source(by_token)
-    usd = listed.image_price(said)
-    images = (Price(usd, None, None, _FROM_LIST),) if usd else tuple(price for row in rows for price in _images(row))
-    return Prices(tokens, tokens_source if tokens else None, images, listed.pricing_of(said))
+    usd = read_image_price(entry)
+    images = (
+        (Price(usd, None, None, _FROM_LIST),) if usd else tuple(price for row in rows for price in _image_prices(row))
+    )
+    return Prices(tokens, tokens_source if tokens else None, images, read_pricing(entry))
 
 
-def _images(row: Mapping[str, Any]) -> list[Price]:
+def find_rows(name: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the tables of prices.toml that name a model, in their order."""
+    base = base_name(name)
+    return tuple(row for row in _load_prices() if base in row["models"])
+
+
+@cache
+def _load_prices() -> list[dict[str, Any]]:
+    import tomllib
+
+    with open(os.path.join(os.path.dirname(__file__), "prices.toml"), "rb") as file:
+        rows: list[dict[str, Any]] = tomllib.load(file)["prices"]
+    return rows
+
+
+def _image_prices(row: Mapping[str, Any]) -> list[Price]:
     by_quality = [*row.get("images", {}).items(), *([(None, row["image"])] if "image" in row else [])]
     return [Price(usd, size, quality, _source(row)) for size in row.get("sizes", [None]) for quality, usd in by_quality]
 

@@ -1,5 +1,5 @@
-"""The offline Images API: OpenAI's wire format without a model behind it.
+"""An offline server that speaks OpenAI's Images, Files and Batch API, with a painter instead of a model.
 
-`app.create_app()` is the API as a WSGI application, `serve.serve()` the same as a server on 127.0.0.1. What it answers
-is painted, always alike for the same prompt, size and seed, and says SANDBOX.
+`api.app.create_app()` is the server as a WSGI application, `api.server.serve()` the same over HTTP on 127.0.0.1. Its
+images say SANDBOX and are always the same for the same prompt, size and seed.
 """

@@ -1,6 +1,6 @@
-"""What the pictures will be called: the forms of `-o`, its template fields, and which names are taken.
+"""The names of the files: the forms of `-o`, its template fields, and which names are taken.
 
-Paths are spelt as the user spelt them: nothing is made absolute or tidied up.
+Paths are spelt as the user spelt them: nothing is made absolute or normalised.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import os
 import re
 import time
 import unicodedata
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import UsageProblem
 from imagecli.images.types import IMAGE_EXTENSIONS
@@ -25,8 +24,7 @@ _SLUG_BYTES = 120
 _EXT = "\0ext\0"  # stands in a rendered name for the extension that is not known yet
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class NameFields(NamedTuple):
     """What the fields of a template stand for in one run."""
 
     slug: str
@@ -35,9 +33,8 @@ class Facts:
     now: time.struct_time
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
-    """One image's name; where its extension is open, the picture's bytes will tell it."""
+class Name(NamedTuple):
+    """One image's name; where its extension is open, it comes from the image's bytes."""
 
     text: str
 
@@ -47,7 +44,7 @@ class Name:
         return _EXT in self.text
 
     def path(self, extension: str) -> str:
-        """Return the path for a picture with this extension (without the dot)."""
+        """Return the path for an image with this extension (without the dot)."""
         return self.text.replace(_EXT, extension)
 
     @property
@@ -56,7 +53,7 @@ class Name:
         return os.path.dirname(self.path("png")) or "."
 
     def taken_by(self) -> str | None:
-        """Return the path that has this name already; any image's extension counts where it is open."""
+        """Return the path that exists under this name; any image extension counts where it is open."""
         extensions = IMAGE_EXTENSIONS if self.is_open else ("",)
         return next((path for path in map(self.path, extensions) if os.path.lexists(path)), None)
 
@@ -66,9 +63,9 @@ class Name:
         return Name(os.path.join(folder, f"{stem}-{number}{extension}"))
 
     def partial(self, number: int | None, again: int = 1) -> Name:
-        """Return the name for the partial image of this number, or for the one that is all there is.
+        """Return the name for the partial image of this number, or for the one that is all that came.
 
-        `again` is 2, 3, … for those that come where the names before it are taken.
+        `again` is 2, 3, … where the names before it are taken.
         """
         folder, stem, _ = self._parts()
         which = ("" if number is None else f"-{number}") + ("" if again == 1 else f".{again}")
@@ -82,7 +79,7 @@ class Name:
 
 
 def slug(text: str) -> str:
-    """Make words fit for a file name: letters and digits of any script, lower case, joined by hyphens."""
+    """Return a text as part of a file name: letters and digits of any script, lower case, joined by hyphens."""
     words = re.findall(r"\w+", unicodedata.normalize("NFC", text).lower().replace("_", " "))
     made = "-".join(words)[:_SLUG_LENGTH]
     while len(made.encode("utf-8", "ignore")) > _SLUG_BYTES:
@@ -91,36 +88,38 @@ def slug(text: str) -> str:
 
 
 class Names:
-    """The names of a run's images: those that were planned, and those that follow when something comes in between."""
+    """The names of a run's images: those that were planned, and those that follow where one has been taken since."""
 
-    def __init__(self, output: str | None, count: int, facts: Facts, *, next_free: bool) -> None:
+    def __init__(self, output: str | None, count: int, fields: NameFields, *, next_free: bool) -> None:
         """Plan the names of `count` images.
 
         Args:
             output: `-o` as it was typed; None for the default in the working folder.
             count: how many images.
-            facts: what the template's fields stand for.
-            next_free: for default names and folders, pass over names that are taken.
+            fields: what the template's fields stand for.
+            next_free: for default names and folders, skip names that are taken.
 
         Raises:
-            UsageProblem: the template has an unknown field or a lonely brace, or the name is no name.
+            UsageProblem: the template has an unknown field or an unmatched brace, or the name can't be one.
         """
         if output is not None and (not output or "\0" in output):
-            raise UsageProblem("the output's name is no name", hint="Give -o a file, a folder or a template.")
+            raise UsageProblem(
+                "the output's name is empty or contains a NUL byte", hint="Give -o a file, a folder or a template."
+            )
         self.count = count
-        self._facts = facts
+        self._fields = fields
         self._template: str | None = None
         if output is not None and ("{" in output or "}" in output):
             self._template = output
-            self._base = Name(_render(output, facts, 1))
+            self._base = Name(_render(output, fields, 1))
             if _is_folder(self._base.text):
                 self._template, output = None, self._base.text
         self._default = output is None or (self._template is None and _is_folder(output))
         if self._default:
-            self._base = Name(os.path.join(output or "", f"{facts.slug}.{_EXT}"))
+            self._base = Name(os.path.join(output or "", f"{fields.slug}.{_EXT}"))
         elif output is not None and self._template is None:
             self._base = Name(output)
-        if self._template is not None and _render(self._template, facts, 2) == self._base.text:
+        if self._template is not None and _render(self._template, fields, 2) == self._base.text:
             self._template = None
         self._numbers: list[int] = []
         number = 1
@@ -137,15 +136,47 @@ class Names:
         """Return the name of image `n`, also of one that was not planned."""
         return self._at(self._numbers[n - 1] if n <= self.count else self._numbers[-1] + n - self.count)
 
+    def existing(self) -> dict[int, str]:
+        """Return the files that exist under the planned names, by the image's number; folders are not among them."""
+        found = {n: name.taken_by() for n, name in enumerate(self, 1)}
+        return {n: path for n, path in found.items() if path is not None and os.path.isfile(path)}
+
     def following(self) -> Iterator[Name]:
         """Yield the names behind the planned ones."""
         return map(self._at, itertools.count(self._numbers[-1] + 1))
 
     def _at(self, number: int) -> Name:
         if self._template is not None:
-            return Name(_render(self._template, self._facts, number))
+            return Name(_render(self._template, self._fields, number))
         plain = number == 1 and (self._default or self.count == 1)
         return self._base if plain else self._base.numbered(number)
+
+
+def names_for(  # noqa: PLR0913 - all that a name can be made of
+    output: str | None,
+    subject: str,
+    model: str | None,
+    hashed: str = "",
+    *,
+    count: int = 1,
+    next_free: bool = True,
+) -> Names:
+    """Return the names of `count` images; now is the time that {date} and {time} stand for.
+
+    Args:
+        output: `-o` as it was typed; None for the default in the working folder.
+        subject: what {slug} is made from: the prompt, or the input's name.
+        model: the model's name; None where none is named.
+        hashed: eight hex digits of the requests.
+        count: how many images.
+        next_free: for default names and folders, skip names that are taken.
+
+    Raises:
+        UsageProblem: as `Names`.
+    """
+    return Names(
+        output, count, NameFields(slug(subject), model or "model", hashed, time.localtime()), next_free=next_free
+    )
 
 
 def _is_folder(path: str) -> bool:
@@ -160,19 +191,19 @@ def asked_format(output: str | None) -> str | None:
     return {"jpg": "jpeg"}.get(extension, extension) if extension in IMAGE_EXTENSIONS else None
 
 
-def extension_of(picture_format: str | None) -> str:
-    """Return the extension for a format found in a picture's bytes."""
-    return {"jpeg": "jpg", None: "bin"}.get(picture_format, picture_format or "bin")
+def extension_of(kind: str | None) -> str:
+    """Return the extension for a format found in an image's bytes."""
+    return {"jpeg": "jpg", None: "bin"}.get(kind, kind or "bin")
 
 
-def _render(template: str, facts: Facts, n: int) -> str:
+def _render(template: str, fields: NameFields, n: int) -> str:
     values = {
-        "slug": facts.slug,
+        "slug": fields.slug,
         "n": str(n),
-        "model": re.sub(r"[^\w.-]+", "-", facts.model).strip("-.") or "model",
-        "date": time.strftime("%Y-%m-%d", facts.now),
-        "time": time.strftime("%H-%M-%S", facts.now),
-        "hash": facts.hash,
+        "model": re.sub(r"[^\w.-]+", "-", fields.model).strip("-.") or "model",
+        "date": time.strftime("%Y-%m-%d", fields.now),
+        "time": time.strftime("%H-%M-%S", fields.now),
+        "hash": fields.hash,
         "ext": _EXT,
     }
     import string
@@ -184,14 +215,15 @@ def _render(template: str, facts: Facts, n: int) -> str:
             if field is None:
                 continue
             if field not in values or spec or conversion:
+                known = ", ".join(f"{{{name}}}" for name in FIELDS)
                 raise UsageProblem(
-                    f"{{{field}}} is no field of an output's name",
-                    hint=f"There are {', '.join(f'{{{name}}}' for name in FIELDS)}; {{{{ and }}}} stand for braces.",
+                    f"{{{field}}} is not a field of an output's name",
+                    hint=f"The fields are {known}; write {{{{ and }}}} for literal braces.",
                 )
             made += values[field]
     except ValueError as error:
         raise UsageProblem(
-            f"the output's name {template} has a lonely brace",
-            hint="Write {{ and }} for braces that are meant as such.",
+            f"the output's name {template} has an unmatched brace",
+            hint="Write {{ and }} for literal braces.",
         ) from error
     return made

@@ -1,4 +1,4 @@
-"""Where pictures go: files (names checked before anything is paid, written atomically), stdout, memory."""
+"""Where images go: files (names checked before anything is paid, written atomically), standard output, memory."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import itertools
 import os
 import stat
 import tempfile
-from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Protocol
 
 from imagecli.errors import Failure, UsageProblem
-from imagecli.images.sniffing import PictureCheck, PictureFacts
+from imagecli.images.sniffing import ImageCheck, ImageFacts
 from imagecli.result import GeneratedImage
 from imagecli.saving.names import asked_format, extension_of
 
@@ -20,21 +19,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from imagecli.saving.names import Name, Names
-    from imagecli.terminal.console import Console
 
     Transform = Callable[[bytes], bytes]
-    """What is done to a picture before it is saved (undoing the padding); its trouble is a warning, never a loss."""
+    """What is done to an image before it is saved (undoing the padding); if that fails, it is saved as it
+    came, with a warning."""
 
 _COPY = 1 << 20
 
 
 class Sink(Protocol):
-    """A place for pictures."""
+    """A place for images."""
 
     takes_more: bool
-    """Whether images that were not asked for can be taken, too."""
+    """Whether images that were not asked for can be taken too."""
     undelivered: bool
-    """Whether a picture went to a reader who was gone."""
+    """Whether an image went to a reader that was gone."""
+
+    def reserve(self, numbers: Iterable[int], *, dry: bool) -> None:
+        """Make sure that the images of these numbers can be saved; nothing is written if `dry`.
+
+        Raises:
+            UsageProblem: they can't.
+        """
+
+    def release(self) -> None:
+        """Undo what was reserved, where no image came."""
 
     def save(
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
@@ -49,9 +58,9 @@ class Sink(Protocol):
         transform: Transform | None,
         warn: Callable[[str], None],
     ) -> GeneratedImage | None:
-        """Take the partial image of this number of image `n`, or the last one (None) that is all there is of it.
+        """Take partial image `number` of image `n`; None: the last one, which is all that came of it.
 
-        Returns None where there is no place for what is not finished.
+        Returns None where the sink takes finished images only.
         """
 
 
@@ -67,11 +76,6 @@ class FileSink:
         self._force = force
         self._made: list[str] = []
 
-    def skip_existing(self) -> list[GeneratedImage]:
-        """Return the images that are there already; a folder or a dangling link is none."""
-        found = [(n, name.taken_by()) for n, name in enumerate(self._names, 1)]
-        return [_existing(n, path) for n, path in found if path is not None and os.path.isfile(path)]
-
     def reserve(self, numbers: Iterable[int], *, dry: bool) -> None:
         """Make sure that the images of these numbers can be saved; missing folders are made unless `dry`.
 
@@ -85,7 +89,7 @@ class FileSink:
                 raise UsageProblem(f"{taken} is a folder", hint="Give -o the name of a file, or end it in /.")
             if taken is not None and not self._force and not _is_special(taken):
                 raise UsageProblem(
-                    f"{taken} exists already",
+                    f"{taken} already exists",
                     hint="Use --force to replace it, --skip-existing to keep it, or another name.",
                 )
         longest: dict[str, int] = {}
@@ -106,7 +110,9 @@ class FileSink:
             there = folder
             while not os.path.isdir(there):
                 if os.path.lexists(there):
-                    raise UsageProblem(f"{there} is no folder", hint="Give -o a name in a folder that can be written.")
+                    raise UsageProblem(
+                        f"{there} is not a folder", hint="Give -o a name in a folder that can be written."
+                    )
                 there = os.path.dirname(there) or "."
             if longest > os.pathconf(there, "PC_NAME_MAX"):
                 raise UsageProblem("the output's name is too long for its folder", hint="Give -o a shorter name.")
@@ -141,7 +147,7 @@ class FileSink:
     def save(
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
     ) -> GeneratedImage:
-        """Write image `n` beside its name and rename it; a server may send more images than it was asked for."""
+        """Write image `n` beside its name and rename it; a server may send more images than were asked for."""
         name = self._names.name(n)
         if _is_special(name.path("")):
             return self._save_special(n, name.path(""), pieces, transform, warn)
@@ -155,14 +161,14 @@ class FileSink:
         transform: Transform | None,
         warn: Callable[[str], None],
     ) -> GeneratedImage | None:
-        """Write it beside the image's name, under a name that says what it is."""
+        """Write it beside the image's name, under a name that marks it as partial."""
         name = self._names.name(n)
         if _is_special(name.path("")):
             return None
         names = (name.partial(number, again) for again in itertools.count(1))
         free = next(each for each in names if self._force or each.taken_by() is None)
         image = self._save_as(free, names, n, pieces, transform, warn)
-        return replace(image, partial=True)
+        return image._replace(partial=True)
 
     def _save_as(  # noqa: PLR0913, PLR0917 - a name, and what `save` takes
         self,
@@ -174,7 +180,7 @@ class FileSink:
         warn: Callable[[str], None],
     ) -> GeneratedImage:
         temporary = os.path.join(self._folder(name), f".imagecli-{os.urandom(8).hex()}.part")
-        # A picture that has to be fetched is fetched now, before there is a file that an interrupt would leave behind.
+        # An image that has to be fetched is fetched now, before there is a file that an interrupt would leave behind.
         pieces = iter(pieces)
         pieces = itertools.chain((next(pieces, b""),), pieces)
         try:
@@ -186,7 +192,7 @@ class FileSink:
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-        return replace(image, path=path)
+        return image._replace(path=path)
 
     def _publish(
         self, temporary: str, name: Name, following: Iterator[Name], image: GeneratedImage, warn: Callable[[str], None]
@@ -194,7 +200,7 @@ class FileSink:
         path = name.path(extension_of(image.format))
         asked = asked_format(path)
         if asked is not None and asked != image.format:
-            warn(f"{path} holds a {(image.format or '?').upper()} picture, whatever its name says")
+            warn(f"{path} contains {(image.format or '?').upper()} data, whatever its name says")
         with _failing(path):
             if self._force and image.n <= self._names.count:
                 with contextlib.suppress(OSError):  # the file behind the name stays as private as it was
@@ -207,38 +213,57 @@ class FileSink:
                 name = next(following)
                 path = name.path(extension_of(image.format))
             if taken is not None:
-                warn(f"{taken} has appeared in the meantime, so the picture went to {path}")
+                warn(f"{taken} has appeared in the meantime, so the image was saved as {path}")
         return path
 
     def _save_special(
         self, n: int, path: str, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
     ) -> GeneratedImage:
-        """Write to a device or a pipe: there is nothing to rename, so the picture is checked first."""
+        """Write to a device or a pipe: there is nothing to rename, so the image is checked first."""
         with _failing(path), tempfile.TemporaryFile() as file, open(path, "wb") as target:
             image = receive(n, pieces, file, transform, warn)
             target.writelines(_copy(file))
-        return replace(image, path=path)
+        return image._replace(path=path)
 
 
-class StreamSink:
-    """Raw bytes on stdout, after the picture was seen to be whole."""
+class Stdout(Protocol):
+    """Standard output, as the terminal room has it."""
+
+    stdout_is_terminal: bool
+
+    @property
+    def stdout_is_closed(self) -> bool:
+        """Whether its reader is gone."""
+
+    def out_bytes(self, data: bytes) -> None:
+        """Write bytes as they are."""
+
+
+class StdoutSink:
+    """Raw bytes on standard output, once the image is known to be whole."""
 
     takes_more = False
     undelivered = False
 
-    def __init__(self, console: Console) -> None:
-        """Write to the console's stdout."""
-        self._console = console
+    def __init__(self, stdout: Stdout) -> None:
+        """Write to standard output."""
+        self._stdout = stdout
+
+    def reserve(self, numbers: Iterable[int], *, dry: bool) -> None:
+        """Do nothing: standard output was checked when the sink was opened."""
+
+    def release(self) -> None:
+        """Do nothing."""
 
     def save(
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
     ) -> GeneratedImage:
-        """Write the picture."""
+        """Write the image."""
         with _failing("the temporary folder"), tempfile.TemporaryFile() as file:
             image = receive(n, pieces, file, transform, warn)
             for piece in _copy(file):
-                self._console.out_bytes(piece)
-        self.undelivered = self._console.stdout_is_closed
+                self._stdout.out_bytes(piece)
+        self.undelivered = self._stdout.stdout_is_closed
         return image
 
     def save_partial(
@@ -249,7 +274,7 @@ class StreamSink:
         transform: Transform | None,  # noqa: ARG002
         warn: Callable[[str], None],  # noqa: ARG002
     ) -> GeneratedImage | None:
-        """Write nothing: who reads stdout would take it for the picture."""
+        """Write nothing: a reader would take it for the image."""
         return None
 
 
@@ -263,10 +288,16 @@ class MemorySink:
         """Start empty."""
         self.data: dict[int, bytes] = {}
 
+    def reserve(self, numbers: Iterable[int], *, dry: bool) -> None:
+        """Do nothing: there is room."""
+
+    def release(self) -> None:
+        """Do nothing."""
+
     def save(
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
     ) -> GeneratedImage:
-        """Keep the picture's bytes under its number."""
+        """Keep the image's bytes under its number."""
         with tempfile.SpooledTemporaryFile(max_size=1 << 28) as file:
             image = receive(n, pieces, file, transform, warn)
             file.seek(0)
@@ -282,16 +313,34 @@ class MemorySink:
         warn: Callable[[str], None],
     ) -> GeneratedImage | None:
         """Keep the last one in the image's place; the others were shown as they came."""
-        return replace(self.save(n, pieces, transform, warn), partial=True) if number is None else None
+        return self.save(n, pieces, transform, warn)._replace(partial=True) if number is None else None
+
+
+def open_sink(names: Names | None, stdout: Stdout, *, force: bool) -> Sink:
+    """Return where the images go: files of these names, or standard output where there are none.
+
+    Raises:
+        UsageProblem: standard output can't take an image's bytes.
+    """
+    if names is not None:
+        return FileSink(names, force=force)
+    if stdout.stdout_is_closed:
+        raise UsageProblem("stdout is closed, so -o - has nowhere to write to", hint="Give -o a file.")
+    if stdout.stdout_is_terminal:
+        raise UsageProblem(
+            "stdout is a terminal, which can't show an image's bytes",
+            hint="Pipe it into a program or a file, or give -o a name; --preview draws it.",
+        )
+    return StdoutSink(stdout)
 
 
 def receive(
     n: int, pieces: Iterable[bytes], file: IO[bytes], transform: Transform | None, warn: Callable[[str], None]
 ) -> GeneratedImage:
-    """Write a picture into `file`, checking that it is one and whole, and apply `transform`.
+    """Write an image into `file`, checking that it is one and whole, and apply `transform`.
 
     Raises:
-        Failure: it is no picture, or a broken one.
+        Failure: it is not an image, or a broken one.
     """
     facts, size, digest = _write(pieces, file)
     if transform is not None:
@@ -309,8 +358,8 @@ def receive(
     return GeneratedImage(n, None, facts.format, facts.width, facts.height, size, digest)
 
 
-def _write(pieces: Iterable[bytes], file: IO[bytes]) -> tuple[PictureFacts, int, str]:
-    check, digest, size = PictureCheck(), hashlib.sha256(), 0
+def _write(pieces: Iterable[bytes], file: IO[bytes]) -> tuple[ImageFacts, int, str]:
+    check, digest, size = ImageCheck(), hashlib.sha256(), 0
     for piece in pieces:
         check.feed(piece)
         digest.update(piece)
@@ -319,10 +368,10 @@ def _write(pieces: Iterable[bytes], file: IO[bytes]) -> tuple[PictureFacts, int,
     return check.finish(), size, digest.hexdigest()
 
 
-def _existing(n: int, path: str) -> GeneratedImage:
-    """Describe a picture that is there already; one that can't be read is there all the same."""
-    check, digest, size = PictureCheck(), hashlib.sha256(), 0
-    facts: PictureFacts | None = None
+def describe(n: int, path: str) -> GeneratedImage:
+    """Return what is known of an image that exists; one that can't be read exists all the same."""
+    check, digest, size = ImageCheck(), hashlib.sha256(), 0
+    facts: ImageFacts | None = None
     with contextlib.suppress(OSError, Failure), open(path, "rb") as file:
         for piece in _copy(file):
             check.feed(piece)
@@ -330,7 +379,7 @@ def _existing(n: int, path: str) -> GeneratedImage:
             size += len(piece)
         facts = check.finish()
     image = GeneratedImage(n, path, None, None, None, size, digest.hexdigest())
-    return replace(image, format=facts.format, width=facts.width, height=facts.height) if facts else image
+    return image._replace(format=facts.format, width=facts.width, height=facts.height) if facts else image
 
 
 def _copy(file: IO[bytes]) -> Iterable[bytes]:
@@ -340,19 +389,19 @@ def _copy(file: IO[bytes]) -> Iterable[bytes]:
 
 
 def _length(name: Name) -> int:
-    """Return the bytes of the file's name on disk.
+    """Return how many bytes the file's name has on disk.
 
     Raises:
-        UsageProblem: this locale can't spell it.
+        UsageProblem: this locale can't encode it.
     """
     try:
         return len(os.fsencode(os.path.basename(name.path("webp"))))
     except UnicodeEncodeError as error:
-        raise UsageProblem("this locale can't spell the output's name", hint="Give -o a name in ASCII.") from error
+        raise UsageProblem("this locale can't encode the output's name", hint="Give -o a name in ASCII.") from error
 
 
 def _is_special(path: str) -> bool:
-    """Tell whether a path is a device or a pipe: written into, never replaced."""
+    """Return whether a path is a device or a pipe: written into, never replaced."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
@@ -378,11 +427,11 @@ def _link(temporary: str, path: str) -> bool:
 
 @contextlib.contextmanager
 def _failing(path: str) -> Iterator[None]:
-    """Turn the system's trouble with a file into a Failure: the picture is paid for by now."""
+    """Turn an error of the file system into a Failure: the image is paid for by now."""
     try:
         yield
     except OSError as error:
         raise Failure(
             f"{path} can't be written: {error.strerror or error}",
-            hint="The answer is kept; make room or choose another place with -o.",
+            hint="The response is kept; make room or choose another place with -o.",
         ) from error

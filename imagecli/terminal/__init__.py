@@ -1,1 +1,1 @@
-"""The terminal: what a run says on stdout and stderr, the progress line, and pictures drawn in the window."""
+"""The terminal: what a run writes to stdout and stderr, the progress line, and previews of images."""

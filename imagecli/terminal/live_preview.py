@@ -1,4 +1,4 @@
-"""A picture that sharpens in the window: partial ones as a server sends them, each drawn over the one before."""
+"""Live previews: the partial images of a stream, each drawn over the one before, and then the finished image."""
 
 from __future__ import annotations
 
@@ -10,133 +10,135 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from imagecli.terminal import preview
 from imagecli.terminal.console import Verbosity
-from imagecli.text import clean
+from imagecli.text import sanitize
 
 if TYPE_CHECKING:
-    from imagecli.terminal.console import Console, Placed
+    from imagecli.terminal.console import Console
+    from imagecli.terminal.drawing import Placed
 
 
-class _Piece(NamedTuple):
-    """A picture to be drawn, partial or finished."""
+class _Update(NamedTuple):
+    """An image to draw, partial or finished."""
 
     n: int
     source: preview.Source | None
-    """None where the finished picture will not come."""
-    last: bool = False
+    """None where no finished image will come."""
+    finished: bool = False
     caption: str = ""
 
 
-class Sharpening:
-    """Pictures that come as a few partial ones and then the finished one, each drawn over the one before.
+class LivePreview:
+    """Draws each image in the stages in which a server streams it: a few partial images, then the finished one.
 
     ::
 
-        with console.progress(1) as line, Sharpening(console) as picture:  # in the main thread: the terminal is asked
-            picture.draw(data)      # from any thread: each partial picture as it comes, the bytes of a file
-            picture.finish(path)    # the finished one, a path or bytes, takes the place of the last partial
+        with Progress(console, 1) as line, LivePreview(console) as live:  # in the main thread
+            live.draw(data)      # from any thread: a partial image, as the bytes of a file
+            live.finish(path)    # the finished image, as a path or bytes, in place of the last partial one
 
-    Of several pictures (`n` tells them apart) one is drawn at a time: while it is unfinished, partial ones of others
-    are left out, and finished ones wait until they can be drawn below. `draw` and `finish` never wait or raise: a
-    thread of its own draws, as a slow terminal, or one stopped by Ctrl-S, must hold up no request that is paid for.
-    Silent where stderr is no terminal or not ours (`&`); in CI, whose logs can't be drawn over, without the partials.
+    Of several images (`n` identifies them) one is drawn at a time. While it is unfinished, partial images of the others
+    are skipped, and finished ones wait and are drawn below it. `draw` and `finish` never block or raise: a thread does
+    the drawing, as a slow terminal, or one that Ctrl-S has stopped, must not delay a request that is being billed.
+    Draws nothing where stderr isn't a terminal or this process is in the background (`&`); in CI, whose logs can't be
+    drawn over, only finished images.
     """
 
     def __init__(self, console: Console) -> None:
-        """Find out how the terminal draws, and be ready. For the main thread, which signals come to."""
+        """Detect how the terminal draws and start the thread. Only the main thread may do this, as it sets a signal."""
         self._console = console
-        self._pieces: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
-        self._newest: dict[int, _Piece] = {}
+        self._updates: queue.SimpleQueue[_Update | None] = queue.SimpleQueue()
+        self._newest: dict[int, _Update] = {}
         self._unfinished: int | None = None
-        self._place: Placed | None = None
-        """Where the unfinished picture is drawn."""
+        self._placed: Placed | None = None
+        """Where the unfinished image is drawn."""
         self._finished: set[int] = set()
-        self._waiting: dict[int, _Piece] = {}
+        self._waiting: dict[int, _Update] = {}
         self._thread: threading.Thread | None = None
         if not console.stderr_is_terminal:
             return
         if not console.dumb:
-            with contextlib.suppress(Exception):  # what is wrong is told with the finished picture
-                # Here, as a thread that the end of the run overtakes would leave the terminal without its echo.
-                preview.terminal_of(console)
-        # After Ctrl-Z the shell writes below the picture, and after fg we go on there.
-        self._before = signal.signal(signal.SIGCONT, lambda *_: console.lose_place())
-        self._thread = threading.Thread(target=self._run, name="sharpening", daemon=True)
+            with contextlib.suppress(Exception):  # reported with the finished image
+                # Not in the thread: if the run ended during the query, the terminal would be left without echo.
+                preview.detect_terminal(console)
+        # After Ctrl-Z the shell writes below the image; after `fg` the next one is drawn below that.
+        self._previous_handler = signal.signal(signal.SIGCONT, lambda *_: console.forget_placed())
+        self._thread = threading.Thread(target=self._run, name="live-preview", daemon=True)
         self._thread.start()
 
     def __enter__(self) -> Self:
-        """Return itself, to be closed in the end."""
+        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close."""
+        """Close it."""
         self.close()
 
     def draw(self, data: bytes, n: int = 1) -> None:
-        """Show a partial picture in the place of the one before; left out if it is broken, or overtaken by the next."""
-        self._put(_Piece(n, data))
+        """Draw a partial image over the one before. It is skipped if it is broken, or the next one has come already."""
+        self._put(_Update(n, data))
 
     def finish(self, source: preview.Source | None = None, n: int = 1, *, caption: str = "") -> None:
-        """Show the finished picture in the place of its last partial, `caption` on a line above; warns as `show` does.
+        """Draw the finished image over its last partial one, with `caption` on a line above; warns as `show` does.
 
-        With no `source` no finished picture will come, and what is drawn of it stays. Should there be more of it after
-        all, as of a request that is sent again in another way, that comes below.
+        Without `source` no finished image will come, and the last partial one stays. If partial images of it come later
+        all the same, such as when a request is sent again in another form, they are drawn below.
         """
-        self._put(_Piece(n, source, last=True, caption=caption))
+        self._put(_Update(n, source, finished=True, caption=caption))
 
     def close(self) -> None:
-        """Draw what waits, and come back when all is on the screen."""
+        """Draw what is waiting, and return when all is on the screen."""
         if self._thread is not None:
-            self._pieces.put(None)
+            self._updates.put(None)
             self._thread.join()
             self._thread = None
-            signal.signal(signal.SIGCONT, self._before)
+            signal.signal(signal.SIGCONT, self._previous_handler)
 
-    def _put(self, piece: _Piece) -> None:
+    def _put(self, update: _Update) -> None:
         if self._thread is not None:
-            if piece.source is not None:
-                self._newest[piece.n] = piece
-            self._pieces.put(piece)
+            if update.source is not None:
+                self._newest[update.n] = update
+            self._updates.put(update)
 
     def _run(self) -> None:
-        while (piece := self._pieces.get()) is not None:
-            overtaken = not piece.last and piece is not self._newest[piece.n]
-            if overtaken or piece.n in self._finished:
+        while (update := self._updates.get()) is not None:
+            outdated = not update.finished and update is not self._newest[update.n]
+            if outdated or update.n in self._finished:
                 continue
-            if self._unfinished in {None, piece.n}:
-                self._show(piece)
-            elif piece.last:
-                self._waiting[piece.n] = piece
-        self._make_room()
+            if self._unfinished in {None, update.n}:
+                self._show(update)
+            elif update.finished:
+                self._waiting[update.n] = update
+        self._draw_waiting()
 
-    def _show(self, piece: _Piece) -> None:
-        if piece.last:
-            self._finish(piece)
-            self._make_room()
-        elif piece.source is not None and not self._console.ci:
+    def _show(self, update: _Update) -> None:
+        if update.finished:
+            self._finish(update)
+            self._draw_waiting()
+        elif update.source is not None and not self._console.ci:
             with contextlib.suppress(Exception):
-                self._place = self._drawn(piece.source)
-                self._unfinished = piece.n
+                self._placed = self._draw(update.source)
+                self._unfinished = update.n
 
-    def _finish(self, piece: _Piece) -> None:
-        if piece.source is not None:
-            self._finished.add(piece.n)
-            with preview.telling(self._console):
-                self._drawn(piece.source, piece.caption)
+    def _finish(self, update: _Update) -> None:
+        if update.source is not None:
+            self._finished.add(update.n)
+            with preview.reporting_failure(self._console):
+                self._draw(update.source, update.caption)
 
-    def _make_room(self) -> None:
-        """Leave the picture where it is, and draw below it what has waited."""
-        self._unfinished = self._place = None
+    def _draw_waiting(self) -> None:
+        """Leave the image where it is, and draw the finished ones that have waited below it."""
+        self._unfinished = self._placed = None
         while self._waiting:
             self._finish(self._waiting.pop(min(self._waiting)))
 
-    def _drawn(self, source: preview.Source, caption: str = "") -> Placed | None:
-        """Draw over what is there of the unfinished picture, and return where."""
-        console, place = self._console, self._place
+    def _draw(self, source: preview.Source, caption: str = "") -> Placed | None:
+        """Draw over the unfinished image, if there is one, and return where."""
+        console, placed = self._console, self._placed
         if not console.in_foreground():
-            return place
-        before = place.drawing.size if place and place.window == console.window() else None
-        drawing = preview.drawing(source, console, before=before)
+            return placed
+        before = placed.drawing.size if placed and placed.window == console.window() else None
+        drawing = preview.make_drawing(source, console, before=before)
         if caption and console.verbosity > Verbosity.QUIET:
             columns, rows = drawing.size
-            drawing = drawing._replace(escapes=f"{clean(caption)}\n{drawing.escapes}", size=(columns, rows + 1))
-        return console.place(drawing, place)
+            drawing = drawing._replace(escapes=f"{sanitize(caption)}\n{drawing.escapes}", size=(columns, rows + 1))
+        return console.place(drawing, placed)

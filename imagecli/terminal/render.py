@@ -1,33 +1,156 @@
-"""Showing a result: paths on stdout and the rest on stderr, or one JSON document."""
+"""The one renderer: what a command has to show, as paths and text on stdout, or as one JSON document.
+
+Warnings, notes and errors go to stderr either way, and into the document.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagecli.errors import ImagecliError
+from imagecli.errors import ExitCode, ImagecliError
+from imagecli.terminal.console import Console, Verbosity
+from imagecli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from imagecli.dialects.request import FilePart, ImageRequest
+    from imagecli.options import Typed
     from imagecli.result import GeneratedImage, Result
-    from imagecli.terminal.console import Console
 
 SCHEMA = 1
 
 
-def show(console: Console, result: Result, *, as_json: bool, base_url: str) -> None:
-    """Show what came of a run. A stdout that takes no more is an error of the run, unless it had one."""
-    try:
-        _show_result(console, result, as_json=as_json, base_url=base_url)
-    except ImagecliError as trouble:
-        result.error = result.error or trouble
-    for note in result.notes:
-        console.note(note)
-    for image in result.images:
-        if image.revised_prompt is not None:
-            console.note(f"image {image.n}: the prompt was revised to: {image.revised_prompt}")
+class Page(NamedTuple):
+    """What a command that makes no images has to show."""
+
+    text: str | None
+    """For people; None: nothing."""
+    fields: Mapping[str, object]
+    """For the JSON document."""
+    error: ImagecliError | None = None
+    """What went wrong on the way to it; it ends the run with its exit code."""
+
+
+def open_console(*, verbose: bool = False, quiet: bool = False) -> Console:
+    """Return the console on this process's streams."""
+    verbosity = Verbosity.VERBOSE if verbose else Verbosity.QUIET if quiet else Verbosity.NORMAL
+    return Console(sys.stdout, sys.stderr, sys.stdin, os.environ, verbosity)
+
+
+class Renderer:
+    """Shows what one command has to show, and returns its exit code."""
+
+    def __init__(self, console: Console, command: str | None, *, as_json: bool) -> None:
+        """Take the command as the JSON document spells it: "gen", "config get"."""
+        self.console = console
+        self.command = command
+        self.as_json = as_json
+        self._warnings: list[str] = []
+
+    @classmethod
+    def open(cls, command: str, typed: Typed) -> Renderer:
+        """Return the renderer for what was typed, on this process's streams."""
+        console = open_console(verbose=typed.verbose, quiet=typed.quiet)
+        return cls(console, command, as_json=typed.json)
+
+    def warn(self, *warnings: str) -> None:
+        """Show what the user should know, though the run goes on."""
+        for warning in warnings:
+            self._warnings.append(warning)
+            self.console.warn(warning)
+
+    def warn_of_new(self, warnings: Sequence[str]) -> None:
+        """Show those of a run's warnings that have come since the last time."""
+        self.warn(*warnings[len(self._warnings) :])
+
+    def page(self, page: Page) -> int:
+        """Show a page."""
+        if self.as_json:
+            head = {"schema": SCHEMA, "command": self.command, "ok": page.error is None}
+            tail = {"warnings": self._warnings, "error": None if page.error is None else page.error.as_dict()}
+            self.console.out(json.dumps(head | dict(page.fields) | tail, default=str))
+        elif page.text is not None:
+            self.console.out(page.text)
+        return ExitCode.OK if page.error is None else self._error(page.error)
+
+    def result(self, result: Result, base_url: str) -> int:
+        """Show what came of a run; of its warnings those that were not shown while it went on.
+
+        A stdout that takes no more is an error of the run, unless it had one.
+        """
+        self.warn_of_new(result.warnings)
+        try:
+            if self.as_json:
+                self.console.out(_dumped(document(result, base_url)))
+            else:
+                for line in _result_lines(result, base_url):
+                    self.console.out(line)
+        except ImagecliError as error:
+            result = result._replace(error=result.error or error)
+        for note in result.notes:
+            self.console.note(note)
+        for image in result.images:
+            if image.revised_prompt is not None:
+                self.console.note(f"image {image.n}: the prompt was revised to: {image.revised_prompt}")
+        for line in _missing_lines(result):
+            self.console.warn(line)
+        return ExitCode.OK if result.error is None else self._error(result.error)
+
+    def failure(self, error: ImagecliError) -> int:
+        """Show what ended a run before it had anything to show."""
+        try:
+            if self.as_json:
+                self.console.out(_dumped(_document(self.command, error)))
+        except ImagecliError as unwritable:  # stdout takes no more
+            return self._error(unwritable)
+        return self._error(error)
+
+    def requests(self, requests: Sequence[ImageRequest], base_url: str) -> None:
+        """Show under -v what is about to be sent."""
+        for line in _request_lines(requests[0], base_url):
+            self.console.debug(line)
+        if len(requests) > 1:
+            self.console.debug(f"and {len(requests) - 1} more like it")
+
+    def _error(self, error: ImagecliError) -> int:
+        """Show what happened, what to do, and where to ask about it."""
+        lines = [error.message]
+        if error.hint:
+            lines.append(error.hint)
+        if error.request_id:
+            lines.append(f"request id: {error.request_id}")
+        if error.saved_response:
+            lines.append(f"the response is kept in {error.saved_response}")
+        self.console.error("\n".join(lines))
+        return int(error.exit_code)
+
+
+# For people
+
+
+def _result_lines(result: Result, base_url: str) -> Iterator[str]:
+    for request in result.requests or ():
+        yield from _request_lines(request, base_url)
+    yield from (image.path for image in result.images if image.path is not None)
+
+
+def _request_lines(request: ImageRequest, base_url: str) -> Iterator[str]:
+    """Yield a request as it is shown to people; its headers never."""
+    yield f"POST {_url(request, base_url)}"
+    for name, value in request.fields.items():
+        yield f"  {name}: {value if isinstance(value, str) else json.dumps(value)}"
+    for part in request.files:
+        upload = part.upload
+        size = f"{upload.width}x{upload.height}, {len(upload.data):,} bytes"
+        yield f"  {part.field}: {upload.filename} ({upload.media_type}, {size})"
+
+
+def _missing_lines(result: Result) -> Iterator[str]:
+    """Yield why images are missing, where that is not the run's error itself."""
     others: dict[tuple[str, str | None], list[str]] = {}
     for n, failure in sorted(result.failures.items()):
         if result.error is None or failure.message != result.error.message:
@@ -35,40 +158,49 @@ def show(console: Console, result: Result, *, as_json: bool, base_url: str) -> N
     named = result.error.saved_response if result.error is not None else None
     for (message, kept), numbers in others.items():
         which = f"image {numbers[0]} is" if len(numbers) == 1 else f"images {', '.join(numbers)} are"
-        console.warn(
-            f"{which} missing: {message}" + (f"\nthe answer is kept in {kept}" if kept and kept != named else "")
-        )
-    if result.error is not None:
-        show_error(console, result.error)
+        where = f"\nthe response is kept in {kept}" if kept and kept != named else ""
+        yield f"{which} missing: {message}{where}"
 
 
-def _show_result(console: Console, result: Result, *, as_json: bool, base_url: str) -> None:
-    if as_json:
-        console.out(_dumped(document(result, base_url)))
-        return
-    for request in result.requests or ():
-        for line in _lines(request, base_url):
-            console.out(line)
-    for image in result.images:
-        if image.path is not None:
-            console.out(image.path)
+def aligned(rows: Iterable[tuple[str, ...]]) -> str:
+    """Return the rows as lines whose cells are aligned; the last cell is as long as it is."""
+    cells = [tuple(map(printable, row)) for row in rows]
+    # A cell with nothing behind it does not push others to the right.
+    widths = [
+        max((len(row[n]) for row in cells if any(row[n + 1 :])), default=0)
+        for n in range(max((len(row) for row in cells), default=1) - 1)
+    ]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=False)).rstrip() for row in cells
+    )
 
 
-def show_error(console: Console, error: ImagecliError) -> None:
-    """Say what happened, what to do, and where to ask about it."""
-    lines = [error.message]
-    if error.hint:
-        lines.append(error.hint)
-    if error.request_id:
-        lines.append(f"request id: {error.request_id}")
-    if error.saved_response:
-        lines.append(f"the answer is kept in {error.saved_response}")
-    console.error("\n".join(lines))
+# The JSON document
 
 
-def error_document(command: str | None, error: ImagecliError) -> str:
-    """Return the JSON document of a run that ended before it had a result."""
-    return _dumped(_document(command, error))
+def document(result: Result, base_url: str) -> dict[str, Any]:
+    """Return the JSON document of a result."""
+    filled = _document(result.command, result.error) | {
+        "profile": result.profile,
+        "route": result.route,
+        "model": result.model,
+        "images": [_image(image) for image in result.images],
+        "failures": [_failure(n, failure, result.partials) for n, failure in sorted(result.failures.items())],
+        "usage": result.usage,
+        "cost_usd": result.cost_usd,
+        "elapsed_s": result.elapsed_s,
+        "request_ids": result.request_ids,
+        "warnings": result.warnings,
+    }
+    if result.requests is not None:
+        filled["dry_run"] = True
+        filled["requests"] = [_request(request, base_url) for request in result.requests]
+        filled["cost_estimate_usd"] = None
+    if result.prepared is not None:
+        filled["prepared"] = result.prepared
+    if result.mask is not None:
+        filled["mask"] = result.mask
+    return filled
 
 
 def _document(command: str | None, error: ImagecliError | None) -> dict[str, Any]:
@@ -90,39 +222,14 @@ def _document(command: str | None, error: ImagecliError | None) -> dict[str, Any
     }
 
 
-def document(result: Result, base_url: str) -> dict[str, Any]:
-    """Return the JSON document of a result."""
-    shown = _document(result.command, result.error) | {
-        "profile": result.profile,
-        "route": result.route,
-        "model": result.model,
-        "images": [_image(image) for image in result.images],
-        "failures": [_failure(n, failure, result.partials) for n, failure in sorted(result.failures.items())],
-        "usage": result.usage,
-        "cost_usd": result.cost_usd,
-        "elapsed_s": result.elapsed_s,
-        "request_ids": result.request_ids,
-        "warnings": result.warnings,
-    }
-    if result.requests is not None:
-        shown["dry_run"] = True
-        shown["requests"] = [_request(request, base_url) for request in result.requests]
-        shown["cost_estimate_usd"] = None
-    if result.prepared is not None:
-        shown["prepared"] = result.prepared
-    if result.mask is not None:
-        shown["mask"] = result.mask
-    return shown
-
-
-def _failure(n: int, failure: ImagecliError, partials: Mapping[int, list[str]]) -> dict[str, Any]:
+def _failure(n: int, failure: ImagecliError, partials: Mapping[int, Sequence[str]]) -> dict[str, Any]:
     return {"n": n} | failure.as_dict() | ({"partials": partials[n]} if n in partials else {})
 
 
 def _image(image: GeneratedImage) -> dict[str, Any]:
     streamed: dict[str, Any] = {"partial": True} if image.partial else {}
     if image.partials:
-        streamed["partials"] = list(image.partials)
+        streamed["partials"] = image.partials
     return {
         "n": image.n,
         "path": image.path,
@@ -160,29 +267,10 @@ def _file(part: FilePart) -> dict[str, Any]:
     }
 
 
-def _lines(request: ImageRequest, base_url: str) -> Iterator[str]:
-    """Yield a request as it is shown to people; its headers never."""
-    yield f"POST {_url(request, base_url)}"
-    for name, value in request.fields.items():
-        yield f"  {name}: {value if isinstance(value, str) else json.dumps(value)}"
-    for part in request.files:
-        upload = part.upload
-        size = f"{upload.width}x{upload.height}, {len(upload.data):,} bytes"
-        yield f"  {part.field}: {upload.filename} ({upload.media_type}, {size})"
-
-
 def _url(request: ImageRequest, base_url: str) -> str:
     return f"{base_url.rstrip('/')}/{request.path}"
 
 
-def tell_requests(console: Console, requests: Sequence[ImageRequest], base_url: str) -> None:
-    """Say under -v what is about to be sent."""
-    for line in _lines(requests[0], base_url):
-        console.debug(line)
-    if len(requests) > 1:
-        console.debug(f"and {len(requests) - 1} more of the kind")
-
-
-def _dumped(shown: dict[str, Any]) -> str:
+def _dumped(filled: dict[str, Any]) -> str:
     """Return the document in ASCII: no terminal and no locale can spoil it."""
-    return json.dumps(shown, indent=2)
+    return json.dumps(filled, indent=2)

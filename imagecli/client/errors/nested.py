@@ -1,4 +1,4 @@
-"""Walking through an error's document, and through the documents that gateways put into its texts."""
+"""Walking through an error's document, and through the documents that gateways put into its strings."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-_MOST_NODES = 2_000
-_TABLE = re.compile(r"\{\s*\"")
+_MAX_NODES = 2_000
+_OBJECT = re.compile(r"\{\s*\"")
 
 
 def embedded(text: str) -> tuple[dict[str, Any], str] | None:
-    """Return the JSON table that stands in a text, and the words before it; None where there is none."""
-    start = _TABLE.search(text)
+    """Return the JSON object inside a text, and the text before it; None where it contains none."""
+    start = _OBJECT.search(text)
     if start is None:
         return None
     try:
@@ -26,7 +26,7 @@ def embedded(text: str) -> tuple[dict[str, Any], str] | None:
 
 
 def walk(document: object, skipped: Collection[str] = ()) -> Iterator[dict[str, Any] | str]:
-    """Yield every table and every text, outer ones first; the tables within texts too.
+    """Yield every object and every string, outer ones first; the objects within strings too.
 
     Args:
         document: any JSON.
@@ -34,7 +34,7 @@ def walk(document: object, skipped: Collection[str] = ()) -> Iterator[dict[str, 
     """
     todo: list[object] = [document]
     for node in todo:
-        if len(todo) > _MOST_NODES:
+        if len(todo) > _MAX_NODES:
             return
         if isinstance(node, dict):
             yield node

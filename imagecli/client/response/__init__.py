@@ -1,1 +1,1 @@
-"""What a server sends: spooled, and read into images, events and partial images."""
+"""From the bytes of a response to its images: spooled, decompressed, read in any of the shapes that servers use."""

@@ -1,4 +1,4 @@
-"""The bodies of answers: read a megabyte at a time, unpacked within bounds, into a spool."""
+"""The bodies of responses: read a megabyte at a time, decompressed within bounds, into a spool."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import httpx2 as httpx
 
-from imagecli.client.response.spool import CHUNK, AnswerTooLargeError, Spool
+from imagecli.client.response.spool import CHUNK, ResponseTooLargeError, Spool
 from imagecli.errors import Failure
-from imagecli.text import clean
+from imagecli.text import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,30 +20,30 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 
 def request_id_of(response: httpx.Response, secrets: tuple[str, ...]) -> str | None:
-    """Return the server's own name for the request, None where it gives none."""
+    """Return the server's ID of the request, None where it gives none."""
     names = ("x-request-id", "request-id", "x-ms-request-id", "apim-request-id", "x-litellm-call-id")
     found = next((response.headers[name] for name in names if response.headers.get(name)), None)
-    return clean(found, secrets)[:200] if found else None
+    return sanitize(found, secrets)[:200] if found else None
 
 
-def head(response: httpx.Response, most: int) -> bytes:
-    """Read the beginning of a body, as far as it comes: the status is known, so a cut body loses nothing."""
+def read_head(response: httpx.Response, limit: int) -> bytes:
+    """Return at most `limit` bytes of a body, decompressed, as far as it comes: that its status is known is enough."""
     body = bytearray()
     with suppress(httpx.TransportError):
         for piece in response.iter_raw():
             body += piece
-            if len(body) >= most:
+            if len(body) >= limit:
                 break
     if body.startswith(_GZIP_MAGIC):
         with suppress(zlib.error):
-            return zlib.decompressobj(_GZIP).decompress(bytes(body), most)
-    return bytes(body[:most])
+            return zlib.decompressobj(_GZIP).decompress(bytes(body), limit)
+    return bytes(body[:limit])
 
 
-def spool_body(response: httpx.Response, spool: Spool, listener: Callable[[bytes], bool] | None = None) -> None:
-    """Read the body into `spool` as it comes, packed or not.
+def spool_body(response: httpx.Response, spool: Spool, on_piece: Callable[[bytes], bool] | None = None) -> None:
+    """Read the body into `spool` as it comes, compressed or not.
 
-    `listener` hears each piece when it is there, and tells when there is no more to come.
+    `on_piece` is given each piece when it is in the spool, and returns whether it was the last one.
 
     Raises:
         Failure: it is too large.
@@ -51,19 +51,19 @@ def spool_body(response: httpx.Response, spool: Spool, listener: Callable[[bytes
     try:
         for piece in response.iter_raw():
             spool.write(piece)
-            if listener is not None and listener(piece):
+            if on_piece is not None and on_piece(piece):
                 break
-    except AnswerTooLargeError as error:
+    except ResponseTooLargeError as error:
         raise _too_large() from error
 
 
-def unpacked(spool: Spool) -> Spool:
-    """Return a spool with the body unpacked; the same one where it is not packed, whatever its headers said.
+def decompressed(spool: Spool) -> Spool:
+    """Return a spool with the body decompressed; the same one where it is not compressed, whatever its headers say.
 
-    A megabyte at the most is unpacked at a time, so that no small answer unpacks to a memory full.
+    At most `CHUNK` bytes are decompressed at a time, so that no small response fills the memory.
 
     Raises:
-        Failure: it does not unpack, or to something too large.
+        Failure: it can't be decompressed, or is too large then.
     """
     if spool.read(0, 2) != _GZIP_MAGIC:
         return spool
@@ -73,27 +73,27 @@ def unpacked(spool: Spool) -> Spool:
             whole.write(piece)
     except zlib.error as error:
         whole.discard()
-        raise Failure(f"the server's answer does not unpack: {error}") from error
-    except AnswerTooLargeError as error:
+        raise Failure(f"the server's response can't be decompressed: {error}") from error
+    except ResponseTooLargeError as error:
         whole.discard()
         raise _too_large() from error
     return whole
 
 
 def _pieces(spool: Spool) -> Iterator[bytes]:
-    unpacker = zlib.decompressobj(_GZIP)
+    decompressor = zlib.decompressobj(_GZIP)
     for chunk in spool.chunks():
         left = chunk
         while left:
-            if unpacker.eof:
+            if decompressor.eof:
                 if not left.startswith(_GZIP_MAGIC):
                     return  # padding
-                unpacker = zlib.decompressobj(_GZIP)  # one gzip file after the other is a gzip file
-            yield unpacker.decompress(left, CHUNK)
-            left = unpacker.unconsumed_tail or unpacker.unused_data
-    if not unpacker.eof:
+                decompressor = zlib.decompressobj(_GZIP)  # one gzip file after the other is a gzip file
+            yield decompressor.decompress(left, CHUNK)
+            left = decompressor.unconsumed_tail or decompressor.unused_data
+    if not decompressor.eof:
         raise zlib.error("it is cut off")
 
 
 def _too_large() -> Failure:
-    return Failure("the server's answer is larger than anything sensible, so it was not read to its end")
+    return Failure("the server's response is too large, so it was not read to its end")

@@ -1,10 +1,9 @@
-"""Server-sent events, read while they come: what each says, with its long strings left in the spool."""
+"""Server-sent events, read while they come, with their long strings left in the spool."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.client.response.spool import NotJsonError, Outliner, parsed
 
@@ -17,22 +16,21 @@ _BEGINNINGS = (b"event:", b"data:", b"id:", b"retry:", b":")
 _LONGEST_NAME = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event whose data is a JSON document."""
 
     name: str
-    """As its `event` line says; "" where there is none."""
+    """Of its `event` line; "" where it has none."""
     document: Any
 
 
 def looks_like_events(head: bytes) -> bool:
-    """Tell whether an answer begins as a stream of events does, whatever its headers call it."""
+    """Return whether a response begins as a stream of events does, whatever its headers call it."""
     return head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").startswith(_BEGINNINGS)
 
 
-def events_of(spool: Spool) -> Iterator[Event]:
-    """Yield the events of a whole stream; one that is cut off at its end is none."""
+def read_events(spool: Spool) -> Iterator[Event]:
+    """Yield the events of a whole stream, without one that is cut off at its end."""
     reader = EventReader()
     for chunk in spool.chunks():
         yield from reader.feed(chunk)
@@ -40,26 +38,26 @@ def events_of(spool: Spool) -> Iterator[Event]:
 
 
 class EventReader:
-    """Takes a stream apart, whichever way its bytes were cut into pieces.
+    """Splits a stream into events, whichever way its bytes come in pieces.
 
-    Lines end in LF, CRLF or CR, an empty one ends an event (WHATWG HTML, section 9.2.6). Data that is no JSON, such as
-    "[DONE]", is passed over.
+    Lines end in LF, CRLF or CR, an empty one ends an event (WHATWG HTML, section 9.2.6). Data that is not JSON, such as
+    "[DONE]", is skipped.
     """
 
     def __init__(self) -> None:
         """Start at the beginning of the spool."""
         self._offset = 0
         self._field: bytes | None = b""
-        """Of the line that we are in: its name as far as it has come, None behind the colon."""
+        """Name of the current line as far as it has come; None after the colon."""
         self._name = b""
-        """Of the line that we are in, once it is known."""
+        """Name of the current line, once it is known."""
         self._blank = False
-        """Whether the one blank that may follow the colon may still come."""
+        """Whether the one space that may follow the colon may still come."""
         self._value = bytearray()
-        """Of a line that is not data."""
+        """Value of the current line, where it is not data."""
         self._after_return = False
         self.ended = False
-        """Whether "[DONE]" has come: some servers leave the connection open behind it."""
+        """Whether "[DONE]" has come: some servers leave the connection open after it."""
         self._begin()
 
     def _begin(self) -> None:
@@ -77,7 +75,7 @@ class EventReader:
                 self._after_return = False
                 continue
             self._after_return = False
-            # Each is looked for only behind the last one: nothing is read twice, however many lines there are.
+            # Each is searched for only after the last one: nothing is read twice, however many lines come.
             feed = feed if feed >= position else _find(chunk, b"\n", position)
             back = back if back >= position else _find(chunk, b"\r", position)
             end = min(feed, back)
@@ -90,7 +88,7 @@ class EventReader:
         self._offset += len(chunk)
 
     def finish(self) -> Iterator[Event]:
-        """Yield the last event, where the stream ended without the empty line behind it."""
+        """Yield the last event, where the stream ended without the empty line after it."""
         if self._field is None:
             self._end_field()
         yield from self._dispatch()
@@ -143,9 +141,9 @@ class EventReader:
         if self._has_data and not self._broken:
             name = self._event.decode("utf-8", "replace")
             with suppress(NotJsonError):
-                text, marks = self._outliner.finish()
+                text, strings = self._outliner.finish()
                 try:
-                    document = parsed(text, marks)
+                    document = parsed(text, strings)
                 except NotJsonError:
                     self.ended = self.ended or text.strip() == "[DONE]"
                     if name != "error":
@@ -156,6 +154,6 @@ class EventReader:
 
 
 def _find(chunk: bytes, byte: bytes, start: int) -> int:
-    """Return where the next such byte stands; the chunk's length where there is none."""
+    """Return the position of the next such byte; the chunk's length where none follows."""
     found = chunk.find(byte, start)
     return len(chunk) if found < 0 else found

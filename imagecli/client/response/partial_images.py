@@ -12,22 +12,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imagecli.client.response.spool import Spool
-    from imagecli.client.retry import Watch
+    from imagecli.client.retry import StateObserver
 
-    Show = Callable[[int, bytes], None]
+    PartialObserver = Callable[[int, bytes], None]
     """Given a partial image's number, from 1, and its file's bytes."""
 
 _HEAD = 16
-_MOST_NUMBER = 999
-_LONGEST = 100_000_000
-"""Bytes of base64: a partial image that is shown is in memory whole."""
+_MAX_NUMBER = 999
+_MAX_BYTES = 100_000_000
+"""Of base64: a partial image that is shown is in memory whole."""
 
 
-class Listener:
-    """Hears an answer while it is spooled; what is no stream of events it leaves alone."""
+class PartialImageReader:
+    """Reads a response while it is spooled; one that is not a stream of events it leaves alone."""
 
-    def __init__(self, spool: Spool, watch: Watch, show: Show) -> None:
-        """Tell `watch` of each partial image, and give it to `show`."""
+    def __init__(self, spool: Spool, watch: StateObserver, show: PartialObserver) -> None:
+        """Report each partial image to `watch`, and give it to `show`."""
         self._spool = spool
         self._watch = watch
         self._show = show
@@ -35,8 +35,8 @@ class Listener:
         self._decided = False
         self._count = 0
 
-    def __call__(self, piece: bytes) -> bool:
-        """Hear that `piece` was spooled, and tell whether the stream says that this was all."""
+    def read(self, piece: bytes) -> bool:
+        """Read a piece that was just spooled, and return whether the stream has ended with it."""
         if not self._decided and self._spool.size >= _HEAD:
             self._decided = True
             if looks_like_events(self._spool.read(0, _HEAD)):
@@ -44,17 +44,17 @@ class Listener:
                 piece = self._spool.read(0, self._spool.size)
         if self._reader is not None:
             for event in self._reader.feed(piece):
-                self._hear(event)
+                self._show_partial(event)
         return self._reader is not None and self._reader.ended
 
-    def _hear(self, event: Event) -> None:
+    def _show_partial(self, event: Event) -> None:
         item = partial_of(event, self._spool)
         if item is None:
             return
         self._count += 1
         index = event.document.get("partial_image_index")
-        number = index + 1 if type(index) is int and 0 <= index < _MOST_NUMBER else self._count
+        number = index + 1 if type(index) is int and 0 <= index < _MAX_NUMBER else self._count
         self._watch(f"partial {number}", None)
-        if isinstance(item.source, Inline) and len(item.source) <= _LONGEST:
-            with suppress(Exception):  # no trouble in showing it may cost the finished image, which is paid for
+        if isinstance(item.source, Inline) and item.source.size <= _MAX_BYTES:
+            with suppress(Exception):  # no error in showing it may cost the finished image, which is paid for
                 self._show(number, b"".join(decode(item.source, self._spool)))

@@ -1,6 +1,6 @@
-"""Where an answer lands before anything is made of it: a private file, so that a paid answer outlives any trouble.
+"""Where a response lands before it is read: a private file, so that a paid response outlives any error.
 
-Memory stays small whatever the answer's size: `outline` leaves every long string of a JSON answer in the file.
+Memory stays small whatever the response's size: `outline` leaves every long string of a JSON document in the file.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import os
 import re
 import stat
 import tempfile
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.errors import Failure, UsageProblem
 
@@ -21,25 +20,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CHUNK = 1 << 20
-MAX_ANSWER = 2 << 30
-"""An answer of more bytes than this (decompressed) is cut: nothing sensible is that large."""
+# Larger pieces would be mapped and unmapped again each time, which costs more than reading them.
+CHUNK = 1 << 16
+MAX_RESPONSE = 2 << 30
+"""Bytes (decompressed) of a response; a larger one is not read to its end."""
 _LONG_STRING = 4096
 _MAX_OUTLINE = 4 << 20
 _LONGEST_INTEGER = 300
 
 
-class AnswerTooLargeError(Exception):
-    """The answer is larger than anything sensible."""
+class ResponseTooLargeError(Exception):
+    """The response is larger than its spool's limit."""
 
 
 class Spool:
-    """One answer's file: written once from the front, read many times, removed unless it is kept.
+    """One response's file: appended to, then read many times, and removed unless it is kept.
 
-    Where the disk is full it goes on in memory: the answer is paid for.
+    Where the disk is full it goes on in memory: the response is paid for.
     """
 
-    def __init__(self, folder: Path | None, limit: int = MAX_ANSWER) -> None:
+    def __init__(self, folder: Path | None, limit: int = MAX_RESPONSE) -> None:
         """Open a file in `folder` (0600, in a 0700 folder), or without a name where `folder` is None."""
         self.path: str | None = None
         self.size = 0
@@ -50,13 +50,13 @@ class Spool:
         self._file: IO[bytes]
         try:
             if folder is None:
-                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the answer
+                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the response
                 return
             descriptor, self.path = _make_file(folder)
         except OSError as error:
             raise UsageProblem(
-                f"there is no place to keep the answer: {error.strerror or error}",
-                hint="Set XDG_STATE_HOME or TMPDIR to a folder that can be written.",
+                f"the response can't be stored: {error.strerror or error}",
+                hint="Set XDG_STATE_HOME or TMPDIR to a writable folder.",
             ) from error
         self._file = os.fdopen(descriptor, "w+b", buffering=0)
 
@@ -64,11 +64,11 @@ class Spool:
         """Append `data`.
 
         Raises:
-            AnswerTooLargeError: the answer is larger than anything sensible.
+            ResponseTooLargeError: the response is larger than the limit.
         """
         self.size += len(data)
         if self.size > self.limit:
-            raise AnswerTooLargeError
+            raise ResponseTooLargeError
         if self._tail is None:
             try:
                 view = memoryview(data)
@@ -93,12 +93,12 @@ class Spool:
         return data
 
     def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes from `start` to `end` a megabyte at a time."""
+        """Yield the bytes from `start` to `end`, a piece at a time."""
         end = self.size if end is None else end
         while start < end:
             chunk = self.read(start, min(end, start + CHUNK))
             if not chunk:
-                raise Failure("the saved answer was cut off while it was read", saved_response=self.path)
+                raise Failure("the saved response was truncated while it was read", saved_response=self.path)
             yield chunk
             start += len(chunk)
 
@@ -120,7 +120,7 @@ class Spool:
         return path
 
     def _rescue(self) -> None:
-        """Put an answer that outgrew its disk into the fallback folder, whole; else what fitted stays."""
+        """Move a response that outgrew its disk into the fallback folder, whole; else what fitted stays."""
         with contextlib.suppress(OSError):
             descriptor, path = _make_fallback_file()
             with os.fdopen(descriptor, "wb") as other:
@@ -131,7 +131,7 @@ class Spool:
 
 
 def _make_file(folder: Path) -> tuple[int, str]:
-    """Make a private file in `folder`, or below the system's temporary folder where that can't be written."""
+    """Make a private file in `folder`, or below the system's temporary folder where that is not writable."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return tempfile.mkstemp(prefix="answer-", suffix=".json", dir=folder)
@@ -140,32 +140,31 @@ def _make_file(folder: Path) -> tuple[int, str]:
 
 
 def _make_fallback_file() -> tuple[int, str]:
-    """Make a private file below the system's temporary folder, where anybody may have made ours before us."""
+    """Make a private file below the system's temporary folder, where another user may have made ours first."""
     folder = os.path.join(tempfile.gettempdir(), f"imagecli-{os.getuid()}")
     with contextlib.suppress(FileExistsError):
         os.mkdir(folder, 0o700)
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise PermissionError(13, f"{folder} belongs to somebody else")
+        raise PermissionError(13, f"{folder} belongs to another user")
     return tempfile.mkstemp(prefix="answer-", suffix=".json", dir=folder)
 
 
-@dataclass(frozen=True, slots=True)
-class LongString:
+class LongString(NamedTuple):
     """A JSON string that was left in the file: the bytes between its quotes."""
 
     start: int
     end: int
 
 
-def text_of(spool: Spool, long: LongString) -> str:
+def read_text(spool: Spool, long: LongString) -> str:
     """Return the text of a string that was left in the file.
 
     Raises:
-        NotJsonError: it is larger than anything but a picture, or no JSON string.
+        NotJsonError: it is larger than anything but an image, or not a JSON string.
     """
     if long.end - long.start > _MAX_OUTLINE:
-        raise NotJsonError("it has too much besides its pictures")
+        raise NotJsonError("it contains too much besides its images")
     try:
         text: str = json.loads(b'"' + spool.read(long.start, long.end) + b'"')
     except ValueError as error:
@@ -174,14 +173,14 @@ def text_of(spool: Spool, long: LongString) -> str:
 
 
 class NotJsonError(ValueError):
-    """The answer is no JSON document."""
+    """The response is not a JSON document."""
 
 
 def outline(spool: Spool) -> Any:  # noqa: ANN401 - whatever the server sent
-    """Read the spooled JSON document with every long string replaced by a `LongString`.
+    """Return the spooled JSON document with every long string replaced by a `LongString`.
 
     Raises:
-        NotJsonError: it is cut off, nested too deeply, has too much besides its long strings, or is no JSON at all.
+        NotJsonError: it is cut off, nested too deeply, contains too much besides its long strings, or is not JSON.
     """
     outliner, at = Outliner(), 0
     for chunk in spool.chunks():
@@ -190,19 +189,18 @@ def outline(spool: Spool) -> Any:  # noqa: ANN401 - whatever the server sent
     return parsed(*outliner.finish())
 
 
-@dataclass(frozen=True, slots=True)
-class _Marks:
-    """What stands in an outline for the long strings."""
+class _Strings(NamedTuple):
+    """The long strings of an outline; in its text each is the token and its number."""
 
     token: str
-    strings: list[LongString]
+    places: list[LongString]
 
 
-def parsed(text: str, marks: _Marks) -> Any:  # noqa: ANN401 - any JSON
+def parsed(text: str, strings: _Strings) -> Any:  # noqa: ANN401 - any JSON
     """Return the document of an outline.
 
     Raises:
-        NotJsonError: it is none, or nested too deeply.
+        NotJsonError: it is not JSON, or nested too deeply.
     """
     try:
         document = json.loads(text, parse_int=_integer)
@@ -210,16 +208,16 @@ def parsed(text: str, marks: _Marks) -> Any:  # noqa: ANN401 - any JSON
         raise NotJsonError("it is nested too deeply") from error
     except ValueError as error:
         raise NotJsonError(str(error)) from error
-    return _with_strings(document, marks)
+    return _with_strings(document, strings)
 
 
 def _integer(digits: str) -> float:
-    """Read a number that nobody needs exactly; Python refuses to read integers of thousands of digits."""
+    """Read a number that need not be exact; Python refuses to read integers of thousands of digits."""
     return int(digits) if len(digits) < _LONGEST_INTEGER else float(digits)
 
 
 class Outliner:
-    """Copies a document, with a mark in the place of each long string. No server can guess the marks."""
+    """Copies a document with a token in the place of each long string. No server can guess the token."""
 
     def __init__(self) -> None:
         """Start with an empty document."""
@@ -228,17 +226,17 @@ class Outliner:
         self._strings: list[LongString] = []
         self._offset = 0
         self._start: int | None = None
-        """Where the string began that we are in; None outside."""
+        """Where the current string began; None outside strings."""
         self._held = bytearray()
-        """That string, as long as it is short."""
+        """The current string, as long as it is short."""
         self._backslashes = 0
-        """How many of them end what was read of it."""
+        """How many backslashes end what was read of it."""
 
     def feed(self, chunk: bytes, at: int) -> None:
-        """Take the next piece of the document, which stands at `at` in the spool.
+        """Take the next piece of the document, which is at `at` in the spool.
 
         Raises:
-            NotJsonError: it has too much besides its long strings.
+            NotJsonError: it contains too much besides its long strings.
         """
         self._offset = at
         position = 0
@@ -253,11 +251,11 @@ class Outliner:
             else:
                 self._string(chunk, position, end, closed=quote >= 0)
             if len(self._kept) > _MAX_OUTLINE:
-                raise NotJsonError("it has too much besides its pictures")
+                raise NotJsonError("it contains too much besides its images")
             position = end + 1
 
     def _string(self, chunk: bytes, position: int, end: int, *, closed: bool) -> None:
-        """Go on in a string up to `end`, where a quote stands if `closed`."""
+        """Go on in a string up to `end`, which is a quote if `closed`."""
         if len(self._held) <= _LONG_STRING:
             self._held += chunk[position : min(end, position + _LONG_STRING + 1)]
         self._backslashes = _trailing_backslashes(chunk, position, end, self._backslashes)
@@ -275,37 +273,37 @@ class Outliner:
             self._kept += self._held + b'"'
         self._start = None
 
-    def finish(self) -> tuple[str, _Marks]:
-        """Return the outline and its marks.
+    def finish(self) -> tuple[str, _Strings]:
+        """Return the outline and its long strings.
 
         Raises:
             NotJsonError: the document is cut off.
         """
         if self._start is not None:
             raise NotJsonError("it is cut off inside a string")
-        return self._kept.decode("utf-8-sig", "replace"), _Marks(self._token, self._strings)
+        return self._kept.decode("utf-8-sig", "replace"), _Strings(self._token, self._strings)
 
 
 def _trailing_backslashes(chunk: bytes, start: int, end: int, before: int) -> int:
-    """Count the backslashes that end chunk[start:end]; `before` counts if there is nothing else in it."""
+    """Count the backslashes that end chunk[start:end]; `before` counts if it contains nothing else."""
     count = 0
     while end - count > start and chunk[end - count - 1] == 0x5C:  # noqa: PLR2004 - a backslash
         count += 1
     return count + before if count == end - start else count
 
 
-def _with_strings(document: Any, marks: _Marks) -> Any:  # noqa: ANN401 - any JSON
-    """Put the long strings in the places of their marks, without recursion."""
-    token, strings = marks.token, marks.strings
+def _with_strings(document: Any, strings: _Strings) -> Any:  # noqa: ANN401 - any JSON
+    """Put the long strings in the places of their tokens, without recursion."""
+    token, places = strings
     if isinstance(document, str):
-        return strings[int(document[len(token) :])] if document.startswith(token) else document
+        return places[int(document[len(token) :])] if document.startswith(token) else document
     todo = [document]
     while todo:
         node = todo.pop()
         pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
         for key, value in list(pairs):
             if isinstance(value, str) and value.startswith(token):
-                node[key] = strings[int(value[len(token) :])]
+                node[key] = places[int(value[len(token) :])]
             elif isinstance(value, (dict, list)):
                 todo.append(value)
     return document
@@ -315,7 +313,9 @@ _ESCAPES = re.compile(rb"\\(?:u[0-9A-Fa-f]{4}|.)")
 
 
 def unescape(text: bytes) -> bytes:
-    """Undo JSON's escapes in a piece of a string that holds ASCII only, as base64 and URLs do."""
+    """Undo JSON's escapes in a piece of a string that is ASCII only, as base64 and URLs are."""
+    if b"\\" not in text:
+        return text
     if b"\\\\" not in text:  # a slash after a lone backslash: what some servers write, millions of times
         text = text.replace(b"\\/", b"/")
     if b"\\" not in text:

@@ -1,1 +1,1 @@
-"""The sandbox on the wire: a WSGI app that speaks OpenAI's Images API."""
+"""The sandbox's wire: requests, responses and streams of OpenAI's Images, Files and Batch API."""

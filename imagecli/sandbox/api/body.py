@@ -1,153 +1,150 @@
-"""The body of a request, taken apart: JSON or multipart becomes fields and files. Nothing is looked at closely yet."""
+"""The body of a request, parsed: JSON or multipart becomes fields and files, whose values are not checked yet."""
 
 from __future__ import annotations
 
 import binascii
 import json
 import re
-from dataclasses import dataclass, field
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
-from imagecli.sandbox.api.wire import Refusal, invalid_type, invalid_value, missing, unknown_parameter
+from imagecli.sandbox.api.refusals import Refusal, invalid_type, invalid_value, missing, unknown_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MOST_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 """The largest request that is read."""
-_MOST_TEXT = 1024 * 1024
-_MOST_PARTS = 64
-_MOST_URL = 20_971_520
-"""Characters of an `image_url`."""
+_MAX_TEXT_BYTES = 1024 * 1024
+_MAX_PARTS = 64
+_MAX_URL = 20_971_520
+"""Characters in an `image_url`."""
 _FILES = {"image": "image", "image[]": "image", "mask": "mask", "markup": "markup"}
-_NESTED = re.compile(r"([a-z_]+)((?:\[[a-z_]+\])+)")
+_NESTED = r"([a-z_]+)((?:\[[a-z_]+\])+)"
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What a request says."""
+class Body(NamedTuple):
+    """The fields and files of a request for images."""
 
     fields: dict[str, Any]
     text: bool
-    """Whether every value came as text and is to be read as what it should be: a form."""
-    images: tuple[bytes, ...] = field(default=(), repr=False)
-    mask: bytes | None = field(default=None, repr=False)
-    markup: bytes | None = field(default=None, repr=False)
+    """Whether it is a form, where every value is text, whatever its type."""
+    images: tuple[bytes, ...] = ()
+    mask: bytes | None = None
+    markup: bytes | None = None
     array: bool = False
     """Whether `image` came as an array, even of one."""
 
 
-class Upload(NamedTuple):
+class FormFile(NamedTuple):
     """A file part of a form."""
 
     filename: str
     data: bytes
 
 
-def read(
-    data: bytes, content_type: str, *, form: bool, document: bool, uploaded: Callable[[str], bytes | None]
+def read_body(
+    data: bytes, content_type: str, *, takes_form: bool, takes_json: bool, find_file: Callable[[str], bytes | None]
 ) -> Body:
-    """Read a body; `form` and `document` say whether the endpoint takes multipart and JSON.
+    """Parse the body of a request for images.
 
-    `uploaded` returns the content of a file by its ID, None where there is none.
-
-    Raises:
-        Refusal: it is another type than the endpoint takes, or can't be read as what it says it is.
-    """
-    kind, options = parse_options_header(content_type)
-    if document and kind == "application/json":
-        return _with_images(_json(data), uploaded) if form else Body(_json(data), text=False)
-    if form and kind == "multipart/form-data":
-        return _multipart(data, options)
-    takes = " and ".join(
-        name for name, taken in (("application/json", document), ("multipart/form-data", form)) if taken
-    )
-    raise _unsupported(kind, takes)
-
-
-def read_document(data: bytes, content_type: str) -> dict[str, Any]:
-    """Read a body that must be JSON; fields that are null are left out.
+    `find_file` returns the content of an uploaded file by its ID, None if it is unknown.
 
     Raises:
-        Refusal: it is none, or no object.
+        Refusal: the endpoint does not take this content type, or the body can't be parsed.
     """
-    kind, _ = parse_options_header(content_type)
-    if kind != "application/json":
-        raise _unsupported(kind, "application/json")
-    return _json(data)
+    media_type, options = parse_options_header(content_type)
+    if takes_json and media_type == "application/json":
+        fields = _parse_json(data)
+        return _take_out_images(fields, find_file) if takes_form else Body(fields, text=False)
+    if takes_form and media_type == "multipart/form-data":
+        return _read_multipart(data, options)
+    accepted = (("application/json", takes_json), ("multipart/form-data", takes_form))
+    raise _unsupported(media_type, " and ".join(name for name, taken in accepted if taken))
 
 
-def read_form(data: bytes, content_type: str) -> tuple[dict[str, Any], dict[str, list[Upload]]]:
-    """Read a body that must be multipart: its fields (`a[b]` folded into an object) and its files.
+def read_json(data: bytes, content_type: str) -> dict[str, Any]:
+    """Parse a body that must be a JSON object; fields that are null are left out.
 
     Raises:
-        Refusal: it is none.
+        Refusal: it is something else.
     """
-    kind, options = parse_options_header(content_type)
-    if kind != "multipart/form-data":
-        raise _unsupported(kind, "multipart/form-data")
-    return _parts(data, options)
+    media_type, _ = parse_options_header(content_type)
+    if media_type != "application/json":
+        raise _unsupported(media_type, "application/json")
+    return _parse_json(data)
 
 
-def _unsupported(kind: str, takes: str) -> Refusal:
+def read_form(data: bytes, content_type: str) -> tuple[dict[str, Any], dict[str, list[FormFile]]]:
+    """Parse a body that must be multipart: its fields (`a[b]` is `b` in the object `a`) and its files.
+
+    Raises:
+        Refusal: it is something else.
+    """
+    media_type, options = parse_options_header(content_type)
+    if media_type != "multipart/form-data":
+        raise _unsupported(media_type, "multipart/form-data")
+    return _parse_form(data, options)
+
+
+def _unsupported(media_type: str, accepted: str) -> Refusal:
     return Refusal(
-        f"Unsupported content type: '{kind}'. This API method only accepts '{takes}' requests.",
+        f"Unsupported content type: '{media_type}'. This API method only accepts '{accepted}' requests.",
         code="unsupported_content_type",
     )
 
 
-def _json(data: bytes) -> dict[str, Any]:
+def _parse_json(data: bytes) -> dict[str, Any]:
     try:
-        read = json.loads(data)
+        document = json.loads(data)
     except (ValueError, RecursionError):
-        read = None
-    if not isinstance(read, dict):
+        document = None
+    if not isinstance(document, dict):
         raise Refusal("We could not parse the JSON body of your request. It must be an object in valid JSON.")
-    return {name: value for name, value in read.items() if value is not None}
+    return {name: value for name, value in document.items() if value is not None}
 
 
-def _parts(data: bytes, options: dict[str, str]) -> tuple[dict[str, Any], dict[str, list[Upload]]]:
+def _parse_form(data: bytes, options: dict[str, str]) -> tuple[dict[str, Any], dict[str, list[FormFile]]]:
     parser = FormDataParser(
-        stream_factory=_in_memory,
-        max_form_memory_size=_MOST_TEXT,
-        max_form_parts=_MOST_PARTS,
+        stream_factory=_open_in_memory,
+        max_form_memory_size=_MAX_TEXT_BYTES,
+        max_form_parts=_MAX_PARTS,
         silent=False,
     )
     try:
         _, form, files = parser.parse(BytesIO(data), "multipart/form-data", len(data), options)
-    except (ValueError, AttributeError) as error:  # AttributeError: Werkzeug's parser on a part that has no body
+    except (ValueError, AttributeError) as error:  # AttributeError: Werkzeug's parser, for a part without a body
         raise Refusal("We could not parse the multipart body of your request.") from error
     fields: dict[str, Any] = {}
     for name, values in form.lists():
         if len(values) > 1:
             raise invalid_type(str(name), "a string", "an array")
-        _put(fields, str(name), values[0])
-    uploads = {
-        str(name): [Upload(part.filename or "upload", part.read()) for part in parts] for name, parts in files.lists()
+        _set_field(fields, str(name), values[0])
+    form_files = {
+        str(name): [FormFile(part.filename or "upload", part.read()) for part in parts] for name, parts in files.lists()
     }
-    return fields, uploads
+    return fields, form_files
 
 
-def _put(fields: dict[str, Any], name: str, value: str) -> None:
-    """Lay a form's value where its name says: `svg[reasoning][effort]` is a field of an object within an object."""
-    nested = _NESTED.fullmatch(name)
-    *above, last = (nested[1], *nested[2][1:-1].split("][")) if nested else (name,)
-    place = fields
-    for step in above:
-        place = place.setdefault(step, {})
-        if not isinstance(place, dict):
-            raise invalid_type(above[0], "an object", "a string")
-    if last in place:
+def _set_field(fields: dict[str, Any], name: str, value: str) -> None:
+    """Set a form's field: `svg[reasoning][effort]` is a field of an object within an object."""
+    nested = re.fullmatch(_NESTED, name)
+    *path, last = (nested[1], *nested[2][1:-1].split("][")) if nested else (name,)
+    parent = fields
+    for step in path:
+        parent = parent.setdefault(step, {})
+        if not isinstance(parent, dict):
+            raise invalid_type(path[0], "an object", "a string")
+    if last in parent:
         raise invalid_type(last, "a string", "an object")
-    place[last] = value
+    parent[last] = value
 
 
-def _multipart(data: bytes, options: dict[str, str]) -> Body:
-    fields, files = _parts(data, options)
+def _read_multipart(data: bytes, options: dict[str, str]) -> Body:
+    fields, files = _parse_form(data, options)
     for name in fields:
         if name in _FILES:
             raise invalid_type(_FILES[name], "a file", "a string")
@@ -169,35 +166,35 @@ def _multipart(data: bytes, options: dict[str, str]) -> Body:
     )
 
 
-def _in_memory(
-    total_content_length: int | None,  # noqa: ARG001 - what Werkzeug passes
+def _open_in_memory(
+    total_content_length: int | None,  # noqa: ARG001 - Werkzeug passes it
     content_type: str | None,  # noqa: ARG001
     filename: str | None,  # noqa: ARG001
     content_length: int | None = None,  # noqa: ARG001
 ) -> IO[bytes]:
-    """Return where a file part goes: the request is in memory as it is, and bounded."""
+    """Return where a file part is written to: the request is in memory already, and its size limited."""
     return BytesIO()
 
 
-def _with_images(fields: dict[str, Any], uploaded: Callable[[str], bytes | None]) -> Body:
-    """Take the pictures out of a JSON edit, where they stand as data URLs and as IDs of uploaded files."""
+def _take_out_images(fields: dict[str, Any], find_file: Callable[[str], bytes | None]) -> Body:
+    """Take the images out of a JSON edit, which has them as data URLs and as IDs of uploaded files."""
     listed = fields.pop("images", None)
     if listed is None:
         raise missing("images")
     if not isinstance(listed, list) or not listed:
         raise invalid_type("images", "an array of images", "something else")
-    images = tuple(_referenced(f"images[{i}]", item, uploaded) for i, item in enumerate(listed))
+    images = tuple(_read_image(f"images[{i}]", item, find_file) for i, item in enumerate(listed))
     mask = fields.pop("mask", None)
     return Body(
         fields,
         text=False,
         images=images,
-        mask=None if mask is None else _referenced("mask", mask, uploaded),
+        mask=None if mask is None else _read_image("mask", mask, find_file),
         array=True,
     )
 
 
-def _referenced(param: str, item: object, uploaded: Callable[[str], bytes | None]) -> bytes:
+def _read_image(param: str, item: object, find_file: Callable[[str], bytes | None]) -> bytes:
     if not isinstance(item, dict):
         raise invalid_type(param, "an object", "something else")
     for name, value in item.items():
@@ -208,17 +205,17 @@ def _referenced(param: str, item: object, uploaded: Callable[[str], bytes | None
     if len(item) != 1:
         raise invalid_value(param, f"Invalid value for '{param}': give exactly one of 'image_url' and 'file_id'.")
     if "file_id" not in item:
-        return _from_url(param, item["image_url"])
-    data = uploaded(item["file_id"])
+        return _decode_data_url(param, item["image_url"])
+    data = find_file(item["file_id"])
     if data is None:
         raise invalid_value(f"{param}.file_id", f"Invalid value: there is no file '{item['file_id']}'.")
     return data
 
 
-def _from_url(param: str, url: str) -> bytes:
+def _decode_data_url(param: str, url: str) -> bytes:
     head, comma, data = url.partition(",")
-    if len(url) > _MOST_URL:
-        raise invalid_value(param, f"Invalid value for '{param}': a URL has at most {_MOST_URL:,} characters.")
+    if len(url) > _MAX_URL:
+        raise invalid_value(param, f"Invalid value for '{param}': a URL has at most {_MAX_URL:,} characters.")
     if not (head.startswith("data:") and head.endswith(";base64") and comma):
         raise invalid_value(param, f"Invalid value for '{param}': the sandbox reads base64 data URLs and fetches none.")
     try:

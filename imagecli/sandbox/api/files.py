@@ -1,4 +1,4 @@
-"""The Files API: what was uploaded for a batch or an edit, and what a batch wrote."""
+"""The Files API: what was uploaded for a batch or an edit, and the results of batches."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from imagecli.sandbox.api import body
-from imagecli.sandbox.api.pages import page
-from imagecli.sandbox.api.wire import Refusal, invalid_type, invalid_value, missing, unknown_parameter
+from imagecli.sandbox.api.body import read_form
+from imagecli.sandbox.api.refusals import Refusal, invalid_type, invalid_value, missing, unknown_parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 BATCH_LIFETIME_S = 30 * 24 * 3600
-"""How long files of batches are kept that nobody said it of."""
+"""How long the files of batches are kept unless the client sets a lifetime."""
 _PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
-_MOST_BYTES = 512_000_000
-_MOST_LISTED = 10_000
-_LIFETIMES = (3600, 2_592_000)
+_MAX_BYTES = 512_000_000
+_MAX_LISTED = 10_000
+_LIFETIMES_S = (3600, 2_592_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A file that is kept."""
+class FileObject:
+    """One file of the Files API."""
 
     id: str
     filename: str
@@ -35,8 +34,8 @@ class Kept:
 
     @property
     def document(self) -> dict[str, Any]:
-        """What the API tells of it."""
-        told = {
+        """The JSON object that describes it."""
+        document = {
             "id": self.id,
             "object": "file",
             "bytes": len(self.data),
@@ -45,28 +44,28 @@ class Kept:
             "purpose": self.purpose,
             "status": "processed",
         }
-        return told if self.expires_at is None else told | {"expires_at": self.expires_at}
+        return document if self.expires_at is None else document | {"expires_at": self.expires_at}
 
 
 class Files:
-    """Files by their ID, until they expire or are deleted; the oldest go where they become too many bytes.
+    """Files by their ID, until they expire or are deleted; above the limit in bytes the oldest go first.
 
     Safe from any thread.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        """Start empty. `clock` tells seconds since 1970."""
+        """Start empty. `clock` returns seconds since 1970."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._files: dict[str, Kept] = {}
+        self._files: dict[str, FileObject] = {}
 
     def upload(self, data: bytes, content_type: str) -> dict[str, Any]:
-        """Keep the file of a form, and return what the API tells of it.
+        """Store the file of a form and return its JSON object.
 
         Raises:
-            Refusal: there is none in it, or a field is not valid.
+            Refusal: the file is missing, or a field is invalid.
         """
-        fields, uploads = body.read_form(data, content_type)
+        fields, uploads = read_form(data, content_type)
         files = uploads.pop("file", [])
         for name in (*(fields.keys() - {"purpose", "expires_after"}), *uploads):
             raise unknown_parameter(name)
@@ -75,64 +74,64 @@ class Files:
         purpose = fields["purpose"]
         if purpose not in _PURPOSES:
             raise invalid_value("purpose", f"Invalid value: '{purpose}'. Supported values are: {', '.join(_PURPOSES)}.")
-        seconds = lifetime("expires_after", fields.get("expires_after"), text=True)
-        if seconds is None and purpose == "batch":
-            seconds = BATCH_LIFETIME_S
-        return self.keep(files[0].filename, purpose, files[0].data, seconds).document
+        lifetime_s = read_lifetime("expires_after", fields.get("expires_after"), text=True)
+        if lifetime_s is None and purpose == "batch":
+            lifetime_s = BATCH_LIFETIME_S
+        return self.add(files[0].filename, purpose, files[0].data, lifetime_s).document
 
-    def keep(self, filename: str, purpose: str, data: bytes, seconds: int | None) -> Kept:
-        """Keep a file for some seconds, or as long as the sandbox runs."""
+    def add(self, filename: str, purpose: str, data: bytes, lifetime_s: int | None) -> FileObject:
+        """Store a file for some seconds, or as long as the sandbox runs."""
         now = int(self._clock())
-        end = None if seconds is None else now + seconds
-        file = Kept(f"file-{uuid.uuid4().hex[:24]}", filename, purpose, now, end, data)
+        end = None if lifetime_s is None else now + lifetime_s
+        file = FileObject(f"file-{uuid.uuid4().hex[:24]}", filename, purpose, now, end, data)
         with self._lock:
             self._files[file.id] = file
-            over = sum(len(each.data) for each in self._files.values()) - _MOST_BYTES
+            excess = sum(len(each.data) for each in self._files.values()) - _MAX_BYTES
             for old in list(self._files.values())[:-1]:
-                if over <= 0:
+                if excess <= 0:
                     break
-                over -= len(self._files.pop(old.id).data)
+                excess -= len(self._files.pop(old.id).data)
         return file
 
-    def find(self, name: str) -> Kept:
+    def find(self, file_id: str) -> FileObject:
         """Return a file.
 
         Raises:
-            Refusal: there is none of this ID, or none any more.
+            Refusal: the ID is unknown, or the file has expired.
         """
         with self._lock:
             self._expire()
-            if name in self._files:
-                return self._files[name]
-        raise Refusal(f"No such File object: {name}", status=404, param="id")
+            if file_id in self._files:
+                return self._files[file_id]
+        raise Refusal(f"No such File object: {file_id}", status=404, param="id")
 
-    def content(self, name: str) -> bytes | None:
-        """Return the bytes of a file, None where there is none."""
+    def read(self, file_id: str) -> bytes | None:
+        """Return the content of a file, None if the ID is unknown or the file has expired."""
         try:
-            return self.find(name).data
+            return self.find(file_id).data
         except Refusal:
             return None
 
-    def delete(self, name: str) -> dict[str, Any]:
-        """Forget a file.
+    def delete(self, file_id: str) -> dict[str, Any]:
+        """Delete a file.
 
         Raises:
-            Refusal: there is none of this ID.
+            Refusal: the ID is unknown.
         """
-        self.find(name)
+        self.find(file_id)
         with self._lock:
-            self._files.pop(name, None)
-        return {"id": name, "object": "file", "deleted": True}
+            self._files.pop(file_id, None)
+        return {"id": file_id, "object": "file", "deleted": True}
 
-    def listed(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """Return a page of the files, the newest first unless the query says otherwise."""
+    def list_page(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Return a page of the files, the newest first unless the query asks for another order."""
         with self._lock:
             self._expire()
             files = list(self._files.values())
         if query.get("order", "desc") != "asc":
             files.reverse()
-        told = [file.document for file in files if query.get("purpose", file.purpose) == file.purpose]
-        return page(told, query, most=_MOST_LISTED, usual=_MOST_LISTED)
+        documents = [file.document for file in files if query.get("purpose", file.purpose) == file.purpose]
+        return make_page(documents, query, limit=_MAX_LISTED, max_limit=_MAX_LISTED)
 
     def _expire(self) -> None:
         now = self._clock()
@@ -141,27 +140,56 @@ class Files:
                 del self._files[file.id]
 
 
-def lifetime(param: str, said: object, *, text: bool) -> int | None:
-    """Return the seconds of an `expires_after`, None where nothing is said; `text`: it comes from a form.
+def read_lifetime(param: str, value: object, *, text: bool) -> int | None:
+    """Return the seconds of an `expires_after`, None if it is not set; `text`: it comes from a form.
 
     Raises:
-        Refusal: it is not valid.
+        Refusal: it is invalid.
     """
-    if said is None:
+    if value is None:
         return None
-    if not isinstance(said, dict):
+    if not isinstance(value, dict):
         raise invalid_type(param, "an object", "something else")
     for name in ("anchor", "seconds"):
-        if name not in said:
+        if name not in value:
             raise missing(f"{param}.{name}")
-    if said["anchor"] != "created_at":
+    if value["anchor"] != "created_at":
         raise invalid_value(f"{param}.anchor", "Invalid value. Supported values are: 'created_at'.")
-    seconds = said["seconds"]
+    seconds = value["seconds"]
     if text and isinstance(seconds, str) and seconds.isascii() and seconds.isdigit():
         seconds = int(seconds[:18])
     if type(seconds) is not int:
         raise invalid_type(f"{param}.seconds", "an integer", "something else")
-    low, high = _LIFETIMES
+    low, high = _LIFETIMES_S
     if not low <= seconds <= high:
         raise invalid_value(f"{param}.seconds", f"Invalid value: {seconds}. Expected a value from {low} to {high}.")
     return seconds
+
+
+def make_page(
+    items: Sequence[dict[str, Any]], query: Mapping[str, str], *, limit: int, max_limit: int
+) -> dict[str, Any]:
+    """Return the items after the one with the ID `after`, as many as the query's `limit` (or else `limit`).
+
+    Raises:
+        Refusal: the query's limit is invalid.
+    """
+    text = query.get("limit", str(limit))
+    if not (text.isascii() and text.isdigit()):
+        raise invalid_type("limit", "an integer", "a string")
+    limit = int(text[:9])
+    if not 1 <= limit <= max_limit:
+        raise invalid_value(
+            "limit", f"Invalid 'limit': expected a value from 1 to {max_limit}, but got {text} instead."
+        )
+    ids = [item["id"] for item in items]
+    after = query.get("after")
+    start = 0 if after is None else ids.index(after) + 1 if after in ids else len(ids)
+    page = items[start : start + limit]
+    return {
+        "object": "list",
+        "data": list(page),
+        "first_id": page[0]["id"] if page else "",
+        "last_id": page[-1]["id"] if page else "",
+        "has_more": start + limit < len(items),
+    }

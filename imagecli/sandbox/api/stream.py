@@ -1,25 +1,23 @@
-"""Pictures as server-sent events: coarse ones on the way, then the finished one, each written when it is there."""
+"""Images as server-sent events: partial images first, then the finished one, each sent as soon as it is painted."""
 
 from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagecli.sandbox.api import answer
-from imagecli.sandbox.api.wire import AnswerLost
-from imagecli.sandbox.paint import studio
+from imagecli.sandbox.api import rendering, responses
+from imagecli.sandbox.api.refusals import ResponseLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from imagecli.sandbox.api.inputs import Inputs
-    from imagecli.sandbox.api.rules import Job
-    from imagecli.sandbox.api.store import File
+    from imagecli.sandbox.api.job import ImageJob
+    from imagecli.sandbox.api.store import ResponseFile
 
 PAUSE_S = 0.2
-"""How long each event after the first lets wait, in seconds."""
+"""The wait before each event after the first, in seconds."""
 
 _ERROR = {
     "message": "The server had an error while making the picture. Sorry about that!",
@@ -29,54 +27,52 @@ _ERROR = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """The answer to a job that asks for a stream."""
+class ImageStream(NamedTuple):
+    """The response to a job that asks for a stream."""
 
-    job: Job
+    job: ImageJob
     inputs: Inputs | None
-    painted: Job
-    """As it is really painted: a spell may want another format."""
-    spell: str | None
+    painted: ImageJob
+    """The job as it is carried out: a magic prompt may change the format."""
+    magic: str | None
     pause: Callable[[float], None]
-    link: Callable[[File], str]
+    publish: Callable[[ResponseFile], str]
 
     def events(self) -> Iterator[bytes]:
-        """Yield the events, picture after picture where several are asked for: no event says of which it is.
+        """Yield the events, image by image if there are several: an event does not say which image it belongs to.
 
         Raises:
-            AnswerLost: on `sandbox:stream-drop`, after the partial pictures.
+            ResponseLost: on `sandbox:stream-drop`, after the partial images.
         """
-        for n in range(answer.shown(self.job.n, self.spell)):
-            (picture,) = studio.pictures(self.painted, self.inputs, n)
-            facts = answer.told(self.job, picture.size, transparent=studio.see_through(picture))
+        for n in range(responses.count_shown(self.job.n, self.magic)):
+            (image,) = rendering.paint_image(self.painted, self.inputs, n)
+            description = responses.describe_image(self.job, image.size, transparent=rendering.is_transparent(image))
             for index in range(self.job.partials):
                 if n or index:
                     self.pause(PAUSE_S)
-                partial = studio.partial_file(self.painted, picture, index)
-                more = {"partial_image_index": index} | facts
-                yield self._event("partial_image", partial, None, more)
-                if self.spell == "stream-error":
+                partial = rendering.encode_partial(self.painted, image, index)
+                yield self._event("partial_image", partial, None, {"partial_image_index": index} | description)
+                if self.magic == "stream-error":
                     break
-            if self.spell == "stream-drop":
-                raise AnswerLost("sandbox:stream-drop")
-            if self.spell == "stream-end":
+            if self.magic == "stream-drop":
+                raise ResponseLost("sandbox:stream-drop")
+            if self.magic == "stream-end":
                 return
-            if self.spell == "stream-error":
-                yield _written("error", {"type": "error", "error": _ERROR})
+            if self.magic == "stream-error":
+                yield _write_event("error", {"type": "error", "error": _ERROR})
                 return
             if n or self.job.partials:
                 self.pause(PAUSE_S)
-            bill = answer.usage(self.job, self.inputs, picture.size, 1, self.job.partials)
-            more = facts | answer.identified(self.job) | {"usage": bill}
-            yield self._event("completed", studio.file_of(self.painted, [picture]), self.spell, more)
+            usage = responses.count_tokens(self.job, self.inputs, image.size, 1, self.job.partials)
+            more = description | responses.echo_user(self.job) | {"usage": usage}
+            yield self._event("completed", rendering.encode_frames(self.painted, [image]), self.magic, more)
 
-    def _event(self, what: str, file: File, spell: str | None, more: dict[str, Any]) -> bytes:
-        kind = f"image_{'generation' if self.job.route == 'generations' else 'edit'}.{what}"
-        item = answer.item(self.job, file, spell, self.link)
-        event = _written(kind, {"type": kind, "created_at": int(time.time())} | item | more)
-        return event[: len(event) // 2] if spell == "truncated-json" else event
+    def _event(self, step: str, file: ResponseFile, magic: str | None, more: dict[str, Any]) -> bytes:
+        kind = f"image_{'generation' if self.job.route == 'generations' else 'edit'}.{step}"
+        item = responses.make_item(self.job, file, magic, self.publish)
+        event = _write_event(kind, {"type": kind, "created_at": int(time.time())} | item | more)
+        return event[: len(event) // 2] if magic == "truncated-json" else event
 
 
-def _written(kind: str, data: dict[str, Any]) -> bytes:
+def _write_event(kind: str, data: dict[str, Any]) -> bytes:
     return f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode()

@@ -1,1 +1,1 @@
-"""What the sandbox paints, without a model behind it."""
+"""The sandbox's images: scenes composed from a prompt, drawn as pixels or as SVG."""

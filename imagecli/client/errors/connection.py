@@ -1,0 +1,53 @@
+"""Errors of the way to a server, and the proxy that may stand in it."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
+
+from imagecli.client.network import is_loopback
+from imagecli.errors import AuthProblem, ImagecliError, Unavailable
+
+_FORBIDDEN = 403
+_PROXY_AUTH = 407
+
+
+def proxy_variable(url: str) -> str | None:
+    """Return the name of the environment variable whose proxy requests to `url` take; None where they go directly."""
+    place = urlsplit(url)
+    if not place.hostname or is_loopback(place.hostname) or proxy_bypass(place.netloc.rpartition("@")[2]):
+        return None
+    names = (f"{place.scheme}_proxy", "all_proxy")
+    spellings = [spelling for name in names for spelling in (name, name.upper())]
+    return next((name for name in spellings if os.environ.get(name)), None)
+
+
+def proxy_login_hint(variable: str) -> str:
+    """Return the hint for a proxy, set in an environment variable, that wants to know who asks."""
+    return f"Put the user name and password into {variable}: http://USER:PASSWORD@HOST:PORT."
+
+
+def unreachable(reason: str, *, host: str, url: str, by_proxy: bool) -> ImagecliError:
+    """Return the error for a server that was not reached, so that nothing was sent.
+
+    Args:
+        reason: the connection's error; a proxy's begins with its HTTP status.
+        host: the server's name.
+        url: its base URL.
+        by_proxy: whether it is a proxy that did not connect to the server.
+    """
+    variable = proxy_variable(url)
+    if by_proxy and variable is not None:
+        message = f"the proxy in {variable} did not connect to {host}: {reason}"
+        if reason.startswith(str(_PROXY_AUTH)):
+            return AuthProblem(message, hint=proxy_login_hint(variable), http_status=_PROXY_AUTH)
+        if reason.startswith(str(_FORBIDDEN)):
+            hint = f"Ask the proxy's operator, or add {host} to NO_PROXY if it can be reached directly."
+            return AuthProblem(message, hint=hint, http_status=_FORBIDDEN)
+        return Unavailable(message, hint=f"Check {variable}, or run it again later.")
+    settings = f"the proxy settings ({variable} is set)" if variable else "the proxy settings"
+    hint = f"Check the base URL, the network and {settings}, then run it again."
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        hint = "If you trust this server, set SSL_CERT_FILE to its certificate or to its issuer's."
+    return Unavailable(f"{host} can't be reached: {reason}", hint=hint)

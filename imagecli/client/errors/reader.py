@@ -1,0 +1,169 @@
+"""The errors of one server's exchanges: what may be sent again, what was lost, what the server wrote about it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import httpx2 as httpx
+
+from imagecli.client.errors.connection import unreachable
+from imagecli.client.errors.waits import is_too_long, requested_wait
+from imagecli.client.response.body import read_head, request_id_of
+from imagecli.client.retry import RETRIED_STATUSES, RetryableError
+from imagecli.errors import (
+    AuthProblem,
+    ContentPolicyRefusal,
+    Failure,
+    ImagecliError,
+    MoneyProblem,
+    UnknownOutcome,
+    UsageProblem,
+)
+from imagecli.text import sanitize
+
+if TYPE_CHECKING:
+    from imagecli.client.errors.document import ErrorDocument
+    from imagecli.client.response.images import NoImages
+    from imagecli.client.retry import Limits
+    from imagecli.config.profiles import Profile
+    from imagecli.dialects.request import ImageRequest
+
+_MAX_ERROR_BODY = 1 << 20
+_UNAUTHORIZED = 401
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MESSAGES = frozenset({"detail", "message", "errors"})
+
+
+class ErrorReader:
+    """Reads the errors of one server in one run.
+
+    What is imported inside its methods is for errors that a server sent: one that is not reached needs none of it.
+    """
+
+    def __init__(
+        self, profile: Profile, host: str, secrets: tuple[str, ...], limits: Limits, *, with_key: bool
+    ) -> None:
+        """Read the errors of the server of `profile`, which messages call `host`; `with_key`: a key was sent to it."""
+        self._profile = profile
+        self._host = host
+        self._secrets = secrets
+        self._limits = limits
+        self._with_key = with_key
+
+    # Connections
+
+    def not_sent(self, error: httpx.TransportError) -> Exception:
+        """Return the error of a request that was not sent whole: it may be retried, unless a proxy forbids it."""
+        by_proxy = isinstance(error, httpx.ProxyError)
+        found = unreachable(describe(error), host=self._host, url=self._profile.base_url, by_proxy=by_proxy)
+        return found if _is_final(found) else RetryableError(found)
+
+    def lost(self, error: httpx.TransportError, request_id: str | None) -> UnknownOutcome:
+        """Return the error of a request that was sent whole and whose response did not come whole."""
+        late = isinstance(error, httpx.TimeoutException)
+        what = (
+            f"no complete response came within {self._limits.timeout:g} s"
+            if late
+            else "the connection broke before the response was complete"
+        )
+        return UnknownOutcome(
+            f"the request was sent, but {what}: it may have been billed",
+            hint="Check the provider's usage page, or send it again with --retry-unknown"
+            + (" and a longer --timeout." if late else "."),
+            request_id=request_id,
+        )
+
+    def retry_lost(self, error: UnknownOutcome) -> Exception:
+        """Return a lost response's error as one to retry after, where the user asked for that."""
+        return RetryableError(error) if self._limits.retry_unknown else error
+
+    # Responses
+
+    def refused(self, response: httpx.Response, request: ImageRequest | None, url: str) -> Exception:
+        """Return the error of a response that is not a success; `request` is None where no images were asked for."""
+        from imagecli.client.errors.document import read_error
+
+        status = response.status_code
+        request_id = request_id_of(response, self._secrets)
+        if status in _REDIRECTS:
+            return self._redirected(response, request_id)
+        document = read_error(status, read_head(response, _MAX_ERROR_BODY), self._secrets)
+        error = self._classify(document, request_id, request, url)
+        if _is_final(error):
+            return error
+        should = response.headers.get("x-should-retry", "").lower()
+        if isinstance(error, UnknownOutcome):
+            retries = self._limits.retry_unknown and should != "false"
+        else:
+            by_status = status in RETRIED_STATUSES and not isinstance(error, UsageProblem)
+            retries = should == "true" or (by_status and should != "false")
+        if not retries:
+            return error
+        wait = requested_wait(response.headers, document.message)
+        if wait is not None and is_too_long(wait):
+            moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + min(wait, 1e9)))
+            error.hint = f"The server asks to wait {min(wait, 1e9):,.0f} s: run it again after {moment}."
+            return error
+        return RetryableError(error, wait)
+
+    def no_images(
+        self, found: NoImages, status: int | None, request_id: str | None, request: ImageRequest, url: str
+    ) -> ImagecliError:
+        """Return the error of a success without images: the one that it contains, or that it has none."""
+        from imagecli.client.errors.document import read_document
+
+        document = read_document(None, found.document, self._secrets)
+        if found.is_error:
+            error = self._classify(document, request_id, request, url)
+            error.unknown_fields = error.missing_fields = ()  # work may have begun: it is not sent again by itself
+        else:
+            has_message = isinstance(found.document, dict) and _MESSAGES & found.document.keys()
+            message = f": {document.message}" if has_message else ""
+            hint = "Run it again, or check the server's log."
+            error = Failure(f"the server's response contains no images{message}", hint=hint, request_id=request_id)
+        error.http_status = status
+        return error
+
+    def no_list(self, document: object, request_id: str | None, url: str) -> ImagecliError:
+        """Return the error that a success contains in place of a list of models."""
+        from imagecli.client.errors.document import read_document
+
+        return self._classify(read_document(None, document, self._secrets), request_id, None, url)
+
+    def _redirected(self, response: httpx.Response, request_id: str | None) -> Failure:
+        place = sanitize(response.headers.get("location", ""), self._secrets)
+        base = place.partition("/images/")[0]  # a base URL ends before the route
+        is_address = base.startswith(("http://", "https://")) and base.rstrip("/") != self._profile.base_url
+        return Failure(
+            f"{self._host} redirects the request to {place or 'nowhere'} (HTTP {response.status_code}), which is not "
+            "followed",
+            hint=f"If you trust that address, {f'set {base} as' if is_address else 'check'} the base URL.",
+            http_status=response.status_code,
+            request_id=request_id,
+        )
+
+    def _classify(
+        self, document: ErrorDocument, request_id: str | None, request: ImageRequest | None, url: str
+    ) -> ImagecliError:
+        from imagecli.client.errors.causes import WRONG_KEY, RequestContext, classify
+
+        model = request.fields.get("model") if request is not None else None
+        context = RequestContext(url, model, lacks_model=request is not None and model is None)
+        error = classify(document, request_id=request_id, host=self._host, request=context)
+        ours = document.status == _UNAUTHORIZED and not document.from_upstream
+        if isinstance(error, AuthProblem) and ours and not self._with_key:
+            error.hint = self._profile.missing_key_hint
+        elif self._with_key and error.hint == WRONG_KEY:
+            error.hint = f"The key of profile {self._profile.name} is wrong. {self._profile.key_advice}."
+        return error
+
+
+def describe(error: httpx.TransportError) -> str:
+    """Return what went wrong in a connection."""
+    return sanitize(str(error)) or type(error).__name__
+
+
+def _is_final(error: ImagecliError) -> bool:
+    """Return whether retrying can't help: quota, billing, policy and authentication."""
+    return isinstance(error, (ContentPolicyRefusal, MoneyProblem, AuthProblem))

@@ -1,0 +1,120 @@
+"""`imagecli config add`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imagecli.config.file import ConfigFile
+    from imagecli.options import Typed
+    from imagecli.terminal.render import Renderer
+
+
+def run(typed: Typed, renderer: Renderer) -> int:
+    """Write a new profile: where a server is and how it differs from OpenAI.
+
+    \b
+    Examples:
+      imagecli config add local --base-url http://127.0.0.1:8080/v1
+      imagecli config add office --base-url https://images.example.com/v1 --model team/flux --json
+    """
+    import os
+
+    from imagecli import dialects
+    from imagecli.config import file
+    from imagecli.terminal.render import Page
+
+    name, dialect = typed.new_profile or "", typed.dialect
+    config = file.read(os.environ, create=True)
+    _check_name(name, config)
+    url = _checked_url(typed.base_url or "")
+    _add(config, name, {("base_url",): url, ("dialect",): dialect, ("defaults", "model"): typed.model}, renderer)
+    _warn_of_http(url, name, renderer)
+    guessed = dialects.guess(url)
+    spoken = dialect or guessed or dialects.DEFAULT
+    why = "" if dialect or guessed else ", as nothing is known of its host's name"
+    console = renderer.console
+    console.note(f"profile {name} is in {config.path}; its dialect is {spoken}{why}")
+    console.note(f"if it needs a key: imagecli config set-key {name}")
+    console.note(f"to see what answers, free of charge: imagecli config check {name}")
+    fields = {
+        "profile": name,
+        "base_url": url,
+        "dialect": spoken,
+        "dialect_from": "--dialect" if dialect else "guessed from the host's name" if guessed else "built in",
+        "model": typed.model,
+        "path": os.fspath(config.path),
+    }
+    return renderer.page(Page(None, fields))
+
+
+def _add(config: ConfigFile, name: str, values: dict[tuple[str, ...], str | None], renderer: Renderer) -> None:
+    from imagecli.config import file
+    from imagecli.config.edit import put
+    from imagecli.config.paths import check_change, check_value
+    from imagecli.config.profiles import check_dialect
+    from imagecli.errors import UsageProblem
+
+    dialect, model = values["dialect",], values["defaults", "model"]
+    if dialect is not None:
+        check_dialect(dialect)
+    if model is not None and not model.strip():
+        raise UsageProblem("--model is empty", hint="Leave it out where the server chooses its own.")
+    text = config.text
+    for path, value in values.items():
+        if value is not None:
+            whole = ("profiles", name, *path)
+            check_value(whole, value)
+            text = put(text, whole, value)
+    renderer.warn(*check_change(("profiles", name), config.data, file.parse(text, config.path), config.path))
+    file.write(config.path, text)
+
+
+def _checked_url(text: str) -> str:
+    import re
+
+    from imagecli.config.urls import check_base_url
+    from imagecli.errors import UsageProblem
+
+    url = check_base_url(text, "--base-url")
+    if route := re.search(r"/(images/\w+|chat/completions|completions|models|responses|embeddings)$", url):
+        raise UsageProblem(
+            f"--base-url ends in {route[0]}, which is one route of the server",
+            hint=f"Its base URL is probably {url[: route.start()]}.",
+        )
+    return url
+
+
+def _warn_of_http(url: str, name: str, renderer: Renderer) -> None:
+    from imagecli.config.urls import is_private_transport, web_origin
+
+    if not is_private_transport(url):
+        renderer.warn(
+            f"no key will be sent to {web_origin(url)}, as plain http can be read on the way: use https, "
+            f"or `imagecli config set profiles.{name}.allow_http true` where the network is trusted"
+        )
+
+
+def _check_name(name: str, config: ConfigFile) -> None:
+    import re
+
+    from imagecli.config.profiles import BUILT_IN_PROFILES
+    from imagecli.errors import UsageProblem
+    from imagecli.text import quoted
+
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise UsageProblem(
+            f"{quoted(name)} can't be a profile's name",
+            hint="Use letters a to z, digits, - and _, which need no quotes anywhere; begin with a letter or digit.",
+        )
+    if name in BUILT_IN_PROFILES:
+        raise UsageProblem(
+            f"profile {name} is built in",
+            hint="Choose another name." if name == "sandbox" else "Choose another name, or change it by `config set`.",
+        )
+    if name in config.data.get("profiles", {}):
+        raise UsageProblem(
+            f"profile {name} already exists",
+            hint=f"Change it: imagecli config set profiles.{name}.base_url URL; "
+            f"or remove it first: imagecli config unset profiles.{name}",
+        )

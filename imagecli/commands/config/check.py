@@ -1,0 +1,175 @@
+"""`imagecli config check`: what free GET requests find out about a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imagecli.config.keys import Key
+    from imagecli.config.profiles import Profile
+    from imagecli.config.settings import Settings
+    from imagecli.models.listing import ModelsReport
+    from imagecli.models.servers import RecognisedServer
+    from imagecli.options import Typed
+    from imagecli.terminal.render import Renderer
+
+
+def run(typed: Typed, renderer: Renderer) -> int:
+    """Ask a server for its models, which is free. Shows what it is and whether address and key are right.
+
+    \b
+    Examples:
+      imagecli config check sandbox
+      imagecli config check --json
+      imagecli config check --base-url http://127.0.0.1:8080/v1 || echo "not reachable"
+    """
+    from imagecli.commands.listing import ask, explain, load_for_list
+    from imagecli.config.keys import require_key
+    from imagecli.errors import ImagecliError, UsageProblem
+    from imagecli.terminal.render import Page, aligned
+
+    if None not in {typed.named_profile, typed.profile} and typed.named_profile != typed.profile:
+        raise UsageProblem("PROFILE and --profile name two profiles", hint="Leave one of them out.")
+    settings = load_for_list(typed.named_profile or typed.profile, typed.base_url)
+    renderer.warn(*settings.warnings)
+    key = require_key(settings.profile, warn=renderer.warn)
+    fields: dict[str, object] = {
+        "profile": settings.profile.name,
+        "base_url": settings.profile.base_url,
+        "api_key": None if key is None else str(key),
+        "dialect": settings.profile.dialect,
+        "dialect_from": settings.profile.dialect_from,
+    }
+    try:
+        report = ask(settings, key)
+    except ImagecliError as error:
+        for line in aligned(_known(settings, key)).splitlines():
+            renderer.console.note(line)
+        explain(error, settings, key)
+        return renderer.page(Page(None, fields, error))
+    found = _find(report, settings, key_tried=None if key is None else _needs_key(settings))
+    suggestion = _suggestion(settings.profile, found.likeness)
+    rows = [*_known(settings, key), *_findings(settings, found)]
+    if found.likeness is not None and suggestion is not None:
+        rows.append(("to do", f"speak to it as {found.likeness.dialect}", suggestion))
+    return renderer.page(Page(aligned(rows), fields | _fields(settings, found, suggestion)))
+
+
+class Found(NamedTuple):
+    """What a server's list and its headers show."""
+
+    report: ModelsReport
+    likeness: RecognisedServer | None
+    images: tuple[str, ...]
+    """The models that make images, as far as their entries and names show."""
+    in_doubt: tuple[str, ...]
+    key_tried: bool | None
+    """Whether the list shows that the key is right: it does not where the server gives it to anybody."""
+
+
+def _fields(settings: Settings, found: Found, suggestion: str | None) -> dict[str, object]:
+    report, model = found.report, settings.options.model.value
+    return {
+        "url": report.url,
+        "models": report.models,
+        "images": found.images,
+        "in_doubt": found.in_doubt,
+        "model": None if model is None else {"name": model, "listed": model in report.models},
+        "key_tried": found.key_tried,
+        "server": None if found.likeness is None else found.likeness._asdict(),
+        "suggestion": suggestion,
+        "request_id": report.request_id,
+    }
+
+
+def _needs_key(settings: Settings) -> bool | None:
+    """Return whether the list needs a key: many servers show it to anybody. None where that is unclear."""
+    from imagecli.commands.listing import ask
+    from imagecli.errors import AuthProblem, ImagecliError
+
+    if settings.profile.at_openai:
+        return True
+    try:
+        ask(settings, None)
+    except AuthProblem:
+        return True
+    except ImagecliError:
+        return None
+    return False
+
+
+def _find(report: ModelsReport, settings: Settings, *, key_tried: bool | None) -> Found:
+    from imagecli.models.entry import makes_images
+    from imagecli.models.listing import name_of
+    from imagecli.models.servers import recognise
+
+    verdicts = [
+        (name, name in settings.models or makes_images(name, entry))
+        for entry in report.entries
+        if (name := name_of(entry))
+    ]
+    images = tuple(name for name, verdict in verdicts if verdict)
+    in_doubt = tuple(name for name, verdict in verdicts if verdict is None)
+    return Found(report, recognise(report), images, in_doubt, key_tried)
+
+
+def _known(settings: Settings, key: Key | None) -> Iterator[tuple[str, str, str]]:
+    """Yield what is known before anything is asked."""
+    profile = settings.profile
+    yield "profile", profile.name, "" if profile.origin.typed else str(profile.origin)
+    yield "base_url", profile.base_url, str(profile.base_url_origin)
+    yield "api_key", "none is sent" if key is None else "sent", "" if key is None else str(key.origin)
+    yield "dialect", profile.dialect, profile.dialect_from
+
+
+def _findings(settings: Settings, found: Found) -> Iterator[tuple[str, str, str]]:
+    """Yield what the server's list shows, and what nothing free shows."""
+    report, likeness, images, in_doubt, key_tried = found
+    if likeness is None:
+        header = dict(report.headers).get("server")
+        yield "server", "not recognised", f"it calls itself {header}" if header else ""
+    else:
+        yield "server", likeness.name + ("" if likeness.certain else ", by its looks"), likeness.because
+    yield "models", str(len(report.models)), report.url
+    if report.models:
+        may = f", {len(in_doubt)} may" if in_doubt else ""
+        yield "images", f"{len(images)} of them make images{may}", "as far as their entries and names tell"
+    model = settings.options.model
+    if model.value is not None:
+        among = "among them" if model.value in report.models else "not among them"
+        yield "model", f"{model.value} is {among}", str(model.origin)
+    if key_tried is False:
+        yield "not sure", "whether the key is right: the list comes without one, too", ""
+    yield from _open_questions(settings.profile, likeness)
+
+
+def _open_questions(profile: Profile, likeness: RecognisedServer | None) -> Iterator[tuple[str, str, str]]:
+    from imagecli.models.servers import SANDBOX
+
+    if profile.at_openai:
+        yield "not sure", "whether this key may make images, and pay for them: only a paid request tells", ""
+    elif likeness is not None and likeness.dialect is None:
+        yield "not sure", f"whether it makes images: {likeness.name} is not known to", ""
+    elif likeness is None or likeness.name != SANDBOX:
+        yield "not sure", "which sizes, formats and fields it takes, and whether it edits: only a request tells", ""
+
+
+def _suggestion(profile: Profile, likeness: RecognisedServer | None) -> str | None:
+    """Return the command that sets the dialect that a server seems to speak, None where there is nothing to set."""
+    from imagecli import dialects
+    from imagecli.options import BUILT_IN
+    from imagecli.text import shell_word, toml_key
+
+    if likeness is None or likeness.dialect in {None, profile.dialect} or likeness.dialect not in dialects.names():
+        return None
+    # Only what a server says of itself counts against the user's choice, and a known host's name is certain.
+    if profile.dialect_origin != BUILT_IN and not (profile.dialect_origin.kind == "config" and likeness.certain):
+        return None
+    if profile.at_openai or profile.sandbox:
+        return None
+    if profile.base_url_origin.kind == "config":
+        key = toml_key("profiles", profile.name, "dialect")
+        return f"imagecli config set {shell_word(key)} {likeness.dialect}"
+    return f"imagecli config add NAME --base-url {shell_word(profile.base_url)} --dialect {likeness.dialect}"

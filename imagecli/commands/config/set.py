@@ -1,0 +1,35 @@
+"""`imagecli config set`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imagecli.options import Typed
+    from imagecli.terminal.render import Renderer
+
+
+def run(typed: Typed, renderer: Renderer) -> int:
+    """Write KEY = VALUE to the config file. Its comments stay where they are.
+
+    \b
+    Examples:
+      imagecli config set defaults.size 1536x1024
+      imagecli config set profiles.office.base_url https://images.example.com/v1
+      imagecli config set profiles.office.api_key_cmd '["pass", "show", "images"]'
+    """
+    import os
+
+    from imagecli.config import file
+    from imagecli.config.edit import put
+    from imagecli.config.paths import check_change, check_value, parse_key, parse_value
+    from imagecli.terminal.render import Page
+
+    key = typed.key or ""
+    path, value = parse_key(key), parse_value(typed.value or "")
+    config = file.read(os.environ, create=True)
+    check_value(path, value)
+    text = put(config.text, path, value)
+    renderer.warn(*check_change(path, config.data, file.parse(text, config.path), config.path))
+    file.write(config.path, text)
+    return renderer.page(Page(None, {"key": key, "value": value, "path": os.fspath(config.path)}))

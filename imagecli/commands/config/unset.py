@@ -1,0 +1,40 @@
+"""`imagecli config unset`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imagecli.options import Typed
+    from imagecli.terminal.render import Renderer
+
+
+def run(typed: Typed, renderer: Renderer) -> int:
+    """Remove KEY from the config file; a profile's api_key also from the keyring.
+
+    \b
+    Examples:
+      imagecli config set defaults.size square && imagecli config unset defaults.size
+      imagecli config unset profiles.office || echo "there was no office"
+    """
+    import os
+
+    from imagecli.config import file
+    from imagecli.config.edit import drop
+    from imagecli.config.key_ring import remove_from_keyring
+    from imagecli.config.paths import check_change, is_key, not_set, parse_key
+    from imagecli.terminal.render import Page
+
+    key = typed.key or ""
+    path = parse_key(key)
+    config = file.read(os.environ)
+    removed = is_key(path) and remove_from_keyring(path[1])
+    try:
+        text = drop(config.text, path)
+    except KeyError:
+        if not removed:
+            raise not_set(key, config.path) from None
+    else:
+        renderer.warn(*check_change(path, config.data, file.parse(text, config.path), config.path))
+        file.write(config.path, text)
+    return renderer.page(Page(None, {"key": key, "path": os.fspath(config.path)}))

@@ -1,0 +1,261 @@
+"""What gen, edit and vary share: options → plan → execute → render."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from imagecli.config.keys import require_key
+from imagecli.config.settings import load
+from imagecli.errors import ImagecliError, Interrupted, UsageProblem
+from imagecli.execute import Observer, execute
+from imagecli.inputs import STDIO, read_inputs
+from imagecli.plan import Output, plan
+from imagecli.plan.intent import check, model_of
+from imagecli.result import Result
+from imagecli.saving.names import asked_format, names_for
+from imagecli.saving.sinks import open_sink
+from imagecli.terminal.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from imagecli.config.keys import Key
+    from imagecli.config.settings import Settings
+    from imagecli.flags import Command
+    from imagecli.options import Options, Typed
+    from imagecli.plan import Plan
+    from imagecli.plan.intent import Intent
+    from imagecli.result import GeneratedImage
+    from imagecli.saving.sinks import Sink
+    from imagecli.terminal.console import Console
+    from imagecli.terminal.live_preview import LivePreview
+    from imagecli.terminal.render import Renderer
+
+
+def make(command: Command, typed: Typed, renderer: Renderer) -> int:
+    """Make images, show them, and return the exit code.
+
+    Raises:
+        ImagecliError: the settings can't be read.
+    """
+    settings = load(typed.__dict__, command=command)
+    run = _Run(command, typed, settings, renderer)
+    try:
+        _check_outputs(settings.options, typed)
+        run.make()
+    except ImagecliError as error:
+        run.fail(error)
+    except KeyboardInterrupt as interrupt:
+        run.fail(Interrupted.by(interrupt, "; nothing was in flight"))
+    result = run.result
+    if isinstance(result.error, Interrupted):
+        _ignore_signals()
+    code = renderer.result(result, settings.profile.base_url)
+    if settings.options.preview.value and not run.drawn:
+        _preview(renderer.console, result.images)
+    return code
+
+
+def _ignore_signals() -> None:
+    """Let no second Ctrl-C or signal cut off the report of the first, or add another to it."""
+    import signal
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+class _Run:
+    """One run of gen, edit or vary; `result` is true at any moment, also when it fails or is interrupted."""
+
+    def __init__(self, command: Command, typed: Typed, settings: Settings, renderer: Renderer) -> None:
+        self._command = command
+        self._typed = typed
+        self._settings = settings
+        self._renderer = renderer
+        self._begun = time.monotonic()
+        self._wanted = 0
+        """How many images are asked for, once that is known."""
+        self._warnings = list(settings.warnings)
+        self.drawn = False
+        """Whether the images were drawn as they came."""
+        self._result = Result(command, settings.profile.name, None)
+
+    @property
+    def result(self) -> Result:
+        """What has come of the run so far."""
+        elapsed = round(time.monotonic() - self._begun, 3)
+        return self._result._replace(warnings=tuple(self._warnings), elapsed_s=elapsed)
+
+    def make(self) -> None:
+        """Read what is named, plan, and carry the plan out."""
+        options = self._settings.options
+        try:
+            inputs = read_inputs(self._command, options, image=self._typed.input, prompt=self._typed.prompt)
+            intent = check(self._command, self._settings, inputs)
+        except ImagecliError:
+            self._result = self._result._replace(model=model_of(self._settings).name)
+            raise
+        self._result = self._result._replace(model=intent.model.name)
+        self._warnings += intent.warnings
+        if options.mask_preview.value is not None:
+            self._preview_mask(intent, options.mask_preview.value)
+            return
+        self._wanted = intent.wanted
+        console = self._renderer.console
+        with Progress(console, 1) as line, self._live_preview(intent) as preview:
+            observer = _TerminalObserver(console, line, preview, intent)
+            if inputs.images:
+                observer.state(0, (), "preparing", None)
+            self._carry_out(intent, observer)
+        result = self.result
+        ids = ", ".join(result.request_ids)
+        model = f" with {result.model}" if result.model else ""
+        console.debug(f"{result.route}{model} in {result.elapsed_s} s" + (f", request id {ids}" if ids else ""))
+
+    def _carry_out(self, intent: Intent, observer: _TerminalObserver) -> None:
+        """Plan, and send and save unless --dry-run was typed."""
+        typed, settings = self._typed, self._settings
+        path = settings.options.output.value
+        output = None if path == STDIO else Output(path, force=typed.force, skip_existing=typed.skip_existing)
+        planned = plan(intent, output)
+        observer.expect(len(planned.requests))
+        self._warnings += planned.warnings
+        sink = open_sink(planned.names, self._renderer.console, force=typed.force)
+        send = bool(planned.requests) and not typed.dry_run
+        key = require_key(settings.profile, warn=self._warnings.append) if send else None
+        sink.reserve([n for each in planned.requests for n in each.numbers], dry=typed.dry_run)
+        self._renderer.warn_of_new(self._warnings)
+        if typed.dry_run:
+            requests = tuple(each.request for each in planned.requests)
+            self._result = self._result._replace(requests=requests, route=planned.route)
+        else:
+            self._execute(planned, sink, observer, key)
+        if not self._result.images:
+            sink.release()
+
+    def _execute(self, planned: Plan, sink: Sink, observer: Observer, key: Key | None) -> None:
+        client = None
+        if planned.requests:
+            from imagecli.client.open import open_client
+
+            self._renderer.requests([each.request for each in planned.requests], self._settings.profile.base_url)
+            client = open_client(self._settings, key, keep_responses=True)
+        self._result = execute(planned, client, sink, observer, jobs=self._settings.options.jobs.value)
+        self._warnings += self._result.warnings
+        self._renderer.warn_of_new(self._warnings)
+
+    def fail(self, error: ImagecliError) -> None:
+        """End the run before anything was sent; what is known by then of what was sent stands."""
+        self._warnings += error.warnings
+        there = {image.n for image in self._result.images}
+        missing = {n: error for n in range(1, self._wanted + 1) if n not in there}
+        self._result = self._result._replace(
+            error=self._result.error or error, failures=missing | dict(self._result.failures)
+        )
+
+    def _preview_mask(self, intent: Intent, path: str) -> None:
+        """Save the input with what its mask opens tinted, unless --dry-run was typed; nothing is sent."""
+        from imagecli.plan.uploads import preview_of_mask
+
+        names = None if path == STDIO else names_for(path, intent.subject, None)
+        sink = open_sink(names, self._renderer.console, force=self._typed.force)
+        sink.reserve([1], dry=self._typed.dry_run)
+        data, mask = preview_of_mask(intent, asked_format(path))
+        self._result = self._result._replace(mask=mask)
+        if not self._typed.dry_run:
+            self._result = self._result._replace(images=(sink.save(1, [data], None, self._warnings.append),))
+
+    @contextmanager
+    def _live_preview(self, intent: Intent) -> Iterator[LivePreview | None]:
+        """Draw the images of a stream while they come, where that is wanted and stderr is a terminal."""
+        console = self._renderer.console
+        wanted = self._settings.options.preview.value and "partials" in intent.draft.fields
+        if not (wanted and console.stderr_is_terminal):
+            yield None
+            return
+        from imagecli.terminal.live_preview import LivePreview
+
+        self.drawn = True
+        with LivePreview(console) as preview:
+            yield preview
+
+
+class _TerminalObserver(Observer):
+    """Shows what the requests are doing: on the progress line, and in a live preview."""
+
+    def __init__(self, console: Console, line: Progress, preview: LivePreview | None, intent: Intent) -> None:
+        self._console = console
+        self._line = line
+        self._preview = preview
+        self._partials: int = intent.draft.fields.get("partials", 0)
+        self._captions = intent.wanted > 1
+        self._paths: dict[int, str | None] = {}
+
+    def expect(self, total: int) -> None:
+        """Report how many requests there will be."""
+        self._line.total = total
+
+    def state(self, index: int, numbers: Sequence[int], state: str, seconds: float | None) -> None:
+        """Show what a request is doing."""
+        words = state if seconds is None else f"{state} in {seconds:.1f} s"
+        if state.startswith("partial"):
+            words = f"{state} of {max(self._partials, int(state.split()[1]))}"
+        self._line.update(index, words)
+        if seconds is not None:
+            self._console.debug(f"request {index + 1}: {words}")
+        if self._preview is not None and state in {"done", "failed"}:
+            for n in numbers:
+                path = self._paths.get(n)
+                self._preview.finish(path, n, caption=f"{path}:" if path is not None and self._captions else "")
+
+    def partial(self, n: int, _number: int, data: bytes) -> None:
+        """Draw a partial image."""
+        if self._preview is not None:
+            self._preview.draw(data, n)
+
+    def saved(self, image: GeneratedImage) -> None:
+        """Note where an image is."""
+        if not image.partial:
+            self._paths[image.n] = image.path
+
+
+def _check_outputs(options: Options, typed: Typed) -> None:
+    """Refuse what can't go together, before a file is read.
+
+    Raises:
+        UsageProblem: it can't.
+    """
+    output = options.output.value
+    saves_partials = options.save_partials.typed and options.save_partials.value
+    if typed.skip_existing and output in {None, STDIO}:
+        raise UsageProblem("--skip-existing needs -o", hint="Say with -o where the images are.")
+    if saves_partials and not options.partials.value:
+        raise UsageProblem("--save-partials needs --partials", hint="Add --partials 2.")
+    if typed.skip_existing and typed.force:
+        raise UsageProblem("--force and --skip-existing contradict each other", hint="Leave one of them out.")
+    if typed.json and options.mask_preview.value == STDIO:
+        raise UsageProblem("--mask-preview - and --json both write to stdout", hint="Leave one of them out.")
+    if output != STDIO:
+        return
+    if saves_partials:
+        raise UsageProblem("-o - has no place for partial images", hint="Leave out --save-partials, or give -o a file.")
+    if (options.count.value or 1) > 1:
+        raise UsageProblem("-o - takes one image, not several", hint="Leave out -n, or give -o a folder.")
+    if typed.json or typed.dry_run:
+        flag = "--json" if typed.json else "--dry-run"
+        raise UsageProblem(f"-o - and {flag} both write to stdout", hint="Leave one of them out.")
+
+
+def _preview(console: Console, images: Sequence[GeneratedImage]) -> None:
+    if not console.stderr_is_terminal:
+        return
+    from imagecli.terminal import preview
+
+    shown = [image.path for image in images if image.path is not None]
+    for path in shown:
+        if len(shown) > 1:
+            console.note(f"{path}:")
+        preview.show(path, console)

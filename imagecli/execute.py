@@ -1,0 +1,471 @@
+"""A plan is carried out: each request is sent, what comes is saved, and a frozen result says what came of it.
+
+Requests run in daemon threads, so that Ctrl-C ends a run at once even while a worker waits in a read. Each worker
+saves what it got before it takes the next request; the main thread only waits, and can be interrupted.
+"""
+
+from __future__ import annotations
+
+import bisect
+import queue
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from imagecli.dialects.request import EDITS
+from imagecli.errors import (
+    ContentPolicyRefusal,
+    ExitCode,
+    Failure,
+    ImagecliError,
+    Interrupted,
+    PartialResult,
+    UnknownOutcome,
+)
+from imagecli.plan import other_plan
+from imagecli.result import GeneratedImage, Result
+from imagecli.saving.sinks import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imagecli.client.client import Client
+    from imagecli.client.response.images import ImageResponse
+    from imagecli.dialects.request import ImageRequest
+    from imagecli.plan import Plan
+    from imagecli.saving.sinks import Sink, Transform
+
+_NO_SUCH_ROUTE = frozenset({404, 405, 501})
+_FINAL = frozenset({ExitCode.MONEY, ExitCode.AUTH, ExitCode.CONTENT_POLICY, ExitCode.USAGE})
+"""After one of these the requests that have not begun are not sent."""
+_ORDER = (
+    ExitCode.MONEY,
+    ExitCode.AUTH,
+    ExitCode.CONTENT_POLICY,
+    ExitCode.USAGE,
+    ExitCode.UNAVAILABLE,
+    ExitCode.FAILURE,
+)
+"""With several requests and no image, the first error of these, in this order, decides the exit code."""
+_SAVING_GRACE_S = 10.0
+_RUN_AGAIN = "Run it again with --skip-existing and the same -o (-o ./ where there was none) for the rest."
+
+
+class Observer:
+    """What a run reports while it goes on, from any thread; this one ignores it."""
+
+    def state(self, index: int, numbers: Sequence[int], state: str, seconds: float | None) -> None:
+        """Report what a request is doing: "preparing", "uploading", "waiting", … "done", "failed".
+
+        Args:
+            index: the request, from 0.
+            numbers: the images that it asks for, from 1.
+            state: what it is doing.
+            seconds: how long it will wait, where it does.
+        """
+
+    def partial(self, n: int, number: int, data: bytes) -> None:
+        """Report partial image `number`, from 1, of image `n`: the bytes of a file."""
+
+    def saved(self, image: GeneratedImage) -> None:
+        """Report an image that is saved."""
+
+
+def execute(
+    plan: Plan, client: Client | None, sink: Sink, observer: Observer | None = None, *, jobs: int = 4
+) -> Result:
+    """Send a plan's requests, `jobs` at once, save what comes, and return what came of it, with its own warnings.
+
+    An interrupt (Ctrl-C, a signal) ends it too, once what had arrived is saved; the result's `error` says so.
+
+    Args:
+        plan: the plan.
+        client: sends; may be None where the plan has no requests.
+        sink: where the images go.
+        observer: is told how far it is.
+        jobs: how many requests are sent at once.
+    """
+    run = _Execution(plan, sink, observer or Observer())
+    if client is not None and plan.requests:
+        try:
+            run.send(client, jobs)
+        except KeyboardInterrupt as interrupt:
+            run.interrupted(interrupt, client)
+    return run.result()
+
+
+class _Exchange:
+    """One request of a run and what has become of it."""
+
+    def __init__(self, index: int, request: ImageRequest, numbers: tuple[int, ...], observer: Observer) -> None:
+        self.index = index
+        self.request = request
+        self.numbers = numbers
+        self.state = "preparing"
+        self.lost = False
+        """Whether a response to it was lost before, so that it may have been billed already."""
+        self.response: ImageResponse | None = None
+        """What has arrived and is not all saved yet."""
+        self._observer = observer
+
+    def report(self, state: str, seconds: float | None) -> None:
+        """Note what the request is doing, and report it."""
+        self.state = state
+        self.lost = self.lost or state == "lost"
+        self._observer.state(self.index, self.numbers, state, seconds)
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a server may be working on it, or may have been paid for it."""
+        return self.lost or self.state.startswith(("uploading", "waiting", "receiving", "partial"))
+
+
+class _Execution:
+    """Collects what comes of a plan; complete at any moment, also when it is interrupted."""
+
+    def __init__(self, plan: Plan, sink: Sink, observer: Observer) -> None:
+        self._plan = plan
+        self._sink = sink
+        self._observer = observer
+        self._route: str | None = None
+        self._images = [describe(n, path) for n, path in plan.existing.items()]
+        self._failures: dict[int, ImagecliError] = {}
+        self._partials: dict[int, list[str]] = {}
+        self._usage: dict[str, Any] | None = None
+        self._request_ids: list[str] = []
+        self._warnings: list[str] = []
+        self._notes = list(plan.notes)
+        self._error: ImagecliError | None = None
+        self._dropped: set[str] = set()
+        """Fields that the server has refused as unknown."""
+        self._highest = plan.intent.wanted
+        """The highest number of an image; a server may send more than were asked for."""
+        self._exchanges: list[_Exchange] = []
+        self._lock = threading.Lock()
+        self._ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        self._stopped = False
+        self._interrupted = False
+        self._saving_partials = 0
+        """How many partial images are being written at this moment."""
+
+    def result(self) -> Result:
+        """Return what has come of it."""
+        intent = self._plan.intent
+        return Result(
+            *(intent.command, intent.profile.name, intent.model.name, self._route),
+            images=tuple(self._images),
+            failures=dict(self._failures),
+            partials={n: tuple(paths) for n, paths in self._partials.items()},
+            usage=self._usage,
+            cost_usd=intent.dialect.cost_usd(self._usage or {}) if self._route else None,
+            request_ids=tuple(self._request_ids),
+            warnings=tuple(self._warnings),
+            notes=tuple(self._notes),
+            error=self._error,
+        )
+
+    def send(self, client: Client, jobs: int) -> None:
+        """Send and save everything; where the server has no such route, the plan's other one is tried."""
+        while True:
+            plan = self._plan
+            self._route = plan.route
+            self._failures.clear()
+            self._stopped = False
+            self._exchanges = [
+                _Exchange(index, each.request, each.numbers, self._observer) for index, each in enumerate(plan.requests)
+            ]
+            self._work_off(client, jobs)
+            if not plan.other_routes or not self._has_no_route():
+                break
+            self._plan = other_plan(plan)
+            self._warn(*self._plan.warnings)
+            self._notes += self._plan.notes
+        if plan.intent.command == "vary" and plan.requests[0].request.route == EDITS:
+            self._notes.append("there are no variations here, so this is an edit with a prompt of imagecli's")
+        self._conclude()
+
+    def _has_no_route(self) -> bool:
+        """Return whether the server does not know the route at all."""
+        asked = sum(len(each.numbers) for each in self._exchanges)
+        return len(self._failures) == asked and all(
+            error.http_status in _NO_SUCH_ROUTE and error.code != "model_not_found" for error in self._failures.values()
+        )
+
+    # Workers
+
+    def _work_off(self, client: Client, jobs: int) -> None:
+        waiting: queue.SimpleQueue[_Exchange] = queue.SimpleQueue()
+        for exchange in self._exchanges:
+            waiting.put(exchange)
+        workers = min(jobs, len(self._exchanges))
+        for _ in range(workers):
+            threading.Thread(target=self._work, args=(client, waiting), daemon=True).start()
+        bugs = [bug for _ in range(workers) if (bug := self._ended.get()) is not None]
+        if bugs:
+            raise bugs[0]
+
+    def _work(self, client: Client, waiting: queue.SimpleQueue[_Exchange]) -> None:
+        bug: BaseException | None = None
+        try:
+            while not self._stopped:
+                try:
+                    exchange = waiting.get_nowait()
+                except queue.Empty:
+                    break
+                self._carry_out(client, exchange)
+        except BaseException as error:  # noqa: BLE001 - a bug must reach the main thread and look like one
+            bug = error
+        self._ended.put(bug)
+
+    def _carry_out(self, client: Client, exchange: _Exchange) -> None:
+        try:
+            exchange.response = self._post(client, exchange)
+        except ImagecliError as error:
+            if exchange.lost and not isinstance(error, UnknownOutcome):
+                error.hint = f"{error.hint or ''} An earlier attempt was lost and may have been billed.".strip()
+            self._fail(exchange.numbers, error)
+            exchange.report("failed", None)
+            return
+        self._save(client, exchange, exchange.response)
+        exchange.response = None
+        exchange.report("done", None)
+
+    def _post(self, client: Client, exchange: _Exchange) -> ImageResponse:
+        """Send a request; a field that the server refuses as unknown is dropped, and it is sent again without it.
+
+        Servers that name one unknown field at a time are asked once more for each. A field that a server misses is
+        supplied, where there is another spelling that has it.
+        """
+
+        def show(number: int, data: bytes) -> None:
+            self._show_partial(exchange.numbers[0], number, data)
+
+        with self._lock:
+            exchange.request = exchange.request.without(self._dropped) or exchange.request
+        while True:
+            try:
+                return client.post(exchange.request, exchange.report, show)
+            except ImagecliError as error:
+                exchange.request = self._accepted(exchange.request, error)
+
+    def _accepted(self, request: ImageRequest, error: ImagecliError) -> ImageRequest:
+        """Return the request as the server that refused it may take it.
+
+        Raises:
+            ImagecliError: there is no such request; the server's own error.
+        """
+        if (smaller := request.without(error.unknown_fields)) is not None:
+            names = ", ".join(name for name in request.fields if name not in smaller.fields)
+            with self._lock:
+                self._dropped.update(error.unknown_fields)
+            self._warn(f"the server does not know {names}: the request was sent again without that")
+            return smaller
+        if (other := request.supplying({*error.missing_fields} - self._dropped)) is not None:
+            return other
+        raise error
+
+    # What has come
+
+    def _transform(self) -> Transform | None:
+        undo = self._plan.undo
+        return None if undo is None else lambda data: undo.apply(data, self._warn)
+
+    def _show_partial(self, n: int, number: int, data: bytes) -> None:
+        self._observer.partial(n, number, data)
+        if not self._plan.intent.save_partials:
+            return
+        with self._lock:
+            if self._interrupted:
+                return
+            self._saving_partials += 1
+        try:
+            image = self._sink.save_partial(n, number, [data], self._transform(), self._warn)
+        except Failure as error:
+            self._warn(f"partial image {number} of image {n} is not saved: {error.message}")
+            return
+        finally:
+            with self._lock:
+                self._saving_partials -= 1
+        if image is not None and image.path is not None:
+            self._partials.setdefault(n, []).append(image.path)
+
+    def _save(self, client: Client, exchange: _Exchange, response: ImageResponse) -> None:
+        """Save every image of a response, more than were asked for too; the response is kept if one can't be."""
+        with self._lock:
+            if response.request_id:
+                self._request_ids.append(response.request_id)
+            self._usage = _sum(self._usage, response.usage)
+        self._warn(*response.warnings)
+        unsaved: list[ImagecliError] = []
+        for n, item in zip(self._numbers(exchange, response), response.items, strict=False):
+            exchange.report("saving", None)
+            try:
+                pieces = client.fetch(item, response, exchange.report)
+                image = self._sink.save(n, pieces, self._transform(), self._warn)
+                self._add(image._replace(revised_prompt=item.revised_prompt))
+            except ContentPolicyRefusal as error:
+                self._fail((n,), error)
+            except ImagecliError as error:
+                failure = Failure(error.message, hint=error.hint, request_id=response.request_id)
+                self._fail((n,), failure)
+                unsaved.append(failure)
+        if response.partial is not None:
+            exchange.report("saving", None)
+            if not self._keep_partial(client, exchange, response):
+                unsaved += [self._failures[n] for n in exchange.numbers]
+        kept = response.spool.keep() if unsaved or self._sink.undelivered else None
+        if self._sink.undelivered:
+            self._warn(f"standard output was closed before the image was out; the response is kept in {kept}")
+        for each in unsaved:
+            each.saved_response = kept
+        response.discard()
+
+    def _keep_partial(self, client: Client, exchange: _Exchange, response: ImageResponse) -> bool:
+        """Save the last partial image of a stream whose finished image never came, under a name that marks it."""
+        n, item = exchange.numbers[0], response.partial
+        image = None
+        if item is not None:
+            try:
+                pieces = client.fetch(item, response, exchange.report)
+                image = self._sink.save_partial(n, None, pieces, self._transform(), self._warn)
+            except ImagecliError as error:
+                self._warn(f"the last partial image of image {n} is not saved: {error.message}")
+        if image is None:
+            return False
+        self._add(image)
+        missing = self._failures[n]
+        kept = f"; its last partial image is kept in {image.path}" if image.path is not None else ""
+        self._fail((n,), PartialResult(f"{missing.message}{kept}", hint=missing.hint, **_details_of(missing)))
+        return True
+
+    def _numbers(self, exchange: _Exchange, response: ImageResponse) -> Sequence[int]:
+        """Return the numbers of a response's images, which may be more or fewer than were asked for."""
+        asked, came = len(exchange.numbers), len(response.items)
+        for n in exchange.numbers[came:]:
+            short = f"the server sent {came} of {asked} images"
+            if response.partial is not None:
+                short = "the server's stream ended without the finished image"
+            failure = Failure(short, hint="Run it again for the rest.", request_id=response.request_id)
+            self._fail((n,), response.error or failure)
+        if came <= asked:
+            return exchange.numbers
+        self._warn(f"the server sent {came} images for the {asked} that were asked for")
+        if not self._sink.takes_more:
+            return exchange.numbers
+        with self._lock:
+            first = self._highest + 1
+            self._highest += came - asked
+        return (*exchange.numbers, *range(first, first + came - asked))
+
+    def _add(self, image: GeneratedImage) -> None:
+        with self._lock:
+            image = image._replace(partials=tuple(self._partials.get(image.n, ())))
+            bisect.insort(self._images, image, key=lambda one: one.n)
+        self._observer.saved(image)
+
+    def _fail(self, numbers: Sequence[int], error: ImagecliError) -> None:
+        with self._lock:
+            for n in numbers:
+                self._failures[n] = error
+            if error.request_id and error.request_id not in self._request_ids:
+                self._request_ids.append(error.request_id)
+            if error.exit_code in _FINAL:
+                self._stopped = True
+
+    def _warn(self, *texts: str) -> None:
+        """Collect warnings, each once."""
+        with self._lock:
+            self._warnings += [text for text in texts if text not in self._warnings]
+
+    # How it ended
+
+    def interrupted(self, interrupt: KeyboardInterrupt, client: Client) -> None:
+        """Let what has arrived be saved, and say of what was in flight that it may have been billed.
+
+        What would still have to be fetched is not waited for: the response that names it is kept.
+        """
+        self._stopped = True
+        with self._lock:
+            self._interrupted = True
+        deadline = time.monotonic() + _SAVING_GRACE_S
+        with suppress(KeyboardInterrupt):  # a second one ends the wait
+            while self._saving_partials or any(
+                each.response is not None and each.state == "saving" for each in self._exchanges
+            ):
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.02)
+        count = sum(each.in_flight for each in self._exchanges)
+        billed = f"; {count} request{'s' * (count > 1)} in flight may have been billed" if count else ""
+        self._error = Interrupted.by(interrupt, billed, hint=_RUN_AGAIN)
+        there = {image.n for image in self._images}
+        for exchange in self._exchanges:
+            failure = self._cut_short(exchange, client, interrupt)
+            for n in exchange.numbers:
+                if n not in there:
+                    self._failures.setdefault(n, failure)
+            if failure.saved_response is not None:
+                self._error.saved_response = failure.saved_response
+
+    def _cut_short(self, exchange: _Exchange, client: Client, interrupt: KeyboardInterrupt) -> ImagecliError:
+        """Return why the images of a request are missing after an interrupt, and keep what has come of it."""
+        response = exchange.response
+        if response is not None:
+            failure: ImagecliError = Interrupted.by(
+                interrupt, " while its response was being saved; the response is kept"
+            )
+            failure.saved_response = response.spool.keep()
+            failure.request_id = response.request_id
+            response.discard()
+        elif exchange.in_flight:
+            failure = UnknownOutcome("interrupted in flight: it may have been billed")
+            failure.saved_response = client.abandon(exchange.request)
+        else:
+            failure = Interrupted.by(interrupt, " before it was sent")
+        return failure
+
+    def _conclude(self) -> None:
+        """Fill up the failures of requests that were not sent any more, and decide what the run's error is."""
+        failures = self._failures
+        if not failures:
+            return
+        there = {image.n for image in self._images if not image.partial}
+        errors = [failures[n] for n in sorted(failures)]
+        decisive = next((error for error in errors if error.exit_code in _FINAL), errors[0])
+        for n in (n for each in self._exchanges for n in each.numbers):
+            if n not in there:
+                failures.setdefault(n, decisive)
+        errors = [failures[n] for n in sorted(failures)]
+        unknown = next((error for error in errors if error.exit_code == ExitCode.UNKNOWN_OUTCOME), None)
+        if unknown is not None:
+            self._error = unknown
+        elif len(errors) == 1 and isinstance(errors[0], PartialResult):
+            self._error = errors[0]
+        elif self._images:
+            self._error = _partial(len(errors), len(there), errors[0])
+        else:
+            self._error = min(errors, key=lambda error: _ORDER.index(ExitCode(error.exit_code)))
+
+
+def _partial(missing: int, there: int, first: ImagecliError) -> PartialResult:
+    return PartialResult(
+        f"{missing} of {missing + there} images {'is' if missing == 1 else 'are'} missing: {first.message}",
+        hint=_RUN_AGAIN,
+        saved_response=first.saved_response,
+        **_details_of(first),
+    )
+
+
+def _details_of(error: ImagecliError) -> dict[str, Any]:
+    """Return the server's own details of an error, for one that takes its place."""
+    return {name: getattr(error, name) for name in ("http_status", "code", "param", "type", "request_id")}
+
+
+def _sum(one: Any, other: Any) -> Any:  # noqa: ANN401 - usage is whatever the server counts
+    """Add up the usage of two responses, key by key."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {key: _sum(one.get(key), other.get(key)) for key in {**one, **other}}
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        return one + other
+    return other if one is None else one

@@ -1,0 +1,109 @@
+"""What the command line names, read: the prompt, the input images, the mask and the markup."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from imagecli.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from imagecli.flags import Command
+    from imagecli.images.reading import InputImage
+    from imagecli.options import Options
+
+STDIO = "-"
+_MAX_PROMPT_BYTES = 1 << 20
+
+
+class Inputs(NamedTuple):
+    """What a request is made from besides its options."""
+
+    prompt: str | None = None
+    """None where the command has none: `vary`, and a preview of a mask."""
+    images: tuple[InputImage, ...] = ()
+    mask: InputImage | None = None
+    markup: InputImage | None = None
+
+    @property
+    def subject(self) -> str:
+        """What a default file name is made from: the prompt as typed, or the first input's name."""
+        if self.prompt is not None:
+            return self.prompt
+        return os.path.splitext(os.path.basename(self.images[0].name))[0] if self.images else "image"
+
+
+def read_inputs(command: Command, options: Options, *, image: str | None, prompt: str | None) -> Inputs:
+    """Read the prompt and the images that IMAGE, PROMPT and the options name.
+
+    Raises:
+        UsageProblem: one is missing, can't be read, or standard input is asked for twice.
+    """
+    if command != "gen" and image is None:
+        raise UsageProblem("IMAGE is missing", hint=f"Name one: imagecli {command} photo.jpg; - reads it from stdin.")
+    if prompt is not None and options.prompt_file.typed:
+        raise UsageProblem("PROMPT and --prompt-file both give a prompt", hint="Leave one of them out.")
+    prompt_file = options.prompt_file.value if prompt is None else None
+    needs_prompt = command != "vary" and options.mask_preview.value is None
+    if needs_prompt and prompt is None and prompt_file is None:
+        raise UsageProblem("PROMPT is missing", hint="Say what the image should show, or name a file with -f.")
+    mask, markup, others = options.mask.value, options.markup.value, options.image.value or ()
+    from_stdin = [name for name in (prompt, prompt_file, image, mask, markup, *others) if name == STDIO]
+    if len(from_stdin) > 1:
+        raise UsageProblem("- is used twice, and standard input can be read only once", hint="Name a file for one.")
+    if prompt_file is not None or prompt == STDIO:
+        prompt = _read_prompt(prompt_file or STDIO)
+    most = options.max_pixels.value
+    return Inputs(
+        prompt,
+        tuple(read_image(path, most) for path in (image, *others) if path is not None),
+        None if mask is None else read_image(mask, most),
+        None if markup is None else read_image(markup, most),
+    )
+
+
+def read_image(path: str, max_pixels: int | None) -> InputImage:
+    """Read an image from a file, or from standard input for `-`.
+
+    Raises:
+        UsageProblem: it can't be read, is not an image, or has too many pixels.
+    """
+    from imagecli.images import reading
+
+    if path.startswith(("http://", "https://")):
+        raise UsageProblem(f"{path} is a URL, not a file", hint="Fetch it first: curl -s URL | imagecli edit - …")
+    if path != STDIO:
+        return reading.read_input(path, max_pixels)
+    try:
+        return reading.open_input(_stdin().read(reading.MAX_FILE_BYTES + 1), "image", max_pixels)
+    except OSError as error:
+        raise UsageProblem(
+            f"standard input can't be read: {error.strerror or error}", hint="Pipe an image in."
+        ) from error
+
+
+def _read_prompt(path: str) -> str:
+    try:
+        if path == STDIO:
+            data = _stdin().read(_MAX_PROMPT_BYTES + 1)
+        else:
+            with open(path, "rb") as file:
+                data = file.read(_MAX_PROMPT_BYTES + 1)
+    except OSError as error:
+        raise UsageProblem(
+            f"the prompt can't be read from {path}: {error.strerror or error}", hint="Name a text file with -f."
+        ) from error
+    if len(data) > _MAX_PROMPT_BYTES:
+        raise UsageProblem("the prompt is larger than a megabyte", hint="Shorten it.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageProblem("the prompt is not valid UTF-8", hint="Save it as UTF-8 text.") from error
+    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
+
+
+def _stdin() -> IO[bytes]:
+    if sys.stdin is None:
+        raise UsageProblem("standard input is closed", hint="Pipe something in, or name a file.")
+    return sys.stdin.buffer

@@ -1,0 +1,210 @@
+"""What is asked for, once it is known to fit the model and the server; still without files and requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from imagecli import dialects
+from imagecli.dialects.request import EDITS, GENERATIONS, VARIATIONS, Draft
+from imagecli.errors import UsageProblem
+from imagecli.models import catalog
+from imagecli.plan.fields import Context, check_params, check_together, fitting_fields, read_params
+
+if TYPE_CHECKING:
+    from imagecli.config.profiles import Profile
+    from imagecli.config.settings import Settings
+    from imagecli.dialects.openai import OpenAI
+    from imagecli.dialects.request import Fields
+    from imagecli.flags import Command
+    from imagecli.images.mask_flags import MaskFlags
+    from imagecli.images.reading import InputImage
+    from imagecli.images.types import Fit, Restore
+    from imagecli.inputs import Inputs
+    from imagecli.models.catalog import Model
+    from imagecli.plan.fields import Warn
+
+VERBATIM = "I NEED to test how the tool works with extremely simple prompts. DO NOT add any detail, just use it AS-IS: "
+"""The words of OpenAI's guide that keep dall-e-3 from rewriting a prompt."""
+_FITS: dict[Command, Fit] = {"gen": "pad", "edit": "pad", "vary": "crop", "prepare": "pad"}
+_VERBS = {"gen": "make images from text", "edit": "edit images", "vary": "vary images"}
+
+
+class Intent(NamedTuple):
+    """What is asked for, checked against the catalogue and the dialect."""
+
+    command: Command
+    profile: Profile
+    model: Model
+    dialect: OpenAI
+    draft: Draft
+    routes: tuple[str, ...]
+    """Where to send it; the next one is tried where a server has no such route."""
+    wanted: int
+    subject: str
+    """What a default file name is made from."""
+    images: tuple[InputImage, ...] = ()
+    """The inputs; the first on its canvas, where --expand has enlarged it."""
+    mask: InputImage | None = None
+    markup: InputImage | None = None
+    mask_flags: MaskFlags | None = None
+    """What the mask flags open, in `mask` and beside it; None: there are none."""
+    expanded: bool = False
+    keep: bool = False
+    """Whether the result is composed with the original: outside the mask nothing changes."""
+    fit: Fit = "pad"
+    restore: Restore | None = None
+    """None: undo padding, and nothing else."""
+    keep_metadata: bool = False
+    save_partials: bool = False
+    warnings: tuple[str, ...] = ()
+    """What was left out, and what is sent though it may be refused."""
+
+    @property
+    def per_request(self) -> int:
+        """How many images one request may ask for; a stream is about one, so that its partial images belong to it."""
+        if "partials" in self.draft.fields and not self.dialect.never_streams:
+            return 1
+        most = self.model.count_per_request(self.draft.fields.get("format"))
+        return min(most, self.dialect.most(self.draft) or most)
+
+
+def model_of(settings: Settings) -> Model:
+    """Return the row of the model that the settings name, or of the profile's own."""
+    return catalog.find(settings.options.model.value or default_model(settings.profile), settings.models)
+
+
+def default_model(profile: Profile) -> str | None:
+    """Return the model where none is set: other servers choose their own."""
+    return catalog.DEFAULT if profile.at_openai or profile.sandbox else None
+
+
+def check(command: Command, settings: Settings, inputs: Inputs, params: Fields | None = None) -> Intent:
+    """Return what is asked for.
+
+    Args:
+        command: gen, edit or vary.
+        settings: the settings, with the command's options.
+        inputs: the prompt and the images.
+        params: further fields of the request; None: those of --param.
+
+    Raises:
+        UsageProblem: a value can't be used, or is certain to fail with this model; its `warnings` came before.
+    """
+    warnings: list[str] = []
+    try:
+        intent = _check(command, settings, inputs, params, warnings.append)
+    except UsageProblem as error:
+        error.warnings = tuple(warnings)
+        raise
+    return intent._replace(warnings=tuple(warnings))
+
+
+def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields | None, warn: Warn) -> Intent:
+    options, profile = settings.options, settings.profile
+    model = model_of(settings)
+    dialect = dialects.load(profile.dialect, profile.base_url, profile.api_version)
+    context = Context(command, options, model, dialect, warn)
+    params = read_params(options.param.value or ()) if params is None else params
+    if inputs.prompt is not None:
+        _check_prompt(inputs.prompt)
+    routes = _routes(command, model, dialect, profile)
+    _check_number_of_inputs(len(inputs.images), model)
+    images, mask_flags, keep = inputs.images, None, False
+    if command == "edit":
+        from imagecli.plan.masks import check_mask, expanded_inputs, keeps, read_mask_flags
+
+        images = expanded_inputs(images, options)
+        mask_flags = read_mask_flags(options, mask=inputs.mask is not None)
+        keep = keeps(options, mask_flags, mask=inputs.mask is not None)
+    masked = inputs.mask is not None or mask_flags is not None
+    if command == "edit":
+        check_mask(context, inputs, masked=masked)
+    _warn_of_shutdown(model, profile, warn)
+    prompt = inputs.prompt
+    if prompt is not None and options.verbatim.value:
+        prompt = VERBATIM + prompt
+    _check_length(prompt, model)
+    expanded = bool(options.expand.value)
+    values = options.fields()
+    fields = fitting_fields(context, values, canvas=images[0].size if expanded else None)
+    params = check_params(params, values)
+    check_together(context, fields, masked=masked)
+    draft = Draft(
+        prompt,
+        model.name,
+        fields,
+        frozenset(name for name, value in values.items() if value.typed),
+        params,
+        count_asked=options.count.value is not None,
+        masked=masked,
+        input_size=images[0].size if images else None,
+    )
+    return Intent(
+        *(command, profile, model, dialect, draft, routes, options.count.value or 1, inputs.subject),
+        images=images,
+        mask=inputs.mask,
+        markup=inputs.markup,
+        mask_flags=mask_flags,
+        expanded=expanded,
+        keep=keep,
+        fit=options.fit.value or _FITS[command],
+        restore=options.restore.value,
+        keep_metadata=bool(options.keep_metadata.value),
+        save_partials=bool(options.save_partials.value),
+    )
+
+
+def _routes(command: Command, model: Model, dialect: OpenAI, profile: Profile) -> tuple[str, ...]:
+    if command == "vary" and not dialect.has_variations:
+        return (EDITS,)
+    if command == "vary":
+        if not model.known and not profile.at_openai and "vary" in model.endpoints:
+            return (VARIATIONS, EDITS)
+        if "vary" in model.endpoints and model.known:
+            return (VARIATIONS,)
+        if "edit" in model.endpoints:
+            return (EDITS,)
+    elif command in model.endpoints:
+        return (GENERATIONS if command == "gen" else EDITS,)
+    raise UsageProblem(
+        f"{model.name} can't {_VERBS[command]}: it takes {', '.join(model.endpoints)}",
+        hint=f"Name another model with -m, for instance {catalog.DEFAULT}.",
+    )
+
+
+def _check_number_of_inputs(count: int, model: Model) -> None:
+    if model.known and count > model.max_inputs:
+        raise UsageProblem(
+            f"{model.name} takes {model.max_inputs} input image(s), not {count}",
+            hint="Leave out -i, or name a model that takes several with -m.",
+        )
+
+
+def _warn_of_shutdown(model: Model, profile: Profile, warn: Warn) -> None:
+    if model.shutdown is not None and profile.at_openai:
+        successor = f"; its successor is {model.successor}" if model.successor else ""
+        warn(f"OpenAI shuts {model.name} down on {model.shutdown}{successor}")
+
+
+def _check_prompt(prompt: str) -> None:
+    if not prompt.strip():
+        raise UsageProblem("the prompt is empty", hint="Say what the image should show.")
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise UsageProblem("the prompt is not valid UTF-8", hint="Save it as UTF-8 text.") from error
+    if "\0" in prompt:
+        raise UsageProblem("the prompt contains a NUL byte", hint="Give a text, not a binary file.")
+
+
+def _check_length(prompt: str | None, model: Model) -> None:
+    if (
+        prompt is not None
+        and model.max_prompt_chars is not None
+        and len(prompt) > model.max_prompt_chars
+        and model.known
+    ):
+        raise UsageProblem(
+            f"the prompt has {len(prompt):,} characters, and {model.name} takes {model.max_prompt_chars:,}",
+            hint="Shorten it, or name another model with -m.",
+        )

@@ -1,0 +1,150 @@
+"""The images of a request: inputs made what the endpoint takes, and what undoes that on the result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from imagecli.dialects.request import EDITS, VARIATIONS
+from imagecli.errors import UsageProblem
+from imagecli.images.types import MaskConvention, Uploads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL import Image
+
+    from imagecli.images.reading import InputImage
+    from imagecli.images.types import Geometry, InputRules, Prepared, Restore, Upload
+    from imagecli.plan.intent import Intent
+
+
+class Undo(NamedTuple):
+    """What undoes the fit of an input on the images that were made from it."""
+
+    geometry: Geometry
+    original: InputImage
+    region: Image.Image | None
+    """Where the original may change, at its size: everything else is put back. None: only the shape is restored."""
+    restore: Restore
+
+    def apply(self, data: bytes, warn: Callable[[str], None]) -> bytes:
+        """Return an image's file with the fit undone.
+
+        Raises:
+            Failure: the file can't be read.
+        """
+        from imagecli.images.restore import keep, restore
+
+        if self.region is not None:
+            return keep(data, self.geometry, self.region, self.original, warn)
+        return data if self.restore == "none" else restore(data, self.geometry, self.restore, self.original)
+
+
+class PreparedInputs(NamedTuple):
+    """The files of a request, and what was done to get there."""
+
+    uploads: Uploads = Uploads()
+    undo: Undo | None = None
+    """None: there is nothing to undo."""
+    notes: tuple[str, ...] = ()
+    """What was done, for -v."""
+    warnings: tuple[str, ...] = ()
+    """What was given up."""
+
+
+def prepare_uploads(intent: Intent, route: str) -> PreparedInputs:
+    """Make the inputs what `route` takes.
+
+    Raises:
+        UsageProblem: a file is not an image, or a mask does not fit.
+    """
+    if not intent.images:
+        return PreparedInputs()
+    from imagecli.images.prepare import has_transparency, prepare, prepare_with_mask
+
+    rules = _rules(intent, route)
+    (first, *others), mask, private = intent.images, intent.mask, intent.keep_metadata
+    region = _region(intent)
+    if route == EDITS and rules.square and mask is None and region is None and not has_transparency(first):
+        raise UsageProblem(
+            f"{intent.model.name} edits what a mask or the image's own transparency opens, and there is neither",
+            hint="Give --mask FILE or --mask-rect X,Y,W,H, or another model with -m.",
+        )
+    prepared, mask_upload = prepare_with_mask(
+        *(first, mask, _shaped(intent, rules), intent.fit),
+        region=region if intent.mask_flags else None,
+        convention=intent.dialect.mask or MaskConvention(),
+        # How an unknown model reads a mask file is unknown too: drawn by the convention, it opens the same to a server
+        # that goes by grey.
+        redraw=not intent.model.known,
+        keep_metadata=private,
+    )
+    made = [prepared, *(prepare(image, rules, intent.fit, keep_metadata=private) for image in others)]
+    notes = [f"{one.upload.filename}: {note}" for one in made for note in one.notes]
+    if intent.keep:
+        notes.append("outside the mask the original's pixels are kept, at {}x{}".format(*first.size))
+    markup = _markup(intent, prepared, rules)
+    return PreparedInputs(
+        Uploads(tuple(one.upload for one in made), mask_upload, markup),
+        _undo(intent, prepared.geometry, region if intent.keep else None),
+        tuple(notes),
+        tuple(warning for one in made for warning in one.warnings),
+    )
+
+
+def preview_of_mask(intent: Intent, kind: str | None) -> tuple[bytes, dict[str, Any]]:
+    """Return the first input with what its mask opens tinted, and where and how much that is.
+
+    Raises:
+        UsageProblem: there is no mask, it does not fit, or it opens nothing or everything.
+    """
+    from imagecli.images.mask import extent, region_of, tinted
+    from imagecli.images.mask_flags import MaskFlags
+
+    region = region_of(intent.images[0], intent.mask, intent.mask_flags or MaskFlags())
+    return tinted(intent.images[0], region, kind or "png"), extent(region)
+
+
+def _undo(intent: Intent, geometry: Geometry, region: Image.Image | None) -> Undo | None:
+    mode = intent.restore or ("aspect" if geometry.padded else "none")
+    return None if mode == "none" and region is None else Undo(geometry, intent.images[0], region, mode)
+
+
+def _markup(intent: Intent, prepared: Prepared, rules: InputRules) -> Upload | None:
+    if intent.markup is None:
+        return None
+    from imagecli.images.prepare import prepare_markup
+
+    return prepare_markup(
+        *(intent.markup, intent.images[0].size, prepared.geometry, rules), keep_metadata=intent.keep_metadata
+    )
+
+
+def _region(intent: Intent) -> Image.Image | None:
+    """Return what the mask opens, where it is more than a file that goes the way of its image."""
+    if intent.mask_flags is None and not intent.keep:
+        return None
+    from imagecli.images.mask import region_of
+    from imagecli.images.mask_flags import MaskFlags
+
+    if intent.keep:
+        intent.images[0].decode()  # whole, as it will be needed; for the upload it is scaled from there
+    return region_of(intent.images[0], intent.mask, intent.mask_flags or MaskFlags())
+
+
+def _shaped(intent: Intent, rules: InputRules) -> InputRules:
+    """Return the rules for a canvas that was expanded: it gets the very shape of the size that is asked for."""
+    size = intent.draft.size
+    if not intent.expanded or size is None or rules.shape:
+        return rules
+    return rules._replace(shape=size, max_side=max(size))
+
+
+def _rules(intent: Intent, route: str) -> InputRules:
+    rules = intent.model.variation_rules() if route == VARIATIONS else intent.model.inputs
+    size = intent.draft.size
+    if rules.square and size and size[0] == size[1]:
+        rules = rules._replace(max_side=size[0])
+    rules = intent.dialect.inputs(rules)
+    canvas = intent.dialect.canvas(intent.draft)
+    return rules._replace(shape=canvas, max_side=rules.max_side or max(canvas)) if canvas else rules

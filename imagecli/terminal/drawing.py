@@ -1,0 +1,28 @@
+"""An image as escape sequences, and where it is on the screen."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Drawing(NamedTuple):
+    """Escape sequences that draw an image from the start of a row and leave the cursor at the start of the row below.
+
+    The console, which every run imports, imports this only when it places one.
+    """
+
+    escapes: str
+    size: tuple[int, int]
+    """The columns and rows that it covers."""
+    release: str = ""
+    """An escape sequence that lets the terminal free the image, once another one has taken its place."""
+
+
+class Placed(NamedTuple):
+    """A drawing on the screen, and what shows whether its place is still known."""
+
+    drawing: Drawing
+    window: tuple[int, int]
+    """Columns and rows of the window when it was drawn."""
+    writes: int
+    """The console's count of writes when it was drawn."""

@@ -1,0 +1,99 @@
+"""Images that a response names by address: fetched at once, and from nowhere that they should not lead to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.serving import image_file
+
+IMAGE = image_file()
+
+
+def test_a_long_address_is_fetched(imagecli, server):
+    def respond(reply, request):
+        if request.method == "POST":
+            reply.json({"data": [{"url": f"{server.origin}/a.png?sig={'s' * 5000}"}]})
+        else:
+            reply.send(IMAGE)
+
+    server.respond = respond
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 0
+
+
+def test_an_odd_host_in_a_response_is_a_failure(imagecli, server):
+    server.respond = lambda reply, _: reply.json({"data": [{"url": "http://a..b/x.png"}]})
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--retries", "0", "--json")
+    assert ran.code == 1
+    assert ran.json["error"]["saved_response"]
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.1"])
+def test_every_spelling_of_a_private_address_is_refused(imagecli, server, host):
+    server.respond = lambda reply, _: reply.json({"data": [{"url": f"http://{host}:1/x.png"}]})
+    ran = imagecli("gen", "cat", "--base-url", "http://api.example.com/v1", env={"HTTP_PROXY": server.origin})
+    assert ran.code == 1
+    assert "private" in ran.err
+    assert len(server.requests) == 1
+
+
+def test_an_image_that_cannot_be_fetched_keeps_its_address(imagecli, server):
+    server.respond = lambda reply, request: (
+        reply.json({"data": [{"url": "/gone.png"}]}) if request.method == "POST" else reply.send(b"no", 404)
+    )
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
+    assert ran.code == 1
+    assert "/gone.png" in Path(ran.json["error"]["saved_response"]).read_text()
+    assert len(server.posts) == 1
+
+
+def test_a_download_that_fails_is_tried_again_and_the_request_is_not(imagecli, server):
+    def post(reply, _):
+        reply.json({"data": [{"url": "/a.png"}]})
+
+    server.responses = [post, lambda reply, _: reply.send(b"", 503), lambda reply, _: reply.reset()]
+    server.respond = lambda reply, _: reply.send(IMAGE, kind="image/png")
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 0
+    assert [request.method for request in server.requests] == ["POST", "GET", "GET", "GET"]
+
+
+def test_a_download_follows_five_redirects_and_no_more(imagecli, server):
+    def respond(reply, request):
+        left = int(request.path.rsplit("/", 1)[-1]) if request.method == "GET" else None
+        if left is None:
+            reply.json({"data": [{"url": f"/hop/{hops}"}]})
+        elif left:
+            reply.send(b"", 302, Location=f"/hop/{left - 1}")
+        else:
+            reply.send(IMAGE)
+
+    server.respond = respond
+    hops = 5
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 0
+    hops = 6
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 1
+
+
+def test_a_public_apis_url_that_leads_inside_is_refused(imagecli, server):
+    """The server stands as the proxy of a public API, whose response names a loopback address."""
+    server.respond = lambda reply, request: (
+        reply.json({"data": [{"url": f"{server.origin}/inside.png"}]})
+        if request.method == "POST"
+        else reply.send(IMAGE)
+    )
+    ran = imagecli("gen", "cat", "--base-url", "http://api.example.com/v1", env={"HTTP_PROXY": server.origin})
+    assert ran.code == 1
+    assert "private" in ran.err
+    assert [request.method for request in server.requests] == ["POST"]
+
+
+def test_an_image_at_0_0_0_0_is_fetched_from_the_server_itself(imagecli, server):
+    port = server.origin.rpartition(":")[2]
+    server.respond = lambda reply, request: (
+        reply.json({"data": [{"url": f"http://0.0.0.0:{port}/a.png"}]})
+        if request.method == "POST"
+        else reply.send(IMAGE, kind="image/png")
+    )
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 0
+    assert server.requests[1].headers["host"] == f"127.0.0.1:{port}"

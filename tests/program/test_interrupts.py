@@ -1,0 +1,90 @@
+"""Ctrl-C and signals: what has arrived is saved, and what may have been billed is named."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from support.running import HANGS_S, start
+from support.serving import b64, image_file, response_with
+
+IMAGE = image_file()
+
+
+def _downloading(requests):
+    return bool(requests) and requests[-1].method == "GET"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_interrupt_in_a_download_ends_at_once_and_names_the_response(server, again):
+    """What had arrived is saved, and the response kept; a second interrupt changes nothing of that."""
+    server.respond = lambda reply, request: (
+        reply.hang()
+        if request.method == "GET"
+        else reply.json({"data": [{"b64_json": b64(IMAGE)}, {"url": "/slow.png"}]})
+    )
+    with start("gen", "cat", "-n", "2", "--base-url", server.url, "-o", "cat.png", "--json") as process:
+        server.wait_for(_downloading)
+        process.send_signal(signal.SIGINT)
+        if again:
+            assert any("error:" in line for line in iter(process.stderr.readline, ""))
+            process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=HANGS_S)
+    assert process.returncode in ({130, 143} if again else {130})
+    document = json.loads(out)
+    assert [image["path"] for image in document["images"]] == ["cat-1.png"]
+    assert "/slow.png" in Path(document["failures"][0]["saved_response"]).read_text()
+    assert "nothing was in flight" not in err
+
+
+def test_an_interrupt_leaves_nothing_half_written_in_the_output_folder(server):
+    server.respond = lambda reply, request: (
+        reply.hang() if request.method == "GET" else reply.json({"data": [{"url": "/slow.png"}]})
+    )
+    with start("gen", "cat", "--base-url", server.url, "-o", "out/") as process:
+        server.wait_for(_downloading)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=HANGS_S)
+    assert list(Path().rglob("*.part")) == []
+
+
+def test_an_interrupt_between_two_tries_reports_that_the_first_may_have_been_billed(server):
+    server.respond = lambda reply, _: reply.json({"error": "too slow"}, 504, Retry_After="60")
+    with start("gen", "cat", "--base-url", server.url, "--retry-unknown", "-v", "--json") as process:
+        assert any("retrying after HTTP 504" in line for line in iter(process.stderr.readline, ""))
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=HANGS_S)
+    [failure] = json.loads(out)["failures"]
+    assert (failure["kind"], "billed" in failure["message"]) == ("unknown_outcome", True)
+
+
+def test_an_interrupt_after_the_end_takes_nothing_back(imagecli, server, monkeypatch):
+    """It may come while a slow terminal still draws; what was reported of the money stands."""
+    from imagecli.terminal.progress import Progress
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "__exit__", interrupted)
+    server.responses = [lambda reply, _: reply.json({"error": "too slow"}, 504)]
+    ran = imagecli("gen", "cat", "-n", "2", "-m", "gpt-image-2", "--base-url", server.url, "--json")
+    [failure, _] = ran.json["failures"]
+    assert (ran.code, failure["kind"]) == (8, "unknown_outcome")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_an_interrupt_saves_what_had_arrived_and_names_what_was_in_flight(server, number, code):
+    server.responses = [lambda reply, _: reply.send(response_with(IMAGE))]
+    server.respond = lambda reply, _: reply.hang()
+    one_by_one = ("-m", "dall-e-3", "-n", "3", "-j", "1")
+    with start("gen", "cat", "--base-url", server.url, *one_by_one, "-o", "cat.png") as process:
+        server.wait_for(lambda requests: len(requests) == 2)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=HANGS_S)
+    assert (process.returncode, out) == (code, "cat-1.png\n")
+    assert "billed" in err
+    assert "Traceback" not in err
+    assert Path("cat-1.png").is_file()

@@ -1,0 +1,63 @@
+"""A process of its own does what most tests see done in theirs: the same code, streams, files and requests."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from support.serving import image_file, response_with
+
+IMAGE = image_file((40, 30))
+RUNS = {
+    "gen": ["gen", "a cat"],
+    "json": ["gen", "a cat", "-n", "2", "--json"],
+    "verbose": ["gen", "a cat", "-v", "-m", "dall-e-3", "-q", "hd"],
+    "quiet": ["gen", "a cat", "-q", "-m", "gpt-image-2", "-s", "1x1"],
+    "stdout": ["gen", "a cat", "-o", "-"],
+    "prompt on stdin": ["gen", "-"],
+    "image on stdin": ["edit", "-", "a hat", "-o", "hat.png"],
+    "vary": ["vary", "in.png", "-m", "dall-e-2", "--json"],
+    "prepare": ["prepare", "in.png", "-o", "-"],
+    "dry run": ["edit", "in.png", "a hat", "--dry-run"],
+    "a name that is not UTF-8": ["gen", "a cat", "-o", "caf\udce9.png"],
+    "models": ["models", "--refresh"],
+    "config": ["config", "show", "--json"],
+    "help": ["edit", "--help"],
+    "no command": [],
+    "usage error": ["gen", "a cat", "--nope", "--json"],
+    "no key": ["gen", "a cat", "--base-url", "https://api.openai.com/v1"],
+    "refused": ["gen", "refuse", "--json"],
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_process_does_what_a_run_in_this_one_does(imagecli, program, server, monkeypatch, name):
+    def respond(reply, request):
+        if request.method == "GET":
+            reply.json({"data": [{"id": "gpt-image-2"}]})
+        elif b"refuse" in request.body:
+            reply.json({"error": {"message": "no", "code": "moderation_blocked"}}, 400, x_request_id="req_1")
+        else:
+            reply.send(response_with(IMAGE), x_request_id="req_2")
+
+    server.respond = respond
+    stdin = IMAGE if name == "image on stdin" else b"a prompt\n"
+    seen = []
+    for run in (imagecli, program):
+        folder = Path(run.__name__).absolute()
+        folder.mkdir()
+        (folder / "in.png").write_bytes(IMAGE)
+        monkeypatch.chdir(folder)
+        ran = run(*RUNS[name], stdin=stdin, env={"IMAGECLI_BASE_URL": server.url})
+        texts = [re.sub(r'(elapsed_s": | in )[\d.]+', r"\1", text) for text in (ran.raw.decode("latin-1"), ran.err)]
+        sent = [(each.method, each.path, each.headers["user-agent"], _body(each)) for each in server.requests]
+        server.requests.clear()
+        seen.append((ran.code, texts, {path.name: path.read_bytes() for path in folder.iterdir()}, sent))
+        monkeypatch.chdir(folder.parent)
+    assert seen[0] == seen[1]
+
+
+def _body(request):
+    return request.parts if "multipart" in request.headers.get("content-type", "") else request.body
