@@ -212,6 +212,17 @@ _ROWS = (
         shared=True,
     ),
     Flag(
+        "seed",
+        "The same seed makes the same image, where the server takes one.",
+        IMAGE,
+        MAKING,
+        "N",
+        type=int,
+        bounds=(-1, 2**64 - 1),
+        field="seed",
+        shared=True,
+    ),
+    Flag(
         "param",
         "Any other field of the request, JSON or text; repeatable.",
         IMAGE,

@@ -61,6 +61,9 @@ class GenOptions(TypedDict, total=False):
     safety_identifier: str
     """Your end user's id, for the provider's policy."""
 
+    seed: int
+    """The same seed makes the same image, where the server takes one."""
+
     verbatim: bool
     """Ask dall-e-3, in the words of its guide, not to rewrite the prompt [off]."""
 
@@ -118,6 +121,9 @@ class EditOptions(TypedDict, total=False):
 
     safety_identifier: str
     """Your end user's id, for the provider's policy."""
+
+    seed: int
+    """The same seed makes the same image, where the server takes one."""
 
     mask_rect: Sequence[str]
     """Edit inside this box, in pixels or %; repeatable."""
@@ -206,6 +212,9 @@ class VaryOptions(TypedDict, total=False):
 
     safety_identifier: str
     """Your end user's id, for the provider's policy."""
+
+    seed: int
+    """The same seed makes the same image, where the server takes one."""
 
     fit: Literal["pad", "crop", "stretch"]
     """How an input is made square: pad, crop or stretch."""

@@ -90,6 +90,7 @@ class Typed(_Frozen):
     frame_ms: int | None = None
     complexity: str | None = None
     safety_identifier: str | None = None
+    seed: int | None = None
     param: tuple[str, ...] = ()
     verbatim: bool | None = None
     image: tuple[str, ...] = ()
@@ -146,6 +147,7 @@ class Options(_Frozen):
     frame_ms: Value[int | None] = UNSET
     complexity: Value[str | None] = UNSET
     safety_identifier: Value[str | None] = UNSET
+    seed: Value[int | None] = UNSET
     param: Value[tuple[str, ...] | None] = UNSET
     verbatim: Value[bool] = UNSET
     image: Value[tuple[str, ...] | None] = UNSET
@@ -187,4 +189,5 @@ class Options(_Frozen):
             "frame_ms": self.frame_ms,
             "complexity": self.complexity,
             "safety_identifier": self.safety_identifier,
+            "seed": self.seed,
         }

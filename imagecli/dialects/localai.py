@@ -40,6 +40,7 @@ class LocalAI(OpenAI):
         "quality": Rule(str.isdecimal, "unlisted", "{title} takes a number of steps as quality, not {value}"),
         "format": makes("png", otherwise="unlisted"),
         "response_format": ANY,
+        "seed": ANY,
     }
     # By default I responds with a URL made from the request's Host header, which behind many proxies leads nowhere.
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}

@@ -26,7 +26,7 @@ class OpenRouter(OpenAI):
     name = "openrouter"
     title = "OpenRouter"
     reads: ClassVar[Reads] = {
-        **dict.fromkeys(("size", "quality", "compression", "background", "partials"), ANY),
+        **dict.fromkeys(("size", "quality", "compression", "background", "partials", "seed"), ANY),
         "format": makes("png", "jpeg", "webp", "svg", otherwise="unlisted"),
         "response_format": Rule(any_of("b64_json"), "fails", ONLY_BASE64),
     }

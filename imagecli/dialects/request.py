@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from imagecli.flags import FIELDS
 from imagecli.images.types import parse_size
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ class Draft(NamedTuple):
     def size(self) -> Size | None:
         """The size in pixels that is asked for; None where none is, or not in pixels."""
         return parse_size(str(self.fields.get("size")))
+
+    def apart(self, *flags: str) -> tuple[Draft, Fields]:
+        """Return the draft without these flags, and their fields under OpenAI's names."""
+        rest = {name: value for name, value in self.fields.items() if name not in flags}
+        return self._replace(fields=rest), {FIELDS[name]: self.fields[name] for name in flags if name in self.fields}
 
 
 class FilePart(NamedTuple):

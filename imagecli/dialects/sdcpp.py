@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from imagecli.dialects.rules import Reads
     from imagecli.images.types import InputRules, Size
 
+_IN_PROMPT = ("seed",)
+"""Flags that the server reads only in the prompt's tag."""
+
 
 class SdCpp(OpenAI):
     """sd-server: one model, chosen on its command line; no key, no stream."""
@@ -35,6 +38,7 @@ class SdCpp(OpenAI):
         ),
         "compression": ANY,
         "response_format": Rule(any_of("b64_json"), "unlisted", ONLY_BASE64),
+        "seed": ANY,
     }
     # M reads one channel and no alpha; src/stable-diffusion.cpp repaints where it is white.
     mask = MaskConvention(open=(255,), closed=(0,))
@@ -52,19 +56,23 @@ class SdCpp(OpenAI):
         return draft.size
 
     def build(self, draft: Draft, route: str, count: int, uploads: Uploads) -> ImageRequest:
-        """Return the request, with --param in the prompt: in the tag that holds the server's own fields (A).
+        """Return the request, with the server's own fields and --param in the prompt, in the tag for them (A).
 
         Raises:
             UsageProblem: the prompt has such a tag already; the server reads only the first (S).
         """
-        request = super().build(draft._replace(params={}), route, count, uploads)
-        if not draft.params:
+        rest, own = draft.apart(*_IN_PROMPT)
+        request = super().build(rest._replace(params={}), route, count, uploads)
+        own |= draft.params
+        if not own:
             return request
         if "<sd_cpp_extra_args>" in request.fields["prompt"]:
+            flags = ", ".join(f"--{name}" for name in _IN_PROMPT)
             raise UsageProblem(
-                "--param can't be used with <sd_cpp_extra_args> in the prompt", hint="Leave one of them out."
+                f"--param and {flags} can't be used with <sd_cpp_extra_args> in the prompt",
+                hint="Leave one of them out.",
             )
         # ASCII in one line: the server finds the tag with a regular expression that stops at the end of a line.
-        tag = f"<sd_cpp_extra_args>{json.dumps(draft.params)}</sd_cpp_extra_args>"
+        tag = f"<sd_cpp_extra_args>{json.dumps(own)}</sd_cpp_extra_args>"
         fields: Fields = request.fields | {"prompt": f"{request.fields['prompt']} {tag}"}
         return request._replace(fields=fields)

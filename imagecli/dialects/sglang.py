@@ -35,6 +35,7 @@ class SGLang(OpenAI):
         "compression": ANY,
         "background": ANY,
         "response_format": ANY,
+        "seed": ANY,
     }
     # I: the default for generations is a URL, which is a 400 where the server does not store images.
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}

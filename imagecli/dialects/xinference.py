@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _MULTIPLE = 8
 """Sides that are not multiples of it are a 500 with most models."""
+_IN_KWARGS = ("seed",)
+"""Flags that the server reads only in `kwargs`, other than for edits."""
 
 
 class Xinference(OpenAI):
@@ -40,6 +42,7 @@ class Xinference(OpenAI):
             any_of("b64_json"), "fails", "{title}'s URL is a path on its own disk, which can't be fetched"
         ),
         "partials": Rule(no_value, "unlisted", "{title} sends no partial images"),  # edits stream their progress
+        "seed": Rule(no_value, "unlisted", "{title} reads --seed for gen and vary only", ("edit",)),
     }
     fields: ClassVar[Mapping[str, str]] = {"partials": ""}
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}
@@ -77,7 +80,13 @@ class Xinference(OpenAI):
         return width, height
 
     def build(self, draft: Draft, route: str, count: int, uploads: Uploads) -> ImageRequest:
-        """Return the request; with a mask it always has a size, without which the server fails (500)."""
+        """Return the request; with a mask it always has a size, without which the server fails (500).
+
+        Raises:
+            UsageProblem: no model is named, or `--param kwargs` can't be joined with a flag that goes there.
+        """
+        if route != EDITS:
+            draft = _with_kwargs(draft)
         request = super().build(draft, route, count, uploads)
         canvas = self.canvas(draft)
         if canvas is None or "size" in request.fields:
@@ -101,3 +110,21 @@ class Xinference(OpenAI):
     def spell(self, name: str, value: Any) -> Fields:  # noqa: ANN401 - of the flag's type
         """Return the fields, without a size of "auto": it is a 500, and the default."""
         return {} if name == "size" and value == "auto" else super().spell(name, value)
+
+
+def _with_kwargs(draft: Draft) -> Draft:
+    """Return the draft with `kwargs` for what the server reads only there, beside what --param puts there.
+
+    Raises:
+        UsageProblem: --param sets the same, or is no table.
+    """
+    rest, own = draft.apart(*_IN_KWARGS)
+    if not own:
+        return draft
+    given = draft.params.get("kwargs", {})
+    if not isinstance(given, dict) or own.keys() & given.keys():
+        flags = " and ".join(f"--{name}" for name in _IN_KWARGS if name in draft.fields)
+        raise UsageProblem(
+            f"--param kwargs can't be joined with {flags}", hint="Give it as JSON without that, or leave out the flag."
+        )
+    return rest._replace(params=draft.params | {"kwargs": given | own})

@@ -174,7 +174,7 @@ def read_params(pairs: Sequence[str]) -> Fields:
         key, equals, text = pair.partition("=")
         key = key.strip()
         if not equals or not key:
-            raise UsageProblem(f"--param {pair} is not KEY=VALUE", hint="Write for instance --param seed=7.")
+            raise UsageProblem(f"--param {pair} is not KEY=VALUE", hint="Write for instance --param steps=20.")
         params[key] = _json_or_text(text)
     return params
 

@@ -28,6 +28,7 @@ SAMPLES = {  # name: (as a flag, as text in the environment, as TOML for the pro
     "style": ("a", "b", '"c"', '"d"'),
     "input_fidelity": ("a", "b", '"c"', '"d"'),
     "response_format": ("url", "b64_json", '"url"', '"b64_json"'),
+    "seed": (-1, "0", "7", "18446744073709551615"),
     "verbatim": (True, "0", "true", "false"),
     "fit": ("pad", "crop", '"stretch"', '"pad"'),
     "restore": ("none", "aspect", '"size"', '"none"'),
@@ -38,7 +39,15 @@ SAMPLES = {  # name: (as a flag, as text in the environment, as TOML for the pro
     "preview": (False, "yes", "false", "true"),
 }
 EXPECTED = {  # where the value is not the sample's text itself
-    "environment": {"count": 2, "compression": 100, "verbatim": False, "jobs": 2, "timeout": 2.0, "retries": 1}
+    "environment": {
+        "count": 2,
+        "compression": 100,
+        "seed": 0,
+        "verbatim": False,
+        "jobs": 2,
+        "timeout": 2.0,
+        "retries": 1,
+    }
     | {"retry_unknown": False, "preview": True},
 }
 

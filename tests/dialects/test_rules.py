@@ -20,10 +20,10 @@ WITH_A_LIST = sorted(set(dialects.names()) - READS_EVERY_FLAG)
 
 
 @pytest.fixture
-def seed(monkeypatch):
+def sharpness(monkeypatch):
     """A flag that was added to the table of flags, and to no dialect."""
-    monkeypatch.setitem(FIELDS, "seed", "seed")
-    return "seed"
+    monkeypatch.setitem(FIELDS, "sharpness", "sharpness")
+    return "sharpness"
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +38,15 @@ def example():
 
 @pytest.mark.parametrize("name", WITH_A_LIST)
 @pytest.mark.parametrize("command", ["gen", "edit", "vary"])
-def test_a_new_flag_is_not_read_until_the_dialect_names_it(seed, name, command):
-    verdict, reason = dialects.load(name).judge(command, seed, 1)
+def test_a_new_flag_is_not_read_until_the_dialect_names_it(sharpness, name, command):
+    verdict, reason = dialects.load(name).judge(command, sharpness, 1)
     assert verdict == "unlisted"
-    assert "seed" in reason
+    assert "sharpness" in reason
     assert "{" not in reason
 
 
-def test_a_new_flag_is_read_by_openai(seed):
-    assert dialects.load("openai").judge("gen", seed, 1) == ("listed", "")
+def test_a_new_flag_is_read_by_openai(sharpness):
+    assert dialects.load("openai").judge("gen", sharpness, 1) == ("listed", "")
 
 
 def test_a_server_that_reads_everything_reads_each_flag():

@@ -294,7 +294,7 @@ def as_base64(image: Image.Image, kind: str, **options: Any) -> str:
 def use_profile(home: Path, url: str, dialect: str, *lines: str) -> None:
     """Write a config file whose profile `here`, the one that is used, is the server at `url`; `lines` follow in it."""
     file = home / "config" / "imagecli" / "config.toml"
-    file.parent.mkdir(parents=True, mode=0o700)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     head = ['profile = "here"', "[profiles.here]", f'base_url = "{url}"', f'dialect = "{dialect}"']
     file.write_text("\n".join([*head, *lines]))
     file.chmod(0o600)
