@@ -115,7 +115,7 @@ function __imagecli_typed
             string join -- \n $word
         else if test $word = --
             set flags_ended yes
-        else if string match -qr '^-[^-omnsqfPji]*[omnsqfPji]$' -- $word; or contains -- $word --output --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --param --prompt-file --profile --base-url --jobs --timeout --retries --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --dialect
+        else if string match -qr '^-[^-omnsqfPji]*[omnsqfPji]$' -- $word; or contains -- $word --output --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --prompt-file --profile --base-url --jobs --timeout --retries --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --dialect
             set value_follows yes
         end
     end
@@ -170,6 +170,7 @@ complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l frame-ms -x -d 'H
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l complexity -x -k -a 'low medium high' -d 'How detailed an svg is: low, medium or high'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l safety-identifier -x -d 'Your end user\'s id, for the provider\'s policy'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l seed -x -d 'The same seed makes the same image, where the server takes one'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l negative -x -d 'What the image should not show, where the server reads it'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l param -x -d 'Any other field of the request, JSON or text; repeatable'
 complete -c imagecli -n '__imagecli_in "gen"' -l verbatim -d 'Ask dall-e-3, in the words of its guide, not to rewrite the prompt [off]'
 complete -c imagecli -n '__imagecli_in "gen"' -l no-verbatim -d 'Not --verbatim'
@@ -221,7 +222,7 @@ complete -c imagecli -n '__imagecli_at 1 "config"' -a set-key -d 'Keep the key o
 complete -c imagecli -n '__imagecli_at 1 "config"' -a add -d 'Write a new profile: where a server is and how it differs from OpenAI'
 complete -c imagecli -n '__imagecli_at 1 "config"' -a check -d 'Ask a server for its models, which is free'
 complete -c imagecli -n '__imagecli_at 1 "config"' -s h -l help -d 'Show this message and exit'
-complete -c imagecli -n '__imagecli_at 2 "config get" "config set" "config unset"' -x -k -a 'profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.partials defaults.save_partials defaults.frames defaults.frame_ms defaults.complexity defaults.safety_identifier defaults.seed defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
+complete -c imagecli -n '__imagecli_at 2 "config get" "config set" "config unset"' -x -k -a 'profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.partials defaults.save_partials defaults.frames defaults.frame_ms defaults.complexity defaults.safety_identifier defaults.seed defaults.negative defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
 complete -c imagecli -n '__imagecli_at 2 "config set-key" "config check"' -x -k -a '(__imagecli_words_and_names profiles openai sandbox)'
 complete -c imagecli -n '__imagecli_in "config add"' -l base-url -x -d 'Where the server is, usually ending in /v1'
 complete -c imagecli -n '__imagecli_in "config add"' -l dialect -x -k -a 'openai azure deepinfra gemini openrouter together xai litellm localai sdcpp sglang vllm-omni xinference' -d 'How the server differs from OpenAI [by its host\'s name, else openai]'

@@ -223,6 +223,15 @@ _ROWS = (
         shared=True,
     ),
     Flag(
+        "negative",
+        "What the image should not show, where the server reads it.",
+        IMAGE,
+        MAKING,
+        "TEXT",
+        field="negative_prompt",
+        shared=True,
+    ),
+    Flag(
         "param",
         "Any other field of the request, JSON or text; repeatable.",
         IMAGE,

@@ -64,6 +64,9 @@ class GenOptions(TypedDict, total=False):
     seed: int
     """The same seed makes the same image, where the server takes one."""
 
+    negative: str
+    """What the image should not show, where the server reads it."""
+
     verbatim: bool
     """Ask dall-e-3, in the words of its guide, not to rewrite the prompt [off]."""
 
@@ -124,6 +127,9 @@ class EditOptions(TypedDict, total=False):
 
     seed: int
     """The same seed makes the same image, where the server takes one."""
+
+    negative: str
+    """What the image should not show, where the server reads it."""
 
     mask_rect: Sequence[str]
     """Edit inside this box, in pixels or %; repeatable."""
@@ -215,6 +221,9 @@ class VaryOptions(TypedDict, total=False):
 
     seed: int
     """The same seed makes the same image, where the server takes one."""
+
+    negative: str
+    """What the image should not show, where the server reads it."""
 
     fit: Literal["pad", "crop", "stretch"]
     """How an input is made square: pad, crop or stretch."""

@@ -91,6 +91,7 @@ class Typed(_Frozen):
     complexity: str | None = None
     safety_identifier: str | None = None
     seed: int | None = None
+    negative: str | None = None
     param: tuple[str, ...] = ()
     verbatim: bool | None = None
     image: tuple[str, ...] = ()
@@ -148,6 +149,7 @@ class Options(_Frozen):
     complexity: Value[str | None] = UNSET
     safety_identifier: Value[str | None] = UNSET
     seed: Value[int | None] = UNSET
+    negative: Value[str | None] = UNSET
     param: Value[tuple[str, ...] | None] = UNSET
     verbatim: Value[bool] = UNSET
     image: Value[tuple[str, ...] | None] = UNSET
@@ -190,4 +192,5 @@ class Options(_Frozen):
             "complexity": self.complexity,
             "safety_identifier": self.safety_identifier,
             "seed": self.seed,
+            "negative": self.negative,
         }

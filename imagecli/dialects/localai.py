@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from imagecli.images.types import InputRules, Size
 
 _DEFAULT_SIZE = (512, 512)
+_NOT_INPAINTED = ("seed", "negative")
+"""Flags that P does not read."""
 
 
 def _has_no_x_or_is_pixels(size: str) -> bool:
@@ -41,6 +43,7 @@ class LocalAI(OpenAI):
         "format": makes("png", otherwise="unlisted"),
         "response_format": ANY,
         "seed": ANY,
+        "negative": ANY,  # I: what follows a vertical bar in the prompt
     }
     # By default I responds with a URL made from the request's Host header, which behind many proxies leads nowhere.
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}
@@ -67,13 +70,34 @@ class LocalAI(OpenAI):
         """Return the request.
 
         Raises:
-            UsageProblem: with a mask, no model is named (P: 400) or there are several images (P reads the first).
+            UsageProblem: with a mask, no model is named (P: 400), there are several images (P reads the first), or a
+                flag is typed that P does not read; or a vertical bar would cut the prompt elsewhere.
         """
-        if draft.masked and draft.model is None:
+        if draft.masked:
+            return super().build(self._inpainting(draft, uploads), route, count, uploads)
+        draft, negative = draft.apart("negative")
+        request = super().build(draft, route, count, uploads)
+        if not negative:
+            return request
+        prompts = request.fields["prompt"], *negative.values()
+        if any("|" in text for text in prompts):
+            raise UsageProblem(
+                "--negative can't be used with a vertical bar, with which LocalAI begins the negative prompt",
+                hint="Leave the bar out of both prompts.",
+            )
+        return request._replace(fields=request.fields | {"prompt": "|".join(prompts)})
+
+    def _inpainting(self, draft: Draft, uploads: Uploads) -> Draft:
+        if draft.model is None:
             raise UsageProblem("LocalAI needs a named model to edit with a mask", hint="Name one with -m.")
-        if draft.masked and len(uploads.images) > 1:
+        if len(uploads.images) > 1:
             raise UsageProblem("LocalAI takes one image with a mask, not several", hint="Leave out -i or the mask.")
-        return super().build(draft, route, count, uploads)
+        for name in _NOT_INPAINTED:
+            if name in draft.typed:
+                raise UsageProblem(
+                    f"LocalAI does not read --{name} with a mask", hint=f"Leave out --{name}, or the mask."
+                )
+        return draft.apart(*_NOT_INPAINTED)[0]
 
     def path(self, route: str, draft: Draft) -> str:
         """Return the path; for edits it is another one (R), because images/edits does not exist."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imagecli.dialects.rules import Reads
     from imagecli.images.types import InputRules, Size
 
-_IN_PROMPT = ("seed",)
+_IN_PROMPT = ("seed", "negative")
 """Flags that the server reads only in the prompt's tag."""
 
 
@@ -39,6 +39,7 @@ class SdCpp(OpenAI):
         "compression": ANY,
         "response_format": Rule(any_of("b64_json"), "unlisted", ONLY_BASE64),
         "seed": ANY,
+        "negative": ANY,
     }
     # M reads one channel and no alpha; src/stable-diffusion.cpp repaints where it is white.
     mask = MaskConvention(open=(255,), closed=(0,))
@@ -67,10 +68,11 @@ class SdCpp(OpenAI):
         if not own:
             return request
         if "<sd_cpp_extra_args>" in request.fields["prompt"]:
-            flags = ", ".join(f"--{name}" for name in _IN_PROMPT)
+            flag = (
+                "--param" if draft.params else " and ".join(f"--{name}" for name in _IN_PROMPT if name in draft.fields)
+            )
             raise UsageProblem(
-                f"--param and {flags} can't be used with <sd_cpp_extra_args> in the prompt",
-                hint="Leave one of them out.",
+                f"{flag} can't be used with <sd_cpp_extra_args> in the prompt", hint="Leave one of them out."
             )
         # ASCII in one line: the server finds the tag with a regular expression that stops at the end of a line.
         tag = f"<sd_cpp_extra_args>{json.dumps(own)}</sd_cpp_extra_args>"

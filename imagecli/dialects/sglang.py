@@ -36,6 +36,7 @@ class SGLang(OpenAI):
         "background": ANY,
         "response_format": ANY,
         "seed": ANY,
+        "negative": ANY,
     }
     # I: the default for generations is a URL, which is a 400 where the server does not store images.
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}

@@ -48,6 +48,7 @@ class Together(OpenAI):
         "format": makes("png", "jpeg", otherwise="fails"),
         "response_format": ANY,
         "seed": ANY,
+        "negative": ANY,
     }
     always: ClassVar[Mapping[str, Any]] = {"response_format": "base64"}  # otherwise a short-lived URL
     mask = None  # no field in the specification

@@ -38,6 +38,7 @@ class VllmOmni(OpenAI):
         "background": Rule(no_value, "unlisted", "{title} reads --background for edits only", ("gen",)),
         "response_format": Rule(any_of("b64_json"), "fails", ONLY_BASE64),
         "seed": ANY,
+        "negative": ANY,
         # A stream holds text and the finished image; where the model has only one stage, it is a 400.
         "partials": Rule(
             no_value,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.error_words import ErrorWords
 from imagecli.dialects.openai import VARY_PROMPT, OpenAI
-from imagecli.dialects.request import EDITS, VARIATIONS
+from imagecli.dialects.request import EDITS, GENERATIONS, VARIATIONS
 from imagecli.dialects.rules import ANY, Rule, any_of, no_value
 from imagecli.errors import UsageProblem
 from imagecli.images.types import MaskConvention
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _MULTIPLE = 8
 """Sides that are not multiples of it are a 500 with most models."""
-_IN_KWARGS = ("seed",)
-"""Flags that the server reads only in `kwargs`, other than for edits."""
+_IN_KWARGS = {GENERATIONS: ("seed", "negative"), VARIATIONS: ("seed",)}
+"""Flags that the server reads only in `kwargs`, by route."""
 
 
 class Xinference(OpenAI):
@@ -43,6 +43,7 @@ class Xinference(OpenAI):
         ),
         "partials": Rule(no_value, "unlisted", "{title} sends no partial images"),  # edits stream their progress
         "seed": Rule(no_value, "unlisted", "{title} reads --seed for gen and vary only", ("edit",)),
+        "negative": Rule(no_value, "unlisted", "{title} reads --negative for gen and vary only", ("edit",)),
     }
     fields: ClassVar[Mapping[str, str]] = {"partials": ""}
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}
@@ -85,9 +86,7 @@ class Xinference(OpenAI):
         Raises:
             UsageProblem: no model is named, or `--param kwargs` can't be joined with a flag that goes there.
         """
-        if route != EDITS:
-            draft = _with_kwargs(draft)
-        request = super().build(draft, route, count, uploads)
+        request = super().build(_with_kwargs(draft, _IN_KWARGS.get(route, ())), route, count, uploads)
         canvas = self.canvas(draft)
         if canvas is None or "size" in request.fields:
             return request
@@ -112,19 +111,19 @@ class Xinference(OpenAI):
         return {} if name == "size" and value == "auto" else super().spell(name, value)
 
 
-def _with_kwargs(draft: Draft) -> Draft:
-    """Return the draft with `kwargs` for what the server reads only there, beside what --param puts there.
+def _with_kwargs(draft: Draft, flags: tuple[str, ...]) -> Draft:
+    """Return the draft with these flags in `kwargs`, beside what --param puts there.
 
     Raises:
         UsageProblem: --param sets the same, or is no table.
     """
-    rest, own = draft.apart(*_IN_KWARGS)
+    rest, own = draft.apart(*flags)
     if not own:
         return draft
     given = draft.params.get("kwargs", {})
     if not isinstance(given, dict) or own.keys() & given.keys():
-        flags = " and ".join(f"--{name}" for name in _IN_KWARGS if name in draft.fields)
+        names = " and ".join(f"--{name}" for name in flags if name in draft.fields)
         raise UsageProblem(
-            f"--param kwargs can't be joined with {flags}", hint="Give it as JSON without that, or leave out the flag."
+            f"--param kwargs can't be joined with {names}", hint="Give it as JSON without that, or leave out the flag."
         )
     return rest._replace(params=draft.params | {"kwargs": given | own})

@@ -59,7 +59,7 @@ class Model(NamedTuple):
         verdict: Verdict = "fails" if name in self.closed else "unlisted"
         what = name.replace("_", "-")
         if not listed:
-            return verdict, f"{self.name} takes no {what}"
+            return verdict, f"{self.name} takes no --{what}"
         *others, last = listed
         choice = f"{', '.join(others)} or {last}" if others else last
         return verdict, f"{self.name} takes {what} {choice}, not {value}"

@@ -103,4 +103,4 @@ def _check_markup(context: Context) -> None:
     if verdict == "fails":
         raise UsageProblem(reason, hint="Leave --markup out, or name another model with -m.")
     if verdict == "unlisted":
-        context.warn(f"{model.name} takes no markup, as far as is known; it is sent all the same")
+        context.warn(f"{model.name} takes no --markup, as far as is known; it is sent all the same")

@@ -29,6 +29,7 @@ SAMPLES = {  # name: (as a flag, as text in the environment, as TOML for the pro
     "input_fidelity": ("a", "b", '"c"', '"d"'),
     "response_format": ("url", "b64_json", '"url"', '"b64_json"'),
     "seed": (-1, "0", "7", "18446744073709551615"),
+    "negative": ("a", "b", '"c"', '"d"'),
     "verbatim": (True, "0", "true", "false"),
     "fit": ("pad", "crop", '"stretch"', '"pad"'),
     "restore": ("none", "aspect", '"size"', '"none"'),

@@ -91,7 +91,7 @@ def test_openais_models_have_none(imagecli, server, model):
     where = ("-m", model, "--base-url", server.url, "-o", "out.png")
     ran = imagecli("gen", "a cat", *where, "--seed", "7")
     assert ran.code == 2
-    assert f"{model} takes no seed" in ran.err
+    assert f"{model} takes no --seed" in ran.err
     assert server.requests == []
     ran = imagecli("gen", "a cat", *where, env={"IMAGECLI_SEED": "7"})
     assert ran.code == 0

@@ -1,0 +1,130 @@
+"""--negative: where each kind of server reads it, and which models refuse it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from PIL import Image
+
+from support.fakes.base import use_profile
+from support.fakes.sdcpp import SdCpp
+
+NOWHERE = "http://127.0.0.1:9/v1"
+PLAIN = ("openai", "azure", "deepinfra", "litellm", "sglang", "together", "vllm-omni")
+NOT_READ = ("gemini", "openrouter", "xai")
+WORDS = "no hats"
+
+
+@pytest.fixture
+def arguments(home):
+    """Return a command for a server of some kind."""
+    Image.new("RGB", (256, 256)).save("in.png")
+
+    def arguments(dialect, command, *flags):
+        use_profile(home, NOWHERE, dialect)
+        these = {"gen": ("a cat",), "edit": ("in.png", "a cat"), "vary": ("in.png",)}[command]
+        return (
+            command,
+            *these,
+            "-m",
+            "some-model",
+            "--negative",
+            WORDS,
+            *flags,
+            "-o",
+            "out.png",
+            "--dry-run",
+            "--json",
+        )
+
+    return arguments
+
+
+@pytest.fixture
+def planned(imagecli, arguments):
+    """Return the fields of the request that such a command would send, and the warnings."""
+
+    def planned(*command):
+        ran = imagecli(*arguments(*command))
+        assert ran.code == 0, ran.err
+        return ran.json["requests"][0]["fields"], ran.json["warnings"]
+
+    return planned
+
+
+@pytest.mark.parametrize("dialect", PLAIN)
+@pytest.mark.parametrize("command", ["gen", "edit", "vary"])
+def test_most_servers_have_it_as_a_field(planned, dialect, command):
+    fields, warnings = planned(dialect, command)
+    assert fields["negative_prompt"] == WORDS
+    assert not [warning for warning in warnings if "negative" in warning]
+
+
+@pytest.mark.parametrize("dialect", NOT_READ)
+def test_a_server_that_does_not_read_it_gets_it_with_a_warning(planned, dialect):
+    fields, warnings = planned(dialect, "gen")
+    assert fields["negative_prompt"] == WORDS
+    assert [warning for warning in warnings if "negative" in warning]
+
+
+def test_sd_server_reads_it_in_the_prompt(imagecli, home):
+    with SdCpp() as server:
+        use_profile(home, server.url, "sdcpp")
+        assert imagecli("gen", "a cat", "--negative", "Hüte", "--seed", "7", "-o", "out.png").code == 0
+    sent = server.posts[0].json
+    assert sent.keys() == {"prompt", "output_format"}
+    assert json.loads(sent["prompt"].split(">")[1].split("<")[0]) == {"seed": 7, "negative_prompt": "Hüte"}
+
+
+def test_xinference_reads_it_in_kwargs_and_as_a_field_of_variations(planned):
+    assert json.loads(planned("xinference", "gen", "--seed", "7")[0]["kwargs"]) == {"seed": 7, "negative_prompt": WORDS}
+    fields, warnings = planned("xinference", "vary", "--seed", "7")
+    assert (fields["negative_prompt"], json.loads(fields["kwargs"]), warnings) == (WORDS, {"seed": 7}, [])
+    assert "reads --negative for gen and vary only" in planned("xinference", "edit")[1][0]
+
+
+def test_localai_reads_it_behind_a_bar_in_the_prompt(planned):
+    fields, warnings = planned("localai", "gen")
+    assert fields["prompt"] == f"a cat|{WORDS}"
+    assert "negative_prompt" not in fields
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "flags", "said"),
+    [
+        ("a cat|dog", ("--negative", WORDS), "vertical bar"),
+        ("a cat", ("--negative", "a|b"), "vertical bar"),
+        ("a cat", ("--negative", WORDS, "--mask-rect", "1,1,9,9"), "does not read --negative with a mask"),
+        ("a cat", ("--seed", "7", "--mask-rect", "1,1,9,9"), "does not read --seed with a mask"),
+    ],
+)
+def test_what_localai_would_misread_is_refused(imagecli, arguments, prompt, flags, said):
+    arguments("localai", "edit")
+    ran = imagecli("edit", "in.png", prompt, "-m", "some-model", *flags, "-o", "out.png")
+    assert ran.code == 2
+    assert said in ran.err
+
+
+def test_localai_gets_no_default_that_inpainting_does_not_read(imagecli, arguments):
+    arguments("localai", "edit")
+    flags = ("-m", "some-model", "--mask-rect", "1,1,9,9", "-o", "out.png", "--dry-run", "--json")
+    ran = imagecli("edit", "in.png", "a cat", *flags, env={"IMAGECLI_NEGATIVE": WORDS, "IMAGECLI_SEED": "7"})
+    assert ran.code == 0
+    assert ran.json["requests"][0]["fields"].keys() == {"prompt", "model", "response_format", "output_format"}
+
+
+@pytest.mark.parametrize("model", ["dall-e-2", "dall-e-3", "gpt-image-1", "gpt-image-2.6-flare"])
+def test_openais_models_have_none(imagecli, server, model):
+    ran = imagecli("gen", "a cat", "-m", model, "--base-url", server.url, "--negative", WORDS, "-o", "out.png")
+    assert ran.code == 2
+    assert f"{model} takes no --negative" in ran.err
+    assert server.requests == []
+
+
+def test_param_sets_it_as_before_and_not_beside_the_flag(imagecli, server):
+    where = ("gen", "a cat", "--base-url", server.url, "--param", f"negative_prompt={WORDS}", "-o", "out.png")
+    assert imagecli(*where).code == 0
+    assert server.requests[0].json["negative_prompt"] == WORDS
+    assert imagecli(*where, "--force", "--negative", WORDS).code == 2
