@@ -63,8 +63,8 @@ class LocalAI(OpenAI):
         return draft.size if draft.size and not draft.masked else _DEFAULT_SIZE  # P has no size
 
     def most(self, draft: Draft) -> int | None:
-        """Return 1 for inpainting, which has no n (P)."""
-        return 1 if draft.masked else None
+        """Return 1 for inpainting, which has no n (P), and with a seed, which all images of a request share (I)."""
+        return 1 if draft.masked or "seed" in draft.fields else None
 
     def build(self, draft: Draft, route: str, count: int, uploads: Uploads) -> ImageRequest:
         """Return the request.

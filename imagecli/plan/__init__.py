@@ -20,7 +20,7 @@ from imagecli.saving.names import names_for
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from imagecli.dialects.request import ImageRequest
+    from imagecli.dialects.request import Draft, ImageRequest
     from imagecli.plan.intent import Intent
     from imagecli.plan.uploads import Undo
     from imagecli.saving.names import Names
@@ -125,18 +125,27 @@ def _requests(
     built: Iterable[PlannedRequest] = (),
 ) -> tuple[PlannedRequest, ...]:
     """Share the images out over as few requests as the model allows; what is built for as many serves again."""
-    build = intent.dialect.build
-    again = {len(each.numbers): each.request for each in built}
+    again = {(_draft(intent, each.numbers).fields.get("seed"), len(each.numbers)): each.request for each in built}
     most = intent.per_request
-    shares = [tuple(numbers[start : start + most]) for start in range(0, len(numbers), most)]
-    return tuple(
-        PlannedRequest(
-            # A copy, as what is in flight is told apart by its request.
-            again[len(share)]._replace() if len(share) in again else build(intent.draft, route, len(share), uploads),
-            share,
-        )
-        for share in shares
-    )
+    planned = []
+    for start in range(0, len(numbers), most):
+        share = tuple(numbers[start : start + most])
+        draft = _draft(intent, share)
+        same = again.get((draft.fields.get("seed"), len(share)))
+        # A copy, as what is in flight is told apart by its request.
+        request = same._replace() if same else intent.dialect.build(draft, route, len(share), uploads)
+        planned.append(PlannedRequest(request, share))
+    return tuple(planned)
+
+
+def _draft(intent: Intent, numbers: Sequence[int]) -> Draft:
+    """Return the draft of the request for these images.
+
+    Each has its own seed, counted up from the first image's: with the same one, all would be the same image.
+    """
+    draft = intent.draft
+    seed = draft.fields.get("seed", -1)
+    return draft._replace(fields=draft.fields | {"seed": seed + numbers[0] - 1}) if seed >= 0 else draft
 
 
 def _names(intent: Intent, output: Output, built: Sequence[PlannedRequest]) -> Names:

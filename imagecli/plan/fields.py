@@ -103,7 +103,8 @@ def _fitting(context: Context, name: str, value: Value[Any], by_name: str | None
     if verdict == "listed":
         return sent
     if verdict == "fails" and value.typed:
-        raise UsageProblem(reason, hint=f"Change --{name.replace('_', '-')}, or name another model with -m.")
+        do = "Leave out" if model.values.get(name) == () else "Change"
+        raise UsageProblem(reason, hint=f"{do} --{name.replace('_', '-')}, or name another model with -m.")
     if verdict == "fails" or (not value.typed and not model.values.get(name, ("",))):
         context.warn(f"{value.origin} is left out: {reason}")
         return None

@@ -76,6 +76,12 @@ def test_xinference_reads_it_in_kwargs(planned):
     ]
 
 
+def test_localai_would_make_the_same_image_n_times(imagecli, home):
+    use_profile(home, NOWHERE, "localai")
+    ran = imagecli("gen", "a cat", "-n", "3", "--seed", "7", "-o", "out.png", "--dry-run", "--json")
+    assert [(each["fields"]["n"], each["fields"]["seed"]) for each in ran.json["requests"]] == [(1, 7), (1, 8), (1, 9)]
+
+
 @pytest.mark.parametrize("kwargs", ['{"seed": 8}', "text"])
 def test_xinferences_kwargs_that_can_t_be_joined_are_refused(imagecli, home, kwargs):
     use_profile(home, NOWHERE, "xinference")

@@ -107,3 +107,36 @@ def test_the_other_route_is_planned_only_when_it_is_needed(built):
     planned = plan(check("vary", settings, inputs))
     assert (planned.route, built) == ("images/variations", [1])
     assert (other_plan(planned).route, built) == ("images/edits", [1, 1])
+
+
+def seeds(**typed):
+    return [each.request.fields.get("seed") for each in plan(intent(model="own", seed=7, **typed)).requests]
+
+
+def test_with_a_seed_each_request_makes_other_images(monkeypatch):
+    assert seeds(count=4) == [7]
+    monkeypatch.setattr(OpenAI, "most_per_request", 2)
+    assert seeds(count=5) == [7, 9, 11]
+    monkeypatch.setattr(OpenAI, "most_per_request", 1)
+    assert seeds() == [7]
+    assert [each.request.fields["seed"] for each in plan(intent(model="own", seed=-1, count=2)).requests] == [-1, -1]
+
+
+def test_a_missing_image_is_made_with_its_own_seed(monkeypatch, built):
+    monkeypatch.setattr(OpenAI, "most_per_request", 1)
+    for number in (1, 3):
+        Path(f"out-{number}.png").write_bytes(image_file())
+    planned = plan(intent(model="own", seed=7, count=4), Output("out.png", skip_existing=True))
+    assert [(each.numbers, each.request.fields["seed"]) for each in planned.requests] == [((2,), 8), ((4,), 10)]
+    assert built == [1, 1]
+
+
+def test_a_request_that_a_hash_was_made_from_serves_again_with_its_seed(monkeypatch, built):
+    monkeypatch.setattr(OpenAI, "most_per_request", 1)
+    output = Output("{hash}-{n}.png", skip_existing=True)
+    asked = intent(model="own", seed=7, count=3)
+    Path(plan(asked, output).names.name(2).path("png")).write_bytes(image_file())
+    built.clear()
+    planned = plan(asked, output)
+    assert [(each.numbers, each.request.fields["seed"]) for each in planned.requests] == [((1,), 7), ((3,), 9)]
+    assert built == [1, 1, 1]
