@@ -13,7 +13,7 @@ from imagecli.errors import UsageProblem
 from imagecli.images.mask_file import write
 from imagecli.images.mask_flags import read_area, read_colour, read_margins
 from imagecli.images.types import MaskConvention
-from support.places import ROOT
+from support.running import environment
 from support.serving import response_with
 
 GREEN = (0, 200, 0)
@@ -399,7 +399,6 @@ def test_json_of_an_edit_is_as_it_was(imagecli, painting):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much memory there was")
 def test_a_large_jpeg_is_prepared_in_little_memory(tmp_path):
-    import os
     import subprocess
     import sys
 
@@ -409,8 +408,7 @@ def test_a_large_jpeg_is_prepared_in_little_memory(tmp_path):
         "assert main(['prepare', 'large.jpg', '--for', 'dall-e-2', '-o', 'out.png']) == 0\n"
         "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
     )
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
     assert _saved("out.png").size == (1024, 1024)
     assert int(ran.stdout.split()[-1]) < 64_000
 

@@ -6,13 +6,11 @@ import io
 import os
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from support.places import ROOT
 from support.serving import image_file, noise, response_with
 
 OLD = b"not to be touched"
@@ -72,7 +70,7 @@ def test_nothing_half_written_is_left_behind(imagecli, server):
     assert list(Path().iterdir()) == []
 
 
-def test_a_full_disk_keeps_the_paid_response_and_names_it(server, home):
+def test_a_full_disk_keeps_the_paid_response_and_names_it(program, server, home):
     """The file system takes 100 kB a file; the image is larger, the state folder is not limited."""
     data = noise((256, 256))
     server.respond = lambda reply, _: reply.send(response_with(data))
@@ -80,16 +78,9 @@ def test_a_full_disk_keeps_the_paid_response_and_names_it(server, home):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", "small"], check=False).returncode:
         pytest.skip("mounting a small file system takes root")
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "imagecli", "gen", "cat", "--base-url", server.url, "-o", "small/cat.png", "--json"],
-            capture_output=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            check=False,
-        )
-        import json
-
-        error = json.loads(done.stdout)["error"]
-        assert (done.returncode, error["kind"]) == (1, "failure")
+        ran = program("gen", "cat", "--base-url", server.url, "-o", "small/cat.png", "--json")
+        error = ran.json["error"]
+        assert (ran.code, error["kind"]) == (1, "failure")
         kept = Path(error["saved_response"])
         assert kept.is_relative_to(home / "state")
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600

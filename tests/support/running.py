@@ -94,7 +94,6 @@ def run_process(
         timeout=timeout,
         check=False,
     )
-    assert b"Traceback" not in done.stderr, done.stderr.decode()
     return _ran(done.returncode, done.stdout, done.stderr)
 
 
@@ -114,6 +113,7 @@ def run_here(
 
 
 def _ran(code: int, out: bytes, err: bytes) -> Ran:
+    assert b"Traceback" not in err, err.decode()
     return Ran(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"), out)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.places import ROOT
+from support.running import environment
 from support.serving import image_file, response_with
 
 IMAGE = image_file()
@@ -71,7 +71,7 @@ def test_a_large_response_takes_little_memory(server):
     )
     arguments = ["gen", "cat", "-n", "3", "--base-url", server.url, "-o", "cat.png"]
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=_env(), check=False
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=environment(), check=False
     )
     assert done.returncode == 0, done.stderr
     assert Path("cat-3.png").read_bytes() == large
@@ -85,9 +85,3 @@ def _large(size):
 
     body = b"prVt" + bytes(size)
     return IMAGE[:33] + struct.pack(">I", size) + body + struct.pack(">I", zlib.crc32(body)) + IMAGE[33:]
-
-
-def _env():
-    import os
-
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
