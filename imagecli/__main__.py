@@ -56,7 +56,7 @@ def main(argv: list[str]) -> int:
             raise
         return _failed(argv, Failure(f"standard output could not be written: {error.strerror}"))
     except KeyboardInterrupt as interrupt:
-        return _failed(argv, Interrupted.by(interrupt, "; nothing was in flight"))
+        return _failed(argv, Interrupted.by(interrupt, "; no request was waiting for its response"))
 
 
 def _invoke(argv: list[str]) -> int:

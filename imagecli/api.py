@@ -165,7 +165,7 @@ class ImageClient:
         params: Mapping[str, Any] | None = None,
         **options: Unpack[EditOptions],
     ) -> Images:
-        """Edit one or several images, everywhere or where a mask opens the first.
+        """Edit one or several images, all of it or what a mask opens in the first.
 
         Args:
             image: the input, or several; bytes of a file or paths.

@@ -182,7 +182,7 @@ class _Execution:
             self._warn(*self._plan.warnings)
             self._notes += self._plan.notes
         if plan.intent.command == "vary" and plan.requests[0].request.route == EDITS:
-            self._notes.append("there are no variations here, so this is an edit with a prompt of imagecli's")
+            self._notes.append("there is no variations endpoint, so this is an edit with imagecli's own prompt")
         self._conclude()
 
     def _has_no_route(self) -> bool:
@@ -419,7 +419,7 @@ class _Execution:
             failure.request_id = response.request_id
             response.discard()
         elif exchange.in_flight:
-            failure = UnknownOutcome("interrupted in flight: it may have been billed")
+            failure = UnknownOutcome("interrupted while waiting for the response: it may have been billed")
             failure.saved_response = client.abandon(exchange.request)
         else:
             failure = Interrupted.by(interrupt, " before it was sent")

@@ -5,7 +5,7 @@
          ├─ the typed options, and ImageClient's          options.py, written by tools/options.py
          └─ --help, README.md and the completions         tools/
 
-A new value flag is one row here, and a word in the dialects that call its field something else.
+A new flag that becomes a field is one row here, and a word in the dialects that read it: see CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ Command = Literal["gen", "edit", "vary", "prepare"]
 Verdict = Literal["listed", "unlisted", "fails"]
 """What is known of a value: it is taken; it may be taken or not; it is certain to be refused."""
 
-GEN, EDIT, INPUTS, MAKING = ("gen",), ("edit",), ("edit", "vary"), ("gen", "edit", "vary")
-PREPARING = (*INPUTS, "prepare")
+MOST_SEED = 2**64 - 1
+"""The largest that PyTorch takes; -1 asks some servers for a random one."""
+
+GEN, EDIT, EDIT_VARY, MAKING = ("gen",), ("edit",), ("edit", "vary"), ("gen", "edit", "vary")
+PREPARING = (*EDIT_VARY, "prepare")
 SAVING = (*MAKING, "prepare")
 CONFIG = tuple(f"config {name}" for name in ("path", "show", "get", "set", "unset", "set-key", "add", "check"))
 
@@ -213,18 +216,18 @@ _ROWS = (
     ),
     Flag(
         "seed",
-        "The same seed makes the same image, where the server takes one.",
+        "The same seed makes the same image, if the server takes seeds.",
         IMAGE,
         MAKING,
         "N",
         type=int,
-        bounds=(-1, 2**64 - 1),
+        bounds=(-1, MOST_SEED),
         field="seed",
         shared=True,
     ),
     Flag(
         "negative",
-        "What the image should not show, where the server reads it.",
+        "What the image should not show, if the server takes it.",
         IMAGE,
         MAKING,
         "TEXT",
@@ -242,7 +245,7 @@ _ROWS = (
     ),
     Flag(
         "verbatim",
-        "Ask dall-e-3, in the words of its guide, not to rewrite the prompt [off].",
+        "Ask dall-e-3 not to rewrite the prompt [off].",
         IMAGE,
         GEN,
         type=bool,
@@ -348,7 +351,7 @@ _ROWS = (
         "restore",
         "Undo that on the result: none, aspect or size [aspect if padded].",
         INPUT,
-        INPUTS,
+        EDIT_VARY,
         "WHAT",
         choices=("none", "aspect", "size"),
         in_python=True,
@@ -387,7 +390,7 @@ _ROWS = (
     ),
     Flag(
         "base_url",
-        "Another address, usually ending in /v1; it gets no other server's key.",
+        "Another server's address, usually ending in /v1; it gets no key of others.",
         SERVER,
         (*MAKING, "models", "config check"),
         "URL",
@@ -468,7 +471,7 @@ _ROWS = (
     # Of single commands; none of these is a setting.
     Flag(
         "all",
-        "Include the models that certainly make no images.",
+        "Also list the models that certainly make no images.",
         SERVER,
         ("models",),
         type=bool,

@@ -43,7 +43,7 @@ def read_inputs(command: Command, options: Options, *, image: str | None, prompt
     if command != "gen" and image is None:
         raise UsageProblem("IMAGE is missing", hint=f"Name one: imagecli {command} photo.jpg; - reads it from stdin.")
     if prompt is not None and options.prompt_file.typed:
-        raise UsageProblem("PROMPT and --prompt-file both give a prompt", hint="Leave one of them out.")
+        raise UsageProblem("PROMPT and --prompt-file can't be used together", hint="Leave one of them out.")
     prompt_file = options.prompt_file.value if prompt is None else None
     needs_prompt = command != "vary" and options.mask_preview.value is None
     if needs_prompt and prompt is None and prompt_file is None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class GenOptions(TypedDict, total=False):
-    """The keyword arguments of `gen`, all optional."""
+    """The keyword arguments of `ImageClient.generate` and `generate_stream`, all optional."""
 
     model: str
     """The model; any name is accepted."""
@@ -62,20 +62,20 @@ class GenOptions(TypedDict, total=False):
     """Your end user's id, for the provider's policy."""
 
     seed: int
-    """The same seed makes the same image, where the server takes one."""
+    """The same seed makes the same image, if the server takes seeds."""
 
     negative: str
-    """What the image should not show, where the server reads it."""
+    """What the image should not show, if the server takes it."""
 
     verbatim: bool
-    """Ask dall-e-3, in the words of its guide, not to rewrite the prompt [off]."""
+    """Ask dall-e-3 not to rewrite the prompt [off]."""
 
     jobs: int
     """How many requests at once [4]."""
 
 
 class EditOptions(TypedDict, total=False):
-    """The keyword arguments of `edit`, all optional."""
+    """The keyword arguments of `ImageClient.edit` and `edit_stream`, all optional."""
 
     model: str
     """The model; any name is accepted."""
@@ -126,10 +126,10 @@ class EditOptions(TypedDict, total=False):
     """Your end user's id, for the provider's policy."""
 
     seed: int
-    """The same seed makes the same image, where the server takes one."""
+    """The same seed makes the same image, if the server takes seeds."""
 
     negative: str
-    """What the image should not show, where the server reads it."""
+    """What the image should not show, if the server takes it."""
 
     mask_rect: Sequence[str]
     """Edit inside this box, in pixels or %; repeatable."""
@@ -169,7 +169,7 @@ class EditOptions(TypedDict, total=False):
 
 
 class VaryOptions(TypedDict, total=False):
-    """The keyword arguments of `vary`, all optional."""
+    """The keyword arguments of `ImageClient.vary`, all optional."""
 
     model: str
     """The model; any name is accepted."""
@@ -220,10 +220,10 @@ class VaryOptions(TypedDict, total=False):
     """Your end user's id, for the provider's policy."""
 
     seed: int
-    """The same seed makes the same image, where the server takes one."""
+    """The same seed makes the same image, if the server takes seeds."""
 
     negative: str
-    """What the image should not show, where the server reads it."""
+    """What the image should not show, if the server takes it."""
 
     fit: Literal["pad", "crop", "stretch"]
     """How an input is made square: pad, crop or stretch."""

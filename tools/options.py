@@ -20,6 +20,11 @@ sys.path.insert(0, str(ROOT))  # the program of this checkout, not one that is i
 from imagecli.flags import ARGUMENTS, FLAGS, SETTINGS, Flag
 
 MARK = "# Written by tools/options.py from the table in flags.py, from here to the end."
+METHODS = {
+    "gen": "`ImageClient.generate` and `generate_stream`",
+    "edit": "`ImageClient.edit` and `edit_stream`",
+    "vary": "`ImageClient.vary`",
+}
 SERVER = ("profile", "base_url")
 """Settings that become the profile, and so are no options."""
 
@@ -78,7 +83,7 @@ def keyword_classes() -> str:
     for command, name in (("gen", "GenOptions"), ("edit", "EditOptions"), ("vary", "VaryOptions")):
         lines = [
             f"class {name}(TypedDict, total=False):",
-            f'    """The keyword arguments of `{command}`, all optional."""',
+            f'    """The keyword arguments of {METHODS[command]}, all optional."""',
         ]
         for flag in SETTINGS.values():
             if command in flag.commands and (flag.field or flag.in_python):
@@ -102,7 +107,9 @@ def main() -> int:
     stale = [path for path, text in generated().items() if path.read_text("utf-8") != text]
     if "--check" in sys.argv[1:]:
         for path in stale:
-            print(f"{path.relative_to(ROOT)} is not what tools/options.py writes", file=sys.stderr)
+            print(
+                f"{path.relative_to(ROOT)} is not what would be written; run python tools/options.py", file=sys.stderr
+            )
         return int(bool(stale))
     for path, text in generated().items():
         path.write_text(text, "utf-8")

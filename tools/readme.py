@@ -49,7 +49,7 @@ def _purpose_and_default(flag: Flag) -> tuple[str, str]:
     text, bracket, default = flag.help.rstrip(".").partition(" [")
     values = ", ".join(flag.choices)
     if flag.bounds != (0, 0):
-        low, high = (f"{number:,.0f}".replace(",", " ") for number in flag.bounds)
+        low, high = (f"{int(number):,}".replace(",", " ") for number in flag.bounds)
         values = f"above {low}, up to {high}" if flag.above else f"{low} to {high}"
     said = {values, values.replace(" to ", "-")} & {flag.metavar} or values in text
     if values and not said and not all(choice in text for choice in flag.choices or ("\0",)):
@@ -108,6 +108,8 @@ def main() -> int:
     before = README.read_text("utf-8")
     after = rewritten(before)
     if "--check" in sys.argv[1:]:
+        if before != after:
+            print("README.md is not what would be written; run python tools/readme.py", file=sys.stderr)
         return int(before != after)
     README.write_text(after, "utf-8")
     return 0

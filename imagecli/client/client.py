@@ -110,7 +110,7 @@ class Client:
         with self._redacting():
             if isinstance(item.source, Blocked):
                 raise ContentPolicyRefusal(
-                    f"{self._session.host} made an image and withholds it under its content policy",
+                    f"{self._session.host} made an image, but withheld it under its content policy",
                     hint="Change the prompt or the image; the same request may be withheld again.",
                     request_id=response.request_id,
                 )

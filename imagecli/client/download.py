@@ -60,7 +60,7 @@ class Download:
                     self._response.downloads.append(content)
                     return content
                 url = following
-            raise _not_downloaded(f"it is redirected more than {_MAX_REDIRECTS} times")
+            raise _not_downloaded(f"more than {_MAX_REDIRECTS} redirects")
         except BaseException:
             spool.discard()
             raise
@@ -69,7 +69,7 @@ class Download:
         """Fetch `url` into `spool`; return the URL of a redirect instead."""
         host = httpx.URL(url).raw_host.decode("ascii", "replace")
         if public_only and is_private(host):
-            raise _not_downloaded(f"a public server pointed to the private address {sanitize(host)}")
+            raise _not_downloaded(f"a public server linked to the private address {sanitize(host)}")
         self._session.guard.public_host = host if public_only else None
         try:
             with self._session.open("GET", url, RequestTrace(ignore_state)) as response:
@@ -77,7 +77,7 @@ class Download:
                 if status in _REDIRECTS and "location" in response.headers:
                     following = self._resolved(response.headers["location"], url)
                     if url.startswith("https:") and not following.startswith("https:"):
-                        raise _not_downloaded("it is redirected from https to http")
+                        raise _not_downloaded("a redirect from https to http is refused")
                     return following
                 if status in RETRIED_STATUSES | LOST_STATUSES:
                     wait = requested_wait(response.headers)
@@ -89,7 +89,7 @@ class Download:
                 return None
         except httpx.TransportError as error:
             if isinstance(error.__cause__, PrivateAddressError):
-                raise _not_downloaded(f"a public server pointed to a private network ({sanitize(host)})") from error
+                raise _not_downloaded(f"a public server linked to a private network ({sanitize(host)})") from error
             raise RetryableError(_not_downloaded(describe(error))) from error
         finally:
             self._session.guard.public_host = None

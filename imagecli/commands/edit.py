@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Edit an image, everywhere or where a mask opens it.
+    """Edit an image, all of it or what a mask opens.
 
     \b
     Examples:

@@ -47,7 +47,7 @@ def explain(error: ImagecliError, settings: Settings, key: Key | None) -> None:
     if not (no_route or type(error) is Failure):
         return
     if no_route:
-        error.hint = "Look at the base URL; but a server that lists no models may make images all the same."
+        error.hint = "Check the base URL; a server that lists no models may still make images."
     if profile.base_url.endswith("/v1") or profile.dialect != dialects.DEFAULT:
         return
     url = f"{profile.base_url}/v1"
@@ -57,6 +57,6 @@ def explain(error: ImagecliError, settings: Settings, key: Key | None) -> None:
         return
     if profile.base_url_origin.kind == "config":
         command = f"imagecli config set {shell_word(toml_key('profiles', profile.name, 'base_url'))} {shell_word(url)}"
-        error.hint = f"{printable(url)} answers with a list: `{command}`."
+        error.hint = f"{printable(url)} returns a list: `{command}`."
     else:
-        error.hint = f"{printable(url)} answers with a list: use that in {profile.base_url_origin}."
+        error.hint = f"{printable(url)} returns a list: use that in {profile.base_url_origin}."

@@ -48,7 +48,7 @@ def make(command: Command, typed: Typed, renderer: Renderer) -> int:
     except ImagecliError as error:
         run.fail(error)
     except KeyboardInterrupt as interrupt:
-        run.fail(Interrupted.by(interrupt, "; nothing was in flight"))
+        run.fail(Interrupted.by(interrupt, "; no request was waiting for its response"))
     result = run.result
     if isinstance(result.error, Interrupted):
         _ignore_signals()

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """List models: what they take, what they cost, when they go away. Free of charge.
+    """List models: what they take, what they cost, when they are shut down. Free of charge.
 
     What the server lists is kept for an hour. One model a line: its name; whether the server lists it; what it does;
-    sizes; an estimate of the price of an image; when it goes away, and what comes after it.
+    sizes; an estimate of the price of an image; when it is shut down, and its successor.
 
     \b
     Examples:
@@ -70,9 +70,9 @@ def _say_where_from(  # noqa: PLR0913 - what there is to say
     from imagecli.terminal.model_table import clock
 
     if kept is not None and not kept.report.models:
-        renderer.warn("the server lists no models; it may make images all the same")
+        renderer.warn("the server lists no models; it may still make images")
     if error is not None and not empty:
-        renderer.warn("this is " + (f"the list of {clock(kept.listed_at)}" if kept else "what imagecli itself knows"))
+        renderer.warn(f"this is the list of {clock(kept.listed_at)}" if kept else "this is imagecli's own catalogue")
     elif cached and kept:
         renderer.console.note(f"as listed at {clock(kept.listed_at)}; --refresh asks again")
     if others:
@@ -97,7 +97,7 @@ def _listed(
     except ImagecliError as error:
         return None, False, error
     if key is None and profile.at_openai:
-        renderer.warn("no key is set, so the server was not asked: this is what imagecli itself knows")
+        renderer.warn("no key is set, so the server was not asked: this is imagecli's own catalogue")
         return None, False, None
     kept = None if profile.sandbox else cache.load(profile, key)
     if kept is not None and kept.fresh and not refresh:

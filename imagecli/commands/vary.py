@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Make look-alikes of an image.
+    """Make variations of an image.
 
     \b
     Examples:

@@ -28,7 +28,7 @@ class Gemini(OpenAI):
     """As in all the page's examples; it does not state the default."""
     formats_by_name = False
     mask = None
-    """The page lists no route for images but generations; an edit is sent all the same, and the server decides."""
+    """The page lists no route for images but generations; an edsending it anyway, and the server decides."""
     most_per_request = 1
     """`n` is taken, but Gemini's image models make one image at a time (vercel/ai, pull request 12267)."""
     has_variations = False

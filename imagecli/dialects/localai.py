@@ -82,7 +82,7 @@ class LocalAI(OpenAI):
         prompts = request.fields["prompt"], *negative.values()
         if any("|" in text for text in prompts):
             raise UsageProblem(
-                "--negative can't be used with a vertical bar, with which LocalAI begins the negative prompt",
+                "a prompt with a vertical bar can't be used with --negative: LocalAI separates the two prompts by it",
                 hint="Leave the bar out of both prompts.",
             )
         return request._replace(fields=request.fields | {"prompt": "|".join(prompts)})

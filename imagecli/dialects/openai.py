@@ -45,6 +45,9 @@ class OpenAI:
         edits_as_json     whether input images go in a JSON document instead of a form
         most_per_request  how many images one request may ask for
 
+    If `-n` was given it is sent, also where `most_per_request` is 1. Next comes `formats_by_name`: False for a server
+    that can't be asked for a format, so that `-o cat.jpg` asks for none.
+
     A whole dialect is a file such as this, and its row in `imagecli/dialects/__init__.py`:
     `Row("example", "example.Example", ("images.example.com",))`.
 
@@ -183,7 +186,7 @@ class OpenAI:
         """
         typed = {field for name in draft.typed & draft.fields.keys() for field in self.spell(name, draft.fields[name])}
         for key in (typed | {part.field.removesuffix("[]") for part in files}) & draft.params.keys():
-            raise UsageProblem(f"--param {key} and a flag or a file both set it", hint="Leave one of them out.")
+            raise UsageProblem(f"--param {key} and a flag or a file set the same field", hint="Leave one of them out.")
 
     def spell_draft(self, draft: Draft, route: str, count: int) -> Fields:
         """Return the fields of a request besides its files and --param, under the server's names."""
@@ -219,9 +222,11 @@ class OpenAI:
 
     def file_parts(self, uploads: Uploads) -> tuple[FilePart, ...]:
         """Return the files of a request under the server's names."""
-        # One image is sent as `image`, several as `image[]`: the only spelling that every server takes.
-        name = "image" if len(uploads.images) == 1 else "image[]"
-        files = [FilePart(name, upload) for upload in uploads.images]
+        # One image is sent as `image`, several as `image[]`: the only spelling that every server takes. In a JSON
+        # document several are one list.
+        several, as_json = len(uploads.images) > 1, self.in_json(uploads)
+        name = "image[]" if several and not as_json else "image"
+        files = [FilePart(name, upload, listed=several and as_json) for upload in uploads.images]
         if uploads.mask is not None and self.mask is not None:
             files.append(FilePart(self.mask.field, uploads.mask))
         if uploads.markup is not None:

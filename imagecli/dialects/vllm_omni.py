@@ -50,8 +50,8 @@ class VllmOmni(OpenAI):
     mask = MaskConvention("mask_image", open=(255,), closed=(0,))
     """The pipeline drops alpha, makes it grey and repaints what is at least half white; a field `mask` is not read."""
     mask_warning = (
-        "of vLLM-Omni's models, only FLUX.2 klein looks at a mask: any other edits the whole image; "
-        "--keep puts back what the mask closes"
+        "of vLLM-Omni's models, only FLUX.2 klein uses a mask: the others edit the whole image; "
+        "--keep puts back everything outside the mask"
     )
     has_markup = False
     forms_hold_json = True

@@ -144,5 +144,5 @@ def _check(region: Image.Image, image: InputImage, flags: MaskFlags) -> None:
     if low:
         raise UsageProblem(
             f"the mask opens everything of the {width}x{height} image",
-            hint="Close a part of it, or leave out the mask.",
+            hint="Close an area of it, or leave out the mask.",
         )

@@ -47,7 +47,7 @@ def openings(mask: InputImage) -> tuple[Image.Image, bool]:
         what = "is opaque" if by_alpha else "is black"
         raise UsageProblem(
             f"the mask opens everything: no pixel of it {what}",
-            hint="Close a part of it, or make a new image with gen.",
+            hint="Close an area of it, or make a new image with gen.",
         )
     return opened, by_alpha
 
@@ -143,8 +143,8 @@ def _resized(opened: Image.Image, size: Size, box: ExactBox) -> Image.Image:
         if not (_is_all(scaled_openings, CLOSED) or _is_all(scaled_openings, OPEN)):
             return scaled_openings
     raise UsageProblem(
-        f"at {size[0]}x{size[1]} pixels nothing is left of what the mask opens, or of what it closes",
-        hint="Open, or close, a larger part.",
+        f"scaled to {size[0]}x{size[1]} pixels, the mask has no open area left, or no closed one",
+        hint="Open, or close, a larger area.",
     )
 
 

@@ -63,8 +63,8 @@ def keep(
         if _frame(result.size, geometry.canvas) != full(result.size):
             sizes = "x".join(map(str, result.size)), "x".join(map(str, geometry.canvas))
             warn(
-                f"the result ({sizes[0]}) has another shape than the input that was sent ({sizes[1]}): its middle was"
-                " used, so the edit may be misplaced; request the same shape with --size"
+                f"the result ({sizes[0]}) has a different shape from the input that was sent ({sizes[1]}): its middle"
+                " was used, so the edit may be misplaced; request the same shape with --size"
             )
         if original.bits > _BYTE:
             warn(f"{original.shown} has {original.bits} bits per channel and the result has 8, also outside the mask")

@@ -14,6 +14,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+from imagecli.flags import MOST_SEED
 from imagecli.images.types import Uploads
 from imagecli.saving.names import names_for
 
@@ -145,7 +146,9 @@ def _draft(intent: Intent, numbers: Sequence[int]) -> Draft:
     """
     draft = intent.draft
     seed = draft.fields.get("seed", -1)
-    return draft._replace(fields=draft.fields | {"seed": seed + numbers[0] - 1}) if seed >= 0 else draft
+    if seed < 0:  # none, or one that asks for a random one
+        return draft
+    return draft._replace(fields=draft.fields | {"seed": (seed + numbers[0] - 1) % (MOST_SEED + 1)})
 
 
 def _names(intent: Intent, output: Output, built: Sequence[PlannedRequest]) -> Names:

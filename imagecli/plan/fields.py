@@ -80,7 +80,7 @@ def _format(context: Context, by_name: str) -> Value[Any]:
             return Value(by_name, options.output.origin, options.output.typed)
         maker = dialect.title
     if by_name != "png":  # what a model makes that can't be asked for a format
-        context.warn(f"{maker} is not asked for {by_name}, which it can't make as far as is known")
+        context.warn(f"{maker} is not asked for {by_name}, which it can't make, as far as is known")
     return options.format
 
 
@@ -96,19 +96,21 @@ def _fitting(context: Context, name: str, value: Value[Any], by_name: str | None
     verdict, reason = model.judge(name, str(sent))
     if verdict == "fails" and name == "size" and "gif" in {context.options.format.value, by_name}:
         verdict = "unlisted"  # a gif's frames share the pixels: smaller sizes than others' were seen to work
+    way_out = ", or name another model with -m"
     if verdict == "listed":
         verdict, reason = context.dialect.judge(context.command, name, sent)
+        way_out = ""
     if not value.typed and sent == "auto":
         return None
     if verdict == "listed":
         return sent
     if verdict == "fails" and value.typed:
         do = "Leave out" if model.values.get(name) == () else "Change"
-        raise UsageProblem(reason, hint=f"{do} --{name.replace('_', '-')}, or name another model with -m.")
+        raise UsageProblem(reason, hint=f"{do} --{name.replace('_', '-')}{way_out}.")
     if verdict == "fails" or (not value.typed and not model.values.get(name, ("",))):
         context.warn(f"{value.origin} is left out: {reason}")
         return None
-    context.warn(f"{reason}, as far as is known; it is sent all the same")
+    context.warn(f"{reason}, as far as is known; sending it anyway")
     return sent
 
 
@@ -156,7 +158,7 @@ def _leave_out(  # noqa: PLR0913 - a field, its value and what is wrong with it
 ) -> None:
     """Leave out a field that was not typed; refuse one that was, unless it is harmless."""
     if value.typed and harmless:
-        context.warn(f"{reason}; it is sent all the same")
+        context.warn(f"{reason}; sending it anyway")
     elif value.typed or value.value is None:
         raise UsageProblem(reason, hint=f"Change --{name} or --format.")
     else:
@@ -204,7 +206,7 @@ def check_params(params: Fields, values: Mapping[str, Value[Any]]) -> Fields:
         by_flag.add("stream")
     for key in params:
         if key in by_flag:
-            raise UsageProblem(f"--param {key} and a flag both set it", hint="Leave one of them out.")
+            raise UsageProblem(f"--param {key} and a flag set the same field", hint="Leave one of them out.")
     return params
 
 

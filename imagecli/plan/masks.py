@@ -90,7 +90,7 @@ def check_mask(context: Context, inputs: Inputs, *, masked: bool) -> None:
             f"{dialect.title} takes no mask: it would change the whole image",
             hint="Leave the mask out, or add --keep: then everything outside the mask is put back from the original.",
         )
-    warn(f"{dialect.title} takes no mask: the whole image is edited, and what the mask closes is put back")
+    warn(f"{dialect.title} takes no mask: the whole image is edited, and everything outside the mask is put back")
 
 
 def _check_markup(context: Context) -> None:
@@ -103,4 +103,4 @@ def _check_markup(context: Context) -> None:
     if verdict == "fails":
         raise UsageProblem(reason, hint="Leave --markup out, or name another model with -m.")
     if verdict == "unlisted":
-        context.warn(f"{model.name} takes no --markup, as far as is known; it is sent all the same")
+        context.warn(f"{model.name} takes no --markup, as far as is known; sending it anyway")

@@ -67,7 +67,7 @@ def prepare_uploads(intent: Intent, route: str) -> PreparedInputs:
     region = _region(intent)
     if route == EDITS and rules.square and mask is None and region is None and not has_transparency(first):
         raise UsageProblem(
-            f"{intent.model.name} edits what a mask or the image's own transparency opens, and there is neither",
+            f"{intent.model.name} needs a mask, or an image with transparent areas",
             hint="Give --mask FILE or --mask-rect X,Y,W,H, or another model with -m.",
         )
     prepared, mask_upload = prepare_with_mask(

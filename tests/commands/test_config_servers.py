@@ -186,7 +186,7 @@ def test_check_with_a_wrong_key_or_none(run, monkeypatch, server):
 
 def test_check_knows_whether_the_key_was_tried(run, path, server):
     write(path, f'[profiles.o]\nbase_url = "{server.url}"\napi_key = "{SECRET}"\n')
-    doubt = "whether the key is right: the list comes without one, too"
+    doubt = "whether the key is valid: the list comes without one, too"
     like.lists(server, {"data": [{"id": "a"}]})
     assert doubt in run("check", "o")[1]
     assert json.loads(run("check", "o", "--json")[1])["key_tried"] is False
@@ -242,9 +242,9 @@ def test_check_recognises_servers_and_names_the_command(run, path, server, docum
     write(path, f'[profiles."my server"]\nbase_url = "{server.url}"\n')
     code, out, err = run("check", "my server")
     assert (code, err) == (0, "")
-    assert row(out, "server").startswith(name if certain else f"{name}, by its looks")
+    assert row(out, "server").startswith(name if certain else f"{name}, probably")
     command = f"""imagecli config set 'profiles."my server".dialect' {dialect}"""
-    assert row(out, "to do") == f"speak to it as {dialect} {command}"
+    assert row(out, "to do") == f"use dialect {dialect} {command}"
     found = json.loads(run("check", "my server", "--json")[1])
     assert (found["server"]["name"], found["server"]["dialect"]) == (name, dialect)
     assert (found["server"]["certain"], found["suggestion"]) == (certain, command)
@@ -260,7 +260,7 @@ def test_check_contradicts_the_user_only_where_the_server_names_itself(run, path
     like.lists(server, like.TOGETHER)
     code, out, _ = run("check", "o")
     assert (code, row(out, "dialect")) == (0, "sglang config [profiles.o] dialect")
-    assert row(out, "server").startswith("Together, by its looks")
+    assert row(out, "server").startswith("Together, probably")
     assert "to do" not in out
     like.lists(server, like.XINFERENCE)
     assert row(run("check", "o")[1], "to do").endswith("imagecli config set profiles.o.dialect xinference")
@@ -285,7 +285,7 @@ def test_check_finds_the_list_below_v1(run, path, server):
     server.respond = respond
     code, out, err = run("check", "--base-url", server.origin)
     assert (code, out) == (2, "")
-    assert f"{server.origin}/v1 answers with a list: use that in --base-url." in err
+    assert f"{server.origin}/v1 returns a list: use that in --base-url." in err
     write(path, f'[profiles.o]\nbase_url = "{server.origin}"\n')
     assert f"`imagecli config set profiles.o.base_url {server.origin}/v1`" in run("check", "o")[2]
     assert {request.method for request in server.requests} == {"GET"}
@@ -295,7 +295,7 @@ def test_check_of_a_server_without_a_list(run, server):
     server.respond = lambda reply, _: reply.json({"detail": "Not Found"}, 404)
     code, out, err = run("check", "--base-url", server.url)
     assert (code, out) == (2, "")
-    assert "a server that lists no models may make images all the same" in err
+    assert "a server that lists no models may still make images" in err
     server.respond = lambda reply, _: reply.send(b"<html>hello</html>", kind="text/html")
     code, out, err = run("check", "--base-url", server.url, "--json")
     assert (code, json.loads(out)["base_url"]) == (1, server.url)

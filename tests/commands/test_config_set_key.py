@@ -53,7 +53,7 @@ def test_set_key_takes_the_active_profile_by_itself(run, path, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "stdin", "code", "said"),
     [
-        (["sandbox"], b"sk-1\n", 2, "profile sandbox takes no key"),
+        (["sandbox"], b"sk-1\n", 2, "profile sandbox needs no key"),
         (["offcie"], b"sk-1\n", 2, "unknown profile 'offcie'"),
         ([], b"", 2, "no key was given"),
         ([], b"  \n", 2, "no key was given"),
@@ -72,7 +72,11 @@ def test_set_key_refuses(run, path, *, args, stdin, code, said):
 
 def test_set_key_says_what_goes_before_it(run, path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-    assert run("set-key", stdin=b"sk-1\n") == (0, "", "imagecli: warning: OPENAI_API_KEY takes precedence over it\n")
+    assert run("set-key", stdin=b"sk-1\n") == (
+        0,
+        "",
+        "imagecli: warning: OPENAI_API_KEY takes precedence over the stored key\n",
+    )
     monkeypatch.delenv("OPENAI_API_KEY")
     monkeypatch.setenv("OPENAI_BASE_URL", "https://b.test/v1")
     code, _, err = run("set-key", stdin=b"sk-1\n")

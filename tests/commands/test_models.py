@@ -341,7 +341,7 @@ def test_openai_out_of_reach_leaves_the_catalogue(imagecli):
     done = imagecli("models", env=env)
     assert done.code == 5
     assert list(cells(done.out)) == list(catalog.names()[::-1])
-    assert "this is what imagecli itself knows" in done.err
+    assert "this is imagecli's own catalogue" in done.err
     assert "can't be reached" in done.err
 
 

@@ -178,9 +178,7 @@ def test_nothing_is_sent_without_a_deployment_or_its_version(imagecli, azure, tm
 def test_a_format_that_is_not_documented_is_warned_about_and_sent(imagecli, azure, work):
     ran = imagecli("gen", "a fox", "-m", "pictures", "--format", "webp", "-o", "./", "--json", env=work)
     assert azure.requests[0].json["output_format"] == "webp"
-    assert ran.json["warnings"] == [
-        "Azure OpenAI makes png and jpeg, not webp, as far as is known; it is sent all the same"
-    ]
+    assert ran.json["warnings"] == ["Azure OpenAI makes png and jpeg, not webp, as far as is known; sending it anyway"]
     assert (ran.code, ran.json["error"]["param"]) == (2, "output_format")
 
 

@@ -147,9 +147,7 @@ def test_the_example_builds_requests(example, route):
 
 def test_the_example_keeps_to_its_list_of_attributes(example):
     """The attributes that the docstring lists exist, and the example overrides no other."""
-    listed = [
-        line.split()[0] for line in OpenAI.__doc__.split("matter first:")[1].split("A whole")[0].strip().splitlines()
-    ]
+    listed = [line.split()[0] for line in OpenAI.__doc__.split("matter first:\n\n")[1].split("\n\n")[0].splitlines()]
     assert len(listed) == 10
     assert all(hasattr(OpenAI, name) for name in listed)
     assert {name for name in vars(type(example)) if not name.startswith("_")} <= set(listed)

@@ -72,7 +72,7 @@ def test_xinference_reads_it_in_kwargs(planned):
         assert "seed" not in fields
         assert warnings == []
     assert planned("xinference", "edit", "--seed", "7")[1] == [
-        "Xinference reads --seed for gen and vary only, as far as is known; it is sent all the same"
+        "Xinference reads --seed for gen and vary only, as far as is known; sending it anyway"
     ]
 
 

@@ -96,7 +96,7 @@ def test_a_mask_of_either_kind_opens_the_right_place(imagecli, omni, kind):
     assert ran.code == 0
     assert opened_at("out.png") == ONLY_THERE
     assert omni.posts[0].files.keys() == {"image", "mask_image"}
-    assert "only FLUX.2 klein looks at a mask" in ran.json["warnings"][0]
+    assert "only FLUX.2 klein uses a mask" in ran.json["warnings"][0]
 
 
 def test_a_mask_drawn_by_flags_opens_the_right_place(imagecli, omni):
@@ -137,7 +137,7 @@ def test_a_size_that_does_not_fit_a_mask_is_the_callers_mistake(imagecli, omni):
 def test_a_model_that_drops_masks_is_warned_of_and_keep_saves_the_image(imagecli, several_stages):
     mask = mask_file("grey")
     ran = imagecli("edit", photo(), "a hat", "--mask", mask, "-o", "all.png")
-    assert "any other edits the whole image; --keep puts back what the mask closes" in ran.err
+    assert "the others edit the whole image; --keep puts back everything outside the mask" in ran.err
     assert opened_at("all.png", INVERTED) == [True] * 4
     assert imagecli("edit", photo(), "a hat", "--mask", mask, "--keep", "-o", "kept.png").code == 0
     assert opened_at("kept.png", INVERTED) == ONLY_THERE

@@ -119,7 +119,9 @@ def test_with_a_seed_each_request_makes_other_images(monkeypatch):
     assert seeds(count=5) == [7, 9, 11]
     monkeypatch.setattr(OpenAI, "most_per_request", 1)
     assert seeds() == [7]
-    assert [each.request.fields["seed"] for each in plan(intent(model="own", seed=-1, count=2)).requests] == [-1, -1]
+    for seed, both in ((-1, [-1, -1]), (2**64 - 1, [2**64 - 1, 0])):
+        planned = plan(intent(model="own", seed=seed, count=2))
+        assert [each.request.fields["seed"] for each in planned.requests] == both
 
 
 def test_a_missing_image_is_made_with_its_own_seed(monkeypatch, built):

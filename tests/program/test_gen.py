@@ -193,7 +193,7 @@ def test_an_image_of_another_format_than_its_name_is_saved_with_a_warning(imagec
         (["-o", "-", "--json"], "stdout"),
         (["-o", "-", "--dry-run"], "stdout"),
         (["--skip-existing"], "-o"),
-        (["-f", "prompt.txt"], "both give a prompt"),
+        (["-f", "prompt.txt"], "can't be used together"),
         (["--timeout", "0"], "timeout"),
         (["--nope"], "--nope"),
     ],

@@ -37,7 +37,7 @@ def test_an_interrupt_in_a_download_ends_at_once_and_names_the_response(server, 
     document = json.loads(out)
     assert [image["path"] for image in document["images"]] == ["cat-1.png"]
     assert "/slow.png" in Path(document["failures"][0]["saved_response"]).read_text()
-    assert "nothing was in flight" not in err
+    assert "no request was waiting for its response" not in err
 
 
 def test_an_interrupt_leaves_nothing_half_written_in_the_output_folder(server):

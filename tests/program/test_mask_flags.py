@@ -120,7 +120,7 @@ def test_a_result_of_another_shape_is_a_warning(imagecli, server):
     server.respond = lambda reply, _: reply.send(response_with(out.getvalue()))
     call = ("edit", "scene.png", "x", "--mask-rect", "0,0,60,60", "-m", "gpt-image-2", "--base-url", server.url)
     ran = imagecli(*call, "-o", "kept.png", "--json")
-    assert any("another shape" in warning for warning in ran.json["warnings"])
+    assert any("a different shape" in warning for warning in ran.json["warnings"])
     assert ImageChops.difference(_saved("kept.png"), _scene()).getbbox() == (0, 0, 60, 60)
 
 

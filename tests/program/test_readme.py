@@ -71,7 +71,7 @@ def test_the_python_example_runs(capsys):
 def test_the_table_of_dialects_is_complete():
     from imagecli import dialects
 
-    assert re.findall(r"^\| `([a-z-]+)` \|(?:[^|]*\|){5}$", TEXT, re.MULTILINE) == sorted(
+    assert re.findall(r"^\| `([a-z0-9-]+)` \|(?:[^|]*\|){5}$", TEXT, re.MULTILINE) == sorted(
         dialects.names(), key=lambda name: (name != "openai", name)
     )
 

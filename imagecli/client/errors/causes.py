@@ -161,7 +161,7 @@ def _is_lost_500(document: ErrorDocument) -> bool:
 
 def _policy(document: ErrorDocument, _request: RequestContext) -> str:
     if document.stage == "output":
-        return "The image that was made was refused: change the prompt, or run it again; another one may pass."
+        return "The image was made, then blocked: change the prompt, or run it again; another attempt may succeed."
     return "Change the prompt or the image; the same request will be refused again."
 
 
@@ -170,8 +170,8 @@ def _other_model(_document: ErrorDocument, request: RequestContext) -> str:
     name = (request.model or "").rpartition("/")[2]
     model = catalog.find(name or None)
     if model.shutdown is not None and model.shutdown <= date.today():  # noqa: DTZ011 - the user's own day
-        instead = f"; use {model.successor} instead, with -m" if model.successor else ""
-        return f"OpenAI turned {name} off on {model.shutdown}{instead}."
+        instead = f"; use -m {model.successor} instead" if model.successor else ""
+        return f"OpenAI retired {name} on {model.shutdown}{instead}."
     return "Name a model that this server has: `imagecli models` lists them."
 
 

@@ -103,7 +103,7 @@ class ErrorReader:
         wait = requested_wait(response.headers, document.message)
         if wait is not None and is_too_long(wait):
             moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + min(wait, 1e9)))
-            error.hint = f"The server asks to wait {min(wait, 1e9):,.0f} s: run it again after {moment}."
+            error.hint = f"The server asks for a wait of {min(wait, 1e9):,.0f} s: run it again after {moment}."
             return error
         return RetryableError(error, wait)
 
@@ -136,8 +136,8 @@ class ErrorReader:
         base = place.partition("/images/")[0]  # a base URL ends before the route
         is_address = base.startswith(("http://", "https://")) and base.rstrip("/") != self._profile.base_url
         return Failure(
-            f"{self._host} redirects the request to {place or 'nowhere'} (HTTP {response.status_code}), which is not "
-            "followed",
+            f"{self._host} redirects the request to {place or 'nowhere'} (HTTP {response.status_code}), "
+            "and redirects are not followed",
             hint=f"If you trust that address, {f'set {base} as' if is_address else 'check'} the base URL.",
             http_status=response.status_code,
             request_id=request_id,

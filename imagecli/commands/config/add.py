@@ -36,7 +36,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
     console = renderer.console
     console.note(f"profile {name} is in {config.path}; its dialect is {spoken}{why}")
     console.note(f"if it needs a key: imagecli config set-key {name}")
-    console.note(f"to see what answers, free of charge: imagecli config check {name}")
+    console.note(f"to test it, free of charge: imagecli config check {name}")
     fields = {
         "profile": name,
         "base_url": url,

@@ -53,7 +53,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
     suggestion = _suggestion(settings.profile, found.likeness)
     rows = [*_known(settings, key), *_findings(settings, found)]
     if found.likeness is not None and suggestion is not None:
-        rows.append(("to do", f"speak to it as {found.likeness.dialect}", suggestion))
+        rows.append(("to do", f"use dialect {found.likeness.dialect}", suggestion))
     return renderer.page(Page(aligned(rows), fields | _fields(settings, found, suggestion)))
 
 
@@ -131,7 +131,7 @@ def _findings(settings: Settings, found: Found) -> Iterator[tuple[str, str, str]
         header = dict(report.headers).get("server")
         yield "server", "not recognised", f"it calls itself {header}" if header else ""
     else:
-        yield "server", likeness.name + ("" if likeness.certain else ", by its looks"), likeness.because
+        yield "server", likeness.name + ("" if likeness.certain else ", probably"), likeness.because
     yield "models", str(len(report.models)), report.url
     if report.models:
         may = f", {len(in_doubt)} may" if in_doubt else ""
@@ -141,7 +141,7 @@ def _findings(settings: Settings, found: Found) -> Iterator[tuple[str, str, str]
         among = "among them" if model.value in report.models else "not among them"
         yield "model", f"{model.value} is {among}", str(model.origin)
     if key_tried is False:
-        yield "not sure", "whether the key is right: the list comes without one, too", ""
+        yield "not sure", "whether the key is valid: the list comes without one, too", ""
     yield from _open_questions(settings.profile, likeness)
 
 
@@ -149,11 +149,15 @@ def _open_questions(profile: Profile, likeness: RecognisedServer | None) -> Iter
     from imagecli.models.servers import SANDBOX
 
     if profile.at_openai:
-        yield "not sure", "whether this key may make images, and pay for them: only a paid request tells", ""
+        yield "not sure", "whether this key may make images, and pay for them: only a paid request shows that", ""
     elif likeness is not None and likeness.dialect is None:
         yield "not sure", f"whether it makes images: {likeness.name} is not known to", ""
     elif likeness is None or likeness.name != SANDBOX:
-        yield "not sure", "which sizes, formats and fields it takes, and whether it edits: only a request tells", ""
+        yield (
+            "not sure",
+            "which sizes, formats and fields it takes, and whether it edits: only a request shows that",
+            "",
+        )
 
 
 def _suggestion(profile: Profile, likeness: RecognisedServer | None) -> str | None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Print what the config file says under KEY. Exit code 1 where it says nothing.
+    """Print the value of KEY in the config file. Exit code 1 if it is not set.
 
     \b
     Examples:

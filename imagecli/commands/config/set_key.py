@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Keep the key of a profile. It is asked for without echo, or read from stdin where that is no terminal.
+    """Store the key of a profile. It is asked for without echo, or read from stdin if that is not a terminal.
 
     It goes into the keyring where the keyring extra is installed, else into the config file.
 
@@ -38,7 +38,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
     name = profile.name
     ring = next((source for source in profile.key_sources if isinstance(source, Keyring)), None)
     if ring is None:
-        raise UsageProblem(f"profile {name} takes no key", hint="Name another one: imagecli config set-key PROFILE")
+        raise UsageProblem(f"profile {name} needs no key", hint="Name another one: imagecli config set-key PROFILE")
     in_use = resolve(name, profile.origin, config.data.get("profiles", {}), os.environ)
     text = ask_secret(renderer.console, f"Key of profile {name} for {web_origin(profile.base_url)}: ")
     key = make_key(text, Origin("input", "standard input"))
@@ -54,7 +54,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
     renderer.console.note(f"the key of profile {name} is kept in {where}")
     ahead = key_ahead(in_use)
     if ahead:
-        renderer.warn(f"{ahead} takes precedence over it")
+        renderer.warn(f"{ahead} takes precedence over the stored key")
     elif web_origin(in_use.base_url) != web_origin(profile.base_url):
         renderer.warn(f"the key is for {web_origin(profile.base_url)}, but {in_use.base_url_origin} points elsewhere")
     return renderer.page(Page(None, {"profile": name, "stored_in": where}))

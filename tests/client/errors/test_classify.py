@@ -326,7 +326,7 @@ def test_stage_and_categories_are_found_in_what_a_gateway_repeats():
     for repeated in (f"Error code: 400 - {upstream!r}", f"Error: {json.dumps(json.dumps(upstream))}"):
         error = _refused(400, _openai(repeated, code="moderation_blocked"))
         assert error.message.endswith(" (stage: output)")  # the message names already what was found
-        assert "another one may pass" in error.hint
+        assert "another attempt may succeed" in error.hint
     error = _refused(400, {"error": "content policy", "more": [f"{upstream!r}"]})
     assert error.message.endswith("content policy (stage: output; categories: sexual, hate)")
 
@@ -337,7 +337,7 @@ def test_a_retired_model_is_reported_with_its_successor(imagecli, server):
     )
     ran = imagecli("gen", "cat", "-m", "openai/gpt-image-1", "--base-url", server.url)
     assert ran.code == 2
-    assert "OpenAI turned gpt-image-1 off on 2026-10-23; use gpt-image-2.6-flare instead, with -m." in ran.err
+    assert "OpenAI retired gpt-image-1 on 2026-10-23; use -m gpt-image-2.6-flare instead." in ran.err
     ran = imagecli("gen", "cat", "-m", "team/flux", "--base-url", server.url)
     assert "Name a model that this server has" in ran.err
 

@@ -277,7 +277,7 @@ def test_vllm_omnis_events(imagecli, server):
         (["--save-partials"], "--save-partials needs --partials"),
         (["--partials", "4"], "--partials must be"),
         (["--partials", "2", "--save-partials", "-o", "-"], "no place for partial images"),
-        (["--partials", "2", "--param", "stream=false"], "both set it"),
+        (["--partials", "2", "--param", "stream=false"], "set the same field"),
         (["--partials", "2", "-m", "dall-e-3"], "takes no --partials"),
         (["--partials", "2", "-m", "gpt-image-2.6-flare", "--format", "svg"], "can't be used with svg"),
         (["--partials", "2", "--param", "partial_images=1"], "can't set partial_images"),
