@@ -14,7 +14,7 @@ from imagecli.config.keys import check_transport, make_key, require_key
 from imagecli.config.settings import load
 from imagecli.errors import PartialResult, UsageProblem
 from imagecli.execute import Observer, execute
-from imagecli.flags import of
+from imagecli.flags import flags_of
 from imagecli.images.reading import InputImage, open_input, read_input
 from imagecli.images.sniffing import sniff
 from imagecli.inputs import Inputs
@@ -181,7 +181,7 @@ class ImageClient:
         return self._run("edit", options, params, _edit_inputs(image, prompt, mask, markup, options))
 
     def vary(self, image: Source, *, params: Mapping[str, Any] | None = None, **options: Unpack[VaryOptions]) -> Images:
-        """Make look-alikes of an image; `route` of the result says by which endpoint.
+        """Make variations of an image; `route` of the result says by which endpoint.
 
         Args:
             image: the input; bytes of a file or a path.
@@ -286,7 +286,7 @@ class ImageClient:
         Raises:
             TypeError: there is no such option.
         """
-        known = {flag.name for flag in of(command) if flag.field or flag.in_python}
+        known = {flag.name for flag in flags_of(command) if flag.field or flag.in_python}
         if unknown := options.keys() - known:
             raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
         settings = load(self._typed | dict(options), command=command)

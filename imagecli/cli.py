@@ -73,7 +73,7 @@ def build(command: str) -> TyperCommand | TyperGroup:
     if command == "config":
         return _Group("config ", _CONFIG, name=name, help=module.__doc__)
     arguments = [_argument(each) for each in flags.ARGUMENTS if command in each.commands]
-    options = [_option(each) for each in flags.of(command)]
+    options = [_option(each) for each in flags.flags_of(command)]
     return _Command(
         name,
         callback=_callback(command, module.run),
@@ -91,7 +91,7 @@ def _callback(command: str, run: Callable[..., int]) -> Callable[..., int]:
         from imagecli.config.validation import checked
         from imagecli.terminal.render import Renderer
 
-        for flag in flags.of(command):
+        for flag in flags.flags_of(command):
             if flag.bounds != (0, 0) and not flag.in_environment and values[flag.name] is not None:
                 checked(flag, values[flag.name], flag.flag)
         typed = Typed({name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

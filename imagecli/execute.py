@@ -175,7 +175,7 @@ class _Execution:
             self._exchanges = [
                 _Exchange(index, each.request, each.numbers, self._observer) for index, each in enumerate(plan.requests)
             ]
-            self._work_off(client, jobs)
+            self._run_workers(client, jobs)
             if not plan.other_routes or not self._has_no_route():
                 break
             self._plan = other_plan(plan)
@@ -194,7 +194,7 @@ class _Execution:
 
     # Workers
 
-    def _work_off(self, client: Client, jobs: int) -> None:
+    def _run_workers(self, client: Client, jobs: int) -> None:
         waiting: queue.SimpleQueue[_Exchange] = queue.SimpleQueue()
         for exchange in self._exchanges:
             waiting.put(exchange)
@@ -261,7 +261,7 @@ class _Execution:
                 self._dropped.update(error.unknown_fields)
             self._warn(f"the server does not know {names}: the request was sent again without that")
             return smaller
-        if (other := request.supplying({*error.missing_fields} - self._dropped)) is not None:
+        if (other := request.with_missing({*error.missing_fields} - self._dropped)) is not None:
             return other
         raise error
 

@@ -548,11 +548,11 @@ FILE_SETTINGS: tuple[str, ...] = tuple(name for name, flag in SETTINGS.items() i
 FIELDS: dict[str, str] = {flag.name: flag.field for flag in FLAGS if flag.field}
 """Flag → field of the request, as OpenAI calls it."""
 
-OWNED: frozenset[str] = frozenset(flag.field for flag in FLAGS if flag.field and not flag.shared)
+FLAG_ONLY_FIELDS: frozenset[str] = frozenset(flag.field for flag in FLAGS if flag.field and not flag.shared)
 """Fields that only their flags set, so that --param must not."""
 
 
 @cache
-def of(command: str) -> tuple[Flag, ...]:
+def flags_of(command: str) -> tuple[Flag, ...]:
     """Return the flags of a command, as it is typed: "gen", "config get"."""
     return tuple(flag for flag in FLAGS if command in flag.commands)

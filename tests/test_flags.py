@@ -27,8 +27,8 @@ def test_the_written_files_are_what_the_table_says():
 @pytest.mark.parametrize("command", [*MAKING, "prepare", "models", "serve", *flags.CONFIG])
 def test_each_command_has_the_flags_of_its_rows_in_their_groups(command):
     parameters = {each.name: each for each in build(command).params if each.param_type_name == "option"}
-    assert set(parameters) == {flag.name for flag in flags.of(command)}
-    for flag in flags.of(command):
+    assert set(parameters) == {flag.name for flag in flags.flags_of(command)}
+    for flag in flags.flags_of(command):
         option = parameters[flag.name]
         assert flag.flag in option.opts
         assert not flag.short or flag.short in option.opts
@@ -46,7 +46,7 @@ def test_help_shows_the_groups(imagecli):
 def test_every_setting_is_a_typed_option_and_has_one_row():
     assert set(Options.__annotations__) == flags.SETTINGS.keys() - {"profile", "base_url"}
     for command in (*MAKING, "prepare"):
-        names = [flag.name for flag in flags.of(command)]
+        names = [flag.name for flag in flags.flags_of(command)]
         assert len(names) == len(set(names))
         assert all(hasattr(Typed, name) for name in names)
 
@@ -55,14 +55,14 @@ def test_every_setting_is_a_typed_option_and_has_one_row():
 def test_options_are_unset_where_a_command_does_not_take_them(command):
     everything = {"mask_feather": 3, "verbatim": True, "fit": "pad", "size": "64x64"}
     options = load(everything, {}, command=command).options
-    taken = {flag.name for flag in flags.of(command)}
+    taken = {flag.name for flag in flags.flags_of(command)}
     for name, value in everything.items():
         assert getattr(options, name).value == (value if name in taken else None)
 
 
 @pytest.mark.parametrize("command", MAKING)
 def test_the_python_options_are_the_flags_with_a_field_and_those_that_say_so(command):
-    expected = {flag.name for flag in flags.of(command) if flag.field or flag.in_python}
+    expected = {flag.name for flag in flags.flags_of(command) if flag.field or flag.in_python}
     assert set(WORDS[command].__annotations__) == expected
 
 

@@ -258,7 +258,7 @@ class Client:
         return with_retries(attempt, self._limits.retries, self._sleep, watch, before_retry)
 
     def _ask_models(self) -> ModelsReport:
-        from imagecli.models.listing import ErrorInstead, read_models
+        from imagecli.models.listing import ListingError, read_models
 
         self._start()
         url = self.url(self._session.dialect.models_path)
@@ -275,7 +275,7 @@ class Client:
             report = read_models(
                 *(body, url, headers, self._secrets, request_id), prefix=self._session.dialect.listed_prefix
             )
-        except ErrorInstead as instead:
+        except ListingError as instead:
             raise self._errors.no_list(instead.document, request_id, url) from None
         if report is None:
             raise Failure(

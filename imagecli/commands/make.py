@@ -126,15 +126,17 @@ class _Run:
         sink = open_sink(planned.names, self._renderer.console, force=typed.force)
         send = bool(planned.requests) and not typed.dry_run
         key = require_key(settings.profile, warn=self._warnings.append) if send else None
-        sink.reserve([n for each in planned.requests for n in each.numbers], dry=typed.dry_run)
-        self._renderer.warn_of_new(self._warnings)
-        if typed.dry_run:
-            requests = tuple(each.request for each in planned.requests)
-            self._result = self._result._replace(requests=requests, route=planned.route)
-        else:
-            self._execute(planned, sink, observer, key)
-        if not self._result.images:
-            sink.release()
+        try:
+            sink.reserve([n for each in planned.requests for n in each.numbers], dry=typed.dry_run)
+            self._renderer.warn_of_new(self._warnings)
+            if typed.dry_run:
+                requests = tuple(each.request for each in planned.requests)
+                self._result = self._result._replace(requests=requests, route=planned.route)
+            else:
+                self._execute(planned, sink, observer, key)
+        finally:
+            if not self._result.images:
+                sink.release()
 
     def _execute(self, planned: Plan, sink: Sink, observer: Observer, key: Key | None) -> None:
         client = None

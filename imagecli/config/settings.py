@@ -10,7 +10,7 @@ from imagecli.config import file, layout
 from imagecli.config.profiles import Address, Profile, resolve
 from imagecli.config.urls import check_base_url
 from imagecli.config.validation import checked, from_text
-from imagecli.flags import SETTINGS, VARIABLES, Flag, of
+from imagecli.flags import SETTINGS, VARIABLES, Flag, flags_of
 from imagecli.options import BUILT_IN, Options, Origin, Value
 from imagecli.text import file_place, printable
 
@@ -73,7 +73,7 @@ def load(
         (("profiles", profile.name, "defaults"), tables.get(profile.name, {}).get("defaults", {})),
         (("defaults",), config.data.get("defaults", {})),
     ]
-    own = {flag.name: flag for flag in of(command or "") if flag.in_environment}
+    own = {flag.name: flag for flag in flags_of(command or "") if flag.in_environment}
     values: dict[str, Value[Any]] = {}
     for flag in (SETTINGS | own).values():
         value = known.get(flag.name) or _typed_or_environment(flag, typed, environ)

@@ -15,7 +15,7 @@ from imagecli.errors import UsageProblem
 from imagecli.images.types import MaskConvention, Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from imagecli.dialects.request import Draft, ImageRequest
     from imagecli.dialects.rules import Reads
@@ -66,38 +66,30 @@ class LocalAI(OpenAI):
         """Return 1 for inpainting, which has no n (P), and with a seed, which all images of a request share (I)."""
         return 1 if draft.masked or "seed" in draft.fields else None
 
+    def resolve_conflicts(self, draft: Draft, warn: Callable[[str], None]) -> Draft:
+        """Return the draft without what inpainting does not read, and a negative prompt that would be cut elsewhere."""
+        for flag in _NOT_INPAINTED if draft.masked else ():
+            if flag in draft.fields:
+                draft = draft.without(flag, f"LocalAI does not read --{flag} with a mask", warn)
+        if "negative" in draft.fields and "|" in f"{draft.prompt}{draft.fields['negative']}":
+            reason = "a vertical bar can't be used with --negative: LocalAI separates the two prompts by it"
+            draft = draft.without("negative", reason, warn)
+        return draft
+
     def build(self, draft: Draft, route: str, count: int, uploads: Uploads) -> ImageRequest:
-        """Return the request.
+        """Return the request, with the negative prompt behind a vertical bar.
 
         Raises:
-            UsageProblem: with a mask, no model is named (P: 400), there are several images (P reads the first), or a
-                flag is typed that P does not read; or a vertical bar would cut the prompt elsewhere.
+            UsageProblem: with a mask, no model is named (P: 400) or there are several images (P reads the first).
         """
-        if draft.masked:
-            return super().build(self._inpainting(draft, uploads), route, count, uploads)
-        draft, negative = draft.apart("negative")
-        request = super().build(draft, route, count, uploads)
-        if not negative:
-            return request
-        prompts = request.fields["prompt"], *negative.values()
-        if any("|" in text for text in prompts):
-            raise UsageProblem(
-                "a prompt with a vertical bar can't be used with --negative: LocalAI separates the two prompts by it",
-                hint="Leave the bar out of both prompts.",
-            )
-        return request._replace(fields=request.fields | {"prompt": "|".join(prompts)})
-
-    def _inpainting(self, draft: Draft, uploads: Uploads) -> Draft:
-        if draft.model is None:
+        if draft.masked and draft.model is None:
             raise UsageProblem("LocalAI needs a named model to edit with a mask", hint="Name one with -m.")
-        if len(uploads.images) > 1:
+        if draft.masked and len(uploads.images) > 1:
             raise UsageProblem("LocalAI takes one image with a mask, not several", hint="Leave out -i or the mask.")
-        for name in _NOT_INPAINTED:
-            if name in draft.typed:
-                raise UsageProblem(
-                    f"LocalAI does not read --{name} with a mask", hint=f"Leave out --{name}, or the mask."
-                )
-        return draft.apart(*_NOT_INPAINTED)[0]
+        draft, negative = draft.split_off("negative")
+        request = super().build(draft, route, count, uploads)
+        prompt = "|".join([request.fields["prompt"], *negative.values()])
+        return request._replace(fields=request.fields | {"prompt": prompt})
 
     def path(self, route: str, draft: Draft) -> str:
         """Return the path; for edits it is another one (R), because images/edits does not exist."""

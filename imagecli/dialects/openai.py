@@ -11,7 +11,7 @@ from imagecli.flags import FIELDS
 from imagecli.images.types import InputRules, MaskConvention, Size, Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from imagecli.dialects.error_words import ErrorWords
     from imagecli.dialects.rules import Reads
@@ -162,6 +162,14 @@ class OpenAI:
     def most(self, draft: Draft) -> int | None:  # noqa: ARG002 - for others to override
         """Return how many images one request of this draft may ask for; None: as many as the model makes."""
         return self.most_per_request
+
+    def resolve_conflicts(self, draft: Draft, warn: Callable[[str], None]) -> Draft:  # noqa: ARG002 - for others
+        """Return the draft without the flags that can't be used together with the rest of it (`Draft.without`).
+
+        Raises:
+            UsageProblem: such a flag was typed.
+        """
+        return draft
 
     # The request
 

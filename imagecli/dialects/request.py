@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from imagecli.errors import UsageProblem
 from imagecli.flags import FIELDS
 from imagecli.images.types import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from imagecli.images.types import Size, Upload
 
@@ -52,10 +53,21 @@ class Draft(NamedTuple):
         """The size in pixels that is asked for; None where none is, or not in pixels."""
         return parse_size(str(self.fields.get("size")))
 
-    def apart(self, *flags: str) -> tuple[Draft, Fields]:
+    def split_off(self, *flags: str) -> tuple[Draft, Fields]:
         """Return the draft without these flags, and their fields under OpenAI's names."""
         rest = {name: value for name, value in self.fields.items() if name not in flags}
         return self._replace(fields=rest), {FIELDS[name]: self.fields[name] for name in flags if name in self.fields}
+
+    def without(self, flag: str, reason: str, warn: Callable[[str], None]) -> Draft:
+        """Return the draft without a flag that can't be used here; a warning says so.
+
+        Raises:
+            UsageProblem: it was typed.
+        """
+        if flag in self.typed:
+            raise UsageProblem(reason, hint=f"Leave out --{flag}, or what it can't go with.")
+        warn(f"the default for --{flag} is left out: {reason}")
+        return self.split_off(flag)[0]
 
 
 class FilePart(NamedTuple):
@@ -97,7 +109,7 @@ class ImageRequest(NamedTuple):
         fields = {name: value for name, value in self.fields.items() if name.partition("[")[0] not in dropped}
         return None if len(fields) == len(self.fields) else self._replace(fields=fields)
 
-    def supplying(self, names: Iterable[str]) -> ImageRequest | None:
+    def with_missing(self, names: Iterable[str]) -> ImageRequest | None:
         """Return the request as a server that misses these fields reads it; None where there is no such spelling.
 
         Some servers take several images only as one field `image` after the other; some can't respond with URLs,

@@ -15,10 +15,13 @@ from imagecli.errors import UsageProblem
 from imagecli.images.types import MaskConvention, Uploads
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagecli.dialects.request import Draft, Fields, ImageRequest
     from imagecli.dialects.rules import Reads
     from imagecli.images.types import InputRules, Size
 
+_TAG = "<sd_cpp_extra_args>"
 _IN_PROMPT = ("seed", "negative")
 """Flags that the server reads only in the prompt's tag."""
 
@@ -56,25 +59,27 @@ class SdCpp(OpenAI):
         """Return the requested size: M crops an input of another shape to its centre."""
         return draft.size
 
+    def resolve_conflicts(self, draft: Draft, warn: Callable[[str], None]) -> Draft:
+        """Return the draft without flags that go in the prompt's tag, if the prompt has one: S reads only the first."""
+        for flag in _IN_PROMPT if _TAG in (draft.prompt or "") else ():
+            if flag in draft.fields:
+                draft = draft.without(flag, f"--{flag} can't be used with {_TAG} in the prompt", warn)
+        return draft
+
     def build(self, draft: Draft, route: str, count: int, uploads: Uploads) -> ImageRequest:
         """Return the request, with the server's own fields and --param in the prompt, in the tag for them (A).
 
         Raises:
             UsageProblem: the prompt has such a tag already; the server reads only the first (S).
         """
-        rest, own = draft.apart(*_IN_PROMPT)
+        rest, own = draft.split_off(*_IN_PROMPT)
         request = super().build(rest._replace(params={}), route, count, uploads)
         own |= draft.params
         if not own:
             return request
-        if "<sd_cpp_extra_args>" in request.fields["prompt"]:
-            flag = (
-                "--param" if draft.params else " and ".join(f"--{name}" for name in _IN_PROMPT if name in draft.fields)
-            )
-            raise UsageProblem(
-                f"{flag} can't be used with <sd_cpp_extra_args> in the prompt", hint="Leave one of them out."
-            )
+        if _TAG in request.fields["prompt"]:
+            raise UsageProblem(f"--param can't be used with {_TAG} in the prompt", hint="Leave one of them out.")
         # ASCII in one line: the server finds the tag with a regular expression that stops at the end of a line.
-        tag = f"<sd_cpp_extra_args>{json.dumps(own)}</sd_cpp_extra_args>"
+        tag = f"{_TAG}{json.dumps(own)}</sd_cpp_extra_args>"
         fields: Fields = request.fields | {"prompt": f"{request.fields['prompt']} {tag}"}
         return request._replace(fields=fields)

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from imagecli.dialects.error_words import ErrorWords
 from imagecli.dialects.openai import VARY_PROMPT, OpenAI
-from imagecli.dialects.request import EDITS, GENERATIONS, VARIATIONS
+from imagecli.dialects.request import EDITS, VARIATIONS
 from imagecli.dialects.rules import ANY, Rule, any_of, no_value
 from imagecli.errors import UsageProblem
+from imagecli.flags import FIELDS
 from imagecli.images.types import MaskConvention
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from imagecli.dialects.request import Draft, Fields, ImageRequest
     from imagecli.dialects.rules import Reads
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 _MULTIPLE = 8
 """Sides that are not multiples of it are a 500 with most models."""
-_IN_KWARGS = {GENERATIONS: ("seed", "negative"), VARIATIONS: ("seed",)}
-"""Flags that the server reads only in `kwargs`, by route."""
+_IN_KWARGS = ("seed", "negative")
+"""Flags that the server reads in `kwargs`; edits don't have that, and variations have a field for the second."""
 
 
 class Xinference(OpenAI):
@@ -80,13 +81,21 @@ class Xinference(OpenAI):
         width, height = (-(-side // _MULTIPLE) * _MULTIPLE for side in draft.input_size)
         return width, height
 
+    def resolve_conflicts(self, draft: Draft, warn: Callable[[str], None]) -> Draft:
+        """Return the draft without the flags that `--param kwargs` sets too, or can't be joined with."""
+        kwargs = draft.params.get("kwargs", {})
+        for flag in _IN_KWARGS:
+            if flag in draft.fields and (not isinstance(kwargs, dict) or FIELDS[flag] in kwargs):
+                draft = draft.without(flag, f"--param kwargs can't be joined with --{flag}", warn)
+        return draft
+
     def build(self, draft: Draft, route: str, count: int, uploads: Uploads) -> ImageRequest:
         """Return the request; with a mask it always has a size, without which the server fails (500).
 
         Raises:
-            UsageProblem: no model is named, or `--param kwargs` can't be joined with a flag that goes there.
+            UsageProblem: no model is named.
         """
-        request = super().build(_with_kwargs(draft, _IN_KWARGS.get(route, ())), route, count, uploads)
+        request = super().build(_as_params(draft, route), route, count, uploads)
         canvas = self.canvas(draft)
         if canvas is None or "size" in request.fields:
             return request
@@ -111,19 +120,12 @@ class Xinference(OpenAI):
         return {} if name == "size" and value == "auto" else super().spell(name, value)
 
 
-def _with_kwargs(draft: Draft, flags: tuple[str, ...]) -> Draft:
-    """Return the draft with these flags in `kwargs`, beside what --param puts there.
-
-    Raises:
-        UsageProblem: --param sets the same, or is no table.
-    """
-    rest, own = draft.apart(*flags)
-    if not own:
+def _as_params(draft: Draft, route: str) -> Draft:
+    """Return the draft with the flags of `_IN_KWARGS` as the route reads them, beside what --param puts there."""
+    if route == EDITS:
         return draft
-    given = draft.params.get("kwargs", {})
-    if not isinstance(given, dict) or own.keys() & given.keys():
-        names = " and ".join(f"--{name}" for name in flags if name in draft.fields)
-        raise UsageProblem(
-            f"--param kwargs can't be joined with {names}", hint="Give it as JSON without that, or leave out the flag."
-        )
-    return rest._replace(params=draft.params | {"kwargs": given | own})
+    draft, own = draft.split_off(*_IN_KWARGS)
+    params = dict(draft.params)
+    if route == VARIATIONS and "negative_prompt" in own:
+        params["negative_prompt"] = own.pop("negative_prompt")
+    return draft._replace(params=params | {"kwargs": params.get("kwargs", {}) | own} if own else params)

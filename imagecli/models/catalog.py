@@ -103,7 +103,7 @@ def find(name: str | None, user_models: UserModels | None = None) -> Model:
     else:
         model = _make_model(name, tables["unknown"], known=False)
     table = (user_models or {}).get(name or "")
-    return model if table is None else _lay_over(model, table)
+    return model if table is None else _apply_overrides(model, table)
 
 
 def names() -> tuple[str, ...]:
@@ -122,7 +122,7 @@ def free_size_limits() -> Mapping[str, Any]:
     return limits
 
 
-def _lay_over(model: Model, table: Mapping[str, Any]) -> Model:
+def _apply_overrides(model: Model, table: Mapping[str, Any]) -> Model:
     """Lay a user's table over a row. What users list is advice as well, so those fields are open."""
     fields = {"sizes": "size", "qualities": "quality", "formats": "format"}
     listed = {fields[key]: tuple(table[key]) for key in fields if key in table}
@@ -200,15 +200,15 @@ def _load_catalog() -> dict[str, Any]:
 
 @cache
 def _catalogued(name: str) -> Model:
-    return _make_model(name, _merge_likes(name), known=True)
+    return _make_model(name, _inherited(name), known=True)
 
 
-def _merge_likes(name: str) -> dict[str, Any]:
+def _inherited(name: str) -> dict[str, Any]:
     """Return the table of a model, over those of the models that it is `like`."""
     table: dict[str, Any] = _load_catalog()["models"][name]
     if "like" not in table:
         return table
-    below = _merge_likes(table["like"])
+    below = _inherited(table["like"])
     values = {name: listed for name, listed in below["values"].items() if name not in table.get("any", ())}
     return below | table | {"values": values | table.get("values", {})}
 

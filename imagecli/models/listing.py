@@ -35,7 +35,7 @@ class ModelsReport(NamedTuple):
     """The response's headers, names in lower case, without cookies."""
 
 
-class ErrorInstead(Exception):
+class ListingError(Exception):
     """A response with a success status is an error document."""
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -56,7 +56,7 @@ def read_models(  # noqa: PLR0913 - the parts of a response
     """Return the list in a body, None if it has none. A `prefix` is removed from the models' names.
 
     Raises:
-        ErrorInstead: the body is an error document.
+        ListingError: the body is an error document.
     """
     try:
         document = json.loads(body)
@@ -66,7 +66,7 @@ def read_models(  # noqa: PLR0913 - the parts of a response
     entries = document
     if isinstance(document, dict):
         if document.get("error"):
-            raise ErrorInstead(document)
+            raise ListingError(document)
         key = next((name for name in _IN_DOCUMENT if isinstance(document.get(name), list)), "")
         entries = document.get(key)
     if not isinstance(entries, list):

@@ -127,16 +127,25 @@ def _requests(
 ) -> tuple[PlannedRequest, ...]:
     """Share the images out over as few requests as the model allows; what is built for as many serves again."""
     again = {(_draft(intent, each.numbers).fields.get("seed"), len(each.numbers)): each.request for each in built}
-    most = intent.per_request
     planned = []
-    for start in range(0, len(numbers), most):
-        share = tuple(numbers[start : start + most])
+    for share in _shares(intent, numbers):
         draft = _draft(intent, share)
         same = again.get((draft.fields.get("seed"), len(share)))
         # A copy, as what is in flight is told apart by its request.
         request = same._replace() if same else intent.dialect.build(draft, route, len(share), uploads)
         planned.append(PlannedRequest(request, share))
     return tuple(planned)
+
+
+def _shares(intent: Intent, numbers: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return which images each request is for; with a seed, which the server counts up too, without gaps."""
+    shares: list[list[int]] = []
+    for number in numbers:
+        full = not shares or len(shares[-1]) == intent.per_request
+        if full or ("seed" in intent.draft.fields and number != shares[-1][-1] + 1):
+            shares.append([])
+        shares[-1].append(number)
+    return [tuple(share) for share in shares]
 
 
 def _draft(intent: Intent, numbers: Sequence[int]) -> Draft:

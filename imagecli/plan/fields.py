@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.errors import UsageProblem
-from imagecli.flags import FIELDS, OWNED
+from imagecli.flags import FIELDS, FLAG_ONLY_FIELDS
 from imagecli.images.types import parse_size
 from imagecli.options import Value
 from imagecli.saving.names import asked_format
@@ -193,7 +193,7 @@ def check_params(params: Fields, values: Mapping[str, Value[Any]]) -> Fields:
         UsageProblem: a flag owns one, a flag sets it in this very run, or one can't be sent as JSON.
     """
     for key in params:
-        if str(key).partition("[")[0] in OWNED | _ARGUMENTS:
+        if str(key).partition("[")[0] in FLAG_ONLY_FIELDS | _ARGUMENTS:
             raise UsageProblem(f"--param can't set {key}: it has its own flag or argument", hint="See --help.")
     try:
         json.dumps(params, ensure_ascii=False, allow_nan=False).encode()
@@ -201,7 +201,7 @@ def check_params(params: Fields, values: Mapping[str, Value[Any]]) -> Fields:
         raise UsageProblem(
             "--param has a value that can't be sent as JSON", hint="Give JSON, or UTF-8 text."
         ) from error
-    by_flag = {FIELDS[name] for name, value in values.items() if value.value is not None}
+    by_flag = {FIELDS[name] for name, value in values.items() if value.typed}
     if values["partials"].typed:
         by_flag.add("stream")
     for key in params:

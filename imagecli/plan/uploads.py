@@ -63,7 +63,7 @@ def prepare_uploads(intent: Intent, route: str) -> PreparedInputs:
     from imagecli.images.prepare import has_transparency, prepare, prepare_with_mask
 
     rules = _rules(intent, route)
-    (first, *others), mask, private = intent.images, intent.mask, intent.keep_metadata
+    (first, *others), mask, keep_metadata = intent.images, intent.mask, intent.keep_metadata
     region = _region(intent)
     if route == EDITS and rules.square and mask is None and region is None and not has_transparency(first):
         raise UsageProblem(
@@ -77,9 +77,9 @@ def prepare_uploads(intent: Intent, route: str) -> PreparedInputs:
         # How an unknown model reads a mask file is unknown too: drawn by the convention, it opens the same to a server
         # that goes by grey.
         redraw=not intent.model.known,
-        keep_metadata=private,
+        keep_metadata=keep_metadata,
     )
-    made = [prepared, *(prepare(image, rules, intent.fit, keep_metadata=private) for image in others)]
+    made = [prepared, *(prepare(image, rules, intent.fit, keep_metadata=keep_metadata) for image in others)]
     notes = [f"{one.upload.filename}: {note}" for one in made for note in one.notes]
     if intent.keep:
         notes.append("outside the mask the original's pixels are kept, at {}x{}".format(*first.size))

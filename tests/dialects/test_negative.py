@@ -108,11 +108,43 @@ def test_what_localai_would_misread_is_refused(imagecli, arguments, prompt, flag
 
 
 def test_localai_gets_no_default_that_inpainting_does_not_read(imagecli, arguments):
+    """It is left out, and a warning says so."""
     arguments("localai", "edit")
     flags = ("-m", "some-model", "--mask-rect", "1,1,9,9", "-o", "out.png", "--dry-run", "--json")
     ran = imagecli("edit", "in.png", "a cat", *flags, env={"IMAGECLI_NEGATIVE": WORDS, "IMAGECLI_SEED": "7"})
     assert ran.code == 0
     assert ran.json["requests"][0]["fields"].keys() == {"prompt", "model", "response_format", "output_format"}
+    for flag in ("negative", "seed"):
+        assert (
+            f"the default for --{flag} is left out: LocalAI does not read --{flag} with a mask" in ran.json["warnings"]
+        )
+
+
+@pytest.mark.parametrize(
+    ("dialect", "prompt", "flags", "flag"),
+    [
+        ("localai", "a|b", (), "negative"),
+        ("sdcpp", "a <sd_cpp_extra_args>{}</sd_cpp_extra_args>", (), "negative"),
+        ("sdcpp", "a <sd_cpp_extra_args>{}</sd_cpp_extra_args>", (), "seed"),
+        ("xinference", "a", ("--param", 'kwargs={"seed": 3}'), "seed"),
+    ],
+)
+def test_a_default_that_does_not_go_with_the_rest_is_left_out(imagecli, home, dialect, prompt, flags, flag):
+    use_profile(home, NOWHERE, dialect)
+    default = {f"IMAGECLI_{flag.upper()}": "7"}
+    ran = imagecli("gen", prompt, "-m", "x", *flags, "-o", "out.png", "--dry-run", "--json", env=default)
+    assert (ran.code, len(ran.json["warnings"])) == (0, 1)
+    assert f"the default for --{flag} is left out" in ran.json["warnings"][0]
+    assert ran.json["requests"][0]["fields"]["prompt"] == prompt
+    assert ran.json["requests"][0]["fields"].get("kwargs") in (None, '{"seed": 3}')
+
+
+def test_a_variation_at_xinference_gets_the_default(imagecli, arguments):
+    arguments("xinference", "vary")
+    default = {"IMAGECLI_NEGATIVE": WORDS, "IMAGECLI_SEED": "7"}
+    ran = imagecli("vary", "in.png", "-m", "x", "-o", "out.png", "--dry-run", "--json", env=default)
+    fields = ran.json["requests"][0]["fields"]
+    assert (fields["negative_prompt"], json.loads(fields["kwargs"])) == (WORDS, {"seed": 7})
 
 
 @pytest.mark.parametrize("model", ["dall-e-2", "dall-e-3", "gpt-image-1", "gpt-image-2.6-flare"])

@@ -133,6 +133,14 @@ def test_a_missing_image_is_made_with_its_own_seed(monkeypatch, built):
     assert built == [1, 1]
 
 
+def test_with_a_seed_no_request_is_for_images_on_both_sides_of_a_gap():
+    """The server counts the seed up from image to image of a request, and knows of no gap."""
+    Path("out-2.png").write_bytes(image_file())
+    asked = intent(model="own", seed=7, count=5)
+    planned = plan(asked, Output("out.png", skip_existing=True))
+    assert [(each.numbers, each.request.fields["seed"]) for each in planned.requests] == [((1,), 7), ((3, 4, 5), 9)]
+
+
 def test_a_request_that_a_hash_was_made_from_serves_again_with_its_seed(monkeypatch, built):
     monkeypatch.setattr(OpenAI, "most_per_request", 1)
     output = Output("{hash}-{n}.png", skip_existing=True)

@@ -229,7 +229,7 @@ def test_vary_falls_back_to_an_edit(run):
     ran = run("vary", "cat.png", "-m", HIDDEN, "-o", "look.png", "--json", "-v")
     assert ran.code == 0, ran.err
     assert ran.json["route"] == "images/edits"
-    assert "there are no variations here" in ran.err
+    assert "there is no variations endpoint" in ran.err
     assert _changed(Image.open("look.png"), before) is not None
 
 

@@ -88,3 +88,10 @@ def test_a_full_disk_keeps_the_paid_response_and_names_it(program, server, home)
         assert list(Path("small").iterdir()) == []
     finally:
         subprocess.run(["umount", "small"], check=True)
+
+
+def test_a_refused_output_leaves_no_folder_behind(imagecli, server):
+    Path("2").write_bytes(OLD)
+    ran = imagecli("gen", "cat", "-n", "2", "--base-url", server.url, "-o", "{n}/cat.png")
+    assert (ran.code, server.requests) == (2, [])
+    assert sorted(path.name for path in Path().iterdir() if path.name.isdecimal()) == ["2"]

@@ -50,10 +50,10 @@ def run(typed: Typed, renderer: Renderer) -> int:
         explain(error, settings, key)
         return renderer.page(Page(None, fields, error))
     found = _find(report, settings, key_tried=None if key is None else _needs_key(settings))
-    suggestion = _suggestion(settings.profile, found.likeness)
+    suggestion = _suggestion(settings.profile, found.recognised)
     rows = [*_known(settings, key), *_findings(settings, found)]
-    if found.likeness is not None and suggestion is not None:
-        rows.append(("to do", f"use dialect {found.likeness.dialect}", suggestion))
+    if found.recognised is not None and suggestion is not None:
+        rows.append(("to do", f"use dialect {found.recognised.dialect}", suggestion))
     return renderer.page(Page(aligned(rows), fields | _fields(settings, found, suggestion)))
 
 
@@ -61,7 +61,7 @@ class Found(NamedTuple):
     """What a server's list and its headers show."""
 
     report: ModelsReport
-    likeness: RecognisedServer | None
+    recognised: RecognisedServer | None
     images: tuple[str, ...]
     """The models that make images, as far as their entries and names show."""
     in_doubt: tuple[str, ...]
@@ -78,7 +78,7 @@ def _fields(settings: Settings, found: Found, suggestion: str | None) -> dict[st
         "in_doubt": found.in_doubt,
         "model": None if model is None else {"name": model, "listed": model in report.models},
         "key_tried": found.key_tried,
-        "server": None if found.likeness is None else found.likeness._asdict(),
+        "server": None if found.recognised is None else found.recognised._asdict(),
         "suggestion": suggestion,
         "request_id": report.request_id,
     }
@@ -126,12 +126,12 @@ def _known(settings: Settings, key: Key | None) -> Iterator[tuple[str, str, str]
 
 def _findings(settings: Settings, found: Found) -> Iterator[tuple[str, str, str]]:
     """Yield what the server's list shows, and what nothing free shows."""
-    report, likeness, images, in_doubt, key_tried = found
-    if likeness is None:
+    report, recognised, images, in_doubt, key_tried = found
+    if recognised is None:
         header = dict(report.headers).get("server")
         yield "server", "not recognised", f"it calls itself {header}" if header else ""
     else:
-        yield "server", likeness.name + ("" if likeness.certain else ", probably"), likeness.because
+        yield "server", recognised.name + ("" if recognised.certain else ", probably"), recognised.because
     yield "models", str(len(report.models)), report.url
     if report.models:
         may = f", {len(in_doubt)} may" if in_doubt else ""
@@ -142,17 +142,17 @@ def _findings(settings: Settings, found: Found) -> Iterator[tuple[str, str, str]
         yield "model", f"{model.value} is {among}", str(model.origin)
     if key_tried is False:
         yield "not sure", "whether the key is valid: the list comes without one, too", ""
-    yield from _open_questions(settings.profile, likeness)
+    yield from _open_questions(settings.profile, recognised)
 
 
-def _open_questions(profile: Profile, likeness: RecognisedServer | None) -> Iterator[tuple[str, str, str]]:
+def _open_questions(profile: Profile, recognised: RecognisedServer | None) -> Iterator[tuple[str, str, str]]:
     from imagecli.models.servers import SANDBOX
 
     if profile.at_openai:
         yield "not sure", "whether this key may make images, and pay for them: only a paid request shows that", ""
-    elif likeness is not None and likeness.dialect is None:
-        yield "not sure", f"whether it makes images: {likeness.name} is not known to", ""
-    elif likeness is None or likeness.name != SANDBOX:
+    elif recognised is not None and recognised.dialect is None:
+        yield "not sure", f"whether it makes images: {recognised.name} is not known to", ""
+    elif recognised is None or recognised.name != SANDBOX:
         yield (
             "not sure",
             "which sizes, formats and fields it takes, and whether it edits: only a request shows that",
@@ -160,20 +160,24 @@ def _open_questions(profile: Profile, likeness: RecognisedServer | None) -> Iter
         )
 
 
-def _suggestion(profile: Profile, likeness: RecognisedServer | None) -> str | None:
+def _suggestion(profile: Profile, recognised: RecognisedServer | None) -> str | None:
     """Return the command that sets the dialect that a server seems to speak, None where there is nothing to set."""
     from imagecli import dialects
     from imagecli.options import BUILT_IN
     from imagecli.text import shell_word, toml_key
 
-    if likeness is None or likeness.dialect in {None, profile.dialect} or likeness.dialect not in dialects.names():
+    if (
+        recognised is None
+        or recognised.dialect in {None, profile.dialect}
+        or recognised.dialect not in dialects.names()
+    ):
         return None
     # Only what a server says of itself counts against the user's choice, and a known host's name is certain.
-    if profile.dialect_origin != BUILT_IN and not (profile.dialect_origin.kind == "config" and likeness.certain):
+    if profile.dialect_origin != BUILT_IN and not (profile.dialect_origin.kind == "config" and recognised.certain):
         return None
     if profile.at_openai or profile.sandbox:
         return None
     if profile.base_url_origin.kind == "config":
         key = toml_key("profiles", profile.name, "dialect")
-        return f"imagecli config set {shell_word(key)} {likeness.dialect}"
-    return f"imagecli config add NAME --base-url {shell_word(profile.base_url)} --dialect {likeness.dialect}"
+        return f"imagecli config set {shell_word(key)} {recognised.dialect}"
+    return f"imagecli config add NAME --base-url {shell_word(profile.base_url)} --dialect {recognised.dialect}"
