@@ -201,12 +201,12 @@ def check_params(params: Fields, values: Mapping[str, Value[Any]]) -> Fields:
         raise UsageProblem(
             "--param has a value that can't be sent as JSON", hint="Give JSON, or UTF-8 text."
         ) from error
-    by_flag = {FIELDS[name] for name, value in values.items() if value.typed}
+    set_by = {FIELDS[name]: value.origin for name, value in values.items() if value.value is not None}
     if values["partials"].typed:
-        by_flag.add("stream")
+        set_by["stream"] = values["partials"].origin
     for key in params:
-        if key in by_flag:
-            raise UsageProblem(f"--param {key} and a flag set the same field", hint="Leave one of them out.")
+        if key in set_by:
+            raise UsageProblem(f"--param {key} and {set_by[key]} set the same field", hint="Leave one of them out.")
     return params
 
 

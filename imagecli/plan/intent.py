@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from imagecli import dialects
 from imagecli.dialects.request import EDITS, GENERATIONS, VARIATIONS, Draft
 from imagecli.errors import UsageProblem
-from imagecli.flags import FIELDS
 from imagecli.models import catalog
 from imagecli.plan.fields import Context, check_params, check_together, fitting_fields, read_params
 
@@ -129,7 +128,6 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
     values = options.fields()
     fields = fitting_fields(context, values, canvas=images[0].size if expanded else None)
     params = check_params(params, values)
-    fields = {name: value for name, value in fields.items() if FIELDS[name] not in params}  # of the config
     check_together(context, fields, masked=masked)
     draft = Draft(
         prompt,

@@ -110,8 +110,9 @@ def test_param_sets_it_as_before_and_not_beside_the_flag(imagecli, server):
     assert imagecli(*where, "--param", "seed=7").code == 0
     assert server.requests[0].json["seed"] == 7
     assert imagecli(*where, "--force", "--param", "seed=7", "--seed", "8").code == 2
-    assert imagecli(*where, "--force", "--param", "seed=7", env={"IMAGECLI_SEED": "8"}).code == 0
-    assert server.requests[1].json["seed"] == 7
+    refused = imagecli(*where, "--force", "--param", "seed=7", env={"IMAGECLI_SEED": "8"})
+    assert (refused.code, len(server.requests)) == (2, 1)
+    assert "--param seed and IMAGECLI_SEED set the same field" in refused.err
 
 
 @pytest.mark.parametrize("value", ["-2", "18446744073709551616", "7.5", "x"])
