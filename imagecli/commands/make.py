@@ -86,8 +86,10 @@ class _Run:
     @property
     def result(self) -> Result:
         """What has come of the run so far."""
-        elapsed = round(time.monotonic() - self._begun, 3)
-        return self._result._replace(warnings=tuple(self._warnings), elapsed_s=elapsed)
+        return self._result._replace(warnings=tuple(self._warnings), elapsed_s=self._elapsed_s())
+
+    def _elapsed_s(self) -> float:
+        return round(time.monotonic() - self._begun, 3)
 
     def make(self) -> None:
         """Read what is named, plan, and carry the plan out."""
@@ -110,10 +112,9 @@ class _Run:
             if inputs.images:
                 observer.state(0, (), "preparing", None)
             self._carry_out(intent, observer)
-        result = self.result
-        ids = ", ".join(result.request_ids)
-        model = f" with {result.model}" if result.model else ""
-        console.debug(f"{result.route}{model} in {result.elapsed_s} s" + (f", request id {ids}" if ids else ""))
+        ids = ", ".join(self._result.request_ids)
+        model = f" with {self._result.model}" if self._result.model else ""
+        console.debug(f"{self._result.route}{model} in {self._elapsed_s()} s" + (f", request id {ids}" if ids else ""))
 
     def _carry_out(self, intent: Intent, observer: _TerminalObserver) -> None:
         """Plan, and send and save unless --dry-run was typed."""
@@ -124,16 +125,18 @@ class _Run:
         observer.expect(len(planned.requests))
         self._warnings += planned.warnings
         sink = open_sink(planned.names, self._renderer.console, force=typed.force)
-        send = bool(planned.requests) and not typed.dry_run
-        key = require_key(settings.profile, warn=self._warnings.append) if send else None
-        try:
-            sink.reserve([n for each in planned.requests for n in each.numbers], dry=typed.dry_run)
+        numbers = [n for each in planned.requests for n in each.numbers]
+        if typed.dry_run:
+            sink.reserve(numbers, dry=True)
             self._renderer.warn_of_new(self._warnings)
-            if typed.dry_run:
-                requests = tuple(each.request for each in planned.requests)
-                self._result = self._result._replace(requests=requests, route=planned.route)
-            else:
-                self._execute(planned, sink, observer, key)
+            requests = tuple(each.request for each in planned.requests)
+            self._result = self._result._replace(requests=requests, route=planned.route)
+            return
+        key = require_key(settings.profile, warn=self._warnings.append) if planned.requests else None
+        try:
+            sink.reserve(numbers, dry=False)
+            self._renderer.warn_of_new(self._warnings)
+            self._execute(planned, sink, observer, key)
         finally:
             if not self._result.images:
                 sink.release()

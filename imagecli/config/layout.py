@@ -48,8 +48,9 @@ def check(data: Table, path: str | os.PathLike[str]) -> list[str]:
 
     Raises:
         UsageProblem: a known key has a value that it doesn't take. Names the place and never repeats a secret.
-
     """
+    if not data:
+        return []
     where = printable(path)
     unknown = [*_unknown(data, TOP_KEYS)]
     _check_text(data, ("profile",), where)

@@ -58,7 +58,7 @@ def load(
     override = Address(check_base_url(str(url.value), url.origin.name), url.origin) if url else None
     tables = config.data.get("profiles", {})
     profile = resolve(str(name.value), name.origin, tables, environ, override)
-    if profile.dialect not in dialects.names():
+    if profile.dialect_origin.kind == "config" and profile.dialect not in dialects.names():
         warnings.append(
             f"dialect {printable(profile.dialect)} is unknown: {printable(profile.name)} is treated as openai"
         )
