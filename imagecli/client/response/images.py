@@ -30,6 +30,8 @@ _BASE64 = ("b64_json", "base64")
 _IMAGES = frozenset({*_BASE64, "url", "image_url"})
 """Keys of the image in an entry of that list."""
 _LONGEST_ESCAPE = 6
+_HALF_OF_PAIR = re.compile(rb"\\u[dD][89abAB][0-9A-Fa-f]{2}\Z")
+"""The first escape of two that are one character."""
 _NOT_BASE64 = re.compile(rb"\\[^/nrtu]")
 _DATA_URL = re.compile(rb"\s*data:[^,;]*((?:;[^,;]*)*),", re.IGNORECASE)
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
@@ -366,13 +368,18 @@ def _pieces(text: str | LongString, spool: Spool) -> Iterator[bytes]:
     if isinstance(text, str):
         yield text.encode("utf-8", "replace")
         return
-    rest = b""
+    rest, is_base64 = b"", None
     for chunk in spool.chunks(text.start, text.end):
         piece = rest + chunk
+        if is_base64 is None:
+            prefix = _DATA_URL.match(piece)
+            is_base64 = prefix is None or b";base64" in prefix[1].lower()
         last = piece.rfind(b"\\", max(0, len(piece) - _LONGEST_ESCAPE))
         cut = len(piece) if last < 0 else _run_start(piece, last)
+        if half := _HALF_OF_PAIR.search(piece, max(0, cut - _LONGEST_ESCAPE), cut):
+            cut = _run_start(piece, half.start())
         piece, rest = piece[:cut], piece[cut:]
-        if len(rest) > _HEAD or _NOT_BASE64.search(piece):
+        if len(rest) > _HEAD or (is_base64 and _NOT_BASE64.search(piece)):
             raise ValueError("not base64")
         yield unescape(piece)
     if rest:

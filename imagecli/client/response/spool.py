@@ -9,7 +9,6 @@ import contextlib
 import io
 import json
 import os
-import re
 import stat
 import tempfile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -309,15 +308,14 @@ def _with_strings(document: Any, strings: _Strings) -> Any:  # noqa: ANN401 - an
     return document
 
 
-_ESCAPES = re.compile(rb"\\(?:u[0-9A-Fa-f]{4}|.)")
-
-
 def unescape(text: bytes) -> bytes:
-    """Undo JSON's escapes in a piece of a string that is ASCII only, as base64 and URLs are."""
+    """Undo JSON's escapes in a piece of a string; no escape, nor a pair of surrogates, is split at its ends.
+
+    Raises:
+        ValueError: an escape is not valid, or half of a pair.
+    """
     if b"\\" not in text:
         return text
-    if b"\\\\" not in text:  # a slash after a lone backslash: what some servers write, millions of times
-        text = text.replace(b"\\/", b"/")
-    if b"\\" not in text:
-        return text
-    return _ESCAPES.sub(lambda match: json.loads(b'"' + match[0] + b'"').encode(), text)
+    # A character may be split, which `surrogateescape` carries over.
+    string: str = json.loads('"' + text.decode("utf-8", "surrogateescape") + '"', strict=False)
+    return string.encode("utf-8", "surrogateescape")

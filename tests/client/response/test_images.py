@@ -155,6 +155,18 @@ def test_a_large_percent_encoded_data_url_is_whole(imagecli, server):
     assert Path("cat.svg").read_text("utf-8") == text
 
 
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("shift", range(13))
+def test_a_large_plain_data_url_is_whole(imagecli, server, ascii_only, shift):
+    """Quotes, and characters that JSON escapes as pairs, wherever a piece of the response ends."""
+    text = f'<svg xmlns="http://www.w3.org/2000/svg" id="{"x" * shift}">' + '<g id="🦊">é\n</g>' * 12_000 + "</svg>"
+    document = {"data": [{"url": f"data:image/svg+xml;utf8,{text}"}]}
+    body = json.dumps(document, ensure_ascii=ascii_only).encode()
+    server.respond = lambda reply, _: reply.send(body)
+    assert imagecli("gen", "cat", "--base-url", server.url).paths == ["cat.svg"]
+    assert Path("cat.svg").read_bytes().decode("utf-8") == text
+
+
 def test_a_web_page_is_reported_with_its_status(imagecli, server):
     server.respond = lambda reply, _: reply.send(b"<html>hello</html>", kind="text/html")
     assert imagecli("gen", "cat", "--base-url", server.url, "--json").json["error"]["http_status"] == 200
