@@ -126,20 +126,15 @@ class _Run:
         self._warnings += planned.warnings
         sink = open_sink(planned.names, self._renderer.console, force=typed.force)
         numbers = [n for each in planned.requests for n in each.numbers]
-        if typed.dry_run:
-            sink.reserve(numbers, dry=True)
+        send = bool(planned.requests) and not typed.dry_run
+        key = require_key(settings.profile, warn=self._warnings.append) if send else None
+        with sink.reserved(numbers, dry=typed.dry_run):
             self._renderer.warn_of_new(self._warnings)
-            requests = tuple(each.request for each in planned.requests)
-            self._result = self._result._replace(requests=requests, route=planned.route)
-            return
-        key = require_key(settings.profile, warn=self._warnings.append) if planned.requests else None
-        try:
-            sink.reserve(numbers, dry=False)
-            self._renderer.warn_of_new(self._warnings)
-            self._execute(planned, sink, observer, key)
-        finally:
-            if not self._result.images:
-                sink.release()
+            if typed.dry_run:
+                requests = tuple(each.request for each in planned.requests)
+                self._result = self._result._replace(requests=requests, route=planned.route)
+            else:
+                self._execute(planned, sink, observer, key)
 
     def _execute(self, planned: Plan, sink: Sink, observer: Observer, key: Key | None) -> None:
         client = None
@@ -167,11 +162,11 @@ class _Run:
 
         names = None if path == STDIO else names_for(path, intent.subject, None)
         sink = open_sink(names, self._renderer.console, force=self._typed.force)
-        sink.reserve([1], dry=self._typed.dry_run)
-        data, mask = preview_of_mask(intent, asked_format(path))
-        self._result = self._result._replace(mask=mask)
-        if not self._typed.dry_run:
-            self._result = self._result._replace(images=(sink.save(1, [data], None, self._warnings.append),))
+        with sink.reserved([1], dry=self._typed.dry_run):
+            data, mask = preview_of_mask(intent, asked_format(path))
+            self._result = self._result._replace(mask=mask)
+            if not self._typed.dry_run:
+                self._result = self._result._replace(images=(sink.save(1, [data], None, self._warnings.append),))
 
     @contextmanager
     def _live_preview(self, intent: Intent) -> Iterator[LivePreview | None]:

@@ -68,16 +68,17 @@ def _prepare(  # noqa: PLR0913, PLR0917 - what was typed, what it means, and wha
     named = typed.input or STDIO
     names = None if path == STDIO else names_for(path, f"{_stem(named)}-prepared", model.name)
     sink = open_sink(names, renderer.console, force=typed.force)
-    sink.reserve([1], dry=False)
-    image = read_image(named, options.max_pixels.value)
-    described = _described(named, image)
-    prepared = prepare(image, model.inputs, options.fit.value or "pad", keep_metadata=bool(options.keep_metadata.value))
-    warnings += prepared.warnings
-    try:
-        saved = sink.save(1, [prepared.upload.data], None, warnings.append)
-    except Failure as failure:
-        failure.hint = "Make room, or choose another place with -o."
-        raise
+    fit, keep_metadata = options.fit.value or "pad", bool(options.keep_metadata.value)
+    with sink.reserved([1], dry=False):
+        image = read_image(named, options.max_pixels.value)
+        described = _described(named, image)
+        prepared = prepare(image, model.inputs, fit, keep_metadata=keep_metadata)
+        warnings += prepared.warnings
+        try:
+            saved = sink.save(1, [prepared.upload.data], None, warnings.append)
+        except Failure as failure:
+            failure.hint = "Make room, or choose another place with -o."
+            raise
     return result._replace(
         images=(saved,),
         notes=prepared.notes or ("it is sent as it is, byte for byte",),

@@ -17,6 +17,7 @@ from imagecli.saving.names import asked_format, extension_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from imagecli.saving.names import Name, Names
 
@@ -35,15 +36,14 @@ class Sink(Protocol):
     undelivered: bool
     """Whether an image went to a reader that was gone."""
 
-    def reserve(self, numbers: Iterable[int], *, dry: bool) -> None:
+    def reserved(self, numbers: Iterable[int], *, dry: bool) -> AbstractContextManager[None]:
         """Make sure that the images of these numbers can be saved; nothing is written if `dry`.
+
+        What was made for images that did not come is undone at the end.
 
         Raises:
             UsageProblem: they can't.
         """
-
-    def release(self) -> None:
-        """Undo what was reserved, where no image came."""
 
     def save(
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
@@ -76,12 +76,24 @@ class FileSink:
         self._force = force
         self._made: list[str] = []
 
-    def reserve(self, numbers: Iterable[int], *, dry: bool) -> None:
+    @contextlib.contextmanager
+    def reserved(self, numbers: Iterable[int], *, dry: bool) -> Iterator[None]:
         """Make sure that the images of these numbers can be saved; missing folders are made unless `dry`.
+
+        Of these folders, those that are empty at the end are removed again.
 
         Raises:
             UsageProblem: a name is taken, or its folder can't be written.
         """
+        try:
+            self._reserve(numbers, dry=dry)
+            yield
+        finally:
+            for path in reversed(self._made):
+                with contextlib.suppress(OSError):
+                    os.rmdir(path)
+
+    def _reserve(self, numbers: Iterable[int], *, dry: bool) -> None:
         names = [self._names.name(n) for n in numbers]
         for name in names:
             taken = name.taken_by()
@@ -132,17 +144,10 @@ class FileSink:
             os.close(probe)
             os.unlink(name)
         except (OSError, UnicodeEncodeError) as error:
-            self.release()
             raise UsageProblem(
                 f"the folder {folder} can't be written: {getattr(error, 'strerror', None) or error}",
                 hint="Give -o a name in a folder that can be written.",
             ) from error
-
-    def release(self) -> None:
-        """Remove the folders that were made for this run, where they are empty."""
-        for path in reversed(self._made):
-            with contextlib.suppress(OSError):
-                os.rmdir(path)
 
     def save(
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
@@ -249,11 +254,9 @@ class StdoutSink:
         """Write to standard output."""
         self._stdout = stdout
 
-    def reserve(self, numbers: Iterable[int], *, dry: bool) -> None:
+    def reserved(self, numbers: Iterable[int], *, dry: bool) -> AbstractContextManager[None]:  # noqa: ARG002 - a Sink's
         """Do nothing: standard output was checked when the sink was opened."""
-
-    def release(self) -> None:
-        """Do nothing."""
+        return contextlib.nullcontext()
 
     def save(
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
@@ -288,11 +291,9 @@ class MemorySink:
         """Start empty."""
         self.data: dict[int, bytes] = {}
 
-    def reserve(self, numbers: Iterable[int], *, dry: bool) -> None:
+    def reserved(self, numbers: Iterable[int], *, dry: bool) -> AbstractContextManager[None]:  # noqa: ARG002 - a Sink's
         """Do nothing: there is room."""
-
-    def release(self) -> None:
-        """Do nothing."""
+        return contextlib.nullcontext()
 
     def save(
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]

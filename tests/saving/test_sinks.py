@@ -90,8 +90,20 @@ def test_a_full_disk_keeps_the_paid_response_and_names_it(program, server, home)
         subprocess.run(["umount", "small"], check=True)
 
 
-def test_a_refused_output_leaves_no_folder_behind(imagecli, server):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("gen", "cat", "-n", "2", "-o", "{n}/cat.png"),  # 2 is a file
+        ("gen", "cat", "-o", "new/deep/cat.png"),  # the server refuses it
+        ("edit", "in.png", "--mask-rect", "0,0,100%,100%", "--mask-preview", "new/mask.png"),  # it opens everything
+        ("edit", "in.png", "cat", "--mask-rect", "0,0,100%,100%", "-o", "new/cat.png"),
+        ("prepare", "2", "-o", "new/cat.png"),  # not an image
+    ],
+)
+def test_a_refused_run_leaves_no_folder_behind(imagecli, server, arguments):
     Path("2").write_bytes(OLD)
-    ran = imagecli("gen", "cat", "-n", "2", "--base-url", server.url, "-o", "{n}/cat.png")
-    assert (ran.code, server.requests) == (2, [])
-    assert sorted(path.name for path in Path().iterdir() if path.name.isdecimal()) == ["2"]
+    Path("in.png").write_bytes(image_file())
+    server.respond = lambda reply, _: reply.json({"error": {"message": "no"}}, 400)
+    address = ("--base-url", server.url) if arguments[0] != "prepare" else ()
+    assert imagecli(*arguments, *address).code == 2
+    assert not [path for path in Path().iterdir() if path.name in {"new", "1"}]
