@@ -5,65 +5,27 @@ from __future__ import annotations
 import json
 
 import pytest
-from PIL import Image
 
 from support.fakes.base import use_profile
 from support.fakes.sdcpp import SdCpp
 
-NOWHERE = "http://127.0.0.1:9/v1"
 PLAIN = ("openai", "azure", "deepinfra", "litellm", "sglang", "together", "vllm-omni")
 NOT_READ = ("gemini", "openrouter", "xai")
 WORDS = "no hats"
-
-
-@pytest.fixture
-def arguments(home):
-    """Return a command for a server of some kind."""
-    Image.new("RGB", (256, 256)).save("in.png")
-
-    def arguments(dialect, command, *flags):
-        use_profile(home, NOWHERE, dialect)
-        these = {"gen": ("a cat",), "edit": ("in.png", "a cat"), "vary": ("in.png",)}[command]
-        return (
-            command,
-            *these,
-            "-m",
-            "some-model",
-            "--negative",
-            WORDS,
-            *flags,
-            "-o",
-            "out.png",
-            "--dry-run",
-            "--json",
-        )
-
-    return arguments
-
-
-@pytest.fixture
-def planned(imagecli, arguments):
-    """Return the fields of the request that such a command would send, and the warnings."""
-
-    def planned(*command):
-        ran = imagecli(*arguments(*command))
-        assert ran.code == 0, ran.err
-        return ran.json["requests"][0]["fields"], ran.json["warnings"]
-
-    return planned
+NEGATIVE = ("--negative", WORDS)
 
 
 @pytest.mark.parametrize("dialect", PLAIN)
 @pytest.mark.parametrize("command", ["gen", "edit", "vary"])
 def test_most_servers_have_it_as_a_field(planned, dialect, command):
-    fields, warnings = planned(dialect, command)
+    fields, warnings = planned(dialect, command, *NEGATIVE)
     assert fields["negative_prompt"] == WORDS
     assert not [warning for warning in warnings if "negative" in warning]
 
 
 @pytest.mark.parametrize("dialect", NOT_READ)
 def test_a_server_that_does_not_read_it_gets_it_with_a_warning(planned, dialect):
-    fields, warnings = planned(dialect, "gen")
+    fields, warnings = planned(dialect, "gen", *NEGATIVE)
     assert fields["negative_prompt"] == WORDS
     assert [warning for warning in warnings if "negative" in warning]
 
@@ -78,14 +40,17 @@ def test_sd_server_reads_it_in_the_prompt(imagecli, home):
 
 
 def test_xinference_reads_it_in_kwargs_and_as_a_field_of_variations(planned):
-    assert json.loads(planned("xinference", "gen", "--seed", "7")[0]["kwargs"]) == {"seed": 7, "negative_prompt": WORDS}
-    fields, warnings = planned("xinference", "vary", "--seed", "7")
+    assert json.loads(planned("xinference", "gen", *NEGATIVE, "--seed", "7")[0]["kwargs"]) == {
+        "seed": 7,
+        "negative_prompt": WORDS,
+    }
+    fields, warnings = planned("xinference", "vary", *NEGATIVE, "--seed", "7")
     assert (fields["negative_prompt"], json.loads(fields["kwargs"]), warnings) == (WORDS, {"seed": 7}, [])
-    assert "reads --negative for gen and vary only" in planned("xinference", "edit")[1][0]
+    assert "reads --negative for gen and vary only" in planned("xinference", "edit", *NEGATIVE)[1][0]
 
 
 def test_localai_reads_it_behind_a_bar_in_the_prompt(planned):
-    fields, warnings = planned("localai", "gen")
+    fields, warnings = planned("localai", "gen", *NEGATIVE)
     assert fields["prompt"] == f"a cat|{WORDS}"
     assert "negative_prompt" not in fields
     assert warnings == []
@@ -100,24 +65,19 @@ def test_localai_reads_it_behind_a_bar_in_the_prompt(planned):
         ("a cat", ("--seed", "7", "--mask-rect", "1,1,9,9"), "does not read --seed with a mask"),
     ],
 )
-def test_what_localai_would_misread_is_refused(imagecli, arguments, prompt, flags, said):
-    arguments("localai", "edit")
-    ran = imagecli("edit", "in.png", prompt, "-m", "some-model", *flags, "-o", "out.png")
+def test_what_localai_would_misread_is_refused(dry_run, prompt, flags, said):
+    ran = dry_run("localai", "edit", *flags, prompt=prompt)
     assert ran.code == 2
     assert said in ran.err
 
 
-def test_localai_gets_no_default_that_inpainting_does_not_read(imagecli, arguments):
+def test_localai_gets_no_default_that_inpainting_does_not_read(planned):
     """It is left out, and a warning says so."""
-    arguments("localai", "edit")
-    flags = ("-m", "some-model", "--mask-rect", "1,1,9,9", "-o", "out.png", "--dry-run", "--json")
-    ran = imagecli("edit", "in.png", "a cat", *flags, env={"IMAGECLI_NEGATIVE": WORDS, "IMAGECLI_SEED": "7"})
-    assert ran.code == 0
-    assert ran.json["requests"][0]["fields"].keys() == {"prompt", "model", "response_format", "output_format"}
+    defaults = {"IMAGECLI_NEGATIVE": WORDS, "IMAGECLI_SEED": "7"}
+    fields, warnings = planned("localai", "edit", "--mask-rect", "1,1,9,9", env=defaults)
+    assert fields.keys() == {"prompt", "model", "response_format", "output_format"}
     for flag in ("negative", "seed"):
-        assert (
-            f"the default for --{flag} is left out: LocalAI does not read --{flag} with a mask" in ran.json["warnings"]
-        )
+        assert f"the default for --{flag} is left out: LocalAI does not read --{flag} with a mask" in warnings
 
 
 @pytest.mark.parametrize(
@@ -129,21 +89,15 @@ def test_localai_gets_no_default_that_inpainting_does_not_read(imagecli, argumen
         ("xinference", "a", ("--param", 'kwargs={"seed": 3}'), "seed"),
     ],
 )
-def test_a_default_that_does_not_go_with_the_rest_is_left_out(imagecli, home, dialect, prompt, flags, flag):
-    use_profile(home, NOWHERE, dialect)
-    default = {f"IMAGECLI_{flag.upper()}": "7"}
-    ran = imagecli("gen", prompt, "-m", "x", *flags, "-o", "out.png", "--dry-run", "--json", env=default)
-    assert (ran.code, len(ran.json["warnings"])) == (0, 1)
-    assert f"the default for --{flag} is left out" in ran.json["warnings"][0]
-    assert ran.json["requests"][0]["fields"]["prompt"] == prompt
-    assert ran.json["requests"][0]["fields"].get("kwargs") in (None, '{"seed": 3}')
+def test_a_default_that_does_not_go_with_the_rest_is_left_out(planned, dialect, prompt, flags, flag):
+    fields, [warning] = planned(dialect, "gen", *flags, prompt=prompt, env={f"IMAGECLI_{flag.upper()}": "7"})
+    assert f"the default for --{flag} is left out" in warning
+    assert fields["prompt"] == prompt
+    assert fields.get("kwargs") in (None, '{"seed": 3}')
 
 
-def test_a_variation_at_xinference_gets_the_default(imagecli, arguments):
-    arguments("xinference", "vary")
-    default = {"IMAGECLI_NEGATIVE": WORDS, "IMAGECLI_SEED": "7"}
-    ran = imagecli("vary", "in.png", "-m", "x", "-o", "out.png", "--dry-run", "--json", env=default)
-    fields = ran.json["requests"][0]["fields"]
+def test_a_variation_at_xinference_gets_the_default(planned):
+    fields, _ = planned("xinference", "vary", env={"IMAGECLI_NEGATIVE": WORDS, "IMAGECLI_SEED": "7"})
     assert (fields["negative_prompt"], json.loads(fields["kwargs"])) == (WORDS, {"seed": 7})
 
 

@@ -5,29 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from PIL import Image
 
 from support.fakes.base import pixels, use_profile
 from support.fakes.sdcpp import SdCpp
 
-NOWHERE = "http://127.0.0.1:9/v1"
 PLAIN = ("openai", "azure", "deepinfra", "litellm", "localai", "openrouter", "sglang", "together", "vllm-omni")
 NOT_READ = ("gemini", "xai")
-
-
-@pytest.fixture
-def planned(imagecli, home):
-    """Return the fields of the request that a command would send to a kind of server, and the warnings."""
-    Image.new("RGB", (256, 256)).save("in.png")
-
-    def planned(dialect, command, *flags):
-        use_profile(home, NOWHERE, dialect)
-        arguments = {"gen": ("a cat",), "edit": ("in.png", "a cat"), "vary": ("in.png",)}[command]
-        ran = imagecli(command, *arguments, "-m", "some-model", *flags, "-o", "out.png", "--dry-run", "--json")
-        assert ran.code == 0, ran.err
-        return ran.json["requests"][0]["fields"], ran.json["warnings"]
-
-    return planned
 
 
 @pytest.mark.parametrize("dialect", PLAIN)
@@ -57,9 +40,8 @@ def test_sd_server_reads_it_in_the_prompt_and_makes_another_image(imagecli, home
     assert pixels("44.png").tobytes() != pixels("45.png").tobytes()
 
 
-def test_sd_servers_tag_is_not_written_twice(imagecli, home):
-    use_profile(home, NOWHERE, "sdcpp")
-    ran = imagecli("gen", "a <sd_cpp_extra_args>{}</sd_cpp_extra_args>", "--seed", "7", "-o", "out.png")
+def test_sd_servers_tag_is_not_written_twice(dry_run):
+    ran = dry_run("sdcpp", "gen", "--seed", "7", prompt="a <sd_cpp_extra_args>{}</sd_cpp_extra_args>")
     assert ran.code == 2
     assert "--seed can't be used with <sd_cpp_extra_args> in the prompt" in ran.err
 
@@ -76,16 +58,14 @@ def test_xinference_reads_it_in_kwargs(planned):
     ]
 
 
-def test_localai_would_make_the_same_image_n_times(imagecli, home):
-    use_profile(home, NOWHERE, "localai")
-    ran = imagecli("gen", "a cat", "-n", "3", "--seed", "7", "-o", "out.png", "--dry-run", "--json")
+def test_localai_would_make_the_same_image_n_times(dry_run):
+    ran = dry_run("localai", "gen", "-n", "3", "--seed", "7")
     assert [(each["fields"]["n"], each["fields"]["seed"]) for each in ran.json["requests"]] == [(1, 7), (1, 8), (1, 9)]
 
 
 @pytest.mark.parametrize("kwargs", ['{"seed": 8}', "text"])
-def test_xinferences_kwargs_that_can_t_be_joined_are_refused(imagecli, home, kwargs):
-    use_profile(home, NOWHERE, "xinference")
-    ran = imagecli("gen", "a cat", "-m", "x", "--seed", "7", "--param", f"kwargs={kwargs}", "-o", "out.png")
+def test_xinferences_kwargs_that_can_t_be_joined_are_refused(dry_run, kwargs):
+    ran = dry_run("xinference", "gen", "--seed", "7", "--param", f"kwargs={kwargs}")
     assert ran.code == 2
     assert "--param kwargs can't be joined with --seed" in ran.err
 
@@ -116,5 +96,5 @@ def test_param_sets_it_as_before_and_not_beside_the_flag(imagecli, server):
 
 
 @pytest.mark.parametrize("value", ["-2", "18446744073709551616", "7.5", "x"])
-def test_what_is_no_seed_is_refused(imagecli, value):
-    assert imagecli("gen", "a cat", "--base-url", NOWHERE, "--seed", value, "--dry-run").code == 2
+def test_what_is_no_seed_is_refused(dry_run, value):
+    assert dry_run("openai", "gen", "--seed", value).code == 2
