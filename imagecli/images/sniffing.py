@@ -110,11 +110,12 @@ def _sniff_brand(head: bytes) -> str | None:
 
 
 def _sniff_text(head: bytes) -> str | None:
-    root = _without_prolog(head)
-    if re.match(_SVG_ROOT, root):
-        return "svg"
-    if re.match(_HTML, root):
-        return "html"
+    if b"<" in head:
+        root = _without_prolog(head)
+        if re.match(_SVG_ROOT, root):
+            return "svg"
+        if re.match(_HTML, root):
+            return "html"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text or re.search(_CONTROL, head):
         return None

@@ -30,7 +30,7 @@ _BASE64 = ("b64_json", "base64")
 _IMAGES = frozenset({*_BASE64, "url", "image_url"})
 """Keys of the image in an entry of that list."""
 _LONGEST_ESCAPE = 6
-_HALF_OF_PAIR = re.compile(rb"\\u[dD][89abAB][0-9A-Fa-f]{2}\Z")
+_HALF_OF_PAIR = rb"\\u[dD][89abAB][0-9A-Fa-f]{2}\Z"
 """The first escape of two that are one character."""
 _NOT_BASE64 = re.compile(rb"\\[^/nrtu]")
 _DATA_URL = re.compile(rb"\s*data:[^,;]*((?:;[^,;]*)*),", re.IGNORECASE)
@@ -376,8 +376,8 @@ def _pieces(text: str | LongString, spool: Spool) -> Iterator[bytes]:
             is_base64 = prefix is None or b";base64" in prefix[1].lower()
         last = piece.rfind(b"\\", max(0, len(piece) - _LONGEST_ESCAPE))
         cut = len(piece) if last < 0 else _run_start(piece, last)
-        if half := _HALF_OF_PAIR.search(piece, max(0, cut - _LONGEST_ESCAPE), cut):
-            cut = _run_start(piece, half.start())
+        if not is_base64 and re.search(_HALF_OF_PAIR, piece[max(0, cut - _LONGEST_ESCAPE) : cut]):
+            cut = _run_start(piece, cut - _LONGEST_ESCAPE)
         piece, rest = piece[:cut], piece[cut:]
         if len(rest) > _HEAD or (is_base64 and _NOT_BASE64.search(piece)):
             raise ValueError("not base64")

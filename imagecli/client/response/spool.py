@@ -280,7 +280,7 @@ class Outliner:
         """
         if self._start is not None:
             raise NotJsonError("it is cut off inside a string")
-        return self._kept.decode("utf-8-sig", "replace"), _Strings(self._token, self._strings)
+        return self._kept.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"), _Strings(self._token, self._strings)
 
 
 def _trailing_backslashes(chunk: bytes, start: int, end: int, before: int) -> int:
