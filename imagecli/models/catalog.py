@@ -64,6 +64,11 @@ class Model(NamedTuple):
         choice = f"{', '.join(others)} or {last}" if others else last
         return verdict, f"{self.name} takes {what} {choice}, not {value}"
 
+    @property
+    def lists_formats(self) -> bool:
+        """Whether it is known that the model can be asked for a format."""
+        return "format" in self.values
+
     def takes_format(self, value: str) -> bool:
         """Return whether the model takes this output format; one that is not listed takes all."""
         listed = self.values.get("format")

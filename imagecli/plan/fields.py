@@ -70,9 +70,13 @@ def fitting_fields(context: Context, values: Mapping[str, Value[Any]], *, canvas
 
 
 def _format(context: Context, by_name: str) -> Value[Any]:
-    """Return --format; else the format that the output's name asks for, where the model and the server take it."""
+    """Return --format; else the format that the output's name asks for, where the model and the server take it.
+
+    A name alone asks only where that field is known to be taken: a strict server refuses a field that it doesn't know.
+    """
     options, model, dialect = context.options, context.model, context.dialect
-    if options.format.typed or not dialect.formats_by_name:
+    known = model.lists_formats or "format" in (dialect.reads or ())
+    if options.format.typed or not (known and dialect.formats_by_name):
         return options.format
     maker = model.name
     if model.takes_format(by_name):

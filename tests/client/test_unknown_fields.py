@@ -45,9 +45,10 @@ def strict(server, *known, refuse=lambda fields: openais(fields[0]), n=True):
 
 def test_a_format_that_only_the_name_asked_for_is_dropped(imagecli, server):
     strict(server)
-    ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "cat.png")
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-m", "gpt-image-2", "-o", "cat.png")
     assert (ran.code, ran.paths) == (0, ["cat.png"])
-    assert [post.json for post in server.posts] == [{"prompt": "cat", "output_format": "png"}, {"prompt": "cat"}]
+    asked = {"prompt": "cat", "model": "gpt-image-2"}
+    assert [post.json for post in server.posts] == [asked | {"output_format": "png"}, asked]
     assert "output_format" in ran.err
     assert ran.err.count("\n") == 1
 
@@ -69,7 +70,7 @@ def test_all_fields_that_a_refusal_names_are_dropped_at_once(imagecli, server):
 
 def test_a_server_that_names_one_field_at_a_time_is_asked_once_more_for_each(imagecli, server):
     strict(server)
-    ran = imagecli("gen", "cat", "--base-url", server.url, "-s", "512x512", "-q", "low", "-o", "cat.png")
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-s", "512x512", "-q", "low", "--format", "png")
     assert ran.code == 0, ran.err
     assert [len(post.json) for post in server.posts] == [4, 3, 2, 1]
     assert [name in ran.err for name in ("size", "quality", "output_format")] == [True] * 3
