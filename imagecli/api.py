@@ -12,7 +12,7 @@ from imagecli import dialects
 from imagecli.client.open import open_client
 from imagecli.config.keys import check_transport, make_key, require_key
 from imagecli.config.settings import load
-from imagecli.errors import PartialResult, UsageProblem
+from imagecli.errors import UsageProblem
 from imagecli.execute import Observer, execute
 from imagecli.flags import flags_of
 from imagecli.images.reading import InputImage, open_input, read_input
@@ -317,8 +317,7 @@ def _images(result: Result, sink: MemorySink, warnings: tuple[str, ...]) -> Imag
     finished = tuple(image for image, partial in images if not partial)
     partials = tuple(image for image, partial in images if partial)
     if result.error is not None and not finished:
-        if isinstance(result.error, PartialResult):
-            result.error.partials = partials
+        result.error.partials = partials
         raise result.error
     return Images(
         finished,

@@ -45,6 +45,8 @@ class ImagecliError(Exception):
     exit_code: int = ExitCode.FAILURE
     warnings: tuple[str, ...] = ()
     """Warnings that were collected before the error, to be shown with it."""
+    partials: tuple[object, ...] = ()
+    """For Python callers: the last partial image of each stream that did not come to its finished image."""
 
     def __init__(  # noqa: PLR0913 - the fields of the JSON document's `error`, each optional
         self,
@@ -126,8 +128,6 @@ class PartialResult(ImagecliError):
 
     kind = "partial"
     exit_code = ExitCode.PARTIAL
-    partials: tuple[object, ...] = ()
-    """For Python callers: the last partial image of each stream that ended without its finished image."""
 
 
 class MoneyProblem(ImagecliError):

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from imagecli.saving.sinks import Sink, Transform
 
 _NO_SUCH_ROUTE = frozenset({404, 405, 501})
-_FINAL = frozenset({ExitCode.MONEY, ExitCode.AUTH, ExitCode.CONTENT_POLICY, ExitCode.USAGE})
-"""After one of these the requests that have not begun are not sent."""
+_FINAL = frozenset({ExitCode.MONEY, ExitCode.AUTH, ExitCode.USAGE})
+"""After one of these the requests that have not begun are not sent: each would fail alike. Another image of a prompt
+that the content policy refused may pass."""
 _ORDER = (
     ExitCode.MONEY,
     ExitCode.AUTH,
@@ -322,7 +323,10 @@ class _Execution:
         response.discard()
 
     def _keep_partial(self, client: Client, exchange: _Exchange, response: ImageResponse) -> bool:
-        """Save the last partial image of a stream whose finished image never came, under a name that marks it."""
+        """Save the last partial image of a stream whose finished image never came, under a name that marks it.
+
+        What broke off stays a lost response: the finished image may have been made and billed.
+        """
         n, item = exchange.numbers[0], response.partial
         image = None
         if item is not None:
@@ -336,7 +340,8 @@ class _Execution:
         self._add(image)
         missing = self._failures[n]
         kept = f"; its last partial image is kept in {image.path}" if image.path is not None else ""
-        self._fail((n,), PartialResult(f"{missing.message}{kept}", hint=missing.hint, **_details_of(missing)))
+        kind = UnknownOutcome if isinstance(missing, UnknownOutcome) else PartialResult
+        self._fail((n,), kind(f"{missing.message}{kept}", hint=missing.hint, **_details_of(missing)))
         return True
 
     def _numbers(self, exchange: _Exchange, response: ImageResponse) -> Sequence[int]:
@@ -421,6 +426,8 @@ class _Execution:
         elif exchange.in_flight:
             failure = UnknownOutcome("interrupted while waiting for the response: it may have been billed")
             failure.saved_response = client.abandon(exchange.request)
+        elif exchange.state.startswith("retrying"):
+            failure = Interrupted.by(interrupt, " while waiting to send it again")
         else:
             failure = Interrupted.by(interrupt, " before it was sent")
         return failure

@@ -198,7 +198,7 @@ class Client:
                 request_id = request_id_of(response, self._secrets)
                 status = response.status_code
                 if status not in _SUCCESS:
-                    raise self._errors.refused(response, request, url)
+                    raise self._errors.refused(response, request, url, self._session.guard.waited)
                 spool_body(response, spool, PartialImageReader(spool, watch, show).read)
         except httpx.TransportError as error:
             if not trace.sent:

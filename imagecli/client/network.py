@@ -43,10 +43,21 @@ class Guard(threading.local):
         self._clock = clock
         self.until: float | None = None
         self.public_host: str | None = None
+        self._written_at: float | None = None
 
     def start(self, seconds: float) -> None:
         """Let the attempt that begins now take `seconds` in all."""
         self.until = self._clock() + seconds
+        self._written_at = None
+
+    def writing(self) -> None:
+        """Note that the next piece of a request goes out now."""
+        self._written_at = self._clock()
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the last piece of a request began to go out; 0 where nothing went through a socket."""
+        return 0.0 if self._written_at is None else self._clock() - self._written_at
 
     def left(self, error: type[Exception]) -> float | None:
         """Return the seconds that are left, or raise `error`."""
@@ -74,6 +85,7 @@ class _GuardedStream(httpcore.NetworkStream):
             if start and self._responded_early():
                 raise httpcore.WriteError("the server responded before it had the whole request")
             piece = view[start : start + _WRITE_BYTES]
+            self._guard.writing()
             self._stream.write(piece, self._guard.left(httpcore.WriteTimeout))  # type: ignore[arg-type] # a buffer is as good
 
     def _responded_early(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import socket
 import time
 from pathlib import Path
@@ -97,6 +98,84 @@ def test_a_lost_response_is_exit_8_and_sent_again_only_if_asked(imagecli, server
     server.responses, server.respond = [server.respond], lambda reply, _: reply.send(IMAGE)
     assert imagecli("gen", "cat", "--base-url", server.url, "--retry-unknown", "--timeout", "60").code == 0
     assert len(server.posts) == 3
+
+
+PAGE = b"<html><head><title>502 Bad Gateway</title></head><center>nginx/1.22.1</center></html>"
+
+
+def _body(document):
+    return document if isinstance(document, bytes) else json.dumps(document).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "document"),
+    [
+        (502, PAGE),
+        (503, b"upstream connect error or disconnect/reset before headers. reset reason: connection termination"),
+        (500, b"Internal Server Error"),
+        (502, b""),
+        (503, b"null"),
+        (522, PAGE),
+        (500, {"error": {"type": "upstream_error", "message": "bad response status code 502"}}),
+        (502, {"message": "An invalid response was received from the upstream server"}),
+        (500, {"error": {"message": "do request failed", "code": "do_request_failed", "type": "new_api_error"}}),
+        (500, {"error": {"message": "Post https://x/v1: unexpected EOF", "type": "server_error"}}),
+        (500, {"message": "Internal server error"}),
+        (502, {"type": "about:blank", "title": "Bad Gateway", "status": 502}),
+    ],
+)
+def test_what_a_gateway_reports_late_is_a_lost_response(imagecli, server, clock, status, document):
+    """It reads the same whether the server behind it was never reached or died at work: the time tells which."""
+    server.respond = lambda reply, _: (clock.advance(2.5), reply.send(_body(document), status))
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
+    assert (ran.code, len(server.posts)) == (8, 1), ran.out
+    assert (ran.json["error"]["http_status"], ran.json["error"]["kind"]) == (status, "unknown_outcome")
+    server.respond = lambda reply, _: (clock.advance(1.5), reply.send(_body(document), status))
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 5
+    assert len(server.posts) == (2 if status == 522 else 4)
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "headers"),
+    [
+        (500, error_document("The server had an error", type="server_error"), {}),
+        (503, error_document("overloaded", code="server_is_overloaded"), {}),
+        (500, {"detail": "[address=1] out of memory"}, {}),
+        (502, {"error": "the model crashed"}, {}),
+        (500, [{"error": {"code": 500, "message": "try later", "status": "INTERNAL"}}], {}),
+        (503, PAGE, {"Retry_After": "1"}),
+        (503, PAGE, {"retry_after_ms": "10"}),
+        (502, PAGE, {"x_should_retry": "true"}),
+    ],
+)
+def test_the_servers_own_word_that_it_failed_counts_however_late(imagecli, server, clock, status, document, headers):
+    server.responses = [lambda reply, _: (clock.advance(60), reply.send(_body(document), status, **headers))]
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert (ran.code, len(server.posts)) == (0, 2), ran.err
+
+
+@pytest.mark.parametrize("status", [521, 523, 525, 530])
+def test_a_gateway_that_did_not_reach_the_server_has_lost_nothing(imagecli, server, clock, status):
+    server.respond = lambda reply, _: (clock.advance(20), reply.send(PAGE, status))
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 5
+
+
+def test_the_time_of_an_upload_is_not_the_gateways(imagecli, server, clock, monkeypatch):
+    """What counts is how long after the last piece of the request its page comes."""
+    from imagecli.client import network
+
+    write = network.Guard.writing
+    monkeypatch.setattr(network.Guard, "writing", lambda guard: (clock.advance(1), write(guard)))
+    Path("noise.png").write_bytes(noise((300, 300)))
+    server.respond = lambda reply, _: reply.send(PAGE, 502)
+    assert imagecli("edit", "noise.png", "cat", "--base-url", server.url).code == 5
+    assert (len(server.posts), clock.now > 3600 + 3 * 10) == (3, True)
+
+
+def test_a_list_of_models_is_never_billed(imagecli, server, clock):
+    server.respond = lambda reply, _: (clock.advance(30), reply.send(PAGE, 504))
+    ran = imagecli("config", "check", "--base-url", server.url)
+    assert (ran.code, "billed" in ran.err) == (5, False)
 
 
 def test_a_server_that_sends_nothing_is_waited_for_until_the_timeout(imagecli, server):

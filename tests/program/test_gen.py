@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 from pathlib import Path
 
@@ -463,6 +464,7 @@ def test_with_several_requests_the_contracts_order_decides(imagecli, server):
     )
     ok, gone = (lambda reply, _: reply.send(response_with(IMAGE))), (lambda reply, _: reply.reset())
     busy = lambda reply, _: reply.json(error_document("later"), 503)  # noqa: E731 - one of a row
+    blocked = lambda reply, _: reply.json(error_document("no", code="moderation_blocked"), 400)  # noqa: E731 - the same
     for responses, code, images_there in (
         ([ok, busy], 6, 1),
         ([busy, ok], 6, 1),
@@ -470,6 +472,9 @@ def test_with_several_requests_the_contracts_order_decides(imagecli, server):
         ([gone, busy], 8, 0),
         ([busy, lambda reply, _: reply.json(error_document("no", code="insufficient_quota"), 429)], 7, 0),
         ([busy, lambda reply, _: reply.send(b"nonsense")], 5, 0),
+        ([busy, blocked], 3, 0),
+        ([blocked, lambda reply, _: reply.json({"detail": "bad size"}, 422)], 3, 0),
+        ([blocked, lambda reply, _: reply.json(error_document("no", code="invalid_api_key"), 401)], 4, 0),
     ):
         server.responses = list(responses)
         ran = imagecli(*arguments)
@@ -478,9 +483,34 @@ def test_with_several_requests_the_contracts_order_decides(imagecli, server):
         assert ran.json["error"]["exit_code"] == code
 
 
-def test_after_a_wrong_key_the_other_requests_are_not_sent(imagecli, server):
-    server.respond = lambda reply, _: reply.json(error_document("bad key", code="invalid_api_key"), 401)
-    ran = imagecli("gen", "cat", "--base-url", server.url, "-m", "dall-e-3", "-n", "5", "-j", "1", "--json")
-    assert ran.code == 4
-    assert len(server.posts) == 1
-    assert [failure["n"] for failure in ran.json["failures"]] == [1, 2, 3, 4, 5]
+@pytest.mark.parametrize(
+    ("status", "error", "code", "sent"),
+    [
+        (401, error_document("bad key", code="invalid_api_key"), 4, 1),
+        (400, error_document("no money", code="billing_hard_limit_reached"), 7, 1),
+        (422, {"detail": "bad size"}, 2, 1),
+        # Another image of the same prompt may pass, and may come through.
+        (400, error_document("no", code="moderation_blocked"), 3, 3),
+        (503, error_document("busy"), 5, 3),
+        (504, error_document("too slow"), 8, 3),
+        (413, b"<html>too large</html>", 2, 1),
+        (302, b"", 1, 3),
+    ],
+)
+def test_what_every_request_would_meet_ends_those_that_have_not_begun(imagecli, server, status, error, code, sent):
+    body = error if isinstance(error, bytes) else json.dumps(error).encode()
+    server.respond = lambda reply, _: reply.send(body, status)
+    args = ("--base-url", server.url, "-m", "dall-e-3", "-n", "3", "-j", "1", "--retries", "0", "--json")
+    ran = imagecli("gen", "cat", *args)
+    assert (ran.code, len(server.posts)) == (code, sent)
+    assert [failure["n"] for failure in ran.json["failures"]] == [1, 2, 3]
+    assert {failure["exit_code"] for failure in ran.json["failures"]} == {code}
+
+
+def test_after_one_refusal_by_the_content_policy_the_other_images_are_made(imagecli, server):
+    server.responses = [lambda reply, _: reply.json(error_document("no", code="moderation_blocked"), 400)]
+    args = ("--base-url", server.url, "-m", "dall-e-3", "-n", "3", "-j", "1", "-o", "cat.png", "--json")
+    ran = imagecli("gen", "cat", *args)
+    assert (ran.code, [image["path"] for image in ran.json["images"]]) == (6, ["cat-2.png", "cat-3.png"])
+    [failure] = ran.json["failures"]
+    assert (failure["n"], failure["kind"]) == (1, "content_policy")

@@ -61,6 +61,17 @@ def test_an_interrupt_between_two_tries_reports_that_the_first_may_have_been_bil
     assert (failure["kind"], "billed" in failure["message"]) == ("unknown_outcome", True)
 
 
+def test_an_interrupt_in_the_wait_after_a_429_does_not_report_it_as_unsent(server):
+    server.respond = lambda reply, _: reply.json({"error": "too many"}, 429, Retry_After="60")
+    with start("gen", "cat", "--base-url", server.url, "-v", "--json") as process:
+        assert any("retrying after HTTP 429" in line for line in iter(process.stderr.readline, ""))
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=HANGS_S)
+    assert process.returncode == 130
+    [failure] = json.loads(out)["failures"]
+    assert failure["message"] == "interrupted while waiting to send it again"
+
+
 def test_an_interrupt_after_the_end_takes_nothing_back(imagecli, server, monkeypatch):
     """It may come while a slow terminal still draws; what was reported of the money stands."""
     from imagecli.terminal.progress import Progress

@@ -40,6 +40,8 @@ _TOO_MANY = 429
 _FORBIDDEN = 403
 _PROXY_AUTH = 407
 _SERVER_ERROR = 500
+_NOT_BEGUN = frozenset({501, 505, 521, 523, 525, 526, 530})
+"""What is not there, and what Cloudflare answers where it did not reach the server at all."""
 
 
 class RequestContext(NamedTuple):
@@ -49,6 +51,8 @@ class RequestContext(NamedTuple):
     model: str | None = None
     lacks_model: bool = False
     """Whether it asks for images and names no model."""
+    is_paid: bool = True
+    """Whether it asks for images at all: a list of models costs nothing."""
 
 
 class _Cause(NamedTuple):
@@ -156,6 +160,15 @@ def _is_lost_500(document: ErrorDocument) -> bool:
     )
 
 
+def _is_lost_behind_gateway(document: ErrorDocument) -> bool:
+    """Return whether a gateway failed after it had passed the request on.
+
+    Its page is the same whether it never reached the server or the server died at work: only the time tells.
+    """
+    status = document.status or 0
+    return status >= _SERVER_ERROR and status not in _NOT_BEGUN and document.late and document.by_gateway
+
+
 # What to do about it
 
 
@@ -231,6 +244,10 @@ def _key(document: ErrorDocument, _request: RequestContext) -> str:
 _VERIFY = "Verify the organisation in the provider's settings, or use a model that needs no verification."
 _PAY = "Check the account's plan and billing limits; running it again does not help."
 _LATER = "Wait a little, then run it again; -j 1 sends one request at a time."
+
+_FAILING = _Cause(
+    lambda document: document.status == _CONFLICT or (document.status or 0) >= _SERVER_ERROR, Unavailable, _not_now
+)
 
 # A 429 is about rates unless its code names money: its words often mention both, so only codes and quota count there.
 # Volcengine and DashScope have codes of their own for content.
@@ -336,6 +353,7 @@ _CAUSES: tuple[_Cause, ...] = (
     ),
     _Cause(_words("unexpected endpoint|unknown (?:endpoint|route|path)|invalid url"), UsageProblem, _other_place),
     _Cause(_status(*LOST_STATUSES), UnknownOutcome, _maybe_billed),
+    _Cause(_is_lost_behind_gateway, UnknownOutcome, _maybe_billed),
     _Cause(_is_lost_500, UnknownOutcome, _maybe_billed),
     _Cause(_status(_TOO_MANY), Unavailable, _LATER),
     _Cause(_is_usage_500, UsageProblem, _fix),
@@ -352,11 +370,7 @@ _CAUSES: tuple[_Cause, ...] = (
     _Cause(_codes_without_status("slow_down"), Unavailable, _LATER),
     _Cause(_codes_without_status("server_is_overloaded", "service_unavailable_error"), Unavailable, _not_now),
     _Cause(_codes_without_status("invalid_value", "invalid_type"), UsageProblem, _fix),
-    _Cause(
-        lambda document: document.status == _CONFLICT or (document.status or 0) >= _SERVER_ERROR,
-        Unavailable,
-        _not_now,
-    ),
+    _FAILING,
     _Cause(_status(_NOT_FOUND, 405), UsageProblem, _other_place),
     _Cause(_status(413), UsageProblem, "Send a smaller image."),
     _Cause(_status(400, 415, 422), UsageProblem, _fix),
@@ -391,6 +405,8 @@ def classify(
 ) -> ImagecliError:
     """Return the error that a document stands for, with a hint of what to do."""
     cause = next((cause for cause in _CAUSES if cause.fits(document)), _ANYTHING)
+    if cause.kind is UnknownOutcome and not request.is_paid:
+        cause = _FAILING
     status = document.status
     if request.lacks_model and cause.kind in {UsageProblem, Unavailable, Failure} and status in _MODEL_STATUSES:
         wants = _WANTS_MODEL_5XX if (status or 0) >= _SERVER_ERROR else _WANTS_MODEL

@@ -29,6 +29,16 @@ _STAGE_IN_TEXT = re.compile(r"moderation_stage\W{1,12}(input|output)\b")
 _CATEGORIES_IN_TEXT = re.compile(r"categories\W{1,12}\[([^\]]{0,500})\]")
 """The same in the text of a gateway that repeats another server's response as Python or anything else writes it."""
 _STATUS = re.compile(r"[45]\d\d")
+_UPSTREAM = re.compile(
+    r"\bupstream|\bbad[ _]gateway|gateway[ _]time-?_?out|\bgateway_error|bad_response|do_request_failed|reset reason"
+    r"|\bconnection (?:was |has been )?(?:termina|reset|closed|aborted|broken|lost|timed? ?out|error)"
+    r"|\b(?:server|origin|remote end) (?:closed|disconnected|hung up)|socket hang up|econnreset|unexpected eof"
+    r"|\binvalid response (?:was received )?from"
+)
+"""How gateways report that the server behind them did not respond as a server does: nginx's and Envoy's words, Kong's,
+those of new-api and of HTTP libraries. In lower case."""
+_STATUS_ALONE = re.compile(r"(?i)(?:internal server error|bad gateway|service (?:temporarily )?unavailable)\W?")
+_REQUEST_IDS = frozenset({"requestId", "request_id"})
 _LONG_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{1000,}={0,2}")
 _KIND = re.compile(r"[A-Z][A-Z_]+")
 
@@ -54,6 +64,10 @@ class ErrorDocument(NamedTuple):
     """Whether a gateway passes on the error of the server behind it."""
     is_page: bool = False
     """Whether it is a web page or empty: it hardly comes from an API."""
+    by_gateway: bool = False
+    """Whether a gateway may have written it in the API's place: it is not an error document, or reports an upstream."""
+    late: bool = False
+    """Whether it came so long after the request that a server behind a gateway may have worked on it."""
     body: str = ""
     """The whole of it in lower case: gateways hide the code of the server behind them in their message."""
 
@@ -71,7 +85,11 @@ def read_error(status: int | None, body: bytes, secrets: Iterable[str] = ()) -> 
     except (ValueError, RecursionError):
         is_page = not text.strip() or text.lstrip()[:1] == "<"
         error = ErrorDocument(
-            status, sanitize(_page_text(text), secrets, limit=500), is_page=is_page, body=text.lower()
+            status,
+            sanitize(_page_text(text), secrets, limit=500),
+            is_page=is_page,
+            by_gateway=True,
+            body=text.lower(),
         )
         return _with_fields(error, text, secrets)
     return read_document(status, document, secrets)
@@ -95,6 +113,7 @@ def read_document(status: int | None, document: object, secrets: Iterable[str] =
         param=cleaned(error.param),
         stage=stage,
         categories=tuple(sanitize(name, secrets, limit=60) for name in categories),
+        by_gateway=_is_gateways(document, error),
         body=json.dumps(document).lower(),
     )
     return _with_fields(error, document, secrets)
@@ -107,6 +126,17 @@ def _with_fields(error: ErrorDocument, document: object, secrets: Iterable[str])
         for read_fields in (unknown_fields, missing_fields)
     )
     return error._replace(unknown_fields=unknown, missing_fields=missing)
+
+
+def _is_gateways(document: object, error: ErrorDocument) -> bool:
+    """Return whether a gateway wrote a document, and not the API itself.
+
+    Gateways report an upstream, or repeat the status: {"message": "Internal server error"} is Amazon's.
+    """
+    if not isinstance(document, (dict, list)) or not error.message or _UPSTREAM.search(error.words):
+        return True
+    is_bare = isinstance(document, dict) and {"message", "Message"} >= document.keys() - _REQUEST_IDS
+    return is_bare and _STATUS_ALONE.fullmatch(error.message) is not None
 
 
 # The layers of an envelope

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from imagecli.dialects.request import ImageRequest
 
 _MAX_ERROR_BODY = 1 << 20
+_GATEWAY_S = 2.0
+"""Seconds in which a gateway finds out that it does not reach a server; what it reports later may be of its work."""
 _UNAUTHORIZED = 401
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MESSAGES = frozenset({"detail", "message", "errors"})
@@ -80,8 +82,17 @@ class ErrorReader:
 
     # Responses
 
-    def refused(self, response: httpx.Response, request: ImageRequest | None, url: str) -> Exception:
-        """Return the error of a response that is not a success; `request` is None where no images were asked for."""
+    def refused(
+        self, response: httpx.Response, request: ImageRequest | None, url: str, waited: float = 0.0
+    ) -> Exception:
+        """Return the error of a response that is not a success.
+
+        Args:
+            response: its body is not read yet.
+            request: None where no images were asked for.
+            url: where it went.
+            waited: seconds from the end of the request to the beginning of the response.
+        """
         from imagecli.client.errors.document import read_error
 
         status = response.status_code
@@ -89,10 +100,12 @@ class ErrorReader:
         if status in _REDIRECTS:
             return self._redirected(response, request_id)
         document = read_error(status, read_head(response, _MAX_ERROR_BODY), self._secrets)
+        should = response.headers.get("x-should-retry", "").lower()
+        reported = should == "true" or requested_wait(response.headers) is not None
+        document = document._replace(late=waited > _GATEWAY_S and not reported)
         error = self._classify(document, request_id, request, url)
         if _is_final(error):
             return error
-        should = response.headers.get("x-should-retry", "").lower()
         if isinstance(error, UnknownOutcome):
             retries = self._limits.retry_unknown and should != "false"
         else:
@@ -149,7 +162,8 @@ class ErrorReader:
         from imagecli.client.errors.causes import WRONG_KEY, RequestContext, classify
 
         model = request.fields.get("model") if request is not None else None
-        context = RequestContext(url, model, lacks_model=request is not None and model is None)
+        asked = request is not None
+        context = RequestContext(url, model, lacks_model=asked and model is None, is_paid=asked)
         error = classify(document, request_id=request_id, host=self._host, request=context)
         ours = document.status == _UNAUTHORIZED and not document.from_upstream
         if isinstance(error, AuthProblem) and ours and not self._with_key:

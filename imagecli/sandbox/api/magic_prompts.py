@@ -125,7 +125,7 @@ MAGIC_PROMPTS: dict[str, MagicPrompt] = {
         "a format other than the requested one: a JPEG, or a PNG in place of a JPEG", ExitCode.OK
     ),
     "revised": MagicPrompt("a revised prompt, whatever the model", ExitCode.OK),
-    "stream-drop": MagicPrompt("a stream (`--partials`) breaks off after its partial images", ExitCode.PARTIAL),
+    "stream-drop": MagicPrompt("a stream (`--partials`) breaks off after its partial images", ExitCode.UNKNOWN_OUTCOME),
     "stream-end": MagicPrompt("a stream (`--partials`) ends normally after its partial images", ExitCode.PARTIAL),
     "stream-error": MagicPrompt("a stream (`--partials`) ends with an error after one partial image", ExitCode.PARTIAL),
     "no-stream": MagicPrompt("a whole document in place of a stream (`--partials`)", ExitCode.OK),
