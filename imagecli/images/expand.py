@@ -39,7 +39,7 @@ class ExpandedImage(InputImage):
         if flat.profile:
             self._decoded.info["icc_profile"] = flat.profile
         self.name, self.animated, self.orientation = image.name, image.animated, image.orientation
-        self.mode, self.bits = self._decoded.mode, 8
+        self.mode, self.bits, self.left_out = self._decoded.mode, 8, image.left_out
         self.format = ""
         """Empty, so that it is never sent as an existing file."""
         self._data, self._file, self._opened = b"", None, None

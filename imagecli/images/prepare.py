@@ -41,10 +41,11 @@ def prepare(image: InputImage, rules: InputRules, fit: Fit, *, keep_metadata: bo
     if _fits_unchanged(image, rules):
         size = image.size
         data, found = (image.data, ()) if keep_metadata else without_metadata(image.data, image.format)
+        notes = f"removed without touching the pixels: {', '.join(found)}" if found else "", _left_out(image)
         return Prepared(
             _upload(data, image, image.format, size),
             Geometry(size, full(size), size, full(size)),
-            notes=(f"removed without touching the pixels: {', '.join(found)}",) if found else (),
+            notes=tuple(filter(None, notes)),
         )
     try:
         shape = _shape(image, rules)
@@ -230,6 +231,7 @@ def _notes(
 ) -> tuple[str, ...]:
     source, placed = (f"{width}x{height}" for width, height in map(size_of, (geometry.source, geometry.placed)))
     notes = (
+        _left_out(image),
         image.orientation != 1 and "turned upright",
         image.mode != mode and f"converted from {image.mode} to {mode}",
         colour_note,
@@ -238,6 +240,10 @@ def _notes(
         image.format != "png" and "written as PNG",
     )
     return tuple(note for note in notes if note) or ("re-encoded",)
+
+
+def _left_out(image: InputImage) -> str:
+    return f"left out, as broken: {', '.join(image.left_out)}" if image.left_out else ""
 
 
 def _in_words(canvas: Size) -> str:

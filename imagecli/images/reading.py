@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from imagecli.errors import Failure, ImagecliError, UsageProblem
 from imagecli.images.colour import Flat, flatten
+from imagecli.images.png_chunks import repaired
 from imagecli.images.sniffing import KIND_NAMES, ImageCheck, sniff
 from imagecli.text import printable
 
@@ -84,7 +85,7 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 class InputImage:
     """An image that a user handed in: its bytes, its header, and its pixels, decoded on first use."""
 
-    def __init__(self, source: bytes | BinaryIO, name: str, image: ImageFile) -> None:
+    def __init__(self, source: bytes | BinaryIO, name: str, image: ImageFile, left_out: tuple[str, ...] = ()) -> None:
         """Take over what the header declares; `image` is open but not yet decoded. Raises Pillow's own errors.
 
         An open file is read when its bytes are needed, and closed when this object goes.
@@ -94,6 +95,8 @@ class InputImage:
         if self._file:
             weakref.finalize(self, self._file.close)
         self.name = name
+        self.left_out = left_out
+        """What of the file was broken, isn't pixels, and is not in `data`."""
         kind = (image.format or "").lower()
         # A JPEG with more after it (a gain map, a second view) is a JPEG to all other software.
         self.format = "jpeg" if kind == "mpo" else kind
@@ -247,6 +250,9 @@ def _open(source: bytes | BinaryIO, head: bytes, name: str, max_pixels: int | No
     if kind in _REFUSED:
         what, hint = _REFUSED[kind]
         raise UsageProblem(f"{safe} can't be used: {what}", hint=hint)
+    left_out: tuple[str, ...] = ()
+    if kind == "png" and (repair := repaired(io.BytesIO(source) if isinstance(source, bytes) else source)):
+        source, left_out = repair
     formats = (*_FORMATS, "HEIF") if kind == "heic" and _heif_is_installed() else _FORMATS
     with pillow_errors(name):
         if max_pixels and max_pixels > (Image.MAX_IMAGE_PIXELS or max_pixels):
@@ -256,7 +262,7 @@ def _open(source: bytes | BinaryIO, head: bytes, name: str, max_pixels: int | No
         except UnidentifiedImageError:
             raise _unknown(safe, kind) from None
         _check_pixels(image, safe, max_pixels)
-        return InputImage(source, name, image)
+        return InputImage(source, name, image, left_out)
 
 
 def _too_large(safe: str) -> UsageProblem:

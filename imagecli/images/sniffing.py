@@ -14,6 +14,7 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import Failure
+from imagecli.images.png_chunks import MAX_LENGTH, is_ancillary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -72,7 +73,6 @@ _LAST_LOOK = 1 << 16
 _PIECE = 1 << 20
 _TAIL = 4096
 _MAX_SIDE = 1_000_000
-_PNG_MAX_LENGTH = (1 << 31) - 1
 
 
 class ImageFacts(NamedTuple):
@@ -241,13 +241,23 @@ def _skip(length: int) -> Generator[int, memoryview, None]:
 
 
 def _walk_png() -> Walk:
-    """Check each chunk against its CRC, from IHDR to IEND."""
+    """Check the chunks from IHDR to IEND; only those that make the pixels have to match their CRC.
+
+    Once the pixels are there, whatever else is broken or missing leaves a whole image.
+    """
     yield 8
     width = height = 0
-    has_pixels = False
+    kinds: set[bytes] = set()
     while True:
+        # Behind the pixels of a still image the file may end anywhere.
+        whole = b"IDAT" in kinds and b"acTL" not in kinds
         length, kind = struct.unpack(">I4s", (yield 8))
-        if length > _PNG_MAX_LENGTH or not kind.isalpha():
+        whole &= kind != b"IDAT"
+        if whole or kind == b"IEND":
+            if b"IDAT" not in kinds:
+                raise _corrupt("PNG", "has no pixels")
+            return ImageFacts("png", width, height)
+        if length > MAX_LENGTH or not kind.isalpha():
             raise _corrupt("PNG", "has stray bytes between its chunks")
         if (kind == b"IHDR") == bool(width) or (kind == b"IHDR" and length != 13):  # noqa: PLR2004 - IHDR's length
             raise _corrupt("PNG", "does not begin with a single header")
@@ -258,18 +268,13 @@ def _walk_png() -> Walk:
             width, height = struct.unpack_from(">II", header)
             if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
                 raise _corrupt("PNG", f"declares {width}x{height} pixels")
-        else:
-            has_pixels |= kind == b"IDAT" and length > 0
-            while length:
-                piece = yield -length
-                crc = zlib.crc32(piece, crc)
-                length -= len(piece)
-        if int.from_bytes((yield 4), "big") != crc:
+        while length and kind != b"IHDR":
+            piece = yield -length
+            crc = zlib.crc32(piece, crc)
+            length -= len(piece)
+            kinds.add(kind)
+        if int.from_bytes((yield 4), "big") != crc and not is_ancillary(kind):
             raise _corrupt("PNG", "data does not match its checksum")
-        if kind == b"IEND":
-            if not has_pixels:
-                raise _corrupt("PNG", "has no pixels")
-            return ImageFacts("png", width, height)
 
 
 _SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from imagecli.images.png_chunks import repaired_bytes
 from imagecli.terminal.drawing import Drawing
 from imagecli.text import sanitize
 
@@ -161,7 +162,7 @@ def _fit(image: Size, space: _Space, terminal: _Terminal) -> Size:
 
 
 def _draw_by_protocol(data: bytes, terminal: _Terminal, space: _Space, console: Console) -> Drawing:
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+    with Image.open(io.BytesIO(repaired_bytes(data)), formats=_FORMATS) as image:
         if image.width * image.height > _MAX_PIXELS:
             raise ValueError(f"{image.width}x{image.height} pixels are too many")
         if terminal.protocol == "iterm2" and image.format in {"PNG", "GIF"}:

@@ -158,16 +158,19 @@ def test_what_a_gpt_model_takes_is_neither_squared_nor_reencoded(kind, extension
 
 
 @pytest.mark.parametrize(
-    "change",
-    [lambda data: data + b"\0" * 4_000_000, lambda data: data[:-8]],
+    ("change", "note"),
+    [
+        (lambda data: data + b"\0" * 4_000_000, "re-encoded"),
+        (lambda data: data[:-8], "left out, as broken: a cut-off end"),
+    ],
     ids=["too large", "cut behind the pixels"],
 )
-def test_a_file_that_only_looks_right_is_repaired(change):
+def test_a_file_that_only_looks_right_is_repaired(change, note):
     image = noise("RGB", (32, 32))
     out = io.BytesIO()
     image.save(out, "PNG")
     prepared = prepare(open_input(change(out.getvalue()), "cat.png"), SQUARE, "pad")
-    assert prepared.notes == ("re-encoded",)
+    assert prepared.notes == (note,)
     assert worst(pixels(prepared), image) == 0
 
 
@@ -316,7 +319,8 @@ def test_a_colour_profile_is_applied_and_left_out(mode):
 
 def test_a_broken_profile_is_ignored_with_a_note():
     image = noise("RGB", (20, 10))
-    prepared = prepare(opened(image, icc_profile=b"no profile at all"), FREE._replace(formats=()), "pad")
+    broken = opened(image, "WEBP", lossless=True, icc_profile=b"no profile at all")
+    prepared = prepare(broken, FREE._replace(formats=()), "pad")
     assert worst(pixels(prepared), image) == 0
     assert any("a broken colour profile was ignored" in note for note in prepared.notes)
 
