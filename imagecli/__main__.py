@@ -10,7 +10,9 @@ import sys
 from imagecli import TYPE_CHECKING, __version__
 
 if TYPE_CHECKING:
-    from imagecli.errors import ImagecliError, UsageProblem
+    from imagecli.errors import ImagecliError
+
+_STDOUT_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def run() -> None:
@@ -37,10 +39,10 @@ def main(argv: list[str]) -> int:
         # Answered before Typer is imported: that would take five times as long.
         try:
             print(f"imagecli {__version__}", flush=True)  # noqa: T201 - the console is not needed for a line
-        except OSError:  # the reader is gone
-            sys.stdout = None
+        except OSError as error:
+            return _unwritable(argv, error)
         return 0
-    from imagecli.errors import Failure, ImagecliError, Interrupted
+    from imagecli.errors import ImagecliError, Interrupted
 
     # Nothing that is imported from here on is garbage; looking for it would cost a quarter of the start-up.
     gc.disable()
@@ -49,12 +51,8 @@ def main(argv: list[str]) -> int:
         return _invoke(argv)
     except ImagecliError as error:
         return _failed(argv, error)
-    except BrokenPipeError:  # the reader of --help is gone
-        return 0
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        return _failed(argv, Failure(f"standard output could not be written: {error.strerror}"))
+    except OSError as error:  # of --help, which Typer writes
+        return _unwritable(argv, error)
     except KeyboardInterrupt as interrupt:
         return _failed(argv, Interrupted.by(interrupt, "; no request was waiting for its response"))
 
@@ -62,7 +60,7 @@ def main(argv: list[str]) -> int:
 def _invoke(argv: list[str]) -> int:
     import typer
 
-    from imagecli.cli import app
+    from imagecli.cli import app, usage_problem
 
     # The client's imports are no garbage either; what a run leaves behind is found all the same, only less often.
     gc.freeze()
@@ -71,25 +69,25 @@ def _invoke(argv: list[str]) -> int:
     # Typer's own main() swallows Ctrl-C and closed pipes; ours decides.
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     try:
-        with app.make_context("imagecli", list(argv) or ["--help"]) as context:
+        with app.make_context("imagecli", list(argv)) as context:
             code: int = app.invoke(context)
     except typer.Exit as done:
         return done.exit_code
     except usage_error as error:
-        raise _as_usage_problem(argv, error) from None
+        raise usage_problem(error, _command(argv) or "") from None
     return code
 
 
-def _as_usage_problem(argv: list[str], error: BaseException) -> UsageProblem:
-    """Return what Typer found wrong with the command line, in our own words."""
-    from imagecli.errors import UsageProblem
+def _unwritable(argv: list[str], error: OSError) -> int:
+    """Return the exit code where stdout did not take --version or --help."""
+    if error.errno not in _STDOUT_ERRORS:
+        raise error
+    from imagecli.errors import Failure
 
-    message = error.format_message().rstrip(".")  # type: ignore[attr-defined] # of Typer's own copy of click
-    command = _command(argv[:1])
-    hint = f"See imagecli {command} --help." if command else "See imagecli --help."
-    if "unexpected extra argument" in message:
-        hint = f"Put quotes around a text of several words. {hint}"
-    return UsageProblem(message[:1].lower() + message[1:], hint=hint)
+    sys.stdout = None
+    if error.errno == errno.EPIPE:  # the reader is gone
+        return 0
+    return _failed(argv, Failure(f"standard output could not be written: {error.strerror}"))
 
 
 def _failed(argv: list[str], error: ImagecliError) -> int:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from imagecli import __version__, flags
+from imagecli import __version__, flags, slips
+from imagecli.errors import UsageProblem
 from imagecli.options import Typed
 
 if TYPE_CHECKING:
@@ -33,7 +34,20 @@ Examples:
 
 
 class _Command(TyperCommand):
-    """A command whose --help shows its flags in their groups."""
+    """A command whose --help shows its flags in their groups, and which refuses slips."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - of Typer's own copy of click
+        command = _path(ctx)
+        typed = args[: args.index("--")] if "--" in args else args
+        if not {"-h", "--help"} & set(typed):
+            slips.check_dashes(command, typed)
+        ctx.allow_extra_args = True  # refused below, with what was probably meant
+        rest = super().parse_args(ctx, list(args))
+        if rest:
+            raise slips.extra_words(command, ctx.params, rest)
+        if typed is args:
+            slips.check_words(command, ctx.params.get("input"), ctx.params.get("prompt"))
+        return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - of Typer's own copy of click
         sections: dict[str, list[tuple[str, str]]] = {
@@ -59,6 +73,14 @@ class _Group(TyperGroup):
         super().__init__(rich_markup_mode=None, context_settings=_SETTINGS, **settings)
         self.commands = dict.fromkeys(names)  # type: ignore[assignment] # built below
         self._prefix = prefix
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - of Typer's own copy of click
+        return super().parse_args(ctx, args or ["--help"])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - the same
+        if args[0] not in self.commands:
+            raise slips.unknown_command(args[0], tuple(self.commands), self._prefix.strip())
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - of Typer's own copy of click
         if cmd_name in self.commands and self.commands[cmd_name] is None:
@@ -88,12 +110,13 @@ def _callback(command: str, run: Callable[..., int]) -> Callable[..., int]:
     """Return what Typer calls with the values that were typed; it returns the exit code."""
 
     def call(**values: Any) -> int:  # noqa: ANN401 - of the flags' types
-        from imagecli.config.validation import checked
+        from imagecli.config.validation import from_text
         from imagecli.terminal.render import Renderer
 
         for flag in flags.flags_of(command):
-            if flag.bounds != (0, 0) and not flag.in_environment and values[flag.name] is not None:
-                checked(flag, values[flag.name], flag.flag)
+            # Numbers are read as the environment's are: Python takes more spellings than people mean.
+            if flag.type in {int, float} and values[flag.name] is not None:
+                values[flag.name] = from_text(flag, values[flag.name], flag.flag)
         typed = Typed({name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
         return run(typed, Renderer.open(command, typed))
 
@@ -104,7 +127,7 @@ def _option(flag: Flag) -> TyperOption:
     switch = flag.type is bool
     return TyperOption(
         param_decls=[flag.name, *flag.spellings],
-        type=None if switch else flag.type,
+        type=None if switch else str,
         is_flag=switch,
         default=flag.built_in
         if not flag.in_environment and flag.built_in
@@ -128,6 +151,26 @@ def _argument(argument: Argument) -> TyperArgument:
         metavar=argument.metavar,
         help=argument.help,
     )
+
+
+def usage_problem(error: Any, command: str) -> UsageProblem:  # noqa: ANN401 - of Typer's own copy of click
+    """Return what Typer found wrong with the command line, in our own words.
+
+    `command` is what the command line names, where Typer does not say.
+    """
+    command = command if error.ctx is None else _path(error.ctx)
+    name = getattr(error, "option_name", None)
+    message: str = error.message.rstrip(".")
+    if name is not None and message.startswith("No such"):
+        return slips.unknown_flag(name, command)
+    message = error.format_message().rstrip(".")
+    page = f"See {f'imagecli {command}'.strip()} --help."
+    return UsageProblem(message[:1].lower() + message[1:], hint=page)
+
+
+def _path(ctx: Any) -> str:  # noqa: ANN401 - of Typer's own copy of click
+    """Return the command of a context as it is typed: "gen", "config get"; "" for the program itself."""
+    return str(ctx.command_path).partition(" ")[2]
 
 
 def _show_version(ctx: Any, _param: Any, wanted: bool) -> None:  # noqa: ANN401, FBT001 - click's signature

@@ -71,6 +71,8 @@ def read_image(path: str, max_pixels: int | None) -> InputImage:
     """
     from imagecli.images import reading
 
+    if not path:
+        raise UsageProblem("the name of an image is empty", hint="Name a file; - reads it from standard input.")
     if path.startswith(("http://", "https://")):
         raise UsageProblem(f"{path} is a URL, not a file", hint="Fetch it first: curl -s URL | imagecli edit - …")
     if path != STDIO:

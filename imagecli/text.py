@@ -115,10 +115,23 @@ def shell_word(text: str) -> str:
 
 def closest_match(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that is most similar to `word`, or None where none is similar."""
+    return next(iter(close_matches(word, known)), None)
+
+
+def close_matches(word: str, known: Iterable[str]) -> list[str]:
+    """Return up to three known words that are similar to `word`, the most similar first.
+
+    Where none is, those of which it is the beginning, or that are its beginning: `generate` is near to `gen`.
+    """
     import difflib
 
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return close[0] if close else None
+    words = list(known)
+    close = difflib.get_close_matches(word, words)
+    return close or [each for each in words if min(len(each), len(word)) > 2 and _begins(word, each)][:3]  # noqa: PLR2004 - "s" begins half of them
+
+
+def _begins(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
 
 
 def _toml_part(part: str) -> str:

@@ -43,7 +43,8 @@ MAY_IMPORT = {
         *("plan", "result", "saving"),
     },
     "__init__": {"_version", "api"},
-    "cli": {"__init__", "commands", "config", "flags", "options", "terminal"},
+    "slips": {"errors", "flags", "images", "text"},
+    "cli": {"__init__", "commands", "config", "errors", "flags", "options", "slips", "terminal"},
     "__main__": {"__init__", "cli", "errors", "terminal"},
 }
 # Who may import what is slow to import, or reaches the world outside.

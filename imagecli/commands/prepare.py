@@ -65,7 +65,7 @@ def _prepare(  # noqa: PLR0913, PLR0917 - what was typed, what it means, and wha
     begun = time.monotonic()
     options = settings.options
     path = options.output.value
-    named = typed.input or STDIO
+    named = STDIO if typed.input is None else typed.input
     names = None if path == STDIO else names_for(path, f"{_stem(named)}-prepared", model.name)
     sink = open_sink(names, renderer.console, force=typed.force)
     fit, keep_metadata = options.fit.value or "pad", bool(options.keep_metadata.value)

@@ -15,6 +15,9 @@ _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 _SPELLINGS = {"jpg": "jpeg"}
 """Other spellings of a choice."""
+_WRITTEN = ("output", "mask_preview")
+_STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+"""Other spellings of the - that an image is written to."""
 
 
 def allowed(flag: Flag) -> str:
@@ -81,7 +84,7 @@ def _checked_text(flag: Flag, text: str, place: str) -> str:
     if flag.path:
         if "\0" in text:
             raise UsageProblem(f"{place} contains a NUL character, which no path can")
-        return text
+        return "-" if flag.name in _WRITTEN and text in _STDOUT else text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -116,7 +119,7 @@ def _spelt(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return f"{value:g}" if isinstance(value, float) else _short_integer(value)
+        return f"{value:.15g}" if isinstance(value, float) else _short_integer(value)
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list | tuple):

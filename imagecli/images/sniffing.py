@@ -40,6 +40,8 @@ KIND_NAMES = {
     "postscript": "PostScript",
 }
 """What `sniff` returns, in words for a message."""
+IMAGE_KINDS = frozenset({"png", "jpeg", "webp", "gif", "svg", "bmp", "tiff", "avif", "heic"})
+"""What `sniff` returns for images."""
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "png"),

@@ -16,6 +16,8 @@ ExactBox = tuple[float, float, float, float]
 
 IMAGE_EXTENSIONS = ("png", "jpg", "jpeg", "webp", "gif", "svg")
 """The extensions of an image file, without the dot."""
+UNMADE_EXTENSIONS = ("avif", "bmp", "eps", "heic", "heif", "ico", "jp2", "jxl", "pdf", "psd", "tga", "tif", "tiff")
+"""The extensions of formats that no server makes; what is saved under them would be another format."""
 
 
 def parse_size(text: str) -> Size | None:

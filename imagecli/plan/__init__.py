@@ -113,7 +113,7 @@ def _plan(intent: Intent, output: Output | None, routes: Sequence[str]) -> Plan:
         existing=existing,
         undo=prepared.undo if prepared else None,
         notes=prepared.notes if prepared else (),
-        warnings=prepared.warnings if prepared else (),
+        warnings=(*(prepared.warnings if prepared else ()), *([names.warning] if names and names.warning else ())),
         other_routes=tuple(others),
     )
 

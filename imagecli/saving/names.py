@@ -8,12 +8,13 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import stat
 import time
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import UsageProblem
-from imagecli.images.types import IMAGE_EXTENSIONS
+from imagecli.images.types import IMAGE_EXTENSIONS, UNMADE_EXTENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,13 +101,16 @@ class Names:
             next_free: for default names and folders, skip names that are taken.
 
         Raises:
-            UsageProblem: the template has an unknown field or an unmatched brace, or the name can't be one.
+            UsageProblem: the template has an unknown field or an unmatched brace, the name can't be one, asks for a
+                format that no server makes, or is a device or pipe for several images.
         """
         if output is not None and (not output or "\0" in output):
             raise UsageProblem(
                 "the output's name is empty or contains a NUL byte", hint="Give -o a file, a folder or a template."
             )
         self.count = count
+        self.warning: str | None = None
+        """What was added to the name that was given."""
         self._fields = fields
         self._template: str | None = None
         if output is not None and ("{" in output or "}" in output):
@@ -118,7 +122,8 @@ class Names:
         if self._default:
             self._base = Name(os.path.join(output or "", f"{fields.slug}.{_EXT}"))
         elif output is not None and self._template is None:
-            self._base = Name(output)
+            self._base = self._given(output)
+        _check_extension(self._base)
         if self._template is not None and _render(self._template, fields, 2) == self._base.text:
             self._template = None
         self._numbers: list[int] = []
@@ -144,6 +149,19 @@ class Names:
     def following(self) -> Iterator[Name]:
         """Yield the names behind the planned ones."""
         return map(self._at, itertools.count(self._numbers[-1] + 1))
+
+    def _given(self, output: str) -> Name:
+        """Return the name that was given; names that are made from it, as there are several images, get an extension.
+
+        Raises:
+            UsageProblem: it is a device or a pipe, which can't be numbered.
+        """
+        if self.count > 1 and is_special(output):
+            raise UsageProblem(f"{output} takes one image, not several", hint="Leave out -n, or give -o a folder.")
+        if self.count == 1 or os.path.splitext(output)[1]:
+            return Name(output)
+        self.warning = f"{output} has no extension: each image gets that of its format; for a folder, write {output}/"
+        return Name(f"{output}.{_EXT}")
 
     def _at(self, number: int) -> Name:
         if self._template is not None:
@@ -181,6 +199,34 @@ def names_for(  # noqa: PLR0913 - all that a name can be made of
 
 def _is_folder(path: str) -> bool:
     return path.endswith("/") or os.path.basename(path) in {".", ".."} or os.path.isdir(path)
+
+
+def is_special(path: str) -> bool:
+    """Return whether a path is a device, a pipe or an open descriptor: written into, never replaced."""
+    if descriptor(path) is not None:
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def descriptor(path: str) -> int | None:
+    """Return the number of the open descriptor that a path names: /dev/stderr, /dev/fd/3. A file may be behind it."""
+    if path == "/dev/stderr":
+        return 2
+    folder, _, number = path.rpartition("/")
+    return int(number) if folder in {"/dev/fd", "/proc/self/fd"} and number.isdecimal() else None
+
+
+def _check_extension(name: Name) -> None:
+    extension = os.path.splitext(name.text)[1].lower().removeprefix(".")
+    if extension in UNMADE_EXTENSIONS:
+        raise UsageProblem(
+            f"images don't come as {extension.upper()}, so {name.text} would hold another format",
+            hint=f"Name it {os.path.splitext(name.text)[0]}.png and convert it, or give -o .jpg, .webp, .gif or .svg.",
+        )
 
 
 def asked_format(output: str | None) -> str | None:

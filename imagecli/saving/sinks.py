@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 from imagecli.errors import Failure, UsageProblem
 from imagecli.images.sniffing import ImageCheck, ImageFacts
 from imagecli.result import GeneratedImage
-from imagecli.saving.names import asked_format, extension_of
+from imagecli.saving.names import asked_format, descriptor, extension_of, is_special
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -71,7 +71,7 @@ class FileSink:
 
     def __init__(self, names: Names, *, force: bool) -> None:
         """Take the names of the images."""
-        self.takes_more = not _is_special(names.name(1).path(""))
+        self.takes_more = not is_special(names.name(1).path(""))
         self._names = names
         self._force = force
         self._made: list[str] = []
@@ -99,14 +99,15 @@ class FileSink:
             taken = name.taken_by()
             if taken is not None and os.path.isdir(taken):
                 raise UsageProblem(f"{taken} is a folder", hint="Give -o the name of a file, or end it in /.")
-            if taken is not None and not self._force and not _is_special(taken):
+            if taken is not None and not self._force and not is_special(taken):
                 raise UsageProblem(
                     f"{taken} already exists",
                     hint="Use --force to replace it, --skip-existing to keep it, or another name.",
                 )
         longest: dict[str, int] = {}
         for name in names:
-            if not _is_special(name.path("")):
+            _check_descriptor(name.path(""))
+            if not is_special(name.path("")):
                 folder = self._folder(name)
                 longest[folder] = max(longest.get(folder, 0), _length(name))
         for folder, length in longest.items():
@@ -154,7 +155,7 @@ class FileSink:
     ) -> GeneratedImage:
         """Write image `n` beside its name and rename it; a server may send more images than were asked for."""
         name = self._names.name(n)
-        if _is_special(name.path("")):
+        if is_special(name.path("")):
             return self._save_special(n, name.path(""), pieces, transform, warn)
         return self._save_as(name, self._names.following(), n, pieces, transform, warn)
 
@@ -168,7 +169,7 @@ class FileSink:
     ) -> GeneratedImage | None:
         """Write it beside the image's name, under a name that marks it as partial."""
         name = self._names.name(n)
-        if _is_special(name.path("")):
+        if is_special(name.path("")):
             return None
         names = (name.partial(number, again) for again in itertools.count(1))
         free = next(each for each in names if self._force or each.taken_by() is None)
@@ -225,7 +226,7 @@ class FileSink:
         self, n: int, path: str, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
     ) -> GeneratedImage:
         """Write to a device or a pipe: there is nothing to rename, so the image is checked first."""
-        with _failing(path), tempfile.TemporaryFile() as file, open(path, "wb") as target:
+        with _failing(path), tempfile.TemporaryFile() as file, _open_special(path) as target:
             image = receive(n, pieces, file, transform, warn)
             target.writelines(_copy(file))
         return image._replace(path=path)
@@ -389,6 +390,31 @@ def _copy(file: IO[bytes]) -> Iterable[bytes]:
         yield piece
 
 
+def _check_descriptor(path: str) -> None:
+    """Refuse an open descriptor that isn't open, or not for writing.
+
+    Raises:
+        UsageProblem: it is that.
+    """
+    number = descriptor(path)
+    if number is None:
+        return
+    import fcntl
+
+    try:
+        writable = fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except (OSError, OverflowError):
+        writable = False
+    if not writable:
+        raise UsageProblem(f"{path} is not open for writing", hint="Give -o a file, or open it in the shell: 3> FILE.")
+
+
+def _open_special(path: str) -> IO[bytes]:
+    """Open a device or pipe for writing; a descriptor goes on where it is, as a shell's redirection does."""
+    number = descriptor(path)
+    return open(path if number is None else os.dup(number), "wb")
+
+
 def _length(name: Name) -> int:
     """Return how many bytes the file's name has on disk.
 
@@ -399,15 +425,6 @@ def _length(name: Name) -> int:
         return len(os.fsencode(os.path.basename(name.path("webp"))))
     except UnicodeEncodeError as error:
         raise UsageProblem("this locale can't encode the output's name", hint="Give -o a name in ASCII.") from error
-
-
-def _is_special(path: str) -> bool:
-    """Return whether a path is a device or a pipe: written into, never replaced."""
-    try:
-        mode = os.stat(path).st_mode
-    except (OSError, ValueError):
-        return False
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _link(temporary: str, path: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.errors import ExitCode, ImagecliError
@@ -101,12 +102,10 @@ class Renderer:
         return ExitCode.OK if result.error is None else self._error(result.error)
 
     def failure(self, error: ImagecliError) -> int:
-        """Show what ended a run before it had anything to show."""
-        try:
+        """Show what ended a run before it had anything to show; it decides the exit code, whatever stdout takes."""
+        with suppress(ImagecliError):
             if self.as_json:
                 self.console.out(_dumped(_document(self.command, error)))
-        except ImagecliError as unwritable:  # stdout takes no more
-            return self._error(unwritable)
         return self._error(error)
 
     def requests(self, requests: Sequence[ImageRequest], base_url: str) -> None:

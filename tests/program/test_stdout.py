@@ -34,6 +34,40 @@ def test_help_into_a_closed_pipe_does_no_harm(command):
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
+@pytest.mark.parametrize("command", ["--version", "--help", "gen --help", "config", "config path"])
+def test_text_for_a_full_disk_is_exit_1(command):
+    done = _shell(f"imagecli {command} > /dev/full")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("imagecli: error: standard output could not be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("flag", ["", " --json"])
+def test_a_full_stdout_does_not_hide_an_early_usage_error(flag):
+    done = _shell(f"imagecli gen cat --sise 4{flag} > /dev/full")
+    assert done.returncode == 2
+    assert "Did you mean --size?" in done.stderr
+
+
+@pytest.mark.parametrize("output", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_other_names_of_stdout_are_stdout(server, output):
+    """A file behind it is written into, from where the shell has it, and the path does not follow the image."""
+    line = f"imagecli gen cat --base-url {server.url} -o"
+    done = _shell(f"{line} {output} > one.png && {line} {output} >> one.png && {line} - > other.png")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert Path("one.png").read_bytes() == Path("other.png").read_bytes() * 2
+
+
+def test_an_open_descriptor_is_written_into(server):
+    done = _shell(f"imagecli gen cat --base-url {server.url} -o /dev/fd/3 3> one.png")
+    assert (done.returncode, done.stdout) == (0, "/dev/fd/3\n"), done.stderr
+    assert Path("one.png").read_bytes().startswith(b"\x89PNG")
+    sent = len(server.requests)
+    for more in ("-o /dev/fd/3", "-o /dev/fd/0", "-n 2 -o /dev/null"):
+        done = _shell(f"imagecli gen cat --base-url {server.url} {more} < /dev/null")
+        assert done.returncode == 2, done.stderr
+    assert len(server.requests) == sent
+
+
 def test_a_full_stdout_does_not_hide_the_runs_own_error(server):
     server.respond = lambda reply, _: reply.reset()
     with (

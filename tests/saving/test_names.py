@@ -19,8 +19,26 @@ OLD = b"not to be touched"
 def test_one_image_keeps_its_name_several_are_numbered(imagecli, server):
     assert imagecli("gen", "cat", "--base-url", server.url, "-o", "a/b/cat.png").paths == ["a/b/cat.png"]
     assert imagecli("gen", "cat", "--base-url", server.url, "-o", "x.png", "-n", "2").paths == ["x-1.png", "x-2.png"]
-    assert imagecli("gen", "cat", "--base-url", server.url, "-o", "bare", "-n", "2").paths == ["bare-1", "bare-2"]
+    assert imagecli("gen", "cat", "--base-url", server.url, "-o", "bare").paths == ["bare"]
     assert stat.S_IMODE(os.stat("x-1.png").st_mode) == 0o666 & ~_umask()
+
+
+def test_several_images_of_a_name_without_extension_get_one(imagecli, server):
+    """A folder was meant, or an extension was forgotten: both are said."""
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "out", "-n", "2")
+    assert ran.paths == ["out-1.png", "out-2.png"]
+    assert "for a folder, write out/" in ran.err
+    sent = len(server.requests)
+    again = imagecli("gen", "cat", "--base-url", server.url, "-o", "out", "-n", "2", "--skip-existing")
+    assert (again.paths, len(server.requests)) == (ran.paths, sent)
+
+
+@pytest.mark.parametrize("output", ["x.bmp", "x.TIFF", "{slug}.avif", "a/x.heic"])
+def test_a_format_that_no_server_makes_is_refused(imagecli, server, output):
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-o", output)
+    assert ran.code == 2
+    assert ".png and convert it" in ran.err
+    assert not server.requests
 
 
 def _umask() -> int:

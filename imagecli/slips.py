@@ -1,0 +1,206 @@
+"""Command lines that can only be slips: refused before anything is paid, each with what was probably meant.
+
+Where somebody means it all the same, `--` before the words or `-f` says so.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from imagecli.errors import UsageProblem
+from imagecli.flags import ARGUMENTS, FLAGS, flags_of
+from imagecli.text import close_matches, quoted, shell_word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from imagecli.flags import Flag
+
+_ASK = ("help", "version")
+"""Words that ask about the program; the whole prompt, they make no image that anybody wants."""
+_ONE_INPUT = ("vary", "prepare")
+_MOST_SHOWN = 100
+"""Characters of a command line in a hint."""
+
+
+def unknown_command(word: str, known: Sequence[str], group: str) -> UsageProblem:
+    """Return the error for a command that does not exist; `group` is "" or "config"."""
+    program = f"imagecli {group}".strip()
+    problem = f"no such command: {quoted(word)}"
+    if word == "help":
+        return UsageProblem(problem, hint=f"{program} --help lists the commands; each has a --help of its own.")
+    if word == "version":
+        return UsageProblem(problem, hint="Did you mean imagecli --version?")
+    if not group and _is_image(word):
+        return UsageProblem(problem, hint=f"To change an image: {_shown('edit', word, 'PROMPT')}.")
+    if not group and " " in word:
+        return UsageProblem(problem, hint=f"To make an image: {_shown('gen', word)}.")
+    near = close_matches(word, known)
+    meant = f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(known)}."
+    return UsageProblem(problem, hint=f"{meant} See {program} --help.")
+
+
+def unknown_flag(name: str, command: str) -> UsageProblem:
+    """Return the error for a flag that the command does not have; the nearest ones are named, the likeliest first."""
+    problem = f"no such option: {name}"
+    page = f"See imagecli {command} --help." if command else "See imagecli --help."
+    owners = [owner for flag in FLAGS if name in _long(flag) for owner in flag.commands]
+    if owners and not command:
+        return UsageProblem(problem, hint=f"Flags follow their command, as in imagecli {owners[0]} … {name}. {page}")
+    word = name.lstrip("-")
+    argument = next((each for each in ARGUMENTS if command in each.commands and each.metavar == word.upper()), None)
+    if argument is not None:
+        return UsageProblem(problem, hint=f"{argument.metavar} is written without a flag. {page}")
+    if word.lower().replace("-", "").replace("_", "") in {"apikey", "key"}:
+        hint = "No flag takes a key, as other users could see it: run `imagecli config set-key`."
+        return UsageProblem(problem, hint=hint)
+    own = {spelling.lstrip("-"): spelling for flag in flags_of(command) for spelling in _spellings(flag)}
+    near = [own[each] for each in close_matches(word, [own_word for own_word in own if len(own_word) > 1])]
+    if word in own:
+        near = [own[word]]
+    if near:
+        return UsageProblem(problem, hint=f"Did you mean {' or '.join(near)}? {page}")
+    if owners:
+        return UsageProblem(problem, hint=f"It is a flag of imagecli {' and '.join(dict.fromkeys(owners))}. {page}")
+    return UsageProblem(problem, hint=page)
+
+
+def check_dashes(command: str, words: Iterable[str]) -> None:
+    """Refuse long flags with one dash, and flags in the place of another flag's value.
+
+    `-size 64x64` would be -s with the value "ize", and `--size --json` a size of "--json".
+
+    Raises:
+        UsageProblem: there is one.
+    """
+    flags = flags_of(command)
+    long = {spelling: flag for flag in flags for spelling in _long(flag)}
+    short = {flag.short[1]: flag for flag in flags if flag.short}
+    waiting: Flag | None = None
+    for word in words:
+        if waiting is not None:
+            if word in long:
+                hint = f"Give it one, or write {waiting.flag}={word} where that is meant."
+                raise UsageProblem(f"{waiting.flag} has no value: {word} is a flag", hint=hint)
+            waiting = None
+            continue
+        name, equals, _ = word.partition("=")
+        if word == "--":
+            return
+        if f"-{name}" in long:
+            raise UsageProblem(f"no such option: {name}", hint=f"Did you mean -{name}?")
+        if word.startswith("--"):
+            waiting = None if equals else long.get(word)
+        elif word.startswith("-"):
+            # Switches may be joined; the first letter that takes a value has the rest of the word for it.
+            rest = word[1:].lstrip("".join(letter for letter, flag in short.items() if flag.type is bool))
+            if rest[1:2] == "=" and rest[0] in short:
+                raise UsageProblem(f"{quoted(word)} has a = in it", hint=f"Write -{rest[0]} {shell_word(rest[2:])}.")
+            waiting = short.get(rest)
+        waiting = waiting if waiting is not None and waiting.type is not bool else None
+
+
+def extra_words(command: str, values: Mapping[str, object], extra: Sequence[str]) -> UsageProblem:
+    """Return the error for words that are more than the command takes; `values` are its arguments."""
+    arguments = [each for each in ARGUMENTS if command in each.commands]
+    words = [*(str(values[each.name]) for each in arguments if values[each.name] is not None), *extra]
+    images = [word for word in words if _is_image(word)]
+    others = [word for word in words if word not in images]
+    page = f"See imagecli {command} --help."
+    if late := [word for word in extra if word in {each for flag in flags_of(command) for each in _spellings(flag)}]:
+        hint = f"What follows -- is no flag: write {late[0]} before it."
+    elif command == "edit" and len(images) > 1:
+        hint = f"Give further inputs with -i: {_shown('edit', images[0], *_inputs(images[1:]), *_joined(others))}."
+    elif command == "edit":
+        hint = f"Put quotes around the prompt: {_shown('edit', words[0], *_joined(words[1:]))}. {page}"
+    elif command == "gen" and images:
+        hint = f"To change an image: {_shown('edit', images[0], *_inputs(images[1:]), *_joined(others))}."
+    elif command == "gen":
+        hint = f"Put quotes around the prompt: {_shown('gen', *_joined(words))}. {page}"
+    elif command in _ONE_INPUT:
+        files = " ".join(map(shell_word, words))
+        hint = f'It takes one image at a time: for each in {files}; do imagecli {command} "$each"; done'
+    else:  # what was typed may be a key
+        takes = " ".join(each.metavar for each in arguments) or "none"
+        problem = f"too many arguments for imagecli {command}, which takes {takes}"
+        return UsageProblem(
+            problem, hint=f"Put quotes around a VALUE of several words. {page}" if "VALUE" in takes else page
+        )
+    return UsageProblem(f"unexpected arguments: {' '.join(map(quoted, extra))}", hint=hint)
+
+
+def check_words(command: str, image: str | None, prompt: str | None) -> None:
+    """Refuse a PROMPT or IMAGE that asks about the program, and a PROMPT that names a file.
+
+    Raises:
+        UsageProblem: one does.
+    """
+    for word in (image, prompt):
+        if word is not None and word.strip().lower() in _ASK and (word is prompt or not os.path.exists(word)):
+            page = f"imagecli {command} --help" if word.strip().lower() == "help" else "imagecli --version"
+            other = f" For help: imagecli {command} --help." if "--help" not in page else ""
+            raise UsageProblem(
+                f"{quoted(word)} alone is taken for a question about imagecli",
+                hint=f"Run {page}, or write -- before it where it is meant.{other}",
+            )
+    if prompt is None or not _names_file(prompt):
+        return
+    anyway = "-- before it says that it is meant"
+    if not _is_image(prompt):
+        raise UsageProblem(
+            f"the prompt {quoted(prompt)} is a file", hint=f"Use its text with -f {shell_word(prompt)}; {anyway}."
+        )
+    if image is not None and image != "-" and not os.path.exists(image):
+        raise UsageProblem(
+            "IMAGE and PROMPT are in each other's place", hint=f"Write {_shown('edit', prompt, image)}; {anyway}."
+        )
+    meant = (
+        f"To change it: {_shown('edit', prompt, 'PROMPT')}"
+        if image is None
+        else f"Give further inputs with -i: {_shown('edit', image, '-i', prompt, 'PROMPT')}"
+    )
+    raise UsageProblem(f"the prompt {quoted(prompt)} is an image", hint=f"{meant}; {anyway}.")
+
+
+def _names_file(word: str) -> bool:
+    """Whether the word is the path of a file, and no word that a file happens to be named like."""
+    return bool(os.path.splitext(word)[1] or os.sep in word) and os.path.isfile(word)
+
+
+def _is_image(word: str) -> bool:
+    if not _names_file(word):
+        return False
+    from imagecli.images.sniffing import IMAGE_KINDS, sniff
+
+    try:
+        with open(word, "rb") as file:
+            return sniff(file.read(1024)) in IMAGE_KINDS
+    except OSError:
+        return False
+
+
+def _inputs(images: Sequence[str]) -> Iterator[str]:
+    for image in images:
+        yield from ("-i", image)
+
+
+def _joined(words: Sequence[str]) -> tuple[str]:
+    return (" ".join(words) or "PROMPT",)
+
+
+def _shown(*words: str) -> str:
+    """Return a command line to copy; what is long is cut."""
+    text = " ".join(("imagecli", *(word if word.isupper() else shell_word(word) for word in words)))
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+def _long(flag: Flag) -> Iterator[str]:
+    """Yield a flag's long spellings: --preview, --no-preview."""
+    yield from flag.spellings[-1].split("/")
+
+
+def _spellings(flag: Flag) -> Iterator[str]:
+    if flag.short:
+        yield flag.short
+    yield from _long(flag)
