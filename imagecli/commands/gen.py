@@ -16,7 +16,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
     Examples:
       imagecli gen "a red fox in the snow" --profile sandbox
       imagecli gen "a red fox in the snow" -o fox.png -s landscape -q high
-      while read -r line; do imagecli gen -o "out/{slug}-{hash}.{ext}" --skip-existing -- "$line"; done < prompts.txt
+      while read -r p || [ "$p" ]; do imagecli gen -o "out/{slug}-{hash}.{ext}" --skip-existing -- "$p"; done < list.txt
     """
     from imagecli.commands.make import make
 

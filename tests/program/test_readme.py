@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -41,7 +42,11 @@ def test_a_built_in_value_is_in_the_help_and_so_in_the_table(flag):
 
 def test_every_flag_that_the_text_names_exists():
     spellings = {spelling for flag in FLAGS for names in flag.spellings for spelling in names.split("/")}
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", TEXT)) <= spellings | {"--help", "--version"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", TEXT)) <= spellings | {
+        "--help",
+        "--version",
+        "--value",
+    }  # the last is pipx's
 
 
 def test_every_message_that_it_explains_is_one_of_the_programs():
@@ -85,7 +90,8 @@ def test_the_run_command_makes_an_image(imagecli):
 
 
 @pytest.mark.parametrize("command", ["gen", "edit", "vary", "prepare", "models"])
-def test_the_examples_of_the_help_work_as_pasted(command, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("tools")
+def test_the_examples_of_the_help_work_as_pasted(command):
     """Those for the sandbox, or with it in the place of a server that costs money."""
     from PIL import Image
 
@@ -95,7 +101,19 @@ def test_the_examples_of_the_help_work_as_pasted(command, tmp_path, monkeypatch)
     mask = Image.new("L", image.size, 0)
     mask.paste(255, (0, 0, 80, 80))
     mask.save("mask.png")
-    Path("prompts.txt").write_text("one cat\ntwo cats\n")
+    Path("list.txt").write_text("one cat\ntwo cats")
+    examples = re.search(rf"Usage: imagecli {command} .*?Examples:\n(.*?)\n\n", TEXT, re.DOTALL)[1]
+    lines = [line.strip().replace("--base-url http://127.0.0.1:8765/v1 ", "") for line in examples.splitlines()]
+    assert len(lines) >= 2
+    for line in lines:
+        done = subprocess.run(["/bin/bash", "-c", line], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (line, done.stderr)
+    assert command != "gen" or len(list(Path("out").iterdir())) == 2  # the last line of a file may have no newline
+
+
+@pytest.fixture
+def tools(tmp_path, monkeypatch):
+    """The program by its name, on the sandbox, and a curl that has a photo."""
     (tmp_path / "imagecli").write_text(f'#!/bin/sh\nexec {sys.executable} -m imagecli "$@"\n')
     (tmp_path / "curl").write_text("#!/bin/sh\ncat photo.jpg\n")
     for tool in ("imagecli", "curl"):
@@ -103,12 +121,36 @@ def test_the_examples_of_the_help_work_as_pasted(command, tmp_path, monkeypatch)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("IMAGECLI_PROFILE", "sandbox")
-    examples = re.search(rf"Usage: imagecli {command} .*?Examples:\n(.*?)\n\n", TEXT, re.DOTALL)[1]
-    lines = [line.strip().replace("--base-url http://127.0.0.1:8765/v1 ", "") for line in examples.splitlines()]
-    assert len(lines) >= 2
-    for line in lines:
-        done = subprocess.run(["/bin/bash", "-c", line], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, (line, done.stderr)
+
+
+@pytest.mark.usefixtures("tools")
+@pytest.mark.parametrize(
+    ("prompt", "code", "said"), [("a fox", 0, ""), ("sandbox:moderation", 3, "change the prompt\n")]
+)
+def test_the_ci_step_decides_by_the_exit_code_under_bash_e(prompt, code, said):
+    step = re.search(r"# CI, where a step runs under bash -e.*?\n(.*?)```", TEXT, re.DOTALL)[1]
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step],
+        env={**os.environ, "PROMPT": prompt},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (code, said)
+
+
+@pytest.mark.usefixtures("tools")
+def test_only_missing_images_are_asked_for_again():
+    line = re.search(r"# the missing ones.*?\n(.*?)\n", TEXT)[1].replace("-n 4", "-n 2")
+    done = subprocess.run(
+        ["bash", "-c", line.replace("a paper boat", "sandbox:fewer")], check=False, capture_output=True
+    )
+    assert done.stdout.split() == [b"boat-1.png"] * 2  # the second run found it, and asked for the other
+    done = subprocess.run(
+        ["bash", "-c", line.replace("a paper boat", "sandbox:drop")], check=False, capture_output=True
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.count(b"error") == 1  # what may have been billed is not asked for again
 
 
 def test_the_changelog_has_this_version():

@@ -1,0 +1,69 @@
+"""docs/json.md names every field that real documents have."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from support.places import ROOT
+from support.sandboxed import png
+
+TEXT = (ROOT / "docs" / "json.md").read_text("utf-8")
+DOCUMENTED = {
+    field for row in re.findall(r"^\| (`.*?) \|", TEXT, re.MULTILINE) for field in re.findall(r"`(.*?)`", row)
+}
+OPEN = {"usage", "requests[].fields", "models[].fields", "models[].prices.tokens", "settings", "value"}
+"""Objects whose names are the server's, or settings'."""
+MASK = ("a.png", "--mask-rect", "1,1,20,20")
+
+
+def _fields(value, place=""):
+    """Yield the place of each field, as the page spells it."""
+    if isinstance(value, dict) and place not in OPEN:
+        for name, inner in value.items():
+            inside = f"{place}.{name}" if place else name
+            yield inside
+            yield from _fields(inner, inside)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _fields(inner, f"{place}[]")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("gen", "fox", "-s", "1024x1024"),
+        ("gen", "sandbox:fewer", "-n", "2"),
+        ("gen", "sandbox:stream-end", "--partials", "2", "--save-partials"),
+        ("gen", "fox", "--partials", "2", "--save-partials"),
+        ("gen", "sandbox:moderation"),
+        ("gen", "fox", "--sise", "4"),
+        ("edit", *MASK, "a hat", "--dry-run"),
+        ("edit", *MASK, "a hat", "-s", "1024x1024"),
+        ("edit", *MASK, "--mask-preview", "preview.png"),
+        ("vary", "a.png", "-m", "dall-e-2", "-s", "256x256"),
+        ("prepare", "a.png"),
+        ("models",),
+        ("models", "gpt-image-2"),
+        ("nothing",),
+        *(("config", *words.split()) for words in ("path", "show", "check", "get defaults", "unset defaults.size")),
+        *(("config", *words.split()) for words in ("set profile sandbox", "add new --base-url http://127.0.0.1:9/v1")),
+        ("config", "set-key", "openai"),
+    ],
+    ids=" ".join,
+)
+def test_every_field_of_a_document_is_on_the_page(imagecli, line):
+    with open("a.png", "wb") as file:
+        file.write(png())
+    imagecli("config", "set", "defaults.size", "square")
+    ran = imagecli(*line, "--json", stdin=b"sk-1234567890\n", env={"IMAGECLI_PROFILE": "sandbox"})
+    fields = set(_fields(ran.json))
+    assert len(fields) > 5
+    assert fields - DOCUMENTED == set()
+
+
+def test_the_page_names_no_field_twice():
+    rows = re.findall(r"^\| (`.*?) \|", TEXT, re.MULTILINE)
+    fields = [field for row in rows for field in re.findall(r"`(.*?)`", row) if "[]" in field or "." in field]
+    assert len(fields) == len(set(fields))
