@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -25,13 +24,6 @@ class Inputs(NamedTuple):
     images: tuple[InputImage, ...] = ()
     mask: InputImage | None = None
     markup: InputImage | None = None
-
-    @property
-    def subject(self) -> str:
-        """What a default file name is made from: the prompt as typed, or the first input's name."""
-        if self.prompt is not None:
-            return self.prompt
-        return os.path.splitext(os.path.basename(self.images[0].name))[0] if self.images else "image"
 
 
 def read_inputs(command: Command, options: Options, *, image: str | None, prompt: str | None) -> Inputs:

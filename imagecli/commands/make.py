@@ -124,12 +124,12 @@ class _Run:
         planned = plan(intent, output)
         observer.expect(len(planned.requests))
         self._warnings += planned.warnings
-        sink = open_sink(planned.names, self._renderer.console, force=typed.force)
-        numbers = [n for each in planned.requests for n in each.numbers]
         send = bool(planned.requests) and not typed.dry_run
         key = require_key(settings.profile, warn=self._warnings.append) if send else None
+        self._renderer.warn_of_new(self._warnings)
+        sink = open_sink(planned.names, self._renderer.console, force=typed.force)
+        numbers = [n for each in planned.requests for n in each.numbers]
         with sink.reserved(numbers, dry=typed.dry_run):
-            self._renderer.warn_of_new(self._warnings)
             if typed.dry_run:
                 requests = tuple(each.request for each in planned.requests)
                 self._result = self._result._replace(requests=requests, route=planned.route)

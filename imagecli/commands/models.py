@@ -37,9 +37,8 @@ def run(typed: Typed, renderer: Renderer) -> int:
     settings = load_for_list(typed.profile, typed.base_url)
     renderer.warn(*settings.warnings)
     profile = settings.profile
-    in_catalogue = profile.at_openai or profile.sandbox
     kept, cached, error = _listed(settings, renderer, refresh=typed.refresh)
-    found = join_facts(kept.report if kept else None, settings.models, in_catalogue=in_catalogue)
+    found = join_facts(kept.report if kept else None, settings.models, profile.provider)
     others = 0
     if typed.names:
         found = _chosen(typed.names, found, settings, asked=kept is not None, error=error)
@@ -125,12 +124,12 @@ def _chosen(
     from imagecli.models.facts import find_facts
     from imagecli.text import closest_match, quoted
 
-    in_catalogue = settings.profile.at_openai or settings.profile.sandbox
+    provider = settings.profile.provider
     by_name = {facts.name: facts for facts in found}
     known = [*by_name, *catalog.names(), *settings.models]
     chosen = []
     for name in dict.fromkeys(names):
-        facts = by_name.get(name) or find_facts(name, None, settings.models, in_catalogue=in_catalogue, asked=asked)
+        facts = by_name.get(name) or find_facts(name, None, settings.models, provider, asked=asked)
         if not facts.listed and not facts.known_from and error is None:
             better = closest_match(name, known)
             raise UsageProblem(

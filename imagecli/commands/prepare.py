@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from imagecli.config.settings import Settings
     from imagecli.images.reading import InputImage
     from imagecli.images.types import Prepared
-    from imagecli.models.catalog import Model
+    from imagecli.models.model import Model
     from imagecli.options import Typed
     from imagecli.result import Result
     from imagecli.terminal.render import Renderer

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli import dialects
 from imagecli.config.layout import check_command, check_headers, is_secret_header
-from imagecli.config.urls import check_base_url, is_at_openai, web_origin
+from imagecli.config.urls import check_base_url, web_origin
 from imagecli.errors import UsageProblem
 from imagecli.options import BUILT_IN, Origin
 from imagecli.text import closest_match, file_place, printable, quoted, shell_word, toml_key
@@ -114,6 +114,9 @@ class Profile(NamedTuple):
     base_url_origin: Origin
     own_base_url: str
     """The profile's own, which `--base-url` may have replaced in `base_url`."""
+    provider: str | None = None
+    """Whose server that is, by its https host: "openai", "azure" or another dialect's name; "sandbox" for the one in
+    this process. None: nobody knows."""
     dialect: str = dialects.DEFAULT
     """How the server differs: a name in the table of dialects, or one that is unknown to this version."""
     dialect_origin: Origin = BUILT_IN
@@ -138,7 +141,7 @@ class Profile(NamedTuple):
     @property
     def sandbox(self) -> bool:
         """Whether requests go to the sandbox in this process."""
-        return self.name == SANDBOX and self.base_url == SANDBOX_URL
+        return self.provider == SANDBOX
 
     @property
     def secret_headers(self) -> tuple[tuple[str, str], ...]:
@@ -148,7 +151,7 @@ class Profile(NamedTuple):
     @property
     def at_openai(self) -> bool:
         """Whether requests go to OpenAI itself."""
-        return is_at_openai(self.base_url)
+        return self.provider == OPENAI
 
     @property
     def dialect_from(self) -> str:
@@ -226,10 +229,12 @@ def resolve(
     own = in_environment or in_file
     address = override or own
     target = web_origin(address.url)
+    tls = target.startswith("https:")
     same_origin = web_origin(own.url) == target
 
     named = table.get("dialect")
-    guessed = None if named else dialects.guess(address.url)
+    known_host = dialects.guess(address.url)
+    guessed = None if named else known_host
     dialect = named or guessed or dialects.DEFAULT
     spoken = own_dialect = dialects.load_class(dialect)
     if own.url != address.url and not named:
@@ -247,6 +252,7 @@ def resolve(
         base_url=address.url,
         base_url_origin=address.origin,
         own_base_url=own.url,
+        provider=SANDBOX if (name, address.url) == (SANDBOX, SANDBOX_URL) else known_host if tls else None,
         dialect=dialect,
         dialect_origin=_dialect_origin(name, named, guessed),
         api_version=_api_version(spoken, table, environ),
@@ -265,8 +271,8 @@ def _address_in_file(name: str, table: Mapping[str, Any], environ: Mapping[str, 
     """Return the address that the file gives to a profile, else the built-in one, else its dialect's endpoint."""
     if name == SANDBOX:
         return Address(SANDBOX_URL, BUILT_IN)
-    place = file_place("profiles", name, "base_url")
     if "base_url" in table:
+        place = file_place("profiles", name, "base_url")
         return Address(check_base_url(table["base_url"], f"{place} in the config file"), Origin("config", place))
     if name == OPENAI:
         return Address(OPENAI_URL, BUILT_IN)

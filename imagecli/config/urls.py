@@ -11,7 +11,6 @@ from imagecli.errors import UsageProblem
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _FORBIDDEN_IN_HOST = frozenset("%\\\"'<>^`{|}[]")
-_OPENAI_HOST = "api.openai.com"
 
 
 def check_base_url(text: str, place: str) -> str:
@@ -39,13 +38,6 @@ def web_origin(url: str) -> str:
     parts = urlsplit(url)
     default = parts.port is None or parts.port == _DEFAULT_PORTS[parts.scheme]
     return f"{parts.scheme}://{_bracketed(_host(parts))}" + ("" if default else f":{parts.port}")
-
-
-def is_at_openai(url: str) -> bool:
-    """Whether a checked URL leads to OpenAI itself, over https."""
-    parts = urlsplit(url)
-    host = _host(parts)
-    return parts.scheme == "https" and (host == _OPENAI_HOST or host.endswith("." + _OPENAI_HOST))
 
 
 def is_private_transport(url: str) -> bool:

@@ -64,24 +64,26 @@ class ModelFacts(NamedTuple):
         }
 
 
-def join_facts(report: ModelsReport | None, user_models: UserModels, *, in_catalogue: bool) -> list[ModelFacts]:
+def join_facts(report: ModelsReport | None, user_models: UserModels, provider: str | None) -> list[ModelFacts]:
     """Return the facts about all models that the server lists, image models first.
 
     Args:
         report: the server's list; None if there isn't one.
         user_models: [models] of the config file.
-        in_catalogue: whether the catalogue describes this very server (OpenAI or the sandbox); its models are then
-            included even if they are not listed.
+        provider: whose server it is (`Profile.provider`). OpenAI's and the sandbox's have all models of the catalogue,
+            listed or not.
     """
     entries = {name_of(entry): entry for entry in report.entries} if report else {}
-    names = [*entries, *(name for name in catalog.names() if name not in entries)] if in_catalogue else list(entries)
+    names = [*entries]
+    if provider in {"openai", "sandbox"}:
+        names += [name for name in catalog.names() if name not in entries]
     asked = report is not None
-    found = [find_facts(name, entries.get(name), user_models, in_catalogue=in_catalogue, asked=asked) for name in names]
+    found = [find_facts(name, entries.get(name), user_models, provider, asked=asked) for name in names]
     return sorted(found, key=_rank)
 
 
 def find_facts(
-    name: str, entry: Mapping[str, Any] | None, user_models: UserModels, *, in_catalogue: bool, asked: bool
+    name: str, entry: Mapping[str, Any] | None, user_models: UserModels, provider: str | None, *, asked: bool
 ) -> ModelFacts:
     """Return the facts about one model.
 
@@ -89,7 +91,7 @@ def find_facts(
         name: the model's name.
         entry: its entry in the server's list; None if it has none.
         user_models: [models] of the config file.
-        in_catalogue: whether the catalogue describes this very server.
+        provider: whose server it is (`Profile.provider`).
         asked: whether the server has been asked for its list.
     """
     row = catalog.find(name, user_models)
@@ -106,8 +108,8 @@ def find_facts(
     takes |= {name: in_config[key] for key, name in _IN_CONFIG.items() if key in in_config}
     fields = {field: values for field, values in row.values.items() if row.known and field not in _LISTS}
     stated, shutdown = read_shutdown(entry)
-    if not stated and in_catalogue:
-        shutdown = row.shutdown
+    if not stated:
+        shutdown = row.shutdowns.get(provider or "")
     return ModelFacts(
         name=name,
         listed=listed,
@@ -117,7 +119,7 @@ def find_facts(
         makes_images=True if row.known or name in user_models else makes_images(name, entry),
         takes=takes,
         fields=fields | read_fields(entry),
-        free_size=catalog.free_size_limits() if row.known and row.free_size else None,
+        free_size=row.free_size,
         prices=find_prices(name, entry),
         shutdown=shutdown,
         successor=(read_successor(entry) or row.successor) if shutdown else None,

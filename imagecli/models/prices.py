@@ -1,16 +1,17 @@
-"""What models cost, in USD: the prices that a server lists, else the estimates of prices.toml."""
+"""What models cost, in USD: the prices that a server lists, else our own estimates."""
 
 from __future__ import annotations
 
-import os
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.models.catalog import base_name
 from imagecli.models.entry import bare_name, read_image_price, read_pricing, read_token_prices
+from imagecli.models.price_list import PRICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from imagecli.models.price_list import PriceRow
 
 _FROM_LIST = {"at": "this server", "source": "its list of models", "confidence": "high"}
 
@@ -30,6 +31,8 @@ class Prices(NamedTuple):
 
     tokens: Mapping[str, float] | None = None
     """USD per million: text_in, text_in_cached, image_in, image_in_cached, image_out, text_out."""
+    batch: Mapping[str, float] | None = None
+    """The same in a batch."""
     tokens_source: Mapping[str, str] | None = None
     images: tuple[Price, ...] = ()
     as_listed: Mapping[str, Any] | None = None
@@ -48,12 +51,16 @@ class Prices(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the prices as JSON documents have them."""
-        tokens = None if self.tokens is None else {"per": 1_000_000, **self.tokens, **(self.tokens_source or {})}
+        tokens, batch = (
+            {"per": 1_000_000, **rates, **(self.tokens_source or {})} if rates else None
+            for rates in (self.tokens, self.batch)
+        )
         images = [{"size": p.size, "quality": p.quality, "usd": p.usd, **p.source} for p in self.images]
         return {
             "currency": "USD",
             "estimate": True,
             "tokens": tokens,
+            "batch_tokens": batch,
             "images": images or None,
             "as_listed": self.as_listed,
         }
@@ -63,36 +70,27 @@ def find_prices(name: str, entry: Mapping[str, Any] | None) -> Prices:
     """Return the prices of a model; `entry` is its entry in the server's list, None if it has none."""
     entry = entry or {}
     rows = find_rows(name) or find_rows(bare_name(name))
-    tokens, tokens_source = read_token_prices(entry), _FROM_LIST
-    by_token = next((row for row in rows if "tokens" in row), None)
+    tokens, batch, tokens_source = read_token_prices(entry), None, _FROM_LIST
+    by_token = next((row for row in rows if row.tokens), None)
     if tokens is None and by_token is not None:
-        tokens, tokens_source = by_token["tokens"], _source(by_token)
+        tokens, batch, tokens_source = dict(by_token.tokens), dict(by_token.batch), _source(by_token)
     usd = read_image_price(entry)
     images = (
         (Price(usd, None, None, _FROM_LIST),) if usd else tuple(price for row in rows for price in _image_prices(row))
     )
-    return Prices(tokens, tokens_source if tokens else None, images, read_pricing(entry))
+    return Prices(tokens, batch or None, tokens_source if tokens else None, images, read_pricing(entry))
 
 
-def find_rows(name: str) -> tuple[Mapping[str, Any], ...]:
-    """Return the tables of prices.toml that name a model, in their order."""
+def find_rows(name: str) -> tuple[PriceRow, ...]:
+    """Return the rows of the price list that name a model, in their order."""
     base = base_name(name)
-    return tuple(row for row in _load_prices() if base in row["models"])
+    return tuple(row for row in PRICES if base in row.models)
 
 
-@cache
-def _load_prices() -> list[dict[str, Any]]:
-    import tomllib
-
-    with open(os.path.join(os.path.dirname(__file__), "prices.toml"), "rb") as file:
-        rows: list[dict[str, Any]] = tomllib.load(file)["prices"]
-    return rows
+def _image_prices(row: PriceRow) -> list[Price]:
+    by_quality = [*row.images.items(), *([] if row.image is None else [(None, row.image)])]
+    return [Price(usd, size, quality, _source(row)) for size in row.sizes for quality, usd in by_quality]
 
 
-def _image_prices(row: Mapping[str, Any]) -> list[Price]:
-    by_quality = [*row.get("images", {}).items(), *([(None, row["image"])] if "image" in row else [])]
-    return [Price(usd, size, quality, _source(row)) for size in row.get("sizes", [None]) for quality, usd in by_quality]
-
-
-def _source(row: Mapping[str, Any]) -> dict[str, str]:
-    return {key: row[key] for key in ("at", "source", "confidence")}
+def _source(row: PriceRow) -> dict[str, str]:
+    return {"at": row.at, "source": row.source, "confidence": row.confidence}

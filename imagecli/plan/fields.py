@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imagecli.dialects.request import Fields
     from imagecli.flags import Command
     from imagecli.images.types import Size
-    from imagecli.models.catalog import Model
+    from imagecli.models.model import Model
     from imagecli.options import Options
 
     Warn = Callable[[str], None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli import dialects
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from imagecli.images.reading import InputImage
     from imagecli.images.types import Fit, Restore
     from imagecli.inputs import Inputs
-    from imagecli.models.catalog import Model
+    from imagecli.models.model import Model
     from imagecli.plan.fields import Warn
 
 VERBATIM = "I NEED to test how the tool works with extremely simple prompts. DO NOT add any detail, just use it AS-IS: "
@@ -75,7 +76,7 @@ def model_of(settings: Settings) -> Model:
 
 def default_model(profile: Profile) -> str | None:
     """Return the model where none is set: other servers choose their own."""
-    return catalog.DEFAULT if profile.at_openai or profile.sandbox else None
+    return catalog.DEFAULT if profile.provider in {"openai", "sandbox"} else None
 
 
 def check(command: Command, settings: Settings, inputs: Inputs, params: Fields | None = None) -> Intent:
@@ -141,7 +142,7 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
     )
     draft = dialect.resolve_conflicts(draft, warn)
     return Intent(
-        *(command, profile, model, dialect, draft, routes, options.count.value or 1, inputs.subject),
+        *(command, profile, model, dialect, draft, routes, options.count.value or 1, _subject(inputs)),
         images=images,
         mask=inputs.mask,
         markup=inputs.markup,
@@ -155,11 +156,18 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
     )
 
 
+def _subject(inputs: Inputs) -> str:
+    """Return what a default file name is made from: the prompt as typed, or the first input's name."""
+    if inputs.prompt is not None:
+        return inputs.prompt
+    return os.path.splitext(os.path.basename(inputs.images[0].name))[0] if inputs.images else "image"
+
+
 def _routes(command: Command, model: Model, dialect: OpenAI, profile: Profile) -> tuple[str, ...]:
     if command == "vary" and not dialect.has_variations:
         return (EDITS,)
     if command == "vary":
-        if not model.known and not profile.at_openai and "vary" in model.endpoints:
+        if not model.known and profile.provider != "openai" and "vary" in model.endpoints:
             return (VARIATIONS, EDITS)
         if "vary" in model.endpoints and model.known:
             return (VARIATIONS,)
@@ -182,9 +190,11 @@ def _check_number_of_inputs(count: int, model: Model) -> None:
 
 
 def _warn_of_shutdown(model: Model, profile: Profile, warn: Warn) -> None:
-    if model.shutdown is not None and profile.at_openai:
-        successor = f"; its successor is {model.successor}" if model.successor else ""
-        warn(f"OpenAI shuts {model.name} down on {model.shutdown}{successor}")
+    day = model.shutdowns.get(profile.provider or "")
+    if day is not None:
+        provider = dialects.load_class(profile.provider or "").title
+        what = f"{provider} retired {model.name}" if catalog.is_past(day) else f"{provider} shuts {model.name} down"
+        warn(f"{what} on {day}" + (f"; its successor is {model.successor}" if model.successor else ""))
 
 
 def _check_prompt(prompt: str) -> None:
@@ -199,12 +209,7 @@ def _check_prompt(prompt: str) -> None:
 
 
 def _check_length(prompt: str | None, model: Model) -> None:
-    if (
-        prompt is not None
-        and model.max_prompt_chars is not None
-        and len(prompt) > model.max_prompt_chars
-        and model.known
-    ):
+    if prompt is not None and model.max_prompt_chars is not None and len(prompt) > model.max_prompt_chars:
         raise UsageProblem(
             f"the prompt has {len(prompt):,} characters, and {model.name} takes {model.max_prompt_chars:,}",
             hint="Shorten it, or name another model with -m.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from imagecli.dialects.request import EDITS, VARIATIONS
 from imagecli.errors import UsageProblem
 from imagecli.images.types import MaskConvention, Uploads
+from imagecli.models.catalog import variation_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,7 +142,7 @@ def _shaped(intent: Intent, rules: InputRules) -> InputRules:
 
 
 def _rules(intent: Intent, route: str) -> InputRules:
-    rules = intent.model.variation_rules() if route == VARIATIONS else intent.model.inputs
+    rules = variation_rules(intent.model) if route == VARIATIONS else intent.model.inputs
     size = intent.draft.size
     if rules.square and size and size[0] == size[1]:
         rules = rules._replace(max_side=size[0])

@@ -125,9 +125,10 @@ def _price_rows(prices: Prices) -> Iterator[tuple[str, ...]]:
     for (size, source), group in groupby(prices.images, lambda price: (price.size, _source(price.source))):
         by_quality = ", ".join(f"≈${_usd(price.usd)} {price.quality or ''}".rstrip() for price in group)
         yield "an image", f"{by_quality}{f' at {size}' if size else ''} ({source})"
-    if prices.tokens:
-        parts = ", ".join(f"≈${usd:g} {name.replace('_', ' ')}" for name, usd in prices.tokens.items())
-        yield "million tokens", f"{parts} ({_source(prices.tokens_source or {})})"
+    for what, rates in (("million tokens", prices.tokens), ("in a batch", prices.batch)):
+        if rates:
+            parts = ", ".join(f"≈${usd:g} {name.replace('_', ' ')}" for name, usd in rates.items())
+            yield what, f"{parts} ({_source(prices.tokens_source or {})})"
     if prices.as_listed and not (prices.images or prices.tokens):
         yield "price as listed", ", ".join(f"{name} {value}" for name, value in prices.as_listed.items())
 

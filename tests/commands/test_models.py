@@ -133,7 +133,7 @@ def test_at_openai_the_catalogue_stands_beside_the_list():
     from imagecli.models.listing import read_models
 
     report = read_models(json.dumps(like.OPENAI).encode(), "https://api.openai.com/v1/models", {}, (), None)
-    found = {facts.name: facts for facts in join_facts(report, {}, in_catalogue=True)}
+    found = {facts.name: facts for facts in join_facts(report, {}, "openai")}
     assert list(found)[:3] == ["gpt-image-2.6-flare", "gpt-image-2.6-sunburst", "gpt-image-2.5-flare"]
     assert found.keys() == {*catalog.names(), *(entry["id"] for entry in like.OPENAI["data"])}
     gone = found["gpt-image-1"]
@@ -408,7 +408,8 @@ def test_help_and_an_image_import_no_more_than_they_need(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     code = (
         "import sys\nfrom imagecli.__main__ import main\nmain(sys.argv[1:])\n"
-        "sys.stderr.write(' '.join(n for n in sys.modules if 'imagecli.models.' in n and 'catalog' not in n))"
+        "rows = {'catalog', 'model', 'rows'}\n"
+        "sys.stderr.write(' '.join(n for n in sys.modules if 'imagecli.models.' in n and n.split('.')[2] not in rows))"
     )
     for arguments in (["--help"], ["models", "--help"], ["gen", "a cat", "-P", "sandbox", "-o", "cat.png"]):
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
@@ -417,14 +418,14 @@ def test_help_and_an_image_import_no_more_than_they_need(monkeypatch):
 
 def test_prices_of_the_catalogue_name_models_that_exist_and_say_how_sure_they_are():
     rows = [row for name in catalog.names() for row in find_rows(name)]
-    assert {row["confidence"] for row in rows} <= {"high", "medium", "low"}
+    assert {row.confidence for row in rows} <= {"high", "medium", "low"}
     for row in rows:
-        assert row["at"]
-        assert row["source"]
-        for name in row["models"]:
+        assert row.at
+        assert row.source
+        for name in row.models:
             listed = catalog.find(name).values
-            assert set(row.get("images", {})) <= set(listed["quality"])
-            assert all(catalog.find(name).judge("size", size)[0] == "listed" for size in row.get("sizes", ()))
+            assert set(row.images) <= set(listed["quality"])
+            assert all(catalog.find(name).judge("size", size)[0] == "listed" for size in filter(None, row.sizes))
     assert find_rows("gpt-image-2-2026-04-21") == find_rows("gpt-image-2")
     assert find_rows("nobody") == ()
 

@@ -13,7 +13,15 @@ TEXT = (ROOT / "docs" / "json.md").read_text("utf-8")
 DOCUMENTED = {
     field for row in re.findall(r"^\| (`.*?) \|", TEXT, re.MULTILINE) for field in re.findall(r"`(.*?)`", row)
 }
-OPEN = {"usage", "requests[].fields", "models[].fields", "models[].prices.tokens", "settings", "value"}
+OPEN = {
+    "usage",
+    "requests[].fields",
+    "models[].fields",
+    "models[].prices.tokens",
+    "models[].prices.batch_tokens",
+    "settings",
+    "value",
+}
 """Objects whose names are the server's, or settings'."""
 MASK = ("a.png", "--mask-rect", "1,1,20,20")
 

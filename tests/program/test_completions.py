@@ -429,8 +429,8 @@ def test_the_files_are_what_the_program_generates():
 def test_an_outdated_file_is_named_and_rewritten(tmp_path):
     for name in ("imagecli", "tools", "completions"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    catalog = tmp_path / "imagecli" / "models" / "catalog.toml"
-    catalog.write_text(catalog.read_text("utf-8").replace("dall-e-3", "dall-e-4"), "utf-8")
+    rows = tmp_path / "imagecli" / "models" / "rows.py"
+    rows.write_text(rows.read_text("utf-8").replace("dall-e-3", "dall-e-4"), "utf-8")
     flags = tmp_path / "imagecli" / "flags.py"
     flags.write_text(flags.read_text("utf-8").replace('"skip_existing"', '"skip_there"'), "utf-8")
 

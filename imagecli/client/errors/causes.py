@@ -6,7 +6,6 @@ One table (`_CAUSES`) goes from status, code, type and message to the kind; the 
 from __future__ import annotations
 
 import re
-from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -182,9 +181,10 @@ def _other_model(_document: ErrorDocument, request: RequestContext) -> str:
     """Name the successor of a model that the catalogue lists as shut down."""
     name = (request.model or "").rpartition("/")[2]
     model = catalog.find(name or None)
-    if model.shutdown is not None and model.shutdown <= date.today():  # noqa: DTZ011 - the user's own day
+    day = model.shutdowns.get("openai")
+    if day is not None and catalog.is_past(day):
         instead = f"; use -m {model.successor} instead" if model.successor else ""
-        return f"OpenAI retired {name} on {model.shutdown}{instead}."
+        return f"OpenAI retired {name} on {day}{instead}."
     return "Name a model that this server has: `imagecli models` lists them."
 
 

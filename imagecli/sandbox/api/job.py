@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imagecli.images.types import Size
-    from imagecli.models.catalog import Model
+    from imagecli.models.model import Model
     from imagecli.sandbox.api.body import Body
 
 Route = Literal["generations", "edits", "variations"]

@@ -48,8 +48,14 @@ def describe_model(name: str) -> dict[str, Any]:
     row = catalog.find(name)
     if not row.known:
         raise Refusal(f"The model '{name}' does not exist", status=404, param="model", code="model_not_found")
-    end = row.shutdown.isoformat() if row.shutdown else None
-    return {"id": name, "object": "model", "created": _CREATED, "owned_by": "sandbox", "shutdown_date": end}
+    end = row.shutdowns.get("openai")
+    return {
+        "id": name,
+        "object": "model",
+        "created": _CREATED,
+        "owned_by": "sandbox",
+        "shutdown_date": None if end is None else end.isoformat(),
+    }
 
 
 def write_images(  # noqa: PLR0913 - all that a response depends on

@@ -1,0 +1,153 @@
+"""What images cost, in USD: each row is one fact about some models, with its source and our confidence in it.
+
+The same quality costs four times as much in one generation of models as in another: all prices are estimates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LITELLM = "LiteLLM 1.110.2's price table"
+_MEMORY = "its price page of 2025, from memory"
+
+
+class PriceRow(NamedTuple):
+    """One fact: either `tokens`, or `images` and `image` for some `sizes`."""
+
+    models: tuple[str, ...]
+    at: str
+    """Who charges the price."""
+    source: str
+    confidence: str
+    """high: read where it is kept up to date; medium: one third party; low: from memory."""
+    tokens: Mapping[str, float] = {}
+    """USD per million: text and images in the request (cached: sent before), images and text in the response."""
+    batch: Mapping[str, float] = {}
+    """The same in a batch."""
+    sizes: tuple[str | None, ...] = (None,)
+    """None: any size."""
+    images: Mapping[str, float] = {}
+    """USD for one image of these sizes, by quality."""
+    image: float | None = None
+    """USD for one image of any other quality."""
+
+
+_OF_2 = {"text_in": 5, "text_in_cached": 1.25, "image_in": 8, "image_in_cached": 2, "image_out": 30}
+_OF_1_5 = {"text_in": 5, "text_in_cached": 1.25, "image_in": 8, "image_in_cached": 2, "image_out": 32, "text_out": 10}
+_OF_MINI = {"text_in": 2, "text_in_cached": 0.2, "image_in": 2.5, "image_in_cached": 0.25, "image_out": 8}
+_OF_1 = {"text_in": 5, "text_in_cached": 1.25, "image_in": 10, "image_in_cached": 2.5, "image_out": 40}
+
+
+def _halved(tokens: Mapping[str, float]) -> dict[str, float]:
+    """Return what the Batch API takes for tokens at these rates."""
+    return {name: usd / 2 for name, usd in tokens.items() if not name.endswith("_cached")}
+
+
+PRICES = (
+    PriceRow(
+        ("gpt-image-2", "gpt-image-2.5-sunburst", "gpt-image-2.5-flare"),
+        *("OpenAI", _LITELLM, "high"),
+        tokens=_OF_2,
+        batch=_halved(_OF_2),
+    ),
+    PriceRow(
+        ("gpt-image-2.6-sunburst", "gpt-image-2.6-flare"),
+        *("OpenAI", "OpenAI's model page", "high"),
+        tokens=_OF_2,
+    ),
+    PriceRow(
+        ("gpt-image-1.5", "chatgpt-image-latest"),
+        *("OpenAI", _LITELLM, "high"),
+        tokens=_OF_1_5,
+        batch=_halved(_OF_1_5),
+    ),
+    PriceRow(
+        ("gpt-image-1-mini",),
+        *("OpenAI", _LITELLM, "high"),
+        tokens=_OF_MINI,
+        batch=_halved(_OF_MINI),
+    ),
+    PriceRow(
+        ("gpt-image-1",),
+        *("OpenAI", _LITELLM, "high"),
+        tokens=_OF_1,
+        batch=_halved(_OF_1),
+    ),
+    PriceRow(
+        ("gpt-image-1.5", "chatgpt-image-latest"),
+        *("OpenAI", _LITELLM, "high"),
+        sizes=("1024x1024",),
+        images={"low": 0.009, "medium": 0.034, "high": 0.133},
+    ),
+    PriceRow(
+        ("gpt-image-1.5", "chatgpt-image-latest"),
+        *("OpenAI", _LITELLM, "high"),
+        sizes=("1536x1024", "1024x1536"),
+        images={"low": 0.013, "medium": 0.05, "high": 0.2},
+    ),
+    PriceRow(
+        ("gpt-image-1-mini",),
+        *("OpenAI", _LITELLM, "high"),
+        sizes=("1024x1024",),
+        images={"low": 0.005, "medium": 0.011},
+    ),
+    PriceRow(
+        ("gpt-image-1-mini",),
+        *("OpenAI", _LITELLM, "high"),
+        sizes=("1536x1024", "1024x1536"),
+        images={"low": 0.006, "medium": 0.015},
+    ),
+    PriceRow(
+        ("gpt-image-1",),
+        *("OpenAI", _LITELLM, "high"),
+        sizes=("1024x1024",),
+        images={"low": 0.011, "medium": 0.042, "high": 0.167},
+    ),
+    PriceRow(
+        ("gpt-image-1",),
+        *("OpenAI", _LITELLM, "high"),
+        sizes=("1536x1024", "1024x1536"),
+        images={"low": 0.016, "medium": 0.063, "high": 0.25},
+    ),
+    PriceRow(
+        ("gpt-image-2",),
+        *("OpenAI", "fal's price list", "medium"),
+        sizes=("1024x1024",),
+        images={"low": 0.006, "medium": 0.053, "high": 0.211},
+    ),
+    PriceRow(
+        ("gpt-image-2",),
+        *("OpenAI", "fal's price list", "medium"),
+        sizes=("1024x1536",),
+        images={"low": 0.005, "medium": 0.042, "high": 0.165},
+    ),
+    PriceRow(
+        ("gpt-image-2",),
+        *("OpenAI", "fal's price list", "medium"),
+        sizes=("3840x2160",),
+        images={"low": 0.012, "medium": 0.101, "high": 0.401},
+    ),
+    PriceRow(
+        ("gpt-image-2.5-flare",),
+        *("OpenAI", "a reseller's list", "medium"),
+        sizes=("1024x1024",),
+        images={"low": 0.006, "medium": 0.013, "high": 0.053, "xhigh": 0.094, "max": 0.211},
+    ),
+    PriceRow(("dall-e-3",), *("OpenAI", _MEMORY, "low"), sizes=("1024x1024",), images={"standard": 0.04, "hd": 0.08}),
+    PriceRow(
+        ("dall-e-3",),
+        *("OpenAI", _MEMORY, "low"),
+        sizes=("1792x1024", "1024x1792"),
+        images={"standard": 0.08, "hd": 0.12},
+    ),
+    PriceRow(("dall-e-2",), *("OpenAI", _MEMORY, "low"), sizes=("256x256",), image=0.016),
+    PriceRow(("dall-e-2",), *("OpenAI", _MEMORY, "low"), sizes=("1024x1024",), image=0.02),
+    PriceRow(("grok-imagine-image",), *("xAI", _LITELLM, "high"), image=0.02),
+    PriceRow(("grok-imagine-image-2.0",), *("xAI", _LITELLM, "high"), images={"low": 0.04}, image=0.06),
+    PriceRow(("gemini-2.5-flash-image",), *("Google", _LITELLM, "high"), image=0.039),
+    PriceRow(("gemini-3.1-flash-image",), *("Google", _LITELLM, "high"), image=0.045),
+    PriceRow(("gemini-3-pro-image",), *("Google", _LITELLM, "high"), image=0.134),
+)
