@@ -163,7 +163,8 @@ class _Run:
         names = None if path == STDIO else names_for(path, intent.subject, None)
         sink = open_sink(names, self._renderer.console, force=self._typed.force)
         with sink.reserved([1], dry=self._typed.dry_run):
-            data, mask = preview_of_mask(intent, asked_format(path))
+            data, mask, warnings = preview_of_mask(intent, asked_format(path))
+            self._warnings += warnings
             self._result = self._result._replace(mask=mask)
             if not self._typed.dry_run:
                 self._result = self._result._replace(images=(sink.save(1, [data], None, self._warnings.append),))

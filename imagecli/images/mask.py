@@ -14,7 +14,7 @@ from imagecli.errors import UsageProblem
 from imagecli.images.canvas import full, size_of
 from imagecli.images.colour import on_white
 from imagecli.images.expand import ExpandedImage
-from imagecli.images.mask_file import CLOSED, OPEN, check_shape, openings, opens_from
+from imagecli.images.mask_file import CLOSED, OPEN, check_shape, openings, opens_from, weights
 from imagecli.images.mask_flags import ELLIPSE, MaskFlags
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ _SEAM_SHARE = 32
 """The seam beside what was expanded is a 32nd of the input's shorter side …"""
 _SEAM = (8, 64)
 """… within these bounds, in pixels."""
+_STEP = 100
+"""A box blur of this radius still shows a single open pixel."""
 _TINT = (255, 0, 110)
 _TINT_WEIGHT = 0.6
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
@@ -34,19 +36,19 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def region_of(image: InputImage, mask: InputImage | None, flags: MaskFlags) -> Image.Image:
+def region_of(image: InputImage, mask: InputImage | None, flags: MaskFlags, *, soft: bool = True) -> Image.Image:
     """Return the region that a mask file and the mask flags open in an image; areas and colours are the original's.
 
-    Around an expanded image everything is open, and so is a seam that fades out into it. Raises `UsageProblem` where
-    nothing or everything is open, or a file is damaged.
+    Around an expanded image everything is open, and so is a seam that fades out into it. The greys of a `soft` mask
+    file, or its alpha, stay as they are; otherwise its pixels are open or closed. Raises `UsageProblem` where nothing
+    or everything is open, or a file is damaged.
     """
     inner = image.inner if isinstance(image, ExpandedImage) else full(image.size)
     size = size_of(inner)
     region = Image.new("L", size, CLOSED)
     if mask is not None:
         check_shape("mask", mask.size, size)
-        opened = openings(mask)[0]
-        region = opened if opened.size == size else opens_from(128, opened.resize(size, Image.Resampling.BILINEAR))
+        region = _of_file(mask, size, soft=soft)
     for area in flags.areas:
         box = area.box(size)
         if area.flag == ELLIPSE:
@@ -61,7 +63,7 @@ def region_of(image: InputImage, mask: InputImage | None, flags: MaskFlags) -> I
         region = _feathered(region, flags.feather)
     if isinstance(image, ExpandedImage):
         region = _with_margins(region, image.size, inner, flags.feather)
-    _check(region, image, flags)
+    _check(region, image, mask, flags)
     return region
 
 
@@ -87,6 +89,15 @@ def tinted(image: InputImage, region: Image.Image, kind: str = "png") -> bytes:
     return out.getvalue()
 
 
+def _of_file(mask: InputImage, size: Size, *, soft: bool) -> Image.Image:
+    opened = openings(mask)[0]  # raises, where it opens nothing or everything
+    region = weights(mask) if soft else opened
+    if region.size == size:
+        return region
+    resized = region.resize(size, Image.Resampling.BILINEAR)
+    return resized if any(region.histogram()[1:OPEN]) else opens_from(128, resized)  # hard edges stay hard
+
+
 def _of_colours(image: InputImage, inner: Box, flags: MaskFlags) -> Image.Image:
     """Return where an image shows one of the colours; fully transparent pixels show none."""
     flat = image.flat().image.crop(inner)
@@ -104,6 +115,30 @@ def _of_colours(image: InputImage, inner: Box, flags: MaskFlags) -> Image.Image:
 
 
 def _feathered(region: Image.Image, radius: int) -> Image.Image:
+    """Let a region fade out over `radius` pixels around it; what it opens stays open, however narrow it is."""
+    box = region.getbbox()
+    if box is None:
+        return region
+    near = max(0, box[0] - radius), max(0, box[1] - radius), box[2] + radius, box[3] + radius
+    near = (*near[:2], min(region.width, near[2]), min(region.height, near[3]))
+    half = radius // 2
+    sharp, faded = region.crop(near), region.copy()
+    faded.paste(ImageChops.lighter(sharp, _blurred(_grown(sharp, radius - half), half)), near[:2])
+    return faded
+
+
+def _grown(region: Image.Image, radius: int) -> Image.Image:
+    """Return a region that reaches `radius` pixels farther; what is half open is closed."""
+    grown = opens_from(128, region)
+    while radius > 0:
+        step = min(radius, _STEP)
+        for across, down in ((step, 0), (0, step)):
+            grown = opens_from(1, grown.filter(ImageFilter.BoxBlur((across, down))))
+        radius -= step
+    return grown
+
+
+def _blurred(region: Image.Image, radius: int) -> Image.Image:
     """Let the edge of a region fade out over `radius` pixels on either side, and change nothing beyond."""
     for part in (radius // 2, radius - radius // 2):
         if part:
@@ -125,13 +160,13 @@ def _with_margins(region: Image.Image, canvas: Size, inner: Box, feather: int | 
     )
     around = Image.new("L", canvas, OPEN)
     around.paste(CLOSED, (left, top, right, bottom))
-    around = _feathered(around, seam // 2)
+    around = _blurred(around, seam // 2)
     placed = Image.new("L", canvas, OPEN)
     placed.paste(ImageChops.lighter(region, around.crop(inner)), inner[:2])
     return placed
 
 
-def _check(region: Image.Image, image: InputImage, flags: MaskFlags) -> None:
+def _check(region: Image.Image, image: InputImage, mask: InputImage | None, flags: MaskFlags) -> None:
     low, high = region.getextrema()
     width, height = image.size
     if high == CLOSED:
@@ -141,8 +176,9 @@ def _check(region: Image.Image, image: InputImage, flags: MaskFlags) -> None:
             f"the mask opens nothing of the {width}x{height} image{near}",
             hint="See what it opens with --mask-preview FILE, which sends nothing.",
         )
-    if low:
+    # A mask file that is nowhere quite black has been judged by what it opens.
+    if low == OPEN or (low and mask is None):
         raise UsageProblem(
             f"the mask opens everything of the {width}x{height} image",
-            hint="Close an area of it, or leave out the mask.",
+            hint="Make --mask-feather smaller." if flags.feather else "Close an area of it, or leave out the mask.",
         )

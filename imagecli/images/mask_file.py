@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageStat
 
 from imagecli.errors import UsageProblem
 from imagecli.images.canvas import full, same_shape, scaled, size_of, whole
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 OPEN, CLOSED = 255, 0
 _WHITE = 128
 """The lowest grey that opens in a mask without transparency."""
+_LOSSY = ("jpeg", "webp", "avif", "heif")
+_NOISE = 16
+"""How far such a format may move black and white."""
+_OPEN_HINT = "Make what should change fully transparent (alpha 0), or white in a mask without transparency."
 _THRESHOLDS = (128, 1, 255)
 """A scaled pixel is open if half of what it covers is; where that closes or opens everything: if any is, or all is."""
 
@@ -31,18 +35,10 @@ def openings(mask: InputImage) -> tuple[Image.Image, bool]:
     With transparency, alpha 0 opens; without any, white does. Raises `UsageProblem` for a mask that opens nothing or
     everything, or is damaged.
     """
-    image = flatten(mask.decode()).image
-    by_alpha = image.mode == "RGBA"
-    if by_alpha:
-        opened = ImageChops.invert(opens_from(1, image.getchannel("A")))
-    else:
-        opened = opens_from(_WHITE, image.convert("L"))
+    band, by_alpha = _band(mask)
+    opened = ImageChops.invert(opens_from(1, band)) if by_alpha else opens_from(_WHITE, band)
     if _is_all(opened, CLOSED):
-        what = "is fully transparent" if by_alpha else "is transparent or white"
-        raise UsageProblem(
-            f"the mask opens nothing: no pixel of it {what}",
-            hint="Make what should change fully transparent (alpha 0), or white in a mask without transparency.",
-        )
+        raise _opens_nothing(band, by_alpha=by_alpha)
     if _is_all(opened, OPEN):
         what = "is opaque" if by_alpha else "is black"
         raise UsageProblem(
@@ -50,6 +46,42 @@ def openings(mask: InputImage) -> tuple[Image.Image, bool]:
             hint="Close an area of it, or make a new image with gen.",
         )
     return opened, by_alpha
+
+
+def weights(mask: InputImage) -> Image.Image:
+    """Return how much of the result each pixel of an upright mask shows: its grey, or what its alpha lacks of opaque.
+
+    0 shows the original, 255 the result. The noise that a lossy format adds to black and white is removed.
+    """
+    band, by_alpha = _band(mask)
+    if by_alpha:
+        most = highest(band)
+        return band.point([OPEN - min(OPEN, round(OPEN * alpha / most)) for alpha in range(256)])
+    if mask.format not in _LOSSY:
+        return band
+    return band.point([CLOSED] * (_NOISE + 1) + [*range(_NOISE + 1, OPEN - _NOISE)] + [OPEN] * (_NOISE + 1))
+
+
+def _band(mask: InputImage) -> tuple[Image.Image, bool]:
+    """Return what decides about a mask's pixels, its alpha or its grey, and whether it is the alpha."""
+    image = flatten(mask.decode()).image
+    return (image.getchannel("A"), True) if image.mode == "RGBA" else (image.convert("L"), False)
+
+
+def _opens_nothing(band: Image.Image, *, by_alpha: bool) -> UsageProblem:
+    if by_alpha:
+        return UsageProblem("the mask opens nothing: no pixel of it is fully transparent", hint=_OPEN_HINT)
+    lightest = highest(band)
+    return UsageProblem(
+        "the mask opens nothing: no pixel of it is transparent or white"
+        + (f"; the lightest is {lightest} of 255, and what changes is {_WHITE} or more" if lightest else ""),
+        hint="Its values are 0 and 1: multiply them by 255." if lightest == 1 else _OPEN_HINT,
+    )
+
+
+def highest(band: Image.Image) -> int:
+    """Return the highest value of an L image."""
+    return ImageStat.Stat(band).extrema[0][1]
 
 
 def opened_by(region: Image.Image) -> Image.Image:

@@ -73,7 +73,7 @@ def prepare_uploads(intent: Intent, route: str) -> PreparedInputs:
         )
     prepared, mask_upload = prepare_with_mask(
         *(first, mask, _shaped(intent, rules), intent.fit),
-        region=region if intent.mask_flags else None,
+        region=_sent_region(intent, region),
         convention=intent.dialect.mask or MaskConvention(),
         # How an unknown model reads a mask file is unknown too: drawn by the convention, it opens the same to a server
         # that goes by grey.
@@ -89,12 +89,12 @@ def prepare_uploads(intent: Intent, route: str) -> PreparedInputs:
         Uploads(tuple(one.upload for one in made), mask_upload, markup),
         _undo(intent, prepared.geometry, region if intent.keep else None),
         tuple(notes),
-        tuple(warning for one in made for warning in one.warnings),
+        (*_slips(intent), *(warning for one in made for warning in one.warnings)),
     )
 
 
-def preview_of_mask(intent: Intent, kind: str | None) -> tuple[bytes, dict[str, Any]]:
-    """Return the first input with what its mask opens tinted, and where and how much that is.
+def preview_of_mask(intent: Intent, kind: str | None) -> tuple[bytes, dict[str, Any], tuple[str, ...]]:
+    """Return the first input with what its mask opens tinted, where and how much that is, and warnings.
 
     Raises:
         UsageProblem: there is no mask, it does not fit, or it opens nothing or everything.
@@ -103,7 +103,18 @@ def preview_of_mask(intent: Intent, kind: str | None) -> tuple[bytes, dict[str, 
     from imagecli.images.mask_flags import MaskFlags
 
     region = region_of(intent.images[0], intent.mask, intent.mask_flags or MaskFlags())
-    return tinted(intent.images[0], region, kind or "png"), extent(region)
+    return tinted(intent.images[0], region, kind or "png"), extent(region), _slips(intent)
+
+
+def _slips(intent: Intent) -> tuple[str, ...]:
+    """Return warnings about a mask file that is probably not what was meant."""
+    if intent.mask is None or (intent.mask_flags and intent.mask_flags.invert):
+        return ()
+    from imagecli.images.mask_file import openings
+    from imagecli.images.mask_slips import slips
+
+    opened, by_alpha = openings(intent.mask)
+    return slips(intent.mask, intent.images[0], opened, by_alpha=by_alpha)
 
 
 def _undo(intent: Intent, geometry: Geometry, region: Image.Image | None) -> Undo | None:
@@ -131,6 +142,18 @@ def _region(intent: Intent) -> Image.Image | None:
     if intent.keep:
         intent.images[0].decode()  # whole, as it will be needed; for the upload it is scaled from there
     return region_of(intent.images[0], intent.mask, intent.mask_flags or MaskFlags())
+
+
+def _sent_region(intent: Intent, region: Image.Image | None) -> Image.Image | None:
+    """Return what the mask that is sent opens; None where the file itself says it.
+
+    The greys of a mask file are for the way back: what is sent is open or closed.
+    """
+    if intent.mask_flags is None or intent.mask is None:
+        return region if intent.mask_flags else None
+    from imagecli.images.mask import region_of
+
+    return region_of(intent.images[0], intent.mask, intent.mask_flags, soft=False)
 
 
 def _shaped(intent: Intent, rules: InputRules) -> InputRules:

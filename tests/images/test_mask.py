@@ -8,9 +8,13 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 from imagecli.errors import UsageProblem
+from imagecli.images.mask import region_of
+from imagecli.images.mask_file import openings
+from imagecli.images.mask_flags import RECT, MaskFlags, read_area
+from imagecli.images.mask_slips import slips
 from imagecli.images.prepare import prepare, prepare_with_mask
 from imagecli.images.reading import InputImage, open_input
 from imagecli.images.types import InputRules, Upload
@@ -203,3 +207,96 @@ def test_a_truncated_mask_is_refused():
     data = opened(mask_of((64, 64), (0, 0, 9, 9)), compress_level=0).data
     with pytest.raises(UsageProblem, match=r"^mask\.png is damaged or truncated"):
         prepare_with_mask(photo((64, 64)), open_input(data[:3000], "mask.png"), SQUARE, "pad")
+
+
+def test_a_feather_wider_than_its_region_leaves_the_region_open():
+    image = photo((400, 300))
+    for text, feather in (("190,140,10,10", 100), ("0,0,3,300", 60), ("200,0,1,1", 1), ("100,100,40,2", 7)):
+        area = read_area(RECT, text)
+        region = region_of(image, None, MaskFlags(areas=(area,), feather=feather))
+        left, top, right, bottom = area.box(image.size)
+        assert region.crop((left, top, right, bottom)).getextrema() == (255, 255), text
+        found = region.getbbox()
+        assert found[0] >= left - feather
+        assert found[2] <= right + feather
+        row = region.crop((right, top, 400, top + 1)).tobytes()
+        assert list(row) == sorted(row, reverse=True), "it fades out"
+    line = Image.new("L", (400, 300))
+    line.paste(255, (50, 0, 52, 300))
+    both = MaskFlags(areas=(read_area(RECT, "200,50,150,200"),), feather=80)
+    assert region_of(image, opened(line), both).crop((50, 0, 52, 300)).getextrema() == (255, 255)
+
+
+@pytest.mark.parametrize("by_alpha", [True, False])
+def test_a_soft_mask_file_keeps_its_greys_on_the_way_back_and_is_open_or_closed_when_sent(by_alpha):
+    grey = Image.linear_gradient("L").crop((0, 0, 64, 256))
+    mask = Image.merge("RGBA", [Image.new("L", grey.size)] * 3 + [ImageChops.invert(grey)]) if by_alpha else grey
+    region = region_of(photo((64, 256)), opened(mask), MaskFlags())
+    assert region.tobytes() == grey.tobytes()
+    hard = region_of(photo((64, 256)), opened(mask), MaskFlags(), soft=False)
+    assert hard.getbbox() == ((0, 255, 64, 256) if by_alpha else (0, 128, 64, 256))
+    assert set(hard.tobytes()) == {0, 255}
+    # At half its size it is as soft; a hard mask stays hard.
+    assert len(region_of(photo((64, 256)), opened(mask.resize((32, 128), Image.Resampling.NEAREST)), MaskFlags()).getcolors()) > 64
+    small = opened(mask_of((32, 128), (3, 3, 20, 60)))
+    assert set(region_of(photo((64, 256)), small, MaskFlags()).tobytes()) == {0, 255}
+
+
+def test_the_noise_of_a_jpeg_mask_changes_nothing_outside_it():
+    mask = mask_of((96, 96), (30, 30, 60, 60), "L")
+    region = region_of(photo((96, 96)), opened(mask, "JPEG", quality=40), MaskFlags())
+    assert region.crop((0, 0, 96, 20)).getextrema() == (0, 0)
+    assert region.getpixel((45, 45)) == 255
+
+
+def painted(colour: tuple[int, int, int], box: tuple[int, int, int, int]) -> Image.Image:
+    layer = Image.new("RGBA", (90, 60))
+    ImageDraw.Draw(layer).ellipse(box, fill=(*colour, 255))
+    return layer.resize((180, 120), Image.Resampling.LANCZOS)  # with a soft edge
+
+
+WHITE, RED = (255, 255, 255), (220, 30, 30)
+
+
+@pytest.mark.parametrize(
+    ("mask", "says"),
+    [
+        (painted(WHITE, (20, 20, 50, 50)), "paint on a transparent layer"),
+        (painted(RED, (20, 20, 50, 50)), "paint on a transparent layer"),
+        (painted((0, 0, 0), (20, 20, 50, 50)), None),
+        (painted((0, 0, 0), (20, 20, 30, 30)), "of the image; if that is the wrong way round"),
+        (ImageOps.invert(mask_of((180, 120), (10, 10, 30, 30), "L")), "of the image; if that is the wrong way round"),
+        (mask_of((180, 120), (10, 10, 90, 90), "L"), None),
+        (mask_of((180, 120), (10, 10, 90, 90)), None),
+        (Image.composite(Image.new("RGB", (180, 120), (255, 90, 90)), Image.new("RGB", (180, 120)),
+                         mask_of((180, 120), (10, 10, 90, 90), "L")), "the mask is coloured"),
+        (Image.merge("RGBA", [Image.new("L", (180, 120), 9)] * 3 + [mask_of((180, 120), (9, 9, 90, 90), "L")
+                                                                    .point([0] + [1] * 255)]), "nearly transparent"),
+    ],
+)  # fmt: skip
+def test_a_mask_file_that_is_probably_a_slip_is_said(mask, says):
+    file = opened(mask)
+    warnings = slips(file, photo((180, 120)), *openings(file)[:1], by_alpha=openings(file)[1])
+    assert [says in warning for warning in warnings] == [True] * (says is not None), warnings
+
+
+@pytest.mark.parametrize(("kind", "size"), [("PNG", (200, 100)), ("JPEG", (200, 100)), ("PNG", (100, 50))])
+def test_a_mask_that_is_the_image_itself_is_refused(kind, size):
+    scene = Image.merge("RGB", [Image.linear_gradient("L").resize((200, 100))] * 3)
+    file = opened(scene.resize(size), kind)
+    with pytest.raises(UsageProblem, match="shows the same as the image"):
+        slips(file, opened(scene), openings(file)[0], by_alpha=False)
+    dot = Image.new("L", (200, 100))
+    dot.paste(255, (5, 5, 7, 7))
+    assert slips(opened(dot), opened(Image.new("RGB", (200, 100))), openings(opened(dot))[0], by_alpha=False) == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"), [(1, "multiply them by 255"), (100, "the lightest is 100 of 255"), (0, "transparent or white")]
+)
+def test_a_mask_that_looks_black_says_how_light_it_is(value, hint):
+    mask = Image.new("L", (90, 60))
+    mask.paste(value, (10, 10, 20, 20))
+    with pytest.raises(UsageProblem, match="opens nothing") as caught:
+        openings(opened(mask))
+    assert hint in f"{caught.value.message} {caught.value.hint}"
