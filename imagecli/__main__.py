@@ -42,12 +42,13 @@ def main(argv: list[str]) -> int:
         except OSError as error:
             return _unwritable(argv, error)
         return 0
+    from imagecli import interrupts
     from imagecli.errors import ImagecliError, Interrupted
 
     # Nothing that is imported from here on is garbage; looking for it would cost a quarter of the start-up.
     gc.disable()
     try:
-        _catch_signals()
+        interrupts.catch()
         return _invoke(argv)
     except ImagecliError as error:
         return _failed(argv, error)
@@ -106,20 +107,6 @@ def _command(argv: list[str]) -> str | None:
     if not words or words[0] not in COMMANDS:
         return None
     return " ".join(words[:2]) if words[0] == "config" else words[0]
-
-
-def _catch_signals() -> None:
-    """Let SIGTERM and SIGHUP end a run as Ctrl-C does, where they are not ignored (nohup)."""
-    import signal
-
-    from imagecli.errors import Signalled
-
-    def end(number: int, _frame: object) -> None:
-        raise Signalled(number)
-
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, end)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from imagecli.client.open import open_client
 from imagecli.config.keys import check_transport, make_key, require_key
 from imagecli.config.settings import load
 from imagecli.errors import UsageProblem
-from imagecli.execute import Observer, execute
+from imagecli.exchange import Observer
+from imagecli.execute import execute
 from imagecli.flags import flags_of
 from imagecli.images.reading import InputImage, open_input, read_input
 from imagecli.images.sniffing import sniff
@@ -273,7 +274,7 @@ class ImageClient:
         warnings = [*settings.warnings, *intent.warnings, *planned.warnings]
         key = self._key or require_key(settings.profile, warn=warnings.append)
         sink = MemorySink()
-        client = open_client(settings, key, keep_responses=False)
+        client = open_client(settings, key)
         try:
             result = execute(planned, client, sink, observer, jobs=settings.options.jobs.value)
         finally:

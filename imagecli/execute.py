@@ -11,8 +11,9 @@ import queue
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from imagecli import interrupts
 from imagecli.dialects.request import EDITS
 from imagecli.errors import (
     ContentPolicyRefusal,
@@ -23,18 +24,22 @@ from imagecli.errors import (
     PartialResult,
     UnknownOutcome,
 )
+from imagecli.exchange import Exchange, Observer
 from imagecli.plan import other_plan
 from imagecli.result import GeneratedImage, Result
 from imagecli.saving.sinks import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from imagecli.client.client import Client
     from imagecli.client.response.images import ImageResponse
+    from imagecli.client.response.spool import Spool
     from imagecli.dialects.request import ImageRequest
     from imagecli.plan import Plan
     from imagecli.saving.sinks import Sink, Transform
+
+E = TypeVar("E", bound=ImagecliError)
 
 _NO_SUCH_ROUTE = frozenset({404, 405, 501})
 _FINAL = frozenset({ExitCode.MONEY, ExitCode.AUTH, ExitCode.USAGE})
@@ -51,26 +56,6 @@ _ORDER = (
 """With several requests and no image, the first error of these, in this order, decides the exit code."""
 _SAVING_GRACE_S = 10.0
 _RUN_AGAIN = "Run it again with --skip-existing and the same -o (-o ./ where there was none) for the rest."
-
-
-class Observer:
-    """What a run reports while it goes on, from any thread; this one ignores it."""
-
-    def state(self, index: int, numbers: Sequence[int], state: str, seconds: float | None) -> None:
-        """Report what a request is doing: "preparing", "uploading", "waiting", … "done", "failed".
-
-        Args:
-            index: the request, from 0.
-            numbers: the images that it asks for, from 1.
-            state: what it is doing.
-            seconds: how long it will wait, where it does.
-        """
-
-    def partial(self, n: int, number: int, data: bytes) -> None:
-        """Report partial image `number`, from 1, of image `n`: the bytes of a file."""
-
-    def saved(self, image: GeneratedImage) -> None:
-        """Report an image that is saved."""
 
 
 def execute(
@@ -96,32 +81,6 @@ def execute(
     return run.result()
 
 
-class _Exchange:
-    """One request of a run and what has become of it."""
-
-    def __init__(self, index: int, request: ImageRequest, numbers: tuple[int, ...], observer: Observer) -> None:
-        self.index = index
-        self.request = request
-        self.numbers = numbers
-        self.state = "preparing"
-        self.lost = False
-        """Whether a response to it was lost before, so that it may have been billed already."""
-        self.response: ImageResponse | None = None
-        """What has arrived and is not all saved yet."""
-        self._observer = observer
-
-    def report(self, state: str, seconds: float | None) -> None:
-        """Note what the request is doing, and report it."""
-        self.state = state
-        self.lost = self.lost or state == "lost"
-        self._observer.state(self.index, self.numbers, state, seconds)
-
-    @property
-    def in_flight(self) -> bool:
-        """Whether a server may be working on it, or may have been paid for it."""
-        return self.lost or self.state.startswith(("uploading", "waiting", "receiving", "partial"))
-
-
 class _Execution:
     """Collects what comes of a plan; complete at any moment, also when it is interrupted."""
 
@@ -142,7 +101,7 @@ class _Execution:
         """Fields that the server has refused as unknown."""
         self._highest = plan.intent.wanted
         """The highest number of an image; a server may send more than were asked for."""
-        self._exchanges: list[_Exchange] = []
+        self._exchanges: list[Exchange] = []
         self._lock = threading.Lock()
         self._ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         self._stopped = False
@@ -174,7 +133,7 @@ class _Execution:
             self._failures.clear()
             self._stopped = False
             self._exchanges = [
-                _Exchange(index, each.request, each.numbers, self._observer) for index, each in enumerate(plan.requests)
+                Exchange(index, each.request, each.numbers, self._observer) for index, each in enumerate(plan.requests)
             ]
             self._run_workers(client, jobs)
             if not plan.other_routes or not self._has_no_route():
@@ -196,17 +155,33 @@ class _Execution:
     # Workers
 
     def _run_workers(self, client: Client, jobs: int) -> None:
-        waiting: queue.SimpleQueue[_Exchange] = queue.SimpleQueue()
+        waiting: queue.SimpleQueue[Exchange] = queue.SimpleQueue()
         for exchange in self._exchanges:
             waiting.put(exchange)
-        workers = min(jobs, len(self._exchanges))
-        for _ in range(workers):
-            threading.Thread(target=self._work, args=(client, waiting), daemon=True).start()
+        workers = self._start_workers(min(jobs, len(self._exchanges)), client, waiting)
         bugs = [bug for _ in range(workers) if (bug := self._ended.get()) is not None]
         if bugs:
             raise bugs[0]
 
-    def _work(self, client: Client, waiting: queue.SimpleQueue[_Exchange]) -> None:
+    def _start_workers(self, wanted: int, client: Client, waiting: queue.SimpleQueue[Exchange]) -> int:
+        """Start so many threads, or as many as the system allows, and return how many.
+
+        Raises:
+            Failure: it allows none; nothing was sent.
+        """
+        for started in range(wanted):
+            try:
+                threading.Thread(target=self._work, args=(client, waiting), daemon=True).start()
+            except (RuntimeError, MemoryError) as error:
+                if not started:
+                    raise Failure(
+                        "the system allows no further thread, so nothing was sent",
+                        hint="Raise the limit of processes or memory (ulimit -u, ulimit -v).",
+                    ) from error
+                return started
+        return wanted
+
+    def _work(self, client: Client, waiting: queue.SimpleQueue[Exchange]) -> None:
         bug: BaseException | None = None
         try:
             while not self._stopped:
@@ -219,9 +194,14 @@ class _Execution:
             bug = error
         self._ended.put(bug)
 
-    def _carry_out(self, client: Client, exchange: _Exchange) -> None:
+    def _carry_out(self, client: Client, exchange: Exchange) -> None:
         try:
             exchange.response = self._post(client, exchange)
+        except MemoryError as error:
+            kind = UnknownOutcome if exchange.in_flight else Failure
+            self._fail(exchange.numbers, _out_of_memory(kind, error))
+            exchange.report("failed", None)
+            return
         except ImagecliError as error:
             if exchange.lost and not isinstance(error, UnknownOutcome):
                 error.hint = f"{error.hint or ''} An earlier attempt was lost and may have been billed.".strip()
@@ -232,7 +212,7 @@ class _Execution:
         exchange.response = None
         exchange.report("done", None)
 
-    def _post(self, client: Client, exchange: _Exchange) -> ImageResponse:
+    def _post(self, client: Client, exchange: Exchange) -> ImageResponse:
         """Send a request; a field that the server refuses as unknown is dropped, and it is sent again without it.
 
         Servers that name one unknown field at a time are asked once more for each. A field that a server misses is
@@ -246,7 +226,7 @@ class _Execution:
             exchange.request = exchange.request.without(self._dropped) or exchange.request
         while True:
             try:
-                return client.post(exchange.request, exchange.report, show)
+                return client.post(exchange.request, exchange.report, show, number=exchange.numbers[0])
             except ImagecliError as error:
                 exchange.request = self._accepted(exchange.request, error)
 
@@ -291,38 +271,49 @@ class _Execution:
         if image is not None and image.path is not None:
             self._partials.setdefault(n, []).append(image.path)
 
-    def _save(self, client: Client, exchange: _Exchange, response: ImageResponse) -> None:
+    def _save(self, client: Client, exchange: Exchange, response: ImageResponse) -> None:
         """Save every image of a response, more than were asked for too; the response is kept if one can't be."""
         with self._lock:
             if response.request_id:
                 self._request_ids.append(response.request_id)
             self._usage = _sum(self._usage, response.usage)
         self._warn(*response.warnings)
-        unsaved: list[ImagecliError] = []
-        for n, item in zip(self._numbers(exchange, response), response.items, strict=False):
-            exchange.report("saving", None)
-            try:
-                pieces = client.fetch(item, response, exchange.report)
-                image = self._sink.save(n, pieces, self._transform(), self._warn)
-                self._add(image._replace(revised_prompt=item.revised_prompt))
-            except ContentPolicyRefusal as error:
-                self._fail((n,), error)
-            except ImagecliError as error:
-                failure = Failure(error.message, hint=error.hint, request_id=response.request_id)
-                self._fail((n,), failure)
-                unsaved.append(failure)
+        unsaved = [failure for failure in self._save_items(client, exchange, response) if failure is not None]
         if response.partial is not None:
             exchange.report("saving", None)
             if not self._keep_partial(client, exchange, response):
                 unsaved += [self._failures[n] for n in exchange.numbers]
         kept = response.spool.keep() if unsaved or self._sink.undelivered else None
         if self._sink.undelivered:
-            self._warn(f"standard output was closed before the image was out; the response is kept in {kept}")
+            where = f"is kept in {kept}" if kept else "could not be kept"
+            self._warn(f"standard output was closed before the image was out; the response {where}")
         for each in unsaved:
             each.saved_response = kept
+            if kept is None and response.spool.run is not None:
+                each.message += "; no folder has room to keep the response"
         response.discard()
 
-    def _keep_partial(self, client: Client, exchange: _Exchange, response: ImageResponse) -> bool:
+    def _save_items(
+        self, client: Client, exchange: Exchange, response: ImageResponse
+    ) -> Iterator[ImagecliError | None]:
+        """Save every finished image; yield why one isn't saved, where the response has to be kept for it."""
+        for n, item in zip(self._numbers(exchange, response), response.items, strict=False):
+            exchange.report("saving", None)
+            downloaded = len(response.downloads)
+            try:
+                pieces = client.fetch(item, response, exchange.report)
+                image = self._sink.save(n, pieces, self._transform(), self._warn)
+                self._add(image._replace(revised_prompt=item.revised_prompt))
+            except ContentPolicyRefusal as error:
+                self._fail((n,), error)
+            except (ImagecliError, MemoryError) as error:
+                failure = _unsaved(error, response)
+                self._fail((n,), failure)
+                # What is paid for is the image itself, if it was fetched; its address is worth little after an hour.
+                failure.saved_response = _keep_last(response.downloads[downloaded:])
+                yield None if failure.saved_response else failure
+
+    def _keep_partial(self, client: Client, exchange: Exchange, response: ImageResponse) -> bool:
         """Save the last partial image of a stream whose finished image never came, under a name that marks it.
 
         What broke off stays a lost response: the finished image may have been made and billed.
@@ -344,7 +335,7 @@ class _Execution:
         self._fail((n,), kind(f"{missing.message}{kept}", hint=missing.hint, **_details_of(missing)))
         return True
 
-    def _numbers(self, exchange: _Exchange, response: ImageResponse) -> Sequence[int]:
+    def _numbers(self, exchange: Exchange, response: ImageResponse) -> Sequence[int]:
         """Return the numbers of a response's images, which may be more or fewer than were asked for."""
         asked, came = len(exchange.numbers), len(response.items)
         for n in exchange.numbers[came:]:
@@ -390,22 +381,22 @@ class _Execution:
 
         What would still have to be fetched is not waited for: the response that names it is kept.
         """
+        interrupts.handle()
         self._stopped = True
         with self._lock:
             self._interrupted = True
-        deadline = time.monotonic() + _SAVING_GRACE_S
-        with suppress(KeyboardInterrupt):  # a second one ends the wait
-            while self._saving_partials or any(
-                each.response is not None and each.state == "saving" for each in self._exchanges
-            ):
-                if time.monotonic() > deadline:
-                    break
-                time.sleep(0.02)
-        count = sum(each.in_flight for each in self._exchanges)
+        self._wait_for_saving()
+        there = {image.n for image in self._images if not image.partial}
+        missing = [each for each in self._exchanges if not there.issuperset(each.numbers)]
+        for exchange in self._exchanges:
+            if exchange not in missing and exchange.response is not None:  # its worker has no more time for that
+                exchange.response.discard()
+        if not missing and not self._failures:
+            return
+        count = sum(each.in_flight for each in missing)
         billed = f"; {count} request{'s' * (count > 1)} in flight may have been billed" if count else ""
         self._error = Interrupted.by(interrupt, billed, hint=_RUN_AGAIN)
-        there = {image.n for image in self._images}
-        for exchange in self._exchanges:
+        for exchange in missing:
             failure = self._cut_short(exchange, client, interrupt)
             for n in exchange.numbers:
                 if n not in there:
@@ -413,13 +404,22 @@ class _Execution:
             if failure.saved_response is not None:
                 self._error.saved_response = failure.saved_response
 
-    def _cut_short(self, exchange: _Exchange, client: Client, interrupt: KeyboardInterrupt) -> ImagecliError:
+    def _wait_for_saving(self) -> None:
+        """Wait until what is being written is, ten seconds at the most; a second interrupt ends the wait."""
+        deadline = time.monotonic() + _SAVING_GRACE_S
+        with suppress(KeyboardInterrupt):
+            while self._saving_partials or any(
+                each.response is not None and each.state == "saving" for each in self._exchanges
+            ):
+                if interrupts.pressed() or time.monotonic() > deadline:
+                    break
+                time.sleep(0.02)
+
+    def _cut_short(self, exchange: Exchange, client: Client, interrupt: KeyboardInterrupt) -> ImagecliError:
         """Return why the images of a request are missing after an interrupt, and keep what has come of it."""
         response = exchange.response
         if response is not None:
-            failure: ImagecliError = Interrupted.by(
-                interrupt, " while its response was being saved; the response is kept"
-            )
+            failure: ImagecliError = Interrupted.by(interrupt, " while its response was being saved")
             failure.saved_response = response.spool.keep()
             failure.request_id = response.request_id
             response.discard()
@@ -453,6 +453,30 @@ class _Execution:
             self._error = _partial(len(errors), len(there), errors[0])
         else:
             self._error = min(errors, key=lambda error: _ORDER.index(ExitCode(error.exit_code)))
+
+
+def _unsaved(error: ImagecliError | MemoryError, response: ImageResponse) -> Failure:
+    """Return why an image of a response that is paid for is not saved."""
+    if isinstance(error, MemoryError):
+        failure = _out_of_memory(Failure, error)
+    else:
+        failure = Failure(error.message, hint=error.hint)
+    failure.request_id = response.request_id
+    return failure
+
+
+def _out_of_memory(kind: type[E], error: MemoryError) -> E:
+    made = kind(
+        "there is not enough memory for the response",
+        hint="End other programs, raise the limit (ulimit -v), or ask for fewer images at once with --jobs 1.",
+    )
+    made.__cause__ = error
+    return made
+
+
+def _keep_last(downloads: Sequence[Spool]) -> str | None:
+    """Keep the image that was downloaded last, if it is whole; return its file."""
+    return downloads[-1].keep() if downloads else None
 
 
 def _partial(missing: int, there: int, first: ImagecliError) -> PartialResult:

@@ -25,9 +25,9 @@ from imagecli.text import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from imagecli.client.errors.reader import ErrorReader
+    from imagecli.client.response.files import Run
     from imagecli.client.response.partial_images import PartialObserver
     from imagecli.client.retry import Limits, StateObserver
     from imagecli.config.keys import Key
@@ -53,7 +53,7 @@ class Client:
         key: Key | None,
         limits: Limits,
         *,
-        spool_folder: Path | None,
+        run: Run | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -64,14 +64,14 @@ class Client:
             profile: the server.
             key: sent to the profile's own origin only; None for servers without keys.
             limits: time-outs and retries.
-            spool_folder: where responses are kept until they are saved; None for callers that want nothing on disk.
+            run: the files in which responses are kept until they are saved; None for callers that want none kept.
             transport: instead of the network, for the sandbox.
             sleep: waits between retries.
             clock: gives the seconds that deadlines are kept by.
         """
         self._profile = profile
         self._limits = limits
-        self._spool_folder = spool_folder
+        self._run = run
         self._sleep = sleep
         self._in_flight: dict[int, Spool] = {}
         self._session = Session(profile, key, transport, clock)
@@ -87,18 +87,23 @@ class Client:
         return f"{self._profile.base_url.rstrip('/')}/{path}"
 
     def post(
-        self, request: ImageRequest, watch: StateObserver, show: PartialObserver = lambda _number, _data: None
+        self,
+        request: ImageRequest,
+        watch: StateObserver,
+        show: PartialObserver = lambda _number, _data: None,
+        *,
+        number: int = 1,
     ) -> ImageResponse:
         """Send `request` and return its spooled response, after as many tries as are allowed and safe.
 
         Partial images of a stream are given to `show` as they come. Where one is all that came, it is the response's
-        `partial`, and `error` is the reason.
+        `partial`, and `error` is the reason. `number` is that of the first image that is asked for.
 
         Raises:
             ImagecliError: by cause; `saved_response` names what was kept of a response that could not be read.
         """
         with self._redacting():
-            return self._retry(lambda: self._attempt(request, watch, show), watch)
+            return self._retry(lambda: self._attempt(request, watch, show, number), watch)
 
     def fetch(self, item: Item, response: ImageResponse, watch: StateObserver) -> Iterator[bytes]:
         """Yield an image's bytes: out of the response, or downloaded whole first where the response has its URL.
@@ -156,9 +161,11 @@ class Client:
     def _start(self) -> None:
         self._session.guard.start(self._limits.timeout)
 
-    def _attempt(self, request: ImageRequest, watch: StateObserver, show: PartialObserver) -> ImageResponse:
+    def _attempt(
+        self, request: ImageRequest, watch: StateObserver, show: PartialObserver, number: int
+    ) -> ImageResponse:
         self._start()
-        spool = Spool(self._spool_folder)
+        spool = Spool(self._run, number=number)
         self._in_flight[id(request)] = spool
         try:
             return self._exchange(request, spool, watch, show)
@@ -174,6 +181,8 @@ class Client:
             if isinstance(error, ImagecliError):
                 error.saved_response = kept
             spool.discard()
+            if kept is not None and isinstance(error, MemoryError):
+                raise Failure("there is not enough memory to read the response", saved_response=kept) from error
             raise
         finally:
             self._in_flight.pop(id(request), None)

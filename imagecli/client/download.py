@@ -49,7 +49,8 @@ class Download:
             Failure: it can't be downloaded; never an unknown outcome, for nothing is paid here.
         """
         public_only = self._session.is_public
-        spool = Spool(self._response.spool.folder, limit=_MAX_IMAGE)
+        answer = self._response.spool
+        spool = Spool(answer.run, limit=_MAX_IMAGE, number=answer.number)
         self._response.downloads.append(spool)
         url = self._url
         try:

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 from imagecli.client.client import Client
 from imagecli.client.retry import Limits
-from imagecli.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from imagecli.client.response.files import Run
     from imagecli.config.keys import Key
     from imagecli.config.settings import Settings
 
@@ -20,13 +18,13 @@ sleep = time.sleep
 clock = time.monotonic
 
 
-def open_client(settings: Settings, key: Key | None, *, keep_responses: bool) -> Client:
+def open_client(settings: Settings, key: Key | None, *, run: Run | None = None) -> Client:
     """Return the client for the settings' profile; nothing is sent yet.
 
     Args:
         settings: the settings.
         key: sent to the profile's own origin; None for servers that want none.
-        keep_responses: whether paid responses that can't be saved as images are kept on disk.
+        run: the files of its responses, so that paid ones that can't be saved as images are kept; None: nothing is.
     """
     options = settings.options
     limits = Limits(options.timeout.value, options.retries.value, options.retry_unknown.value)
@@ -42,17 +40,4 @@ def open_client(settings: Settings, key: Key | None, *, keep_responses: bool) ->
                 raise TimeoutError
 
         transport = InProcess(app=create_app(pause))
-    folder = _state_folder() / "answers" if keep_responses else None
-    return Client(settings.profile, key, limits, spool_folder=folder, transport=transport, sleep=sleep, clock=clock)
-
-
-def _state_folder() -> Path:
-    """Return the folder for what must not be lost."""
-    import platformdirs
-
-    try:
-        return platformdirs.user_state_path("imagecli")
-    except RuntimeError as error:  # no HOME, and the system does not know this user
-        raise UsageProblem(
-            f"the home folder can't be determined: {error}", hint="Set HOME or XDG_STATE_HOME."
-        ) from error
+    return Client(settings.profile, key, limits, run=run, transport=transport, sleep=sleep, clock=clock)

@@ -33,7 +33,7 @@ def load_for_list(profile: str | None, base_url: str | None) -> Settings:
 
 def ask(settings: Settings, key: Key | None) -> ModelsReport:
     """Ask for the list of models."""
-    with closing(open_client(settings, key, keep_responses=False)) as client:
+    with closing(open_client(settings, key)) as client:
         return client.list_models()
 
 

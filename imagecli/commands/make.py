@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from imagecli import interrupts
 from imagecli.config.keys import require_key
 from imagecli.config.settings import load
-from imagecli.errors import ImagecliError, Interrupted, UsageProblem
-from imagecli.execute import Observer, execute
+from imagecli.errors import ExitCode, ImagecliError, Interrupted, UsageProblem
+from imagecli.exchange import Observer
+from imagecli.execute import execute
 from imagecli.inputs import STDIO, read_inputs
 from imagecli.plan import Output, plan
 from imagecli.plan.intent import check, model_of
 from imagecli.result import Result
 from imagecli.saving.names import asked_format, names_for
+from imagecli.saving.recorded import record_of
+from imagecli.saving.room import room_for
 from imagecli.saving.sinks import open_sink
 from imagecli.terminal.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from imagecli.client.response.files import Run
     from imagecli.config.keys import Key
     from imagecli.config.settings import Settings
     from imagecli.flags import Command
@@ -51,20 +56,14 @@ def make(command: Command, typed: Typed, renderer: Renderer) -> int:
         run.fail(Interrupted.by(interrupt, "; no request was waiting for its response"))
     result = run.result
     if isinstance(result.error, Interrupted):
-        _ignore_signals()
-    code = renderer.result(result, settings.profile.base_url)
-    if settings.options.preview.value and not run.drawn:
-        _preview(renderer.console, result.images)
+        interrupts.ignore()
+    code = ExitCode.OK if result.error is None else int(result.error.exit_code)
+    with suppress(KeyboardInterrupt):  # it takes nothing back
+        code = renderer.result(result, settings.profile.base_url)
+        if settings.options.preview.value and not run.drawn:
+            _preview(renderer.console, result.images)
+    interrupts.ignore()
     return code
-
-
-def _ignore_signals() -> None:
-    """Let no second Ctrl-C or signal cut off the report of the first, or add another to it."""
-    import signal
-
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 class _Run:
@@ -129,7 +128,10 @@ class _Run:
         self._renderer.warn_of_new(self._warnings)
         sink = open_sink(planned.names, self._renderer.console, force=typed.force)
         numbers = [n for each in planned.requests for n in each.numbers]
-        with sink.reserved(numbers, dry=typed.dry_run):
+        fields = intent.draft.fields
+        room = room_for(fields.get("size"), fields.get("format"))
+        with sink.reserved(numbers, dry=typed.dry_run, room=room, warn=self._warnings.append):
+            self._renderer.warn_of_new(self._warnings)
             if typed.dry_run:
                 requests = tuple(each.request for each in planned.requests)
                 self._result = self._result._replace(requests=requests, route=planned.route)
@@ -137,21 +139,56 @@ class _Run:
                 self._execute(planned, sink, observer, key)
 
     def _execute(self, planned: Plan, sink: Sink, observer: Observer, key: Key | None) -> None:
-        client = None
+        client = run = None
+        jobs = self._settings.options.jobs.value
         if planned.requests:
             from imagecli.client.open import open_client
 
             self._renderer.requests([each.request for each in planned.requests], self._settings.profile.base_url)
-            client = open_client(self._settings, key, keep_responses=True)
-        self._result = execute(planned, client, sink, observer, jobs=self._settings.options.jobs.value)
+            run = self._open_run(planned)
+            client = open_client(self._settings, key, run=run)
+        try:
+            self._result = execute(planned, client, sink, observer, jobs=jobs)
+        finally:
+            if run is not None:
+                run.close()
         self._warnings += self._result.warnings
         self._renderer.warn_of_new(self._warnings)
 
+    def _open_run(self, planned: Plan) -> Run:
+        """Report what killed runs have left, and make the files for this one's responses."""
+        from imagecli.client.response.files import Run, response_folders, spare_folders, take_over
+
+        folders = response_folders()
+        for folder, count in take_over(folders):
+            which = f"{count} responses" if count > 1 else "a response"
+            self._warnings.append(
+                f"{which} of an interrupted run {'are' if count > 1 else 'is'} in {folder}: "
+                "imagecli recover saves their images"
+            )
+        self._renderer.warn_of_new(self._warnings)
+        profile, model = self._settings.profile, planned.intent.model.name
+        record = record_of(
+            *(planned.names, planned.intent.subject),
+            command=self._command,
+            profile=profile.name,
+            base_url=profile.base_url,
+            model=model,
+        )
+        run = Run(folders, (*record.parts, *spare_folders()), record._asdict())
+        run.open()
+        return run
+
     def fail(self, error: ImagecliError) -> None:
-        """End the run before anything was sent; what is known by then of what was sent stands."""
+        """End the run before anything was sent; what is known by then of what was sent stands.
+
+        An interrupt that comes when everything is saved is too late to be an error.
+        """
         self._warnings += error.warnings
         there = {image.n for image in self._result.images}
         missing = {n: error for n in range(1, self._wanted + 1) if n not in there}
+        if isinstance(error, Interrupted) and there and not missing:
+            return
         self._result = self._result._replace(
             error=self._result.error or error, failures=missing | dict(self._result.failures)
         )

@@ -108,10 +108,11 @@ class Names:
             raise UsageProblem(
                 "the output's name is empty or contains a NUL byte", hint="Give -o a file, a folder or a template."
             )
+        self.output = output
         self.count = count
         self.warning: str | None = None
         """What was added to the name that was given."""
-        self._fields = fields
+        self.fields = fields
         self._template: str | None = None
         if output is not None and ("{" in output or "}" in output):
             self._template = output
@@ -126,20 +127,17 @@ class Names:
         _check_extension(self._base)
         if self._template is not None and _render(self._template, fields, 2) == self._base.text:
             self._template = None
-        self._numbers: list[int] = []
-        number = 1
-        while len(self._numbers) < count:
-            if not (self._default and next_free) or self._at(number).taken_by() is None:
-                self._numbers.append(number)
-            number += 1
+        free = (n for n in itertools.count(1) if not (self._default and next_free) or self._at(n).taken_by() is None)
+        self.numbers = tuple(itertools.islice(free, count))
+        """What tells the planned names apart, that of the first image first."""
 
     def __iter__(self) -> Iterator[Name]:
         """Yield the planned names, that of the first image first."""
-        return map(self._at, self._numbers)
+        return map(self._at, self.numbers)
 
     def name(self, n: int) -> Name:
         """Return the name of image `n`, also of one that was not planned."""
-        return self._at(self._numbers[n - 1] if n <= self.count else self._numbers[-1] + n - self.count)
+        return self._at(self.numbers[n - 1] if n <= self.count else self.numbers[-1] + n - self.count)
 
     def existing(self) -> dict[int, str]:
         """Return the files that exist under the planned names, by the image's number; folders are not among them."""
@@ -148,7 +146,7 @@ class Names:
 
     def following(self) -> Iterator[Name]:
         """Yield the names behind the planned ones."""
-        return map(self._at, itertools.count(self._numbers[-1] + 1))
+        return map(self._at, itertools.count(self.numbers[-1] + 1))
 
     def _given(self, output: str) -> Name:
         """Return the name that was given; names that are made from it, as there are several images, get an extension.
@@ -165,7 +163,7 @@ class Names:
 
     def _at(self, number: int) -> Name:
         if self._template is not None:
-            return Name(_render(self._template, self._fields, number))
+            return Name(_render(self._template, self.fields, number))
         plain = number == 1 and (self._default or self.count == 1)
         return self._base if plain else self._base.numbered(number)
 

@@ -10,10 +10,12 @@ import stat
 import tempfile
 from typing import IO, TYPE_CHECKING, Protocol
 
+from imagecli.disk import NO_SPACE, NewFile, as_size, check_room, free_bytes
 from imagecli.errors import Failure, UsageProblem
 from imagecli.images.sniffing import ImageCheck, ImageFacts
 from imagecli.result import GeneratedImage
 from imagecli.saving.names import asked_format, descriptor, extension_of, is_special
+from imagecli.saving.room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
     came, with a warning."""
 
 _COPY = 1 << 20
+_IN_MEMORY = 1 << 26
+"""Bytes of an image that goes to no file of its own, kept in memory, so that no full disk can stop it."""
+NO_ROOM = Room()
+
+
+def ignore(_warning: str) -> None:
+    """Warn of nothing."""
 
 
 class Sink(Protocol):
@@ -36,10 +45,13 @@ class Sink(Protocol):
     undelivered: bool
     """Whether an image went to a reader that was gone."""
 
-    def reserved(self, numbers: Iterable[int], *, dry: bool) -> AbstractContextManager[None]:
+    def reserved(
+        self, numbers: Iterable[int], *, dry: bool, room: Room = NO_ROOM, warn: Callable[[str], None] = ignore
+    ) -> AbstractContextManager[None]:
         """Make sure that the images of these numbers can be saved; nothing is written if `dry`.
 
-        What was made for images that did not come is undone at the end.
+        What was made for images that did not come is undone at the end. Where each may take more `room` than there
+        is, `warn` is told.
 
         Raises:
             UsageProblem: they can't.
@@ -75,25 +87,32 @@ class FileSink:
         self._names = names
         self._force = force
         self._made: list[str] = []
+        self._unfinished: set[NewFile] = set()
+        self._closed = False
 
     @contextlib.contextmanager
-    def reserved(self, numbers: Iterable[int], *, dry: bool) -> Iterator[None]:
+    def reserved(
+        self, numbers: Iterable[int], *, dry: bool, room: Room = NO_ROOM, warn: Callable[[str], None] = ignore
+    ) -> Iterator[None]:
         """Make sure that the images of these numbers can be saved; missing folders are made unless `dry`.
 
-        Of these folders, those that are empty at the end are removed again.
+        At the end, what is not whole is removed, and so are those of these folders that are empty.
 
         Raises:
-            UsageProblem: a name is taken, or its folder can't be written.
+            UsageProblem: a name is taken, or its folder can't be written or has no room.
         """
         try:
-            self._reserve(numbers, dry=dry)
+            self._reserve(numbers, room, warn, dry=dry)
             yield
         finally:
+            self._closed = True
+            for new in tuple(self._unfinished):
+                new.remove()
             for path in reversed(self._made):
                 with contextlib.suppress(OSError):
                     os.rmdir(path)
 
-    def _reserve(self, numbers: Iterable[int], *, dry: bool) -> None:
+    def _reserve(self, numbers: Iterable[int], room: Room, warn: Callable[[str], None], *, dry: bool) -> None:
         names = [self._names.name(n) for n in numbers]
         for name in names:
             taken = name.taken_by()
@@ -104,21 +123,46 @@ class FileSink:
                     f"{taken} already exists",
                     hint="Use --force to replace it, --skip-existing to keep it, or another name.",
                 )
-        longest: dict[str, int] = {}
+        lengths: dict[str, list[int]] = {}
         for name in names:
             _check_descriptor(name.path(""))
             if not is_special(name.path("")):
-                folder = self._folder(name)
-                longest[folder] = max(longest.get(folder, 0), _length(name))
-        for folder, length in longest.items():
-            self._check_folder(folder, length, dry=dry)
+                lengths.setdefault(self._folder(name), []).append(_length(name))
+        for folder, its in lengths.items():
+            there = self._check_folder(folder, max(its), dry=dry)
+            self._check_room(there, len(its), room, warn, dry=dry)
+
+    def _check_room(self, folder: str, count: int, room: Room, warn: Callable[[str], None], *, dry: bool) -> None:
+        try:
+            free = free_bytes(folder)
+            if dry:
+                too_small = free is not None and free < count * room.least
+            else:
+                check_room(folder, [room.least] * count)
+                too_small = False
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise _unwritable(folder, error) from error
+            too_small = True
+        images = "the image" if count == 1 else f"{count} images"
+        if too_small:
+            raise UsageProblem(
+                f"{folder} has no room for {images}",
+                hint="Nothing was sent. Make room there, or choose another place with -o.",
+            )
+        if free is not None and free < count * room.likely:
+            warn(
+                f"only {as_size(free)} are free in {folder}, and {images} may take {as_size(count * room.likely)}: "
+                "what has no room is kept elsewhere"
+            )
 
     def _folder(self, name: Name) -> str:
         """Return the folder that the file lies in: for --force over a link, that of the file behind it."""
         path = name.path("")
         return os.path.dirname(os.path.realpath(path)) if self._force and os.path.islink(path) else name.folder
 
-    def _check_folder(self, folder: str, longest: int, *, dry: bool) -> None:
+    def _check_folder(self, folder: str, longest: int, *, dry: bool) -> str:
+        """Make the folder unless `dry`, and return it, or what there is of it."""
         try:
             there = folder
             while not os.path.isdir(there):
@@ -132,7 +176,7 @@ class FileSink:
             if dry:
                 if not os.access(there, os.W_OK | os.X_OK):
                     raise PermissionError(13, "Permission denied")
-                return
+                return there
             missing = []
             while folder not in ("", ".") and not os.path.isdir(folder):
                 missing.append(folder)
@@ -141,14 +185,9 @@ class FileSink:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(path)
                     self._made.append(path)
-            probe, name = tempfile.mkstemp(prefix=".imagecli-", suffix=".part", dir=missing[0] if missing else there)
-            os.close(probe)
-            os.unlink(name)
         except (OSError, UnicodeEncodeError) as error:
-            raise UsageProblem(
-                f"the folder {folder} can't be written: {getattr(error, 'strerror', None) or error}",
-                hint="Give -o a name in a folder that can be written.",
-            ) from error
+            raise _unwritable(folder, error) from error
+        return missing[0] if missing else there
 
     def save(
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
@@ -185,48 +224,47 @@ class FileSink:
         transform: Transform | None,
         warn: Callable[[str], None],
     ) -> GeneratedImage:
-        temporary = os.path.join(self._folder(name), f".imagecli-{os.urandom(8).hex()}.part")
         # An image that has to be fetched is fetched now, before there is a file that an interrupt would leave behind.
         pieces = iter(pieces)
         pieces = itertools.chain((next(pieces, b""),), pieces)
-        try:
-            with _failing(name.path("png")), open(temporary, "x+b") as file:
-                image = receive(n, pieces, file, transform, warn)
-                file.flush()
-                os.fsync(file.fileno())
-            path = self._publish(temporary, name, following, image, warn)
-        finally:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        return image._replace(path=path)
+        with _failing(name.path("png")), NewFile(self._folder(name)) as new:
+            self._unfinished.add(new)
+            try:
+                if self._closed:
+                    raise Failure("the run has ended")
+                image = receive(n, pieces, new.file, transform, warn)
+                new.sync()
+                return image._replace(path=self._publish(new, name, following, image, warn))
+            finally:
+                self._unfinished.discard(new)
 
     def _publish(
-        self, temporary: str, name: Name, following: Iterator[Name], image: GeneratedImage, warn: Callable[[str], None]
+        self, new: NewFile, name: Name, following: Iterator[Name], image: GeneratedImage, warn: Callable[[str], None]
     ) -> str:
         path = name.path(extension_of(image.format))
         asked = asked_format(path)
         if asked is not None and asked != image.format:
             warn(f"{path} contains {(image.format or '?').upper()} data, whatever its name says")
-        with _failing(path):
-            if self._force and image.n <= self._names.count:
-                with contextlib.suppress(OSError):  # the file behind the name stays as private as it was
-                    os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
-                os.replace(temporary, os.path.realpath(path))
-                return path
-            taken = name.taken_by()
-            while name.taken_by() is not None or not _link(temporary, path):
-                taken = taken or path
-                name = next(following)
-                path = name.path(extension_of(image.format))
-            if taken is not None:
-                warn(f"{taken} has appeared in the meantime, so the image was saved as {path}")
+        if self._force and image.n <= self._names.count:
+            mode = None
+            with contextlib.suppress(OSError):  # the file behind the name stays as private as it was
+                mode = stat.S_IMODE(os.stat(path).st_mode)
+            new.replace(os.path.realpath(path), mode)
+            return path
+        taken = name.taken_by()
+        while name.taken_by() is not None or not new.link(path):
+            taken = taken or path
+            name = next(following)
+            path = name.path(extension_of(image.format))
+        if taken is not None:
+            warn(f"{taken} has appeared in the meantime, so the image was saved as {path}")
         return path
 
     def _save_special(
         self, n: int, path: str, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
     ) -> GeneratedImage:
         """Write to a device or a pipe: there is nothing to rename, so the image is checked first."""
-        with _failing(path), tempfile.TemporaryFile() as file, _open_special(path) as target:
+        with _failing(path), tempfile.SpooledTemporaryFile(_IN_MEMORY) as file, _open_special(path) as target:
             image = receive(n, pieces, file, transform, warn)
             target.writelines(_copy(file))
         return image._replace(path=path)
@@ -244,6 +282,9 @@ class Stdout(Protocol):
     def out_bytes(self, data: bytes) -> None:
         """Write bytes as they are."""
 
+    def stdout_free_bytes(self) -> int | None:
+        """Return how many bytes the disk has left where standard output is a file, else None."""
+
 
 class StdoutSink:
     """Raw bytes on standard output, once the image is known to be whole."""
@@ -255,15 +296,32 @@ class StdoutSink:
         """Write to standard output."""
         self._stdout = stdout
 
-    def reserved(self, numbers: Iterable[int], *, dry: bool) -> AbstractContextManager[None]:  # noqa: ARG002 - a Sink's
-        """Do nothing: standard output was checked when the sink was opened."""
+    def reserved(
+        self,
+        numbers: Iterable[int],  # noqa: ARG002 - a Sink's
+        *,
+        dry: bool,  # noqa: ARG002
+        room: Room = NO_ROOM,
+        warn: Callable[[str], None] = ignore,  # noqa: ARG002
+    ) -> AbstractContextManager[None]:
+        """Look at the disk where standard output is a file.
+
+        Raises:
+            UsageProblem: it has no room.
+        """
+        free = self._stdout.stdout_free_bytes()
+        if free is not None and free < room.least:
+            raise UsageProblem(
+                "standard output is a file on a disk that has no room for the image",
+                hint="Nothing was sent. Make room there, or choose another place with -o.",
+            )
         return contextlib.nullcontext()
 
     def save(
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
     ) -> GeneratedImage:
         """Write the image."""
-        with _failing("the temporary folder"), tempfile.TemporaryFile() as file:
+        with _failing("the temporary folder"), tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
             image = receive(n, pieces, file, transform, warn)
             for piece in _copy(file):
                 self._stdout.out_bytes(piece)
@@ -292,7 +350,14 @@ class MemorySink:
         """Start empty."""
         self.data: dict[int, bytes] = {}
 
-    def reserved(self, numbers: Iterable[int], *, dry: bool) -> AbstractContextManager[None]:  # noqa: ARG002 - a Sink's
+    def reserved(
+        self,
+        numbers: Iterable[int],  # noqa: ARG002 - a Sink's
+        *,
+        dry: bool,  # noqa: ARG002
+        room: Room = NO_ROOM,  # noqa: ARG002
+        warn: Callable[[str], None] = ignore,  # noqa: ARG002
+    ) -> AbstractContextManager[None]:
         """Do nothing: there is room."""
         return contextlib.nullcontext()
 
@@ -350,8 +415,9 @@ def receive(
         before = file.read()
         try:
             after = transform(before)
-        except Failure as error:
-            warn(f"image {n} is saved as the server sent it: {error.message}")
+        except (Failure, MemoryError) as error:
+            reason = error.message if isinstance(error, Failure) else "there is not enough memory to undo the fit"
+            warn(f"image {n} is saved as the server sent it: {reason}")
         else:
             if after is not before:
                 file.seek(0)
@@ -427,22 +493,6 @@ def _length(name: Name) -> int:
         raise UsageProblem("this locale can't encode the output's name", hint="Give -o a name in ASCII.") from error
 
 
-def _link(temporary: str, path: str) -> bool:
-    """Give the file its name unless the name is taken: False then."""
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    except OSError:
-        # No hard links here (FAT, some network folders): claim the name, then rename over the claim.
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        except FileExistsError:
-            return False
-        os.replace(temporary, path)
-    return True
-
-
 @contextlib.contextmanager
 def _failing(path: str) -> Iterator[None]:
     """Turn an error of the file system into a Failure: the image is paid for by now."""
@@ -451,5 +501,12 @@ def _failing(path: str) -> Iterator[None]:
     except OSError as error:
         raise Failure(
             f"{path} can't be written: {error.strerror or error}",
-            hint="The response is kept; make room or choose another place with -o.",
+            hint="Make room there, or choose another place with -o.",
         ) from error
+
+
+def _unwritable(folder: str, error: OSError | UnicodeEncodeError) -> UsageProblem:
+    reason = (error.strerror if isinstance(error, OSError) else None) or error
+    return UsageProblem(
+        f"the folder {folder} can't be written: {reason}", hint="Give -o a name in a folder that can be written."
+    )

@@ -73,6 +73,17 @@ class Console:
         """Whether stdout was closed before the start (`>&-`), or its reader has left since (`| head -1`)."""
         return self._stdout is None
 
+    def stdout_free_bytes(self) -> int | None:
+        """Return how many bytes the disk has left where stdout is a file, else None."""
+        import stat
+
+        with suppress(AttributeError, OSError, ValueError):  # closed, or not a file
+            descriptor = self._stdout.fileno()  # type: ignore[union-attr] # None raises AttributeError
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                found = os.fstatvfs(descriptor)
+                return found.f_bavail * found.f_frsize if found.f_blocks else None
+        return None
+
     def out(self, text: str) -> None:
         """Write a line to stdout; a file name in it is written as the bytes that it has on disk.
 

@@ -9,15 +9,15 @@ import contextlib
 import io
 import json
 import os
-import stat
 import tempfile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from imagecli.errors import Failure, UsageProblem
+from imagecli.errors import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from imagecli.client.response.files import Run
 
 # Larger pieces would be mapped and unmapped again each time, which costs more than reading them.
 CHUNK = 1 << 16
@@ -35,29 +35,33 @@ class ResponseTooLargeError(Exception):
 class Spool:
     """One response's file: appended to, then read many times, and removed unless it is kept.
 
-    Where the disk is full it goes on in memory: the response is paid for.
+    Where there is no room on the disk it goes on in memory: the response is paid for.
     """
 
-    def __init__(self, folder: Path | None, limit: int = MAX_RESPONSE) -> None:
-        """Open a file in `folder` (0600, in a 0700 folder), or without a name where `folder` is None."""
+    def __init__(self, run: Run | None, limit: int = MAX_RESPONSE, *, number: int = 1) -> None:
+        """Open a file.
+
+        Args:
+            run: the run whose file it is; None: it has no name, and can't be kept.
+            limit: the most bytes that it takes.
+            number: the first image, from 1, that the response may contain.
+        """
         self.path: str | None = None
         self.size = 0
-        self.folder = folder
+        self.run = run
         self.limit = limit
+        self.number = number
         self._tail: io.BytesIO | None = None
         self._on_disk = 0
-        self._file: IO[bytes]
+        self._file: IO[bytes] | None = None
         try:
-            if folder is None:
+            if run is None:
                 self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the response
-                return
-            descriptor, self.path = _make_file(folder)
-        except OSError as error:
-            raise UsageProblem(
-                f"the response can't be stored: {error.strerror or error}",
-                hint="Set XDG_STATE_HOME or TMPDIR to a writable folder.",
-            ) from error
-        self._file = os.fdopen(descriptor, "w+b", buffering=0)
+            else:
+                descriptor, self.path = run.create(number)
+                self._file = os.fdopen(descriptor, "w+b", buffering=0)
+        except OSError:
+            self._tail = io.BytesIO()
 
     def write(self, data: bytes) -> None:
         """Append `data`.
@@ -68,7 +72,7 @@ class Spool:
         self.size += len(data)
         if self.size > self.limit:
             raise ResponseTooLargeError
-        if self._tail is None:
+        if self._tail is None and self._file is not None:
             try:
                 view = memoryview(data)
                 while view:
@@ -80,12 +84,13 @@ class Spool:
                 data = bytes(view)
             else:
                 return
-        self._tail.write(data)
+        if self._tail is not None:
+            self._tail.write(data)
 
     def read(self, start: int, end: int) -> bytes:
         """Return the bytes from `start` to `end`."""
         data = b""
-        if start < self._on_disk:
+        if start < self._on_disk and self._file is not None:
             data = os.pread(self._file.fileno(), min(end, self._on_disk) - start, start)
         if self._tail is not None and end > self._on_disk:
             data += self._tail.getbuffer()[max(0, start - self._on_disk) : end - self._on_disk]
@@ -103,7 +108,7 @@ class Spool:
 
     def discard(self) -> None:
         """Close and remove the file."""
-        self._file.close()
+        self._close()
         if self.path is not None:
             with contextlib.suppress(OSError):
                 os.unlink(self.path)
@@ -111,42 +116,38 @@ class Spool:
         self.size = 0
 
     def keep(self) -> str | None:
-        """Close the file, leave it where it is, and return its path."""
-        if self._tail is not None and self.path is not None:
-            self._rescue()
-        self._file.close()
-        path, self.path = self.path, None
-        return path
+        """Close the file and return the path under which all of it is kept; None where there is room nowhere."""
+        kept = None
+        if self.run is not None and self.size:
+            kept = self._named() or self.run.rescue(self.number, self._copy)
+            if kept is not None and self.path is not None and self.path != kept:
+                with contextlib.suppress(OSError):
+                    os.unlink(self.path)
+            self.path = None
+        self.discard()
+        return kept
 
-    def _rescue(self) -> None:
-        """Move a response that outgrew its disk into the fallback folder, whole; else what fitted stays."""
-        with contextlib.suppress(OSError):
-            descriptor, path = _make_fallback_file()
-            with os.fdopen(descriptor, "wb") as other:
-                for chunk in self.chunks():
-                    other.write(chunk)
-            os.unlink(self.path or "")
-            self.path = path
+    def _named(self) -> str | None:
+        """Give the file the name of one that is kept, if all of it is on this disk."""
+        if self.run is None or self.path is None or self._file is None or self._tail is not None:
+            return None
+        try:
+            os.fsync(self._file.fileno())
+            return self.run.keep(self.path)
+        except OSError:
+            return None
 
+    def _copy(self, descriptor: int) -> None:
+        for chunk in self.chunks():
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(descriptor, view) :]
 
-def _make_file(folder: Path) -> tuple[int, str]:
-    """Make a private file in `folder`, or below the system's temporary folder where that is not writable."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return tempfile.mkstemp(prefix="answer-", suffix=".json", dir=folder)
-    except OSError:
-        return _make_fallback_file()
-
-
-def _make_fallback_file() -> tuple[int, str]:
-    """Make a private file below the system's temporary folder, where another user may have made ours first."""
-    folder = os.path.join(tempfile.gettempdir(), f"imagecli-{os.getuid()}")
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(folder, 0o700)
-    found = os.lstat(folder)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise PermissionError(13, f"{folder} belongs to another user")
-    return tempfile.mkstemp(prefix="answer-", suffix=".json", dir=folder)
+    def _close(self) -> None:
+        self._tail = None
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # what a file that is removed could not take matters to nobody
+                self._file.close()
 
 
 class LongString(NamedTuple):

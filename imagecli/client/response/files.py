@@ -1,0 +1,339 @@
+"""The files of responses: of runs that go on, of those that were killed, and of responses that were kept.
+
+A folder for responses (the state folder's, or one below the temporary folder) contains
+
+    runs/ID.json            what a run is about; locked as long as its process lives
+    runs/ID-NUMBER-K.part   a response, while it comes and while its images are saved
+    answers/answer-….json   a response that could not be saved as images, or that a killed run has left
+    runs/ID.done            what the run of a kept response was about
+
+NUMBER is that of the first image that was asked for, K tells a request's responses and downloads apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import re
+import stat
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from imagecli.disk import DAY_S, is_locked, lock, remove_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+KEPT_S = 30 * 24 * 3600.0
+"""How long a kept response stays."""
+_PART = re.compile(r"(?P<run>[0-9a-f]{12})-(?P<number>\d+)-(?P<k>\d+)\.part\Z")
+_KEPT = re.compile(r"answer-(?:(?P<run>[0-9a-f]{12})-(?P<number>\d+)-\d+|.*)\.json\Z")
+_ABOUT = re.compile(r"(?P<run>[0-9a-f]{12})\.(?P<state>json|done|new)\Z")
+_LONGEST_ABOUT = 1 << 20
+
+
+class Run:
+    """The files of this process's run."""
+
+    def __init__(self, folders: Sequence[str], spare: Sequence[str], about: Mapping[str, object]) -> None:
+        """Write nothing yet.
+
+        Args:
+            folders: where responses may be spooled, the first that can be written is taken.
+            spare: where a response may be kept that finds no room there.
+            about: what a later run needs to know to save what this one could not; JSON.
+        """
+        self._folders = folders
+        self._spare = spare
+        self._about = dict(about)
+        self._id = os.urandom(6).hex()
+        self._counter = itertools.count(1)
+        self._folder: str | None = None
+        self._lock: int | None = None
+        self._closed = False
+
+    def open(self, room: int = 0) -> None:
+        """Write and lock the run's own file, in the first folder that has `room` bytes left."""
+        for folder in self._folders:
+            path = os.path.join(folder, "runs", self._id)
+            try:
+                _make_private(os.path.join(folder, "runs"))
+                descriptor = os.open(f"{path}.new", os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            except OSError:
+                continue
+            try:
+                with contextlib.suppress(OSError):
+                    lock(descriptor)
+                _write_all(descriptor, bytes(room))
+                os.ftruncate(descriptor, 0)
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                _write_all(descriptor, json.dumps(self._about).encode())
+                os.rename(f"{path}.new", f"{path}.json")
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.unlink(f"{path}.new")
+                os.close(descriptor)
+                continue
+            self._folder, self._lock = folder, descriptor
+            return
+
+    def create(self, number: int) -> tuple[int, str]:
+        """Make a file for a response to the request for image `number` on; return its descriptor and its path.
+
+        Raises:
+            OSError: no folder takes one.
+        """
+        if self._folder is None or self._closed:
+            raise FileNotFoundError(2, "there is no folder for responses")
+        path = os.path.join(self._folder, "runs", f"{self._id}-{number}-{next(self._counter)}.part")
+        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600), path
+
+    def keep(self, path: str) -> str:
+        """Give the file of a response that is whole the name of one that is kept, and return that.
+
+        Raises:
+            OSError: it can't be renamed.
+        """
+        return _keep(path)
+
+    def rescue(self, number: int, write: Callable[[int], None]) -> str | None:
+        """Keep a response that is not whole on any disk yet: let `write` write it where there is room.
+
+        Returns the path; None where no folder has room: nothing of it is left on a disk then.
+        """
+        name = f"answer-{self._id}-{number}-{next(self._counter)}.json"
+        places = [*(os.path.join(folder, "answers") for folder in self._folders), *self._spare]
+        for place in dict.fromkeys(places):
+            path = os.path.join(place, name)
+            try:
+                if place not in self._spare:
+                    _make_private(place)
+                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            except OSError:
+                continue
+            try:
+                write(descriptor)
+                os.fsync(descriptor)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+                continue
+            finally:
+                os.close(descriptor)
+            return path
+        return None
+
+    def close(self) -> None:
+        """End the run; what it is about stays only as long as a response of it is kept.
+
+        A response that is neither saved nor kept now, in spite of all, is left for a later run to find.
+        """
+        self._closed = True
+        if self._folder is None or self._lock is None:
+            return
+        runs = os.path.join(self._folder, "runs")
+        own = [os.path.join(runs, name) for name in _names(runs) if name.startswith(f"{self._id}-")]
+        left = [path for path in own if _is_full(path)]
+        if not left:
+            _finish(self._folder, self._id, _names(os.path.join(self._folder, "answers")))
+        descriptor, self._lock = self._lock, None
+        os.close(descriptor)
+
+
+class Kept(NamedTuple):
+    """A response that was kept."""
+
+    path: str
+    number: int
+    """The first image that was asked for, from 1."""
+    about: Mapping[str, Any]
+    """What is known of its run; empty where nothing is."""
+
+
+def take_over(folders: Iterable[str], now: float | None = None) -> list[tuple[str, int]]:
+    """Keep the responses of runs that were killed, and remove what is too old; other runs' files are not touched.
+
+    Returns of how many requests responses were found, and in which folder they are now. Of several processes that look
+    at once, one finds each response.
+    """
+    found = []
+    for folder in folders:
+        runs, answers = os.path.join(folder, "runs"), os.path.join(folder, "answers")
+        names = _names(runs)
+        _remove_old(runs, answers, names, time.time() if now is None else now)
+        dead = dict(_dead_runs(runs, names))
+        # A request may have left a response and what was downloaded or decompressed of it.
+        requests = {
+            (part["run"], part["number"])
+            for name in names
+            if (part := _PART.match(name)) and part["run"] in dead and _take_over(os.path.join(runs, name))
+        }
+        for run, about in dead.items():
+            if _finish(folder, run, _names(answers)):
+                for place in about.get("parts", ()):
+                    remove_parts(str(place))
+        if requests:
+            found.append((answers, len(requests)))
+    return found
+
+
+def kept_responses(folders: Iterable[str]) -> list[Kept]:
+    """Return the responses that are kept in these folders, the oldest first."""
+    paths = [os.path.join(folder, "answers", name) for folder in folders for name in _names(f"{folder}/answers")]
+    return sorted((kept_response(path) for path in paths if _KEPT.match(os.path.basename(path))), key=_age)
+
+
+def kept_response(path: str) -> Kept:
+    """Return what is known of a response that is kept in a file."""
+    match = _KEPT.match(os.path.basename(path))
+    run = match["run"] if match is not None else None
+    about = _read_about(os.path.join(os.path.dirname(path), "..", "runs", f"{run}.done")) if run else {}
+    return Kept(path, int(match["number"]) if match is not None and run else 1, about)
+
+
+def response_folders() -> tuple[str, ...]:
+    """Return the folders for responses: the state folder, and one below the temporary folder."""
+    import platformdirs
+
+    with contextlib.suppress(RuntimeError):  # no HOME, and the system does not know this user
+        return os.fspath(platformdirs.user_state_path("imagecli")), _temporary_folder()
+    return (_temporary_folder(),)
+
+
+def spare_folders() -> tuple[str, ...]:
+    """Return where a response is kept that has no room in these: /var/tmp, the home folder, the working folder."""
+    return "/var/tmp", os.path.expanduser("~"), os.curdir  # noqa: S108 - a file of 128 random bits, for this user only
+
+
+def _temporary_folder() -> str:
+    # Not tempfile's, which is the working folder where this one is full.
+    return os.path.join(os.environ.get("TMPDIR") or "/tmp", f"imagecli-{os.getuid()}")  # noqa: S108 - checked when made
+
+
+def _age(kept: Kept) -> tuple[float, str]:
+    try:
+        return os.stat(kept.path).st_mtime, kept.path
+    except OSError:
+        return 0.0, kept.path
+
+
+def _dead_runs(runs: str, names: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the runs whose process is gone, and what each was about; also those without a file of their own."""
+    known = {match["run"]: match["state"] for name in names if (match := _ABOUT.match(name))}
+    unknown = {match["run"] for name in names if (match := _PART.match(name))} - known.keys()
+    yield from ((run, {}) for run in unknown)
+    for run in (run for run, state in known.items() if state == "json"):
+        path = os.path.join(runs, f"{run}.json")
+        if not is_locked(path):
+            yield run, _read_about(path)
+
+
+def _finish(folder: str, run: str, answers: Iterable[str]) -> bool:
+    """Keep what a run was about as long as a response of it is kept; return whether no other process was faster."""
+    path = os.path.join(folder, "runs", run)
+    try:
+        if any(run in name for name in answers):
+            os.rename(f"{path}.json", f"{path}.done")
+        else:
+            os.unlink(f"{path}.json")
+    except OSError:
+        return False
+    return True
+
+
+def _is_full(path: str) -> bool:
+    """Return whether there is anything in a file; one that is empty is removed."""
+    try:
+        if os.stat(path).st_size:
+            return True
+        os.unlink(path)
+    except OSError:
+        pass
+    return False
+
+
+def _take_over(path: str) -> bool:
+    """Keep a response that a killed run has left; return whether there was one, and no other process was faster."""
+    if not _is_full(path):
+        return False
+    try:
+        _keep(path)
+    except OSError:
+        return False
+    return True
+
+
+def _keep(path: str) -> str:
+    folder, name = os.path.split(path)
+    answers = os.path.join(os.path.dirname(folder), "answers")
+    _make_private(answers)
+    kept = os.path.join(answers, f"answer-{name.removesuffix('.part')}.json")
+    os.rename(path, kept)
+    return kept
+
+
+def _remove_old(runs: str, answers: str, names: Iterable[str], now: float) -> None:
+    """Remove responses that were kept long enough, what their runs were about, and a start that was cut off."""
+    kept = _names(answers)
+    for name in kept:
+        path = os.path.join(answers, name)
+        if _KEPT.match(name) and _is_older(path, now - KEPT_S):
+            _remove(path)
+    for name in names:
+        match = _ABOUT.match(name)
+        path = os.path.join(runs, name)
+        is_over = match is not None and match["state"] == "done" and not any(match["run"] in each for each in kept)
+        if is_over or (name.endswith(".new") and _is_older(path, now - DAY_S)):
+            _remove(path)
+
+
+def _is_older(path: str, time_s: float) -> bool:
+    try:
+        return os.stat(path).st_mtime < time_s
+    except OSError:
+        return False
+
+
+def _read_about(path: str) -> Mapping[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            about = json.loads(file.read(_LONGEST_ABOUT))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+def _make_private(folder: str) -> None:
+    """Make a folder that only this user can read; below the temporary folder another user may have made it first.
+
+    Raises:
+        OSError: it can't be made, or belongs to another user.
+    """
+    top = os.path.dirname(folder)
+    if top == _temporary_folder():
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(top, 0o700)
+        found = os.lstat(top)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+            raise PermissionError(13, f"{top} belongs to another user")
+    os.makedirs(folder, 0o700, exist_ok=True)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)

@@ -1,0 +1,210 @@
+"""File systems: room for files, names for files that are whole, and locks that end with their process."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+import time
+from typing import IO, TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+PART = (".imagecli-", ".part")
+"""How the name of a file begins and ends that is not whole yet, where files can't be without a name."""
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""The errors of a full disk, a used-up quota, and a limit on the size of files."""
+_ZEROS = bytes(1 << 16)
+DAY_S = 24 * 3600.0
+_NOT_HERE = frozenset({errno.EXDEV, errno.ENOENT, errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
+"""Why a file without a name can't be given one: not here, or not without /proc."""
+
+
+class NewFile:
+    """A file that gets its name once it is whole; until then it has none, or one that marks it as not whole.
+
+    Linux removes a file without a name whatever ends the process. A file with a name of its own is locked, so that
+    `remove_parts` can tell what a killed process has left.
+    """
+
+    def __init__(self, folder: str) -> None:
+        """Open it in `folder`; nothing of it remains unless it is given a name."""
+        self._folder = folder
+        self._temporary: str | None = None
+        try:
+            descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        except (AttributeError, OSError):  # not Linux, or a file system without such files
+            descriptor = self._make_named()
+        with contextlib.suppress(OSError):
+            lock(descriptor)
+        self.file: IO[bytes] = os.fdopen(descriptor, "w+b")
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
+        """Close it, and remove it if it was given no name."""
+        try:
+            self.file.close()
+        finally:
+            self.remove()
+
+    def remove(self) -> None:
+        """Remove what has a name of its own; from any thread."""
+        temporary, self._temporary = self._temporary, None
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+    def sync(self) -> None:
+        """Write everything to the disk, which may find only now that there is no room."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def link(self, path: str) -> bool:
+        """Give the file a name unless that is taken: False then."""
+        if self._temporary is None:
+            try:
+                self._link_unnamed(path)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                self._copy_to_named()
+            else:
+                return True
+        return _link_named(self._temporary or "", path)
+
+    def replace(self, path: str, mode: int | None = None) -> None:
+        """Give the file a name, in the place of what has that name, and the mode where there is one."""
+        if mode is not None:
+            with contextlib.suppress(OSError):
+                os.fchmod(self.file.fileno(), mode)
+        if self._temporary is None:
+            temporary = self._new_name()
+            try:
+                self._link_unnamed(temporary)
+                self._temporary = temporary
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                self._copy_to_named()
+        os.replace(self._temporary or "", path)
+        self._temporary = None
+
+    def _link_unnamed(self, path: str) -> None:
+        descriptor = self.file.fileno()
+        # With a descriptor of a folder, whichever, Python lets the kernel follow the link in /proc.
+        os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor)
+
+    def _new_name(self) -> str:
+        return os.path.join(self._folder, os.urandom(8).hex().join(PART))
+
+    def _make_named(self) -> int:
+        self._temporary = self._new_name()
+        return os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
+
+    def _copy_to_named(self) -> None:
+        with os.fdopen(self._make_named(), "w+b") as named:
+            self.file.seek(0)
+            while piece := self.file.read(1 << 20):
+                named.write(piece)
+            named.flush()
+            os.fsync(named.fileno())
+
+
+def _link_named(temporary: str, path: str) -> bool:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        # No hard links here (FAT, some network folders): claim the name, then rename over the claim.
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except FileExistsError:
+            return False
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            os.unlink(path)
+            raise
+    return True
+
+
+def remove_parts(folder: str) -> None:
+    """Remove what killed processes have left in `folder` of files that were not whole yet."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            if name.startswith(PART[0]) and name.endswith(PART[1]) and not is_locked(path):
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+
+
+def check_room(folder: str, sizes: Iterable[int]) -> None:
+    """Write files of these sizes and remove them again: a quota or a limit is known only to who has met it.
+
+    Raises:
+        OSError: they don't fit, or nothing can be written there.
+    """
+    with contextlib.ExitStack() as files:
+        for size in sizes:
+            file = files.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0, prefix=PART[0], suffix=PART[1]))
+            while size > 0:
+                written = file.write(_ZEROS[:size]) or 0
+                size -= written  # noqa: PLW2901 - what is left of it
+
+
+def free_bytes(place: str | int) -> int | None:
+    """Return how many bytes fit into the file system of a folder or an open file; None where it does not say."""
+    try:
+        found = os.statvfs(place)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize if found.f_blocks else None
+
+
+def as_size(count: int) -> str:
+    """Return a number of bytes as people write it."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:  # noqa: PLR2004 - of the next unit
+            return f"{count} {unit}"
+        count //= 1000
+    return f"{count} GB"
+
+
+def lock(descriptor: int) -> bool:
+    """Lock an open file for as long as this process has it open; return False if another one has locked it.
+
+    Raises:
+        OSError: the file system has no locks.
+    """
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_locked(path: str) -> bool:
+    """Return whether a process has locked a file; without locks, whether it has changed within a day."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError)
+    try:
+        return not lock(descriptor)
+    except OSError:
+        return time.time() - os.fstat(descriptor).st_mtime < DAY_S
+    finally:
+        os.close(descriptor)

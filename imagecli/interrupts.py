@@ -1,0 +1,58 @@
+"""Signals that end a run: the first one raises, and those that follow while it is dealt with only press for an end."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from imagecli.errors import Signalled
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+_AT_ONCE_S = 1.0
+"""Whoever sends a second signal so soon after the first can't have seen what came of that."""
+
+
+class _State:
+    """What this process has received."""
+
+    first: float | None = None
+    again = False
+    handled = False
+
+
+def catch() -> None:
+    """Let Ctrl-C, SIGTERM and SIGHUP end a run with a KeyboardInterrupt, where they are not ignored (nohup)."""
+    _State.first, _State.again, _State.handled = None, False, False
+    for number in _numbers():
+        if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
+            signal.signal(number, _end)
+
+
+def handle() -> None:
+    """Say that an interrupt is being dealt with, so that no other cuts that off."""
+    _State.handled = True
+
+
+def pressed() -> bool:
+    """Return whether a second one has come since."""
+    return _State.again
+
+
+def ignore() -> None:
+    """Ignore them from now on."""
+    for number in _numbers():
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _end(number: int, _frame: object) -> None:
+    now = time.monotonic()
+    if _State.first is not None:
+        _State.again = True
+        if _State.handled or now - _State.first < _AT_ONCE_S:
+            return
+    _State.first = now
+    raise KeyboardInterrupt if number == signal.SIGINT else Signalled(number)
+
+
+def _numbers() -> list[signal.Signals]:
+    return [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]

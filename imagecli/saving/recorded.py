@@ -1,0 +1,82 @@
+"""What is written down of a run before it sends, so that a later one can save its images under the same names."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from imagecli.errors import UsageProblem
+from imagecli.saving.names import NameFields, Names, slug
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class RunRecord(NamedTuple):
+    """A run, as far as its images' names and its server go."""
+
+    command: str = "gen"
+    profile: str | None = None
+    base_url: str = ""
+    model: str | None = None
+    slug: str = "image"
+    hash: str = ""
+    output: str | None = None
+    """-o as it was typed."""
+    folder: str = ""
+    """The working folder."""
+    parts: tuple[str, ...] = ()
+    """The folders that the images go to."""
+    numbers: tuple[int, ...] = ()
+    """What tells the planned names apart, that of the first image first."""
+    started: float = 0.0
+    """Seconds since 1970."""
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> RunRecord:
+        """Return the record in a document; what is missing there, or of another type, is as if nothing were known."""
+        known: dict[str, Any] = {}
+        for name, default in cls._field_defaults.items():
+            value = document.get(name)
+            if isinstance(default, tuple) and isinstance(value, list):
+                wanted: type = int if name == "numbers" else str
+                known[name] = tuple(each for each in value if type(each) is wanted)
+            elif isinstance(value, str if default is None else type(default)):
+                known[name] = value
+        return cls(**known)
+
+    @property
+    def fields(self) -> NameFields:
+        """What the fields of a template stand for."""
+        return NameFields(self.slug, self.model or "model", self.hash, time.localtime(self.started))
+
+    def names(self) -> Names:
+        """Return the names that the run had planned; in the working folder where those can't be told any more."""
+        output = self.output
+        if self.folder:
+            is_template = output is not None and ("{" in output or "}" in output)
+            folder = self.folder.replace("{", "{{").replace("}", "}}") if is_template else self.folder
+            output = os.path.join(folder, output or "")
+        try:
+            names = Names(output, max(1, len(self.numbers)), self.fields, next_free=False)
+        except UsageProblem:
+            names = Names(None, max(1, len(self.numbers)), self.fields, next_free=False)
+        names.numbers = self.numbers or names.numbers
+        return names
+
+
+def record_of(names: Names | None, subject: str, **run: Any) -> RunRecord:  # noqa: ANN401 - the other fields of a RunRecord
+    """Return the record of the run whose images have these names; None: they go to standard output."""
+    record = RunRecord(started=time.time(), slug=slug(subject), **run)
+    try:
+        record = record._replace(folder=os.getcwd())
+    except OSError:  # it was removed
+        return record
+    if names is None:
+        return record
+    fields = names.fields
+    folders = dict.fromkeys(os.path.abspath(name.folder) for name in names)
+    return record._replace(
+        slug=fields.slug, hash=fields.hash, output=names.output, numbers=tuple(names.numbers), parts=tuple(folders)
+    )
