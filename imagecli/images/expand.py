@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from imagecli.errors import UsageProblem
 from imagecli.images.canvas import full, place
-from imagecli.images.reading import MAX_PIXELS, InputImage, pillow_errors
+from imagecli.images.limits import MAX_PIXELS
+from imagecli.images.pillow import pillow_errors
+from imagecli.images.reading import InputImage
 from imagecli.images.types import Geometry
 
 if TYPE_CHECKING:
@@ -42,4 +44,4 @@ class ExpandedImage(InputImage):
         self.mode, self.bits, self.left_out = self._decoded.mode, 8, image.left_out
         self.format = ""
         """Empty, so that it is never sent as an existing file."""
-        self._data, self._file, self._opened = b"", None, None
+        self._data, self._file, self._opened, self.shrink = b"", None, None, 1

@@ -43,6 +43,7 @@ _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _MAX_TEXT = 1 << 20
 """The longest text, inflated; Pillow refuses a file with a longer one."""
 _MAX_TEXTS = 1000
+_EXIF_AS_TEXT = b"Raw profile type exif"
 _MAX_PROFILE = 1 << 24
 _PALETTE = 3
 _HEADER_LENGTH = 13
@@ -134,6 +135,20 @@ def repaired_bytes(data: bytes) -> bytes:
     """Return a PNG without its broken ancillary chunks, and anything else as it is."""
     found = repaired(BytesIO(data)) if data.startswith(SIGNATURE) else None
     return found.data if found else data
+
+
+def exif_in(file: BinaryIO) -> bytes:
+    """Return a PNG's EXIF, from its chunk, or a text where ImageMagick wrote it. Raises `ValueError` without any."""
+    for chunk in walk(file):
+        if chunk.kind == b"eXIf":
+            return body_of(file, chunk)
+        if chunk.kind in _TEXTS and chunk.length < _MAX_TEXT:
+            keyword, _, text = body_of(file, chunk).partition(b"\0")
+            if keyword == _EXIF_AS_TEXT:
+                written = text if chunk.kind == b"tEXt" else inflated(text[1:], _MAX_TEXT) or b""
+                # A blank line, the kind, the length, then hexadecimal digits.
+                return bytes.fromhex(b"".join(written.split(b"\n")[3:]).decode("ascii"))
+    raise ValueError("no EXIF")
 
 
 def chunk_of(kind: bytes, body: bytes) -> bytes:

@@ -16,6 +16,7 @@ from imagecli.images.canvas import SQUARE, full, lay_out, longest_side, place, r
 from imagecli.images.colour import flatten, to_srgb
 from imagecli.images.encode import png, squeeze
 from imagecli.images.privacy import without_metadata
+from imagecli.images.reading import open_input
 from imagecli.images.types import Geometry, MaskConvention, Prepared, Upload
 
 if TYPE_CHECKING:
@@ -38,15 +39,8 @@ def prepare(image: InputImage, rules: InputRules, fit: Fit, *, keep_metadata: bo
     accept is sent unchanged except for its metadata (location, camera, author …), unless that is to be kept. Raises
     `UsageProblem` where the input is damaged.
     """
-    if _fits_unchanged(image, rules):
-        size = image.size
-        data, found = (image.data, ()) if keep_metadata else without_metadata(image.data, image.format)
-        notes = f"removed without touching the pixels: {', '.join(found)}" if found else "", _left_out(image)
-        return Prepared(
-            _upload(data, image, image.format, size),
-            Geometry(size, full(size), size, full(size)),
-            notes=tuple(filter(None, notes)),
-        )
+    if _fits_unchanged(image, rules) and (unchanged := _unchanged(image, keep_metadata=keep_metadata)):
+        return unchanged
     try:
         shape = _shape(image, rules)
         return _reencoded(image, rules, None if _has_shape(image.size, shape) else fit, shape)
@@ -87,7 +81,9 @@ def prepare_with_mask(  # noqa: PLR0913 - an input, its mask, and how both are s
     geometry = prepared.geometry
     unchanged = by_alpha and convention.by_alpha and not redraw
     if mask is not None and unchanged and _overlay_fits(mask, geometry, rules.max_mask_bytes):
-        return prepared, _overlay_upload(mask, keep_metadata=keep_metadata)
+        sent = _unchanged(mask, keep_metadata=keep_metadata)
+        if sent:
+            return prepared, sent.upload
     data, warning = mask_file.write(mask_file.follow(opened, geometry), rules.max_mask_bytes, convention)
     warnings = (warning, mask_file.loss(opened, geometry))
     prepared = prepared._replace(warnings=(*prepared.warnings, *filter(None, warnings)))
@@ -120,7 +116,9 @@ def prepare_markup(
     if marks.getchannel("A").getbbox() is None:
         raise UsageProblem("the markup is empty: every pixel is transparent", hint="Draw opaque marks.")
     if _overlay_fits(markup, geometry, rules.max_bytes):
-        return _overlay_upload(markup, keep_metadata=keep_metadata)
+        sent = _unchanged(markup, keep_metadata=keep_metadata)
+        if sent:
+            return sent.upload
     placed = resample(marks, size_of(geometry.placed), scaled(geometry.source, geometry.original, marks.size))
     canvas = Image.new("RGBA", geometry.canvas)
     canvas.paste(placed, geometry.placed[:2])
@@ -149,6 +147,32 @@ def _fits_unchanged(image: InputImage, rules: InputRules) -> bool:
     return fits
 
 
+def _unchanged(image: InputImage, *, keep_metadata: bool) -> Prepared | None:
+    """Return the file itself, without its metadata unless that is kept; None where that can't be taken out."""
+    bare = (image.data, ()) if keep_metadata else _without_metadata(image)
+    if bare is None:
+        return None
+    data, found = bare
+    notes = f"removed without touching the pixels: {', '.join(found)}" if found else "", _left_out(image)
+    return Prepared(
+        _upload(data, image, image.format, image.size),
+        Geometry(image.size, full(image.size), image.size, full(image.size)),
+        notes=tuple(filter(None, notes)),
+    )
+
+
+def _without_metadata(image: InputImage) -> tuple[bytes, tuple[str, ...]] | None:
+    """Return a file without its metadata, and what that was; None where its pixels would not be the same."""
+    bare = without_metadata(image.data, image.format)
+    if bare is None or not bare[1]:
+        return bare
+    try:
+        same = open_input(bare[0], image.name).shows_the_same_as(image)
+    except UsageProblem:
+        return None
+    return bare if same else None
+
+
 def _shape(image: InputImage, rules: InputRules) -> Size:
     """Return the shape that the canvas must have, width to height."""
     return SQUARE if rules.square else rules.shape or image.size
@@ -172,15 +196,10 @@ def _overlay_fits(overlay: InputImage, geometry: Geometry, limit: int) -> bool:
     )
 
 
-def _overlay_upload(overlay: InputImage, *, keep_metadata: bool) -> Upload:
-    data = overlay.data if keep_metadata else without_metadata(overlay.data, "png")[0]
-    return _upload(data, overlay, "png", overlay.size)
-
-
 def _reencoded(image: InputImage, rules: InputRules, fit: Fit | None, shape: Size) -> Prepared:
     """Encode the input as a PNG, as large as its limits allow."""
-    longest = longest_side(image.size, fit, shape)
-    wanted = min(longest, rules.max_side or longest)
+    whole = longest_side(image.size, fit, shape)
+    wanted = min(whole // image.shrink, rules.max_side or whole)
     geometry = lay_out(image.size, fit, wanted, shape)
     flat = _flat(image, geometry)
     longest = wanted
@@ -199,6 +218,8 @@ def _reencoded(image: InputImage, rules: InputRules, fit: Fit | None, shape: Siz
     warnings = []
     if image.animated:
         warnings.append("only the first frame of the animation is used")
+    if wanted < min(whole, rules.max_side or whole):
+        warnings.append(f"the image was shrunk to {canvas.width}x{canvas.height}: it is too large to be decoded whole")
     limit = f"to stay under {rules.max_bytes:,} bytes"
     if longest < wanted:
         warnings.append(f"the image was shrunk to {canvas.width}x{canvas.height} {limit}")

@@ -1,8 +1,8 @@
 """Removes from a file what its pixels don't need: where and when a photograph was taken, with what, by whom.
 
-The compressed pixels are copied unchanged. What a decoder needs stays: the colour profile, gamma, resolution, Adobe's
-colour transform. A comment, a time stamp or an unknown chunk is not enough reason to change a file that could be sent
-unchanged; where the file is changed anyway, they are removed too.
+The compressed pixels are copied unchanged; the caller checks that they still decode to the same. What a decoder needs
+stays: the colour profile, gamma, resolution, Adobe's colour transform. A comment, a time stamp or an unknown chunk is
+not enough reason to change a file that could be sent unchanged; where the file is changed anyway, they are removed too.
 
 Sources: JPEG (ITU-T T.81, T.872) segments, PNG (ISO/IEC 15948) chunks, WebP (RFC 9649).
 """
@@ -10,7 +10,7 @@ Sources: JPEG (ITU-T T.81, T.872) segments, PNG (ISO/IEC 15948) chunks, WebP (RF
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,17 +42,20 @@ _RATIONALS = frozenset({0x011A, 0x011B})
 _HARMLESS = _RATIONALS | {0x0112, 0x0128, 0x0213}
 """The EXIF tags for resolution and its unit, orientation, and chroma positioning."""
 _TRAILING = "data after the image"
+_AMONG_PIXELS = "metadata between the scans"
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _APP0, _APP1, _APP2, _APP14, _APP15, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
 # The end of a scan: a marker that isn't stuffing (00), a restart (D0 to D7) or fill (FF).
+_BETWEEN_SCANS = frozenset({0xC4, 0xCC, *range(0xDA, 0xDE), *range(_APP0, _APP15 + 1), _COM})
 _AFTER_SCAN = rb"\xff+[^\x00\xd0-\xd7\xff]"
 
 
-def without_metadata(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...]]:
+def without_metadata(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...]] | None:
     """Return a whole PNG, JPEG or WebP without its metadata, and what was removed ("EXIF", "XMP", …), each once.
 
-    Where there is nothing to remove, the bytes are returned unchanged.
+    Where there is nothing to remove, the bytes are returned unchanged; None where metadata stands among the pixels, so
+    that only encoding them anew leaves it out.
     """
     pieces, found = [], []
     for piece, name in _PIECES[kind](data):
@@ -60,6 +63,8 @@ def without_metadata(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...]]:
             pieces.append(piece)
         elif piece:
             found.append(name)
+    if _AMONG_PIXELS in found:
+        return None
     if _TOLERATED.issuperset(found):
         return data, ()
     stripped = b"".join(pieces)
@@ -82,33 +87,72 @@ def _png(data: bytes) -> Iterator[tuple[bytes, str | None]]:
 
 
 def _jpeg(data: bytes) -> Iterator[tuple[bytes, str | None]]:
-    """Yield the file in pieces, each with None if it stays, or else the name of what it holds."""
+    """Yield the file in pieces, each with None if it stays, or else the name of what it holds.
+
+    From the first scan to the end marker it is one piece: where a scan ends is not certain in a file that is damaged
+    but still decodes.
+    """
     yield data[:2], None
     position = 2
-    while 0 <= (marker := data.find(b"\xff", position)) < len(data) - 1:
-        start = marker
-        while data[marker + 1 : marker + 2] == b"\xff":
-            marker += 1
-        code = data[marker + 1] if marker + 1 < len(data) else _EOI
+    while segment := _segment(data, data.find(b"\xff", position)):
         # Decoders skip what stands between segments, so it may hide something.
-        yield data[position:start], _OTHER
-        if code == _EOI:
-            position = min(marker + 2, len(data))
-            yield data[start:position], None
+        yield data[position : segment.start], _OTHER
+        position = segment.start
+        if segment.code in (_SOS, _EOI):
             break
-        end = marker + 2
-        if code not in (0x00, 0x01, _SOI) and not 0xD0 <= code <= 0xD7:  # noqa: PLR2004 - restart markers
-            end += int.from_bytes(data[end : end + 2], "big")
-        if code == _SOS:
-            following = re.compile(_AFTER_SCAN).search(data, end)
-            end = following.start() if following else len(data)
-        yield data[start:end], _jpeg_name(code, data[marker + 4 : end])
-        position = end
-    yield data[position:], _TRAILING
+        yield data[position : segment.end], _jpeg_name(segment, data)
+        position = segment.end
+    end, name = _scans(data, position)
+    yield data[position:end], name
+    yield data[end:], _TRAILING
 
 
-def _jpeg_name(code: int, body: bytes) -> str | None:
+class _Segment(NamedTuple):
+    start: int
+    """Where its marker begins, with the fill bytes before it."""
+    code: int
+    body: int
+    """What follows its length."""
+    end: int
+
+
+def _segment(data: bytes, start: int) -> _Segment | None:
+    """Return the segment whose marker begins at `start`, None where there is none."""
+    if not 0 <= start < len(data) - 1:
+        return None
+    marker = start
+    while data[marker + 1 : marker + 2] == b"\xff":
+        marker += 1
+    code = data[marker + 1] if marker + 1 < len(data) else _EOI
+    end = min(marker + 2, len(data))
+    if code in (0x00, 0x01, _EOI) or 0xD0 <= code <= 0xD7:  # noqa: PLR2004 - restart markers
+        return _Segment(start, code, end, end)
+    return _Segment(start, code, end + 2, end + int.from_bytes(data[end : end + 2], "big"))
+
+
+def _scans(data: bytes, start: int) -> tuple[int, str | None]:
+    """Return where the end marker ends that follows the first scan, and a name if metadata stands between the scans."""
+    name = None
+    position = start
+    while following := re.compile(_AFTER_SCAN).search(data, position):
+        segment = _segment(data, following.start())
+        if segment is None:
+            break
+        if segment.code == _EOI:
+            return segment.end, name
+        if segment.code in _BETWEEN_SCANS:
+            if _jpeg_name(segment, data) not in (None, *_TOLERATED):
+                name = _AMONG_PIXELS
+            position = segment.end
+        else:
+            # Damage: a decoder goes on behind it, at the next restart marker.
+            position = segment.body
+    return len(data), name
+
+
+def _jpeg_name(segment: _Segment, data: bytes) -> str | None:
     """Return what a segment holds, None for one that stays."""
+    code, body = segment.code, data[segment.body : segment.end]
     if not (_APP0 <= code <= _APP15 or code == _COM):
         return None
     if code == _APP14 or (code == _APP0 and body.startswith(b"JFIF\0")):

@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
-import logging
 import os
-import re
 import stat
-import threading
-import warnings
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image, UnidentifiedImageError
 
-from imagecli.errors import Failure, ImagecliError, UsageProblem
+from imagecli.errors import Failure, UsageProblem
+from imagecli.images.camera_raw import is_camera_raw
 from imagecli.images.colour import Flat, flatten
-from imagecli.images.png_chunks import repaired
-from imagecli.images.sniffing import KIND_NAMES, ImageCheck, sniff
+from imagecli.images.limits import shrink_of, too_many_pixels
+from imagecli.images.pillow import open_with_pillow, pillow_errors, silence_libtiff
+from imagecli.images.png_chunks import exif_in, repaired
+from imagecli.images.sniffing import KIND_NAMES, ImageCheck, has_boxes, sniff
 from imagecli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import BinaryIO
 
     from PIL.ImageFile import ImageFile
 
     from imagecli.images.types import Size
 
-MAX_PIXELS = 178_956_970
-"""Pixels that an input may declare: twice Pillow's warning threshold; 0.7 GB once decoded."""
-_MAX_PIXELS_GREEDY = MAX_PIXELS // 2
-"""The same for decoders that use 15 to 18 bytes per pixel, where others use 4 to 8."""
-_GREEDY = ("jpeg2000", "webp")
-_MAX_PIXELS_SLOW = MAX_PIXELS // 4
-"""The same for Pillow's decoders in Python (QOI, RLE in BMP, text in PPM …): 0.2 to 3 s per million pixels."""
 MAX_FILE_BYTES = 1 << 30
 """The largest file, in bytes."""
 _HEAD = 4096
@@ -55,13 +45,19 @@ _REFUSED = {
     "pdf": ("PDF input is not supported", "Rasterise the page first, for instance with pdftoppm."),
     "html": ("it is HTML, not an image", "Check what was downloaded there."),
     "json": ("it is JSON, not an image", "Check what was saved there."),
+    "jxl": ("JPEG XL input is not supported", "Convert it first, for instance with djxl."),
+    "raw": (
+        "it is a camera RAW file, or begins with a preview as one does",
+        "Develop it first with a RAW converter, for instance darktable-cli, RawTherapee or the camera's own software.",
+    ),
 }
 _SIZED_BY_HEADER = ("png", "jpeg", "webp")
 """Formats whose displayed size is known from the header, so that decoding can wait until a size is asked for."""
 _ANIMATED = ("png", "gif", "webp", "avif", "tiff", "fli", "heif")
 """Formats whose frames are shown in turn; in the others they are sizes, layers or previews."""
-_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_PNG_EXIF = (b"Raw profile type exif", b"XML:com.adobe.xmp")
+_EOI = b"\xff\xd9"
+_RESTARTS = [bytes((0xFF, 0xD0 + number)) for number in range(8)]
+"""JPEG's restart markers, which follow one another in turn."""
 
 _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -78,17 +74,22 @@ _SIDEWAYS = 5
 """The EXIF orientations from this one on swap width and height."""
 
 
-# Without any handler, what Pillow logs about a broken TIFF would go to stderr.
-logging.getLogger("PIL").addHandler(logging.NullHandler())
-
-
 class InputImage:
     """An image that a user handed in: its bytes, its header, and its pixels, decoded on first use."""
 
-    def __init__(self, source: bytes | BinaryIO, name: str, image: ImageFile, left_out: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        source: bytes | BinaryIO,
+        name: str,
+        image: ImageFile,
+        *,
+        left_out: tuple[str, ...] = (),
+        max_pixels: int | None = None,
+    ) -> None:
         """Take over what the header declares; `image` is open but not yet decoded. Raises Pillow's own errors.
 
-        An open file is read when its bytes are needed, and closed when this object goes.
+        An open file is read when its bytes are needed, and closed when this object goes. Raises `UsageProblem` where
+        there are more pixels than `max_pixels`, or else than can be decoded.
         """
         self._data = source if isinstance(source, bytes) else None
         self._file = None if isinstance(source, bytes) else source
@@ -97,6 +98,8 @@ class InputImage:
         self.name = name
         self.left_out = left_out
         """What of the file was broken, isn't pixels, and is not in `data`."""
+        self.shrink = shrink_of(image, printable(name), max_pixels)
+        """The sides are decoded at this fraction at most: 1, or up to 8 for a JPEG that is too large otherwise."""
         kind = (image.format or "").lower()
         # A JPEG with more after it (a gain map, a second view) is a JPEG to all other software.
         self.format = "jpeg" if kind == "mpo" else kind
@@ -136,17 +139,17 @@ class InputImage:
         """Return the pixels, upright, in the file's own mode; not to be changed in place.
 
         A JPEG may be decoded at a half, a quarter or an eighth, which costs a fraction, but never below `at_least`
-        (width, height). Decoded once. Raises `UsageProblem` where the file is damaged or truncated.
+        (width, height), unless it is too large otherwise. Decoded once. Raises `UsageProblem` where the file is
+        damaged or truncated, or too large to be decoded as a whole.
         """
+        if self.shrink > 1:
+            if not at_least:
+                width, height = self.size
+                raise too_many_pixels(self.shown, f"{width}x{height} = {width * height:,}")
+            at_least = self._no_larger_than_decodable(at_least)
         if self._decoded is None or not self._suffices(self._decoded.size, at_least):
             with pillow_errors(self.name):
-                image = self._opened or Image.open(self._file or io.BytesIO(self.data), formats=_FORMATS)
-                self._opened = None
-                if self.format == "tiff":
-                    _silence_libtiff()
-                if at_least and self.format == "jpeg":
-                    image.draft(None, self._upright(at_least))
-                image.load()
+                image = self._load(at_least and self._upright(at_least))
                 turn = _TURN.get(self.orientation)
                 self._decoded = image if turn is None else image.transpose(turn)
         return self._decoded
@@ -176,18 +179,54 @@ class InputImage:
         except Failure:
             return False
 
+    def shows_the_same_as(self, other: InputImage) -> bool:
+        """Return whether two files decode to the same, at the smallest scale that needs all of a file to be read."""
+        one, two = self.decode((1, 1)), other.decode((1, 1))
+        if one.size != two.size:  # what is decoded already may be larger
+            two = open_input(other.data, other.name).decode((1, 1))
+        return one.mode == two.mode and one.size == two.size and one.tobytes() == two.tobytes()
+
+    def _load(self, at_least: Size | None) -> Image.Image:
+        """Decode the file as it is stored; `at_least` as for `decode`. Raises Pillow's own errors."""
+        image = self._opened or open_with_pillow(self._file or io.BytesIO(self.data), _FORMATS)
+        self._opened = None
+        if self.format == "tiff":
+            silence_libtiff()
+        if self.format != "jpeg":
+            image.load()
+            return image
+        try:
+            return _scaled(image, at_least)
+        except OSError:
+            return self._load_without_end(at_least)
+
+    def _load_without_end(self, at_least: Size | None) -> Image.Image:
+        """Decode a JPEG that lacks its end marker and nothing else: what then follows can't change a pixel."""
+        data = self.data + b"\0" if self.data.endswith(b"\xff") else self.data
+        one, other = (
+            _scaled(open_with_pillow(io.BytesIO(data + end), _FORMATS), at_least)
+            for end in (_EOI, _more_of_a_scan(data) + _EOI)
+        )
+        if one.tobytes() != other.tobytes():
+            raise OSError("its pixels end too early")
+        return one
+
     def _orientation(self, image: ImageFile) -> int:
         """Return the EXIF orientation; 1 where it is missing or broken."""
-        if self.format == "png":
-            if not _has_exif(self.data):
-                return 1
-            # It may follow the pixels; Pillow would decode them below, where errors in them would be swallowed.
-            image.load()
         try:
-            orientation = image.getexif().get(_ORIENTATION, 1)
+            if self.format == "png":
+                exif = Image.Exif()
+                exif.load(exif_in(self._file or io.BytesIO(self.data)))
+            else:
+                exif = image.getexif()
+            orientation = exif.get(_ORIENTATION, 1)
         except Exception:  # noqa: BLE001 - Pillow raises nearly anything on broken EXIF; the pixels may be fine
             return 1
         return orientation if orientation in _TURN else 1
+
+    def _no_larger_than_decodable(self, size: Size) -> Size:
+        width, height = (min(side, most // self.shrink) for side, most in zip(size, self.size, strict=True))
+        return width, height
 
     def _suffices(self, size: Size, at_least: Size | None) -> bool:
         width, height = at_least or self.size
@@ -247,6 +286,8 @@ def open_input(data: bytes, name: str, max_pixels: int | None = None) -> InputIm
 def _open(source: bytes | BinaryIO, head: bytes, name: str, max_pixels: int | None) -> InputImage:
     safe = printable(name)
     kind = sniff(head)
+    if kind == "tiff" and isinstance(source, bytes) and is_camera_raw(source):
+        kind = "raw"
     if kind in _REFUSED:
         what, hint = _REFUSED[kind]
         raise UsageProblem(f"{safe} can't be used: {what}", hint=hint)
@@ -258,99 +299,29 @@ def _open(source: bytes | BinaryIO, head: bytes, name: str, max_pixels: int | No
         if max_pixels and max_pixels > (Image.MAX_IMAGE_PIXELS or max_pixels):
             Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's limit applies before ours
         try:
-            image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats)
+            image = open_with_pillow(io.BytesIO(source) if isinstance(source, bytes) else source, formats)
         except UnidentifiedImageError:
-            raise _unknown(safe, kind) from None
-        _check_pixels(image, safe, max_pixels)
-        return InputImage(source, name, image, left_out)
+            needs_plugin = kind == "heic" and "HEIF" not in formats and isinstance(source, bytes) and has_boxes(source)
+            raise _needs_plugin(safe) if needs_plugin else _unknown(safe, kind) from None
+        return InputImage(source, name, image, left_out=left_out, max_pixels=max_pixels)
 
 
 def _too_large(safe: str) -> UsageProblem:
     return UsageProblem(f"{safe} is larger than 1 GB", hint="Make the image smaller first.")
 
 
+def _needs_plugin(safe: str) -> UsageProblem:
+    return UsageProblem(
+        f"{safe} is a HEIC image, which needs a plugin",
+        hint="Run pipx inject imagecli pillow-heif (or pip install 'imagecli[heif]'), or save it as JPEG or PNG.",
+    )
+
+
 def _unknown(safe: str, kind: str | None) -> UsageProblem:
-    if kind == "heic":
-        return UsageProblem(
-            f"{safe} is a HEIC image, which needs a plugin",
-            hint="Run pip install 'imagecli[heif]', or save it as JPEG or PNG.",
-        )
     if kind == "text":
         return UsageProblem(f"{safe} is text, not an image", hint="Name an image file.")
     what = f"begins like {KIND_NAMES[kind]} but can't be read" if kind else "isn't an image that can be read"
     return UsageProblem(f"{safe} {what}", hint="Name a whole PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF file.")
-
-
-@contextlib.contextmanager
-def pillow_errors(name: str) -> Iterator[None]:
-    """Translate what Pillow raises on a broken file into a `UsageProblem`, and silence its warnings."""
-    safe = printable(name)
-    try:
-        with _QUIET:
-            yield
-    except ImagecliError:
-        raise
-    except Image.DecompressionBombError as error:
-        count = re.search(r"\d+", str(error))
-        raise _too_many_pixels(safe, f"{int(count[0]):,}" if count else "too many") from error
-    except MemoryError as error:
-        raise UsageProblem(
-            f"{safe} needs more memory than is available", hint="Make the image smaller first."
-        ) from error
-    except Exception as error:  # Pillow's decoders raise nearly anything on broken files
-        reason = " ".join(printable(str(error)).split()) or type(error).__name__
-        raise UsageProblem(
-            f"{safe} is damaged or truncated: {reason}", hint="Save or download the image again."
-        ) from error
-
-
-class _Quiet:
-    """Silences Pillow's warnings while any thread is inside.
-
-    `warnings.catch_warnings` alone would leave them silenced for good where two threads overlap.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._saved: warnings.catch_warnings[None] | None = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                self._saved = warnings.catch_warnings()
-                self._saved.__enter__()
-                warnings.filterwarnings("ignore", module=r"PIL\b")
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside and self._saved:
-                self._saved.__exit__(None, None, None)
-
-
-_QUIET = _Quiet()
-
-
-def _check_pixels(image: ImageFile, safe: str, max_pixels: int | None) -> None:
-    """Enforce the limits even where Pillow's own has been lifted."""
-    limit = max_pixels or _limit(image)
-    if image.width * image.height > limit:
-        raise _too_many_pixels(safe, f"{image.width}x{image.height} = {image.width * image.height:,}", limit)
-
-
-def _limit(image: ImageFile) -> int:
-    if (image.format or "").lower() in _GREEDY:
-        return _MAX_PIXELS_GREEDY
-    return _MAX_PIXELS_SLOW if any(tile.codec_name in Image.DECODERS for tile in image.tile) else MAX_PIXELS
-
-
-def _too_many_pixels(safe: str, size: str, limit: int = MAX_PIXELS) -> UsageProblem:
-    return UsageProblem(
-        f"{safe} declares {size} pixels; the limit is {limit:,}",
-        hint="Make the image smaller first, or raise the limit with --max-pixels N.",
-    )
 
 
 def _has_frames(image: ImageFile) -> bool:
@@ -360,32 +331,21 @@ def _has_frames(image: ImageFile) -> bool:
         return False
 
 
-def _has_exif(png: bytes) -> bool:
-    """Return whether some chunk of a PNG holds EXIF or XMP; chunk by chunk, as the whole file may be large."""
-    position = 8
-    while position + 8 <= len(png):
-        kind = png[position + 4 : position + 8]
-        end = position + 12 + int.from_bytes(png[position : position + 4], "big")
-        if kind == b"eXIf" or (kind in _PNG_TEXTS and any(mark in png[position:end] for mark in _PNG_EXIF)):
-            return True
-        position = end
-    return False
+def _more_of_a_scan(jpeg: bytes) -> bytes:
+    """Return what may follow a scan that is complete, but makes other pixels than the end marker where it isn't.
 
-
-@functools.cache
-def _silence_libtiff() -> None:
-    """Keep libtiff from printing to the process's stderr what Pillow raises anyway.
-
-    Pillow doesn't touch libtiff's handlers and has no way to set them; they are functions of the library that its own
-    module is linked with. Where that can't be reached, broken TIFFs stay noisy.
+    Bits that are codes of every table, between the restart markers that come next.
     """
-    import ctypes
+    last = max(range(7, -1, -1), key=lambda number: jpeg.rfind(_RESTARTS[number]))
+    return b"".join(b"\xb6\xdb\x6d" * 30 + _RESTARTS[(last + at) % 8] for at in range(1, 9))
 
-    with contextlib.suppress(OSError, AttributeError):
-        library = ctypes.CDLL(Image.core.__file__)  # type: ignore[attr-defined]  # not in its __all__
-        for set_handler in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
-            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
-            set_handler(None)
+
+def _scaled(jpeg: ImageFile, at_least: Size | None) -> Image.Image:
+    """Decode a JPEG at the smallest scale that suffices."""
+    if at_least:
+        jpeg.draft(None, at_least)
+    jpeg.load()
+    return jpeg
 
 
 def _heif_is_installed() -> bool:

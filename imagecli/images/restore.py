@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Literal
 from imagecli.errors import Failure, UsageProblem
 from imagecli.images.canvas import centred, full, resample, scaled, shrunk, size_of, whole
 from imagecli.images.colour import from_srgb, on_white, to_srgb
-from imagecli.images.reading import MAX_PIXELS, InputImage, open_input, pillow_errors
+from imagecli.images.limits import MAX_PIXELS
+from imagecli.images.pillow import pillow_errors
+from imagecli.images.reading import InputImage, open_input
 from imagecli.images.sniffing import KIND_NAMES, sniff
 
 if TYPE_CHECKING:

@@ -38,6 +38,8 @@ KIND_NAMES = {
     "text": "text",
     "pdf": "a PDF document",
     "postscript": "PostScript",
+    "jxl": "a JPEG XL image",
+    "raw": "a camera RAW file",
 }
 """What `sniff` returns, in words for a message."""
 IMAGE_KINDS = frozenset({"png", "jpeg", "webp", "gif", "svg", "bmp", "tiff", "avif", "heic"})
@@ -56,7 +58,19 @@ _MAGIC = (
     (b"%PDF-", "pdf"),
     (b"%!PS", "postscript"),
     (b"\xc5\xd0\xd3\xc6", "postscript"),
+    (b"\xff\x0a", "jxl"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "jxl"),
+    # Fujifilm, Panasonic, Olympus (three), Minolta, Sigma, Canon's older ones; TIFFs that hold RAW begin like any TIFF.
+    (b"FUJIFILMCCD-RAW", "raw"),
+    (b"IIU\0", "raw"),
+    (b"IIRO", "raw"),
+    (b"IIRS", "raw"),
+    (b"MMOR", "raw"),
+    (b"\0MRM", "raw"),
+    (b"FOVb", "raw"),
+    (b"II\x1a\0\0\0HEAPCCDR", "raw"),
 )
+_RAW_BRAND = b"crx "
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
@@ -108,7 +122,22 @@ def _sniff_brand(head: bytes) -> str | None:
     brands = {head[8:12], *(head[start : start + 4] for start in range(16, end, 4))}
     if brands & _AVIF_BRANDS:
         return "avif"
+    if _RAW_BRAND in brands:
+        return "raw"
     return "heic" if brands & _HEIC_BRANDS else None
+
+
+def has_boxes(data: bytes) -> bool:
+    """Return whether an ISO media file (HEIC, AVIF) has all of its boxes, and among them the one about its images."""
+    position, kinds = 0, set()
+    while position + 8 <= len(data):
+        length = int.from_bytes(data[position : position + 4], "big")
+        if length == 1:
+            length = int.from_bytes(data[position + 8 : position + 16], "big")
+        kinds.add(data[position + 4 : position + 8])
+        # A length of zero reaches to the end of the file.
+        position = position + max(8, length) if length else len(data)
+    return position <= len(data) and b"meta" in kinds
 
 
 def _sniff_text(head: bytes) -> str | None:

@@ -17,8 +17,10 @@ from imagecli.images.prepare import prepare
 from imagecli.images.privacy import without_metadata
 from imagecli.images.reading import open_input
 from imagecli.images.types import InputRules
+from support.places import ROOT
 
 FREE = InputRules(square=False, formats=("png", "jpeg", "webp"), modes=("L", "RGB", "RGBA"), max_bytes=50_000_000)
+INPUTS = ROOT.parent / "shared" / "inputs"
 SECRET = b"52 deg 31' N"
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -152,7 +154,7 @@ def test_provenance_goes_too_and_transparency_stays():
 @given(data=st.binary(max_size=300), kind=st.sampled_from(["png", "jpeg", "webp"]))
 @settings(max_examples=300)
 def test_no_bytes_make_it_fail(data, kind):
-    stripped, found = without_metadata(data, kind)
+    stripped, found = without_metadata(data, kind) or (b"", ("something among the pixels",))
     assert found or stripped == data
 
 
@@ -163,3 +165,105 @@ def test_exif_that_only_says_that_it_is_upright_is_left():
     assert without_metadata(data, "jpeg") == (data, ())
     tags[0x010F] = "Camera"
     assert without_metadata(saved(photo(), "JPEG", exif=tags), "jpeg")[1] == ("EXIF",)
+
+
+def segment(code, body):
+    return bytes((0xFF, code)) + struct.pack(">H", len(body) + 2) + body
+
+
+def with_exif(**options):
+    return saved(photo((80, 60)), "JPEG", exif=exif(), **options)
+
+
+def damaged():
+    """Bytes that end a scan for some readers, between restart markers, in a file that decoders show."""
+    data = with_exif(restart_marker_blocks=2)
+    at = data.index(b"\xff\xd2", data.index(b"\xff\xda")) - 9
+    return data[:at] + b"\xff\x9f" + data[at + 2 :]
+
+
+def between_scans(*segments):
+    data = with_exif(progressive=True)
+    at = data.index(b"\xff\xda", data.index(b"\xff\xda") + 2)
+    at = data.rindex(b"\xff\xc4", 0, at) if b"\xff\xc4" in data[at - 600 : at] else at
+    return data[:at] + b"".join(segments) + data[at:]
+
+
+ODD_JPEGS = {
+    "damaged": damaged,
+    "a marker of a segment": lambda: damaged().replace(b"\xff\x9f", b"\xff\xe5"),
+    "an end too early": lambda: damaged().replace(b"\xff\x9f", b"\xff\xd9"),
+    "fill bytes": lambda: with_exif(restart_marker_blocks=1).replace(b"\xff\xd1", b"\xff\xff\xff\xd1"),
+    "an end in a segment": lambda: between_scans(segment(0xFE, b"\xff\xd9 hello")),
+    "EXIF between scans": lambda: between_scans(segment(0xE1, b"Exif\0\0" + SECRET)),
+    "XMP between scans": lambda: between_scans(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + SECRET)),
+    "a trailer": lambda: with_exif() + b"SEFH" + SECRET,
+    "a second image": lambda: with_exif() + with_exif(),
+    "a trailer without an end": lambda: with_exif()[:-2] + b"\0" * 40,
+}
+
+
+@pytest.mark.parametrize("case", ODD_JPEGS)
+def test_an_odd_jpeg_keeps_its_pixels_and_loses_its_metadata(case):
+    data = ODD_JPEGS[case]()
+    assert SECRET in data
+    sent = prepare(open_input(data, "photo.jpg"), FREE, "pad")
+    assert SECRET not in sent.upload.data
+    with warnings.catch_warnings(action="ignore"):
+        whole = data if b"\xff\xd9" in data[-2000:] else data + b"\xff\xd9"
+        assert decoded(sent.upload.data).tobytes() == decoded(whole).tobytes()
+
+
+@pytest.mark.parametrize("case", ODD_JPEGS)
+def test_an_odd_jpeg_is_not_cut(case):
+    data = ODD_JPEGS[case]()
+    stripped, _ = without_metadata(data, "jpeg") or (data, ())
+    scan = data.index(b"\xff\xda")
+    if case not in ("an end too early", "a trailer without an end"):
+        end = data.index(b"\xff\xd9", scan) if case == "a second image" else data.rindex(b"\xff\xd9")
+        assert data[scan:end] in stripped
+
+
+@pytest.mark.skipif(not INPUTS.is_dir(), reason="the collection of inputs is not here")
+def test_the_collected_jpeg_keeps_its_scan():
+    data = (INPUTS / "spur.jpg").read_bytes()
+    sent = prepare(open_input(data, "spur.jpg"), FREE, "pad")
+    assert b"Exif" not in sent.upload.data
+    assert len(sent.upload.data) > 200_000
+    assert decoded(sent.upload.data).tobytes() == decoded(data).tobytes()
+
+
+def test_a_file_whose_pixels_would_change_is_encoded_anew(monkeypatch):
+    def cuts(data, kind):
+        return saved(Image.new("RGB", (80, 60)), kind), ("EXIF",)
+
+    monkeypatch.setattr("imagecli.images.prepare.without_metadata", cuts)
+    for kind in ("PNG", "JPEG", "WEBP"):
+        data = saved(photo((80, 60)), kind, exif=exif())
+        sent = prepare(open_input(data, "photo"), FREE, "pad")
+        assert SECRET not in sent.upload.data
+        assert decoded(sent.upload.data).tobytes() == decoded(data).tobytes()
+
+
+def riff(*chunks):
+    body = b"WEBP" + b"".join(
+        kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2) for kind, data in chunks
+    )
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def test_a_webp_loses_metadata_wherever_it_stands():
+    plain = saved(photo(), "WEBP", lossless=True)
+    pixels = (plain[12:16], plain[20 : 20 + int.from_bytes(plain[16:20], "little")])
+    header = (b"VP8X", bytes((0x0C, 0, 0, 0)) + struct.pack("<I", 39)[:3] + struct.pack("<I", 29)[:3])
+    odd = [
+        riff(header, (b"EXIF", SECRET), pixels),
+        riff(header, pixels, (b"EXIF", SECRET), (b"XMP ", SECRET)),
+        riff(pixels, (b"EXIF", SECRET)),
+        riff(header, pixels, (b"EXIF", SECRET), (b"EXIF", SECRET)) + SECRET,
+    ]
+    for data in odd:
+        sent = prepare(open_input(data, "photo.webp"), FREE, "pad")
+        assert SECRET not in sent.upload.data
+        assert decoded(sent.upload.data).tobytes() == decoded(plain).tobytes()
+        assert sent.upload.media_type == "image/webp"

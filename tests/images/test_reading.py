@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from imagecli.errors import UsageProblem
+from imagecli.images.limits import MAX_PIXELS
+from imagecli.images.pillow import pillow_errors
 from imagecli.images.prepare import prepare
-from imagecli.images.reading import MAX_PIXELS, open_input, pillow_errors, read_input
+from imagecli.images.reading import open_input, read_input
 from imagecli.images.types import InputRules
 
 SQUARE = InputRules(square=True, formats=("png",), modes=("RGB", "RGBA"), max_bytes=4_000_000, max_side=1024)
@@ -73,11 +76,25 @@ def test_the_hint_for_svg_is_to_rasterise_it():
     assert "Rasterise it first" in str(caught.value.hint)
 
 
-def test_heic_without_its_plugin_names_it(monkeypatch):
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0\0\0\x0cmeta\0\0\0\0" + b"\0\0\0\x28mdat" + bytes(32)
+
+
+def test_heic_without_its_plugin_names_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(UsageProblem, match="HEIC image, which needs a plugin") as caught:
-        open_input(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 80, "IMG_1.HEIC")
-    assert "pip install 'imagecli[heif]'" in str(caught.value.hint)
+        open_input(HEIC, "IMG_1.HEIC")
+    assert "pipx inject imagecli pillow-heif" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("data", [HEIC[:60], HEIC[:24], HEIC[:24] + b"\xff" * 60], ids=["cut", "head", "noise"])
+@pytest.mark.parametrize("installed", [True, False])
+def test_no_plugin_is_named_where_a_heic_file_is_broken(monkeypatch, data, installed):
+    if not installed:
+        monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(UsageProblem, match="HEIC") as caught:
+        open_input(data, "IMG_1.HEIC")
+    assert "plugin" not in str(caught.value)
+    assert "pillow-heif" not in str(caught.value.hint)
 
 
 def test_heic_with_its_plugin_is_read():
@@ -265,3 +282,122 @@ def test_a_jpeg_with_a_second_image_after_it_is_sent_unchanged_if_that_may_leave
     opened = open_input(out.getvalue(), "phone.jpg")
     assert (opened.format, opened.animated) == ("jpeg", False)
     assert prepare(opened, FREE, "pad", keep_metadata=True).upload.data == out.getvalue()
+
+
+def tiff(*pages: dict[int, int], order: str = "<", big: bool = False, subs: tuple[dict[int, int], ...] = ()) -> bytes:
+    """A TIFF of pages with the given integer tags; the first page has the others as its sub-directories."""
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if big else 42)
+    offset, count, width = ("Q", "Q", 8) if big else ("I", "H", 4)
+    head += struct.pack(order + "HH", 8, 0) if big else b""
+    start = len(head) + width
+    sizes = [8 + 20 * 20 if big else 6 + 20 * 12] * (len(pages) + len(subs))
+    places = [start + sum(sizes[:at]) for at in range(len(sizes))]
+    data = head + struct.pack(order + offset, start)
+    for at, page in enumerate((*pages, *subs)):
+        tags = sorted((page | ({0x014A: places[len(pages)]} if subs and at == 0 else {})).items())
+        body = struct.pack(order + count, len(tags))
+        for tag, value in tags:
+            body += struct.pack(f"{order}HH{offset}{offset}", tag, 4, 1, value)
+        following = places[at + 1] if at + 1 < len(pages) else 0
+        data += (body + struct.pack(order + offset, following)).ljust(sizes[at], b"\0")
+    return data
+
+
+SMALL, LARGE = {0x0100: 160, 0x0101: 120}, {0x0100: 6000, 0x0101: 4000}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        tiff({**SMALL, 0x00FE: 1}, LARGE),
+        tiff({**SMALL, 0x00FE: 1}, order=">", subs=(LARGE,)),
+        tiff({**LARGE, 0xC612: 0x01040000}),
+        tiff(SMALL, subs=({**SMALL, 0x0106: 32803},)),
+        tiff(SMALL, {**LARGE, 0x0106: 34892}),
+        tiff(SMALL, subs=(LARGE,), big=True),
+        tiff(SMALL)[:8] + b"CR\2\0" + bytes(300),
+        b"FUJIFILMCCD-RAW 0201FF383501" + bytes(99),
+        b"IIU\0\x18\0\0\0" + bytes(99),
+        b"IIRO\x08\0\0\0" + bytes(99),
+        b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom" + bytes(99),
+    ],
+    ids=["NewSubfileType", "SubIFDs", "DNGVersion", "CFA", "LinearRaw", "BigTIFF", "CR2", "RAF", "RW2", "ORF", "CR3"],
+)
+def test_camera_raw_is_refused_and_a_converter_named(data):
+    with pytest.raises(UsageProblem, match=r"^IMG\.raw can't be used: it is a camera RAW file") as caught:
+        open_input(data, "IMG.raw")
+    assert "RAW converter" in str(caught.value.hint)
+
+
+def test_a_tiff_whose_other_pages_are_smaller_or_equal_is_an_image():
+    out = io.BytesIO()
+    Image.new("RGB", (64, 48), "red").save(out, "TIFF", save_all=True, append_images=[Image.new("RGB", (32, 24))])
+    assert open_input(out.getvalue(), "pyramid.tif").size == (64, 48)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 2}, {"quality": 100}])
+@pytest.mark.parametrize("rules", [SQUARE, FREE])
+@pytest.mark.parametrize("size", [(64, 48), (61, 47)])
+def test_a_jpeg_without_its_last_two_bytes_is_read_and_one_that_lacks_more_is_not(options, rules, size):
+    data = encoded("JPEG", size, **options)
+    whole = prepare(open_input(data, "whole.jpg"), rules._replace(formats=()), "stretch").upload.data
+    for cut in (data[:-1], data[:-2]):
+        assert prepare(open_input(cut, "cut.jpg"), rules, "stretch").upload.data == whole
+    for less in (8, 20, len(data) // 2):
+        with pytest.raises(UsageProblem, match=r"^cut\.jpg is damaged or truncated"):
+            prepare(open_input(data[:-less], "cut.jpg"), FREE, "pad")
+
+
+def huge_jpeg(**options: object) -> bytes:
+    """A JPEG of 225 million pixels; its lower blocks are those of a grey image, which take few bytes."""
+    data = encoded("JPEG", (16, 16), "L", quality=10, **options)
+    at = data.index(b"\xff\xc0") if not options else data.index(b"\xff\xc2")
+    return data[: at + 5] + struct.pack(">HH", 15000, 15000) + data[at + 9 :]
+
+
+def test_a_jpeg_of_200_megapixels_is_taken_where_it_can_be_decoded_small():
+    opened = open_input(huge_jpeg(), "phone.jpg")
+    assert (opened.size, opened.shrink) == ((15000, 15000), 2)
+    with pytest.raises(UsageProblem, match="225,000,000 pixels; the limit is"):
+        opened.decode()
+    with pytest.raises(UsageProblem, match="225,000,000 pixels; the limit is"):
+        open_input(huge_jpeg(progressive=True), "phone.jpg")
+    with pytest.raises(UsageProblem, match="225,000,000 pixels; the limit is 200,000,000"):
+        open_input(huge_jpeg(), "phone.jpg", max_pixels=200_000_000)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
+def test_an_image_is_turned_by_exif_and_never_by_xmp(kind):
+    image = Image.new("RGB", (64, 48), "red")
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    out = io.BytesIO()
+    if kind == "PNG":
+        info = PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        image.save(out, kind, pnginfo=info)
+    elif kind == "TIFF":
+        image.save(out, kind, tiffinfo={700: xmp})
+    else:
+        image.save(out, kind, xmp=xmp)
+    assert b"tiff:Orientation" in out.getvalue()
+    opened = open_input(out.getvalue(), "fox")
+    assert (opened.size, opened.orientation, opened.decode().size) == ((64, 48), 1, (64, 48))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = io.BytesIO()
+    image.save(turned, kind, exif=exif)
+    assert open_input(turned.getvalue(), "fox").size == (48, 64)
+
+
+def test_a_png_is_turned_by_exif_wherever_it_stands():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded("PNG", exif=exif)
+    at = data.index(b"eXIf") - 4
+    end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+    late = data[:at] + data[end:-12] + data[at:end] + data[-12:]
+    assert open_input(late, "fox.png").size == (48, 64)
+    info = PngInfo()
+    body = b"Exif\0\0" + exif.tobytes().removeprefix(b"Exif\0\0")
+    info.add_text("Raw profile type exif", f"\nexif\n{len(body):8}\n{body.hex()}\n", zip=True)
+    assert open_input(encoded("PNG", pnginfo=info), "fox.png").size == (48, 64)

@@ -1,0 +1,114 @@
+"""Pillow, quiet: its errors as ours, its warnings silenced, and what its libraries print kept off stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import re
+import threading
+import warnings
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from imagecli.errors import ImagecliError, UsageProblem
+from imagecli.images.limits import too_many_pixels
+from imagecli.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from PIL.ImageFile import ImageFile
+
+# Without any handler, what Pillow logs about a broken TIFF would go to stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+def open_with_pillow(file: BinaryIO, formats: tuple[str, ...]) -> ImageFile:
+    """Open an image of one of some formats, however large, without its XMP. Raises Pillow's own errors.
+
+    Pillow would turn an image by its XMP where EXIF has no orientation; nothing else does so.
+    """
+    try:
+        image = Image.open(file, formats=formats)
+    except Image.DecompressionBombError:
+        # Only a JPEG may exceed Pillow's limit: ours are checked next, and it needn't be decoded at its full size.
+        if "JPEG" not in formats or file.seek(0) or file.read(2) != b"\xff\xd8":
+            raise
+        from PIL.JpegImagePlugin import JpegImageFile
+
+        file.seek(0)
+        image = JpegImageFile(file)
+    for key in ("xmp", "XML:com.adobe.xmp"):
+        image.info.pop(key, None)
+    return image
+
+
+@contextlib.contextmanager
+def pillow_errors(name: str) -> Iterator[None]:
+    """Translate what Pillow raises on a broken file into a `UsageProblem`, and silence its warnings."""
+    safe = printable(name)
+    try:
+        with _QUIET:
+            yield
+    except ImagecliError:
+        raise
+    except Image.DecompressionBombError as error:
+        count = re.search(r"\d+", str(error))
+        raise too_many_pixels(safe, f"{int(count[0]):,}" if count else "too many") from error
+    except MemoryError as error:
+        raise UsageProblem(
+            f"{safe} needs more memory than is available", hint="Make the image smaller first."
+        ) from error
+    except Exception as error:  # Pillow's decoders raise nearly anything on broken files
+        reason = " ".join(printable(str(error)).split()) or type(error).__name__
+        raise UsageProblem(
+            f"{safe} is damaged or truncated: {reason}", hint="Save or download the image again."
+        ) from error
+
+
+class _Quiet:
+    """Silences Pillow's warnings while any thread is inside.
+
+    `warnings.catch_warnings` alone would leave them silenced for good where two threads overlap.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._saved: warnings.catch_warnings[None] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._saved = warnings.catch_warnings()
+                self._saved.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\b")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside and self._saved:
+                self._saved.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
+@functools.cache
+def silence_libtiff() -> None:
+    """Keep libtiff from printing to the process's stderr what Pillow raises anyway.
+
+    Pillow doesn't touch libtiff's handlers and has no way to set them; they are functions of the library that its own
+    module is linked with. Where that can't be reached, broken TIFFs stay noisy.
+    """
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(Image.core.__file__)  # type: ignore[attr-defined]  # not in its __all__
+        for set_handler in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
+            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            set_handler(None)
