@@ -216,14 +216,14 @@ _imagecli_flags() {
         'models') _imagecli_words -P --profile --base-url --json -v --verbose --quiet --all --refresh -h --help ;;
         'serve') _imagecli_words --port -h --help ;;
         'config') _imagecli_words -h --help ;;
-        'config path' | 'config show' | 'config get' | 'config set' | 'config unset' | 'config set-key') _imagecli_words --json -h --help ;;
-        'config add') _imagecli_words --json --base-url --dialect -m --model -h --help ;;
-        'config check') _imagecli_words -P --profile --base-url --json -h --help ;;
+        'config path' | 'config get' | 'config set' | 'config unset' | 'config set-key') _imagecli_words --json -h --help ;;
+        'config show' | 'config check') _imagecli_words -P --profile --base-url --json -h --help ;;
+        'config add') _imagecli_words --json --base-url --dialect --key-command --key-env -m --model -h --help ;;
     esac
 }
 
 _imagecli() {
-    local with_value=' -o --output -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param -f --prompt-file -P --profile --base-url -j --jobs --timeout --retries -i --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --dialect '
+    local with_value=' -o --output -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param -f --prompt-file -P --profile --base-url -j --jobs --timeout --retries -i --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --dialect --key-command --key-env '
     local IFS=$' \t\n' line=${COMP_LINE:0:COMP_POINT} word gap i
     local command='' at=0 flag='' attached='' before='' value='' kept ended=''
     local -a words

@@ -115,7 +115,7 @@ function __imagecli_typed
             string join -- \n $word
         else if test $word = --
             set flags_ended yes
-        else if string match -qr '^-[^-omnsqfPji]*[omnsqfPji]$' -- $word; or contains -- $word --output --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --prompt-file --profile --base-url --jobs --timeout --retries --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --dialect
+        else if string match -qr '^-[^-omnsqfPji]*[omnsqfPji]$' -- $word; or contains -- $word --output --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --prompt-file --profile --base-url --jobs --timeout --retries --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --dialect --key-command --key-env
             set value_follows yes
         end
     end
@@ -175,8 +175,8 @@ complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l param -x -d 'Any 
 complete -c imagecli -n '__imagecli_in "gen"' -l verbatim -d 'Ask dall-e-3 not to rewrite the prompt [off]'
 complete -c imagecli -n '__imagecli_in "gen"' -l no-verbatim -d 'Not --verbatim'
 complete -c imagecli -n '__imagecli_in "gen" "edit"' -s f -l prompt-file -r -F -d 'Read the prompt from a file; - is standard input'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "models" "config check"' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'Which server to use [openai]'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "models" "config check"' -l base-url -x -d 'Another server\'s address, usually ending in /v1; it gets no key of others'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "models" "config show" "config check"' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'Which server to use [openai]'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "models" "config show" "config check"' -l base-url -x -d 'Another server\'s address, usually ending in /v1; it gets no key of others'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s j -l jobs -x -d 'How many requests at once [4]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l timeout -x -d 'The limit for one attempt as a whole [600]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l retries -x -d 'Attempts after the first, where that is safe [2]'
@@ -226,4 +226,6 @@ complete -c imagecli -n '__imagecli_at 2 "config get" "config set" "config unset
 complete -c imagecli -n '__imagecli_at 2 "config set-key" "config check"' -x -k -a '(__imagecli_words_and_names profiles openai sandbox)'
 complete -c imagecli -n '__imagecli_in "config add"' -l base-url -x -d 'Where the server is, usually ending in /v1'
 complete -c imagecli -n '__imagecli_in "config add"' -l dialect -x -k -a 'openai azure deepinfra gemini openrouter together xai litellm localai sdcpp sglang vllm-omni xinference' -d 'How the server differs from OpenAI [by its host\'s name, else openai]'
+complete -c imagecli -n '__imagecli_in "config add"' -l key-command -x -d 'The command that prints its key, such as \'pass show images\''
+complete -c imagecli -n '__imagecli_in "config add"' -l key-env -x -d 'The environment variable that its key is in'
 complete -c imagecli -n '__imagecli_in "config add"' -s m -l model -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model to ask it for [its own choice]'

@@ -125,6 +125,8 @@ class Typed(_Frozen):
     refresh: bool = False
     port: int = 8765
     dialect: str | None = None
+    key_command: str | None = None
+    key_env: str | None = None
 
 
 class Options(_Frozen):

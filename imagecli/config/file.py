@@ -7,21 +7,24 @@ Where it is a symbolic link, as dotfile managers make them, the link stays and i
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagecli.config.layout import contains_api_key
+from imagecli.config.layout import MOST_LEVELS, contains_api_key, has_levels
 from imagecli.errors import UsageProblem
 from imagecli.text import printable, shell_word
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 VARIABLE = "IMAGECLI_CONFIG"
 _MAX_BYTES = 1_000_000
 """A longer file isn't a config file (IMAGECLI_CONFIG=/dev/zero)."""
+_DESCRIPTORS = (Path("/dev/fd"), Path("/proc/self/fd"))
 _OPEN_TO_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 
 
@@ -42,7 +45,7 @@ def config_path(environ: Mapping[str, str]) -> Path:
     """Return the path of the config file, whether or not the file exists."""
     named = environ.get(VARIABLE)
     if named:
-        return Path(named)
+        return Path(os.path.expanduser(named))
     from platformdirs import user_config_path
 
     try:
@@ -84,11 +87,42 @@ def read(environ: Mapping[str, str], *, create: bool = False) -> ConfigFile:
     return ConfigFile(path, text, data)
 
 
+@contextmanager
+def changing(environ: Mapping[str, str], *, create: bool = True) -> Iterator[ConfigFile]:
+    """Read the file for a change: until the end no other process changes it.
+
+    Args:
+        environ: the environment.
+        create: as for `read()`; also makes the file's folder. What was made for a change that fails is removed again.
+
+    Raises:
+        UsageProblem: as `read()`; another process is changing the file.
+    """
+    from imagecli.config.lock import locked
+
+    path = config_path(environ)
+    try:
+        folder = Path(os.path.realpath(path)).parent
+        made = _make_folder(folder) if create else []
+    except OSError as error:
+        raise UsageProblem(f"{printable(path)} can't be written: {error.strerror}") from None
+    if not folder.exists():
+        yield read(environ)
+        return
+    with locked(folder):
+        try:
+            yield read(environ, create=create)
+        finally:
+            for each in reversed(made):
+                with suppress(OSError):  # it has a file now
+                    each.rmdir()
+
+
 def parse(text: str, path: Path) -> dict[str, Any]:
     """Parse the TOML document.
 
     Raises:
-        UsageProblem: it isn't valid TOML; names line and column where the parser does.
+        UsageProblem: it isn't valid TOML, which names line and column where the parser does; or is nested too deeply.
 
     """
     if not text:
@@ -96,13 +130,16 @@ def parse(text: str, path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(text)
+        data = tomllib.loads(text)
+        if has_levels(data, MOST_LEVELS + 1):
+            raise UsageProblem(f"{printable(path)}: more than {MOST_LEVELS} levels", hint="Fix it in an editor.")
     except (ValueError, RecursionError) as error:
         # The parser's message ends with the place: (at line 1, column 5).
         reason, _, where = str(error).removesuffix(")").partition(" (at ")
         place = f"{printable(path)}, {where}" if where else printable(path)
         hint = "Fix it in an editor." if isinstance(error, tomllib.TOMLDecodeError) else None
         raise UsageProblem(f"{place}: not valid TOML: {printable(reason)}", hint=hint) from None
+    return data
 
 
 def write(path: Path, text: str) -> None:
@@ -112,10 +149,10 @@ def write(path: Path, text: str) -> None:
         UsageProblem: it can't be written, or isn't a regular file.
 
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        raise UsageProblem(f"{printable(path)} is not a regular file")
     try:
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            raise UsageProblem(f"{printable(path)} is not a regular file")
         _make_folder(target.parent)
         _replace(target, text.encode())
     except OSError as error:
@@ -123,20 +160,45 @@ def write(path: Path, text: str) -> None:
 
 
 def _read_text(path: Path) -> tuple[str, int]:
-    with path.open("rb") as stream:
-        mode = os.fstat(stream.fileno()).st_mode
-        content = stream.read(_MAX_BYTES + 1)
+    content, mode = read_bytes(path, _MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise UsageProblem(f"{printable(path)} is too large for a config file")
     # Editors on Windows put a byte order mark first.
     return content.decode("utf-8-sig"), mode
 
 
-def _make_folder(folder: Path) -> None:
-    """Make the folder and its missing parents, each with mode 0700 (`mkdir` applies `mode` to the last one only)."""
-    if not folder.exists():
-        _make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
+def read_bytes(path: Path, most: int) -> tuple[bytes, int]:
+    """Return up to `most` bytes of a file, and its mode. A pipe is not waited for: opening one can take for ever.
+
+    A pipe that the shell has opened is read, as in `IMAGECLI_CONFIG=<(pass show images-toml)`, and so is /dev/null.
+
+    Raises:
+        OSError: it can't be read, or is not such a file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as stream:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode) and os.fspath(path) != os.devnull:
+            if stat.S_ISDIR(mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if not (stat.S_ISFIFO(mode) and path.parent in _DESCRIPTORS):
+                raise OSError(errno.EINVAL, "it is not a regular file")
+            os.set_blocking(descriptor, True)
+        return stream.read(most), mode
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make the folder and its missing parents, each with mode 0700 (`mkdir` applies `mode` to the last one only).
+
+    Returns those that were made, the outermost first.
+    """
+    if folder.exists():
+        return []
+    made = _make_folder(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        made.append(folder)
+    return made
 
 
 def _replace(target: Path, content: bytes) -> None:

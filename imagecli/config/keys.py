@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from imagecli.config.profiles import Command, Keyring, Stored, Variable
-from imagecli.config.urls import is_private_transport, web_origin
+from imagecli.config.urls import QUOTES, is_private_transport, web_origin
 from imagecli.errors import AuthProblem
 from imagecli.options import Origin
 from imagecli.text import printable
@@ -127,8 +127,12 @@ def make_key(text: str, origin: Origin) -> Key:
 
     """
     key = text.strip()
+    hint = "Copy the whole key again, on a line by itself."
     if not key:
         problem = "is empty"
+    elif key[0] in QUOTES or key[-1] in QUOTES:
+        problem = "is in quotes"
+        hint = "Leave the quotes out: a shell removes them, `docker --env-file` and the like don't."
     elif any(char.isspace() for char in key):
         problem = "contains white space"
     elif not key.isascii():
@@ -137,9 +141,7 @@ def make_key(text: str, origin: Origin) -> Key:
         problem = "contains control characters"
     else:
         return Key(key, origin)
-    raise AuthProblem(
-        f"the key from {printable(origin)} {problem}", hint="Copy the whole key again, on a line by itself."
-    )
+    raise AuthProblem(f"the key from {printable(origin)} {problem}", hint=hint)
 
 
 def _read(source: Variable | Keyring | Stored, environ: Mapping[str, str], warn: Callable[[str], None]) -> str | None:

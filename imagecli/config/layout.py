@@ -41,6 +41,8 @@ SANDBOX_KEYS = ("defaults",)
 MODEL_LISTS = ("endpoints", "sizes", "qualities", "formats")
 MODEL_NUMBERS = ("count", "prompt")
 ENDPOINTS = ("gen", "edit", "vary")
+MOST_LEVELS = 20
+"""Tables and lists within each other; those that this version knows are four."""
 
 
 def check(data: Table, path: str | os.PathLike[str]) -> list[str]:
@@ -60,6 +62,17 @@ def check(data: Table, path: str | os.PathLike[str]) -> list[str]:
     for name, model in _tables(data, "models", where):
         _check_model(model, ("models", name), where)
     return [f"{where}: {each}" for each in unknown]
+
+
+def has_levels(value: object, levels: int) -> bool:
+    """Whether tables and lists are nested so many levels deep, or deeper."""
+    inside = [value]
+    for _ in range(levels):
+        holders = [each for each in inside if isinstance(each, dict | list)]
+        if not holders:
+            return False
+        inside = [each for holder in holders for each in (holder.values() if isinstance(holder, dict) else holder)]
+    return True
 
 
 def known_keys(parents: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -42,7 +42,7 @@ def parse_key(text: str) -> Path:
     while isinstance(value, dict) and len(value) == 1:
         ((part, value),) = value.items()
         parts += (part,)
-    if not parts or value != 0 or any(each in text for each in "\r\n#"):
+    if not 0 < len(parts) <= layout.MOST_LEVELS or value != 0 or any(each in text for each in "\r\n#"):
         raise UsageProblem(
             f"{quoted(text)} is not a valid KEY",
             hint="Write it as in TOML: defaults.model, or quoted: 'models.\"team/flux\".sizes'.",
@@ -54,7 +54,7 @@ def parse_value(text: str) -> object:
     """Return the TOML value that the text spells, or else the text.
 
     Raises:
-        UsageProblem: it isn't UTF-8, so that no TOML file can contain it.
+        UsageProblem: it isn't UTF-8, so that no TOML file can contain it, or is nested too deeply.
     """
     try:
         text.encode()
@@ -62,8 +62,12 @@ def parse_value(text: str) -> object:
         raise UsageProblem("VALUE is not valid UTF-8") from None
     try:
         document = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
+    except ValueError:
         return text
+    except RecursionError:
+        document = {}
+    if not document or layout.has_levels(document, layout.MOST_LEVELS):
+        raise UsageProblem(f"VALUE has more than {layout.MOST_LEVELS} levels")
     return document["value"] if len(document) == 1 else text
 
 

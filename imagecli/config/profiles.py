@@ -45,6 +45,8 @@ SANDBOX_URL = "http://sandbox.localhost/v1"
 """Never connected to: the sandbox runs in this process."""
 _OPENAI_KEY = "OPENAI_API_KEY"
 _OPENAI_BASE_URL = "OPENAI_BASE_URL"
+_OTHER_BASE_URLS = ("OPENAI_API_BASE", "OPENAI_API_BASE_URL", "OPENAI_BASE")
+"""What other programs, and the official package before 1.0, call it."""
 _CUSTOM_HEADERS = "OPENAI_CUSTOM_HEADERS"
 """As the official package reads it: one "Name: value" a line."""
 
@@ -265,6 +267,14 @@ def resolve(
         if same_origin
         else _withheld_from_override(name, table, own, target, sources, environ),
     )
+
+
+def unread_address(profile: Profile, environ: Mapping[str, str]) -> str | None:
+    """Return a warning where a variable seems to give OpenAI's profile an address, and is not one that is read."""
+    if profile.name != OPENAI or profile.base_url_origin != BUILT_IN:
+        return None
+    name = next((name for name in _OTHER_BASE_URLS if environ.get(name, "").strip()), None)
+    return f"{name} is set and not read, so requests go to OpenAI: set {_OPENAI_BASE_URL}" if name else None
 
 
 def _address_in_file(name: str, table: Mapping[str, Any], environ: Mapping[str, str]) -> Address:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli import dialects
 from imagecli.config import file, layout
-from imagecli.config.profiles import Address, Profile, resolve
+from imagecli.config.profiles import Address, Profile, resolve, unread_address
 from imagecli.config.urls import check_base_url
 from imagecli.config.validation import checked, from_text
 from imagecli.flags import SETTINGS, VARIABLES, Flag, flags_of
@@ -62,8 +62,7 @@ def load(
         warnings.append(
             f"dialect {printable(profile.dialect)} is unknown: {printable(profile.name)} is treated as openai"
         )
-    if profile.key_withheld:
-        warnings.append(profile.key_withheld)
+    warnings += filter(None, (profile.key_withheld, unread_address(profile, environ)))
 
     known = {
         "profile": name,
@@ -107,10 +106,12 @@ def _typed_or_environment(flag: Flag, typed: Mapping[str, object], environ: Mapp
     value = typed.get(flag.name)
     if value is not None and value not in ((), []):
         spelling = flag.flag.replace("--", "--no-", 1) if value is False else flag.flag
-        return Value(checked(flag, value, spelling), Origin("flag", spelling), typed=True)
+        return Value(_at_home(flag, checked(flag, value, spelling)), Origin("flag", spelling), typed=True)
     variable = VARIABLES[flag.name]
     text = environ.get(variable)
-    return Value(from_text(flag, text, variable), Origin("environment", variable)) if text else None
+    if not text:
+        return None
+    return Value(_at_home(flag, from_text(flag, text, variable)), Origin("environment", variable))
 
 
 def _profile_in_file(config: file.ConfigFile) -> Value[Any]:
@@ -124,8 +125,14 @@ def _in_file(flag: Flag, sections: list[tuple[tuple[str, ...], dict[str, Any]]],
         if flag.name in section:
             place = file_place(*parents, flag.name)
             value = checked(flag, section[flag.name], f"{printable(path)}: {place}")
-            if flag.path:
-                # No shell has expanded what stands in a file. Not Path: a final slash means something.
-                value = os.path.expanduser(str(value))
-            return Value(value, Origin("config", place))
+            return Value(_at_home(flag, value), Origin("config", place))
     return None
+
+
+def _at_home(flag: Flag, value: object) -> object:
+    """Return the value, in a path with ~ opened: no shell does that in a file, a variable or `--output=~/x.png`."""
+    if not flag.path:
+        return value
+    if isinstance(value, tuple):
+        return tuple(map(os.path.expanduser, value))
+    return os.path.expanduser(str(value))  # not Path: a final slash means something

@@ -11,15 +11,20 @@ from imagecli.errors import UsageProblem
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _FORBIDDEN_IN_HOST = frozenset("%\\\"'<>^`{|}[]")
+QUOTES = frozenset("\"'`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}")
+"""What surrounds a value where no shell has read it."""
+_ROUTE = r"/(?:images/\w+|chat/completions|completions|models|responses|embeddings)$"
+"""One route of a server, behind its base URL."""
 
 
 def check_base_url(text: str, place: str) -> str:
     """Return the base URL without surrounding white space and trailing slashes.
 
-    `place` names where it was given. An error never repeats the text, which may contain a key.
+    `place` names where it was given. An error never repeats its user, query or fragment, which may contain a key.
 
     Raises:
-        UsageProblem: it is not http(s) with a host, or has a user, a query, a fragment or control characters.
+        UsageProblem: it is not http(s) with a host, is one route of a server, or has a user, a query, a fragment or
+            control characters. Where a base URL can be made out, the hint has it.
 
     """
     url = text.strip()
@@ -30,7 +35,25 @@ def check_base_url(text: str, place: str) -> str:
             hint="A base URL looks like https://images.example.com/v1 or http://127.0.0.1:8080/v1.",
         )
     scheme, colon, rest = url.partition(":")
-    return (scheme.lower() + colon + rest).rstrip("/")
+    url = scheme.lower() + colon + rest
+    if excess := _excess(url):
+        problem, base = excess
+        raise UsageProblem(f"{place} {problem}", hint=f"The base URL is probably {base}")
+    return url.rstrip("/")
+
+
+def _excess(url: str) -> tuple[str, str] | None:
+    """Return what a URL has besides a base URL, and that base URL; None where there is nothing more."""
+    import re
+
+    whole = re.split(r"[?#]", url, maxsplit=1)[0].rstrip("/")
+    route = re.search(_ROUTE, whole)
+    base = whole[: route.start()] if route else whole
+    version = re.search(r"[?&]api-version=([\w.-]+)", url)
+    also = f'; the version goes into the profile: api_version = "{version[1]}"' if version else ""
+    if route:
+        return f"ends in {route[0]}, which is one route of the server", f"{base}{also}."
+    return ("contains a query or a fragment", f"{base}{also}.") if len(whole) < len(url.rstrip("/")) else None
 
 
 def web_origin(url: str) -> str:
@@ -57,7 +80,9 @@ def is_private_transport(url: str) -> bool:
 
 
 def _problem(url: str) -> str | None:  # noqa: PLR0911 - one return for each problem
-    # First, as urlsplit drops tabs and newlines silently.
+    if url[:1] in QUOTES or url[-1:] in QUOTES:
+        return "is in quotes"
+    # Before the rest, as urlsplit drops tabs and newlines silently.
     if any(not char.isprintable() or char.isspace() for char in url):
         return "contains white space or control characters"
     try:
@@ -72,8 +97,6 @@ def _problem(url: str) -> str | None:  # noqa: PLR0911 - one return for each pro
         return "contains a user name or password; to store a key, use `imagecli config set-key`"
     if not host or not _FORBIDDEN_IN_HOST.isdisjoint(host) or not _netloc_is(parts.netloc, host):
         return "has no valid host"
-    if "?" in url or "#" in url:
-        return "contains a query or a fragment"
     return None
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from imagecli.config.file import read_bytes
 from imagecli.models.listing import ModelsReport
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 FRESH_S = 3600
 _SCHEMA = 1
 _MOST_BYTES = 1 << 25
+_LATEST = 1 << 37
+"""The year 6325: what is later is no time."""
 
 
 class CachedList(NamedTuple):
@@ -44,9 +48,8 @@ def load(profile: Profile, key: Key | None) -> CachedList | None:
     if path is None:
         return None
     try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_BYTES)
-        document = json.loads(text)
+        text, _ = read_bytes(path, _MOST_BYTES)
+        document = json.loads(text, parse_float=_finite, parse_constant=_finite)
         if document["schema"] != _SCHEMA or document["base_url"] != profile.base_url:
             return None
         entries = document["entries"]
@@ -58,10 +61,19 @@ def load(profile: Profile, key: Key | None) -> CachedList | None:
             listed_in=str(document["listed_in"]),
             headers=tuple((str(name), str(value)) for name, value in document["headers"]),
         )
-        complete = len(report.entries) == len(report.models)
-        return CachedList(report, int(document["listed_at"])) if complete else None
+        listed_at = int(document["listed_at"])
+        complete = len(report.entries) == len(report.models) and 0 <= listed_at <= _LATEST
+        return CachedList(report, listed_at) if complete else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _finite(text: str) -> float:
+    """Return a number; refuse NaN and what is beyond all numbers (1e400), which no list of ours has."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def save(profile: Profile, key: Key | None, cached: CachedList) -> None:

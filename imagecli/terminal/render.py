@@ -6,6 +6,7 @@ Warnings, notes and errors go to stderr either way, and into the document.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from contextlib import suppress
@@ -73,7 +74,7 @@ class Renderer:
         if self.as_json:
             head = {"schema": SCHEMA, "command": self.command, "ok": page.error is None}
             tail = {"warnings": self._warnings, "error": None if page.error is None else page.error.as_dict()}
-            self.console.out(json.dumps(head | dict(page.fields) | tail, default=str))
+            self.console.out(_dumped(head | dict(page.fields) | tail, indent=None))
         elif page.text is not None:
             self.console.out(page.text)
         return ExitCode.OK if page.error is None else self._error(page.error)
@@ -270,6 +271,20 @@ def _url(request: ImageRequest, base_url: str) -> str:
     return f"{base_url.rstrip('/')}/{request.path}"
 
 
-def _dumped(filled: dict[str, Any]) -> str:
-    """Return the document in ASCII: no terminal and no locale can spoil it."""
-    return json.dumps(filled, indent=2)
+def _dumped(filled: dict[str, Any], indent: int | None = 2) -> str:
+    """Return the document in ASCII: no terminal and no locale can spoil it.
+
+    JSON has no NaN and no Infinity; such a number, of a config file or a server, is written as text.
+    """
+    try:
+        return json.dumps(filled, indent=indent, default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(filled), indent=indent, default=str)
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - whatever a document holds
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from support.config_running import SECRET, row, runner, write
+from support.config_running import SECRET, environment, row, runner, write
 
 
 @pytest.fixture
@@ -136,11 +137,39 @@ def test_get_as_json(run, path):
         ("[a]", 2, "is not a valid KEY"),
     ],
 )
-def test_get_of_what_is_not_set(run, path, key, code, said):
+def test_get_and_unset_of_what_is_not_set(run, path, key, code, said):
     write(path, '[profiles.office]\nbase_url = "https://a.test/v1"\n')
-    got, out, err = run("get", key)
-    assert (got, out) == (code, "")
-    assert said in err
+    for command in ("get", "unset"):
+        got, out, err = run(command, key)
+        assert (got, out) == (code, "")
+        assert said in err
+
+
+def test_set_and_unset_confirm_in_a_terminal(path):
+    from pexpect import run
+
+    line = f"{sys.executable} -m imagecli config"
+    for command, said in (
+        ("set defaults.size square", f"defaults.size is now square, in {path}"),
+        ("set models.x.sizes '[\"1x1\"]'", f'models.x.sizes is now ["1x1"], in {path}'),
+        ("unset defaults.size", f"defaults.size is no longer set in {path}"),
+    ):
+        shown = run(f"{line} {command}", env=environment(), timeout=60, encoding="utf-8")
+        assert "".join(shown.split()) == "".join(said.split())
+
+
+def test_show_takes_a_profile(run, path):
+    write(path, '[profiles.office]\nbase_url = "https://a.test/v1"\n')
+    code, out, _ = run("show", "-P", "office")
+    assert (code, row(out, "base_url")) == (0, "https://a.test/v1 config [profiles.office] base_url")
+    assert row(run("show", "--base-url", "https://b.test/v1")[1], "base_url") == "https://b.test/v1 --base-url"
+
+
+def test_numbers_that_json_does_not_have_are_text_in_it(run, path):
+    write(path, "[models.x]\ny = 1e400\nz = [nan]\n")
+    code, out, _ = run("get", "models.x", "--json")
+    value = json.loads(out, parse_constant=pytest.fail)["value"]
+    assert (code, value) == (0, {"y": "inf", "z": ["nan"]})
 
 
 @pytest.mark.parametrize(

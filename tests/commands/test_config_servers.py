@@ -93,7 +93,7 @@ def test_add_says_what_to_do_next(home):
         (["o", "--base-url", "https://me:mine@a.test/v1"], "--base-url contains a user name or password"),
         (["o", "--base-url", "https://a.test/v1?x=1"], "--base-url contains a query"),
         (["o", "--base-url", ""], "--base-url must begin with"),
-        (["o", "--base-url", "https://a.test/v1/images/generations"], "Its base URL is probably https://a.test/v1."),
+        (["o", "--base-url", "https://a.test/v1/images/generations"], "The base URL is probably https://a.test/v1."),
         (["o", "--base-url", "https://a.test/v1", "--dialect", "opnai"], "Did you mean openai? Known: openai"),
         (["o", "--base-url", "https://a.test/v1", "--model", ""], "--model is empty"),
         (["o"], "missing option '--base-url'"),
@@ -306,3 +306,15 @@ def test_check_of_a_server_without_a_list(run, server):
 def test_a_server_at_an_ipv6_address_is_asked(run, host):
     code, _, err = run("check", "--base-url", f"http://{host}:1/v1")
     assert (code, "can't be reached" in err) == (5, True), err
+
+
+def test_add_says_where_the_key_is(run, path):
+    url = "https://a.test/v1"
+    assert run("add", "one", "--base-url", url, "--key-command", "pass show 'my images'")[0] == 0
+    assert run("add", "two", "--base-url", url, "--key-env", "TWO_KEY")[0] == 0
+    profiles = tomllib.loads(path.read_text())["profiles"]
+    assert profiles["one"]["api_key_cmd"] == ["pass", "show", "my images"]
+    assert profiles["two"]["api_key_env"] == "TWO_KEY"
+    for flag, value in (("--key-env", SECRET), ("--key-command", "'"), ("--key-command", "")):
+        assert run("add", "three", "--base-url", url, flag, value)[0] == 2
+    assert "three" not in path.read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 import subprocess
@@ -18,6 +19,7 @@ from support import lists_of_models as like
 from support.places import ROOT
 
 SECRET = "sk-S3cr3t-of-mine"  # noqa: S105 - made up
+PIPE = b"a pipe"
 
 
 @pytest.fixture
@@ -295,6 +297,11 @@ def test_a_list_is_kept_for_an_hour(at, run, server, home, monkeypatch):
         {"headers": [1]},
         {"listed_at": "soon"},
         {"listed_at": None},
+        {"listed_at": float("inf")},
+        {"listed_at": 1e300},
+        {"listed_at": -1},
+        {"entries": [{"id": "first", "x": float("nan")}]},
+        PIPE,
     ],
     ids=str,
 )
@@ -303,7 +310,11 @@ def test_a_broken_file_is_ignored(at, server, home, broken):
     at()
     (path,) = (home / "cache").rglob("*.json")
     data = json.dumps(json.loads(path.read_text()) | broken).encode() if isinstance(broken, dict) else broken
-    path.write_bytes(data)
+    if broken == PIPE:
+        path.unlink()
+        os.mkfifo(path)
+    else:
+        path.write_bytes(data)
     like.lists(server, {"data": [{"id": "second"}]})
     code, out, err = at()
     assert (code, list(cells(out)), err) == (0, ["second"], "")

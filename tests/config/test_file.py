@@ -236,6 +236,69 @@ def test_what_is_not_a_regular_file_is_not_replaced(tmp_path, name):
         file.write(tmp_path.__class__("/dev/null"), "x = 1\n")
 
 
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(UsageProblem, match="can't be read: it is not a regular file"):
+        file.read({"IMAGECLI_CONFIG": str(tmp_path / "fifo")})
+
+
+def test_a_pipe_that_the_shell_has_opened_is_read():
+    reading, writing = os.pipe()
+    os.write(writing, b'profile = "sandbox"\n')
+    os.close(writing)
+    assert file.read({"IMAGECLI_CONFIG": f"/dev/fd/{reading}"}).data == {"profile": "sandbox"}
+    os.close(reading)
+    assert file.read({"IMAGECLI_CONFIG": "/dev/null"}).data == {}
+
+
+@pytest.fixture
+def default_path():
+    """Where the config file of this user is."""
+    return user_config_path("imagecli", appauthor=False) / "config.toml"
+
+
+@pytest.mark.parametrize("text", ["[models.x]\n" + ".".join("a" * 400) + " = 1\n", f"x = {'[' * 400}{']' * 400}\n"])
+def test_a_file_of_many_levels_is_refused(default_path, text):
+    file.write(default_path, text)
+    with pytest.raises(UsageProblem, match="more than 20 levels"):
+        file.read(os.environ)
+
+
+def test_changes_at_the_same_time_all_arrive(default_path):
+    """Ten threads, as ten processes: each has its own descriptor of the folder, which is what has the lock."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def change(number):
+        with file.changing(os.environ) as config:
+            file.write(default_path, f"{config.text}x{number} = {number}\n")
+
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(change, range(10)))
+    assert file.read(os.environ).data == {f"x{number}": number for number in range(10)}
+    assert [each.name for each in default_path.parent.iterdir()] == ["config.toml"]
+
+
+def test_a_change_that_fails_leaves_no_folder_and_no_lock(default_path):
+    with pytest.raises(ValueError, match="refused"), file.changing(os.environ):
+        raise ValueError("refused")
+    assert not default_path.parent.exists()
+    with file.changing(os.environ) as config:
+        file.write(default_path, "x = 1\n")
+    assert config.text == ""
+
+
+def test_a_change_waits_for_another_and_not_for_ever(default_path, monkeypatch):
+    waits = []
+    monkeypatch.setattr("imagecli.config.lock.sleep", waits.append)
+    with (
+        file.changing(os.environ),
+        pytest.raises(UsageProblem, match="another process is changing the config file"),
+        file.changing(os.environ),
+    ):
+        pass
+    assert 9 < sum(waits) < 11
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(path, monkeypatch):
     file.write(path, "x = 1\n")
 

@@ -118,7 +118,10 @@ def test_a_key_does_not_show_itself(config, monkeypatch, no_keyring):
         ("sk-1\x7f", "contains control characters"),
         ("sk-é", "contains non-ASCII characters"),
         ("sk-\N{ZERO WIDTH SPACE}1", "contains non-ASCII characters"),
-        ("“sk-1”", "contains non-ASCII characters"),
+        ("“sk-1”", "is in quotes"),
+        ('"sk-1"', "is in quotes"),
+        ("'sk-1'", "is in quotes"),
+        ('"sk-1', "is in quotes"),
     ],
 )
 def test_a_key_that_could_not_be_sent_is_refused_without_showing_it(config, monkeypatch, no_keyring, text, problem):

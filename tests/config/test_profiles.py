@@ -338,3 +338,29 @@ def test_over_plain_http_a_key_goes_to_this_machine_only(config, monkeypatch, ur
 def test_without_a_key_plain_http_is_free(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "http://192.168.0.7/v1")
     assert require_key(load({}).profile) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "meant"),
+    [
+        ("https://a.test/v1/images/generations", "ends in /images/generations", "https://a.test/v1."),
+        ("https://a.test/v1/images/edits/", "ends in /images/edits", "https://a.test/v1."),
+        ("HTTP://a.test/v1/chat/completions", "ends in /chat/completions", "http://a.test/v1."),
+        ("https://a.test/v1/models", "ends in /models", "https://a.test/v1."),
+        (
+            "https://a.test/openai/deployments/d/images/generations?api-version=2025-04-01",
+            "ends in /images/generations",
+            'https://a.test/openai/deployments/d; the version goes into the profile: api_version = "2025-04-01"',
+        ),
+        ("https://a.test/v1?key=S3cr3t", "contains a query", "https://a.test/v1."),
+        ("https://a.test/v1/#S3cr3t", "contains a query or a fragment", "https://a.test/v1."),
+        ('"https://a.test/v1"', "is in quotes", "A base URL looks like"),
+    ],
+)
+def test_a_url_that_is_more_than_a_base_url_names_the_base_url(url, said, meant):
+    for typed, environ in (({"base_url": url}, {}), ({}, {"OPENAI_BASE_URL": url}), ({}, {"IMAGECLI_BASE_URL": url})):
+        with pytest.raises(UsageProblem) as caught:
+            load(typed, environ)
+        assert said in caught.value.message
+        assert meant in caught.value.hint
+        assert "S3cr3t" not in caught.value.message + caught.value.hint

@@ -205,11 +205,26 @@ def test_repeated_flags_take_one_value_a_line_from_the_environment():
     assert load({"image": ["e.png"]}, environ).values.get("image").value == ("e.png",)
 
 
-def test_a_path_may_be_any_bytes_and_in_the_file_begin_with_a_tilde(config, home):
+def test_a_path_may_be_any_bytes_and_begin_with_a_tilde_wherever_it_stands(config, home):
     assert load({}, {"IMAGECLI_MASK": "\udcff.png"}).values.get("mask").value == "\udcff.png"
     config('[defaults]\noutput = "~/pictures/"\n')
     assert load({}).values.get("output").value == f"{home}/pictures/"
-    assert load({"output": "~/x"}).values.get("output").value == "~/x"
+    assert load({"output": "~/x/"}).values.get("output").value == f"{home}/x/"
+    assert load({}, {"IMAGECLI_PROMPT_FILE": "~/p.txt"}).values.get("prompt_file").value == f"{home}/p.txt"
+    assert load({"image": ["~/a.png", "b~.png"]}).values.get("image").value == (f"{home}/a.png", "b~.png")
+    config('profile = "sandbox"\n')
+    (home / "elsewhere.toml").write_text('profile = "openai"\n')
+    assert load({}, {"IMAGECLI_CONFIG": "~/elsewhere.toml"}).profile.name == "openai"
+
+
+def test_an_address_under_another_programs_name_is_said_and_not_read():
+    environ = {"OPENAI_API_BASE": "https://images.example.com/v1"}
+    settings = load({}, environ)
+    assert settings.profile.base_url == "https://api.openai.com/v1"
+    assert settings.warnings == ("OPENAI_API_BASE is set and not read, so requests go to OpenAI: set OPENAI_BASE_URL",)
+    assert not load({}, environ | {"OPENAI_BASE_URL": "https://images.example.com/v1"}).warnings
+    assert not load({"profile": "sandbox"}, environ).warnings
+    assert not load({"base_url": "http://127.0.0.1:9/v1"}, environ).warnings
 
 
 @pytest.mark.parametrize(

@@ -16,26 +16,36 @@ def run(typed: Typed, renderer: Renderer) -> int:
     \b
     Examples:
       imagecli config add local --base-url http://127.0.0.1:8080/v1
-      imagecli config add office --base-url https://images.example.com/v1 --model team/flux --json
+      imagecli config add office --base-url https://images.example.com/v1 --key-command "pass show images"
+      imagecli config add lab --base-url https://lab.example.com/v1 --key-env LAB_KEY --model team/flux --json
     """
     import os
 
     from imagecli import dialects
     from imagecli.config import file
+    from imagecli.config.urls import check_base_url
     from imagecli.terminal.render import Page
 
     name, dialect = typed.new_profile or "", typed.dialect
-    config = file.read(os.environ, create=True)
-    _check_name(name, config)
-    url = _checked_url(typed.base_url or "")
-    _add(config, name, {("base_url",): url, ("dialect",): dialect, ("defaults", "model"): typed.model}, renderer)
+    url = check_base_url(typed.base_url or "", "--base-url")
+    values: dict[tuple[str, ...], object] = {
+        ("base_url",): url,
+        ("dialect",): dialect,
+        ("api_key_env",): typed.key_env,
+        ("api_key_cmd",): _words(typed.key_command),
+        ("defaults", "model"): typed.model,
+    }
+    with file.changing(os.environ) as config:
+        _check_name(name, config)
+        _add(config, name, {path: value for path, value in values.items() if value is not None}, renderer)
     _warn_of_http(url, name, renderer)
     guessed = dialects.guess(url)
     spoken = dialect or guessed or dialects.DEFAULT
     why = "" if dialect or guessed else ", as nothing is known of its host's name"
     console = renderer.console
     console.note(f"profile {name} is in {config.path}; its dialect is {spoken}{why}")
-    console.note(f"if it needs a key: imagecli config set-key {name}")
+    if typed.key_env is None and typed.key_command is None:
+        console.note(f"if it needs a key: imagecli config set-key {name}")
     console.note(f"to test it, free of charge: imagecli config check {name}")
     fields = {
         "profile": name,
@@ -48,41 +58,34 @@ def run(typed: Typed, renderer: Renderer) -> int:
     return renderer.page(Page(None, fields))
 
 
-def _add(config: ConfigFile, name: str, values: dict[tuple[str, ...], str | None], renderer: Renderer) -> None:
+def _words(command: str | None) -> list[str] | None:
+    """Return the words of a command as the file has them; it is run without a shell."""
+    if command is None:
+        return None
+    from imagecli.config.layout import check_command
+
+    return list(check_command(command, "--key-command"))
+
+
+def _add(config: ConfigFile, name: str, values: dict[tuple[str, ...], object], renderer: Renderer) -> None:
     from imagecli.config import file
     from imagecli.config.edit import put
     from imagecli.config.paths import check_change, check_value
     from imagecli.config.profiles import check_dialect
     from imagecli.errors import UsageProblem
 
-    dialect, model = values["dialect",], values["defaults", "model"]
+    dialect, model = values.get(("dialect",)), values.get(("defaults", "model"))
     if dialect is not None:
-        check_dialect(dialect)
-    if model is not None and not model.strip():
+        check_dialect(str(dialect))
+    if model is not None and not str(model).strip():
         raise UsageProblem("--model is empty", hint="Leave it out where the server chooses its own.")
     text = config.text
     for path, value in values.items():
-        if value is not None:
-            whole = ("profiles", name, *path)
-            check_value(whole, value)
-            text = put(text, whole, value)
+        whole = ("profiles", name, *path)
+        check_value(whole, value)
+        text = put(text, whole, value)
     renderer.warn(*check_change(("profiles", name), config.data, file.parse(text, config.path), config.path))
     file.write(config.path, text)
-
-
-def _checked_url(text: str) -> str:
-    import re
-
-    from imagecli.config.urls import check_base_url
-    from imagecli.errors import UsageProblem
-
-    url = check_base_url(text, "--base-url")
-    if route := re.search(r"/(images/\w+|chat/completions|completions|models|responses|embeddings)$", url):
-        raise UsageProblem(
-            f"--base-url ends in {route[0]}, which is one route of the server",
-            hint=f"Its base URL is probably {url[: route.start()]}.",
-        )
-    return url
 
 
 def _warn_of_http(url: str, name: str, renderer: Renderer) -> None:

@@ -21,15 +21,17 @@ def run(typed: Typed, renderer: Renderer) -> int:
     import os
 
     from imagecli.config import file
+    from imagecli.config.display import spelt, without_keys
     from imagecli.config.edit import put
     from imagecli.config.paths import check_change, check_value, parse_key, parse_value
     from imagecli.terminal.render import Page
 
     key = typed.key or ""
     path, value = parse_key(key), parse_value(typed.value or "")
-    config = file.read(os.environ, create=True)
-    check_value(path, value)
-    text = put(config.text, path, value)
-    renderer.warn(*check_change(path, config.data, file.parse(text, config.path), config.path))
-    file.write(config.path, text)
+    with file.changing(os.environ) as config:
+        check_value(path, value)
+        text = put(config.text, path, value)
+        renderer.warn(*check_change(path, config.data, file.parse(text, config.path), config.path))
+        file.write(config.path, text)
+    renderer.console.note(f"{key} is now {spelt(without_keys(value, path))}, in {config.path}")
     return renderer.page(Page(None, {"key": key, "value": value, "path": os.fspath(config.path)}))

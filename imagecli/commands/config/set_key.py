@@ -44,13 +44,13 @@ def run(typed: Typed, renderer: Renderer) -> int:
     key = make_key(text, Origin("input", "standard input"))
 
     path = ("profiles", name, "api_key")
-    if store_in_keyring(ring, key.reveal()):
-        where = "the keyring"
-        if path[-1] in config.data.get("profiles", {}).get(name, {}):
+    in_keyring = store_in_keyring(ring, key.reveal())
+    where = "the keyring" if in_keyring else os.fspath(config.path)
+    with file.changing(os.environ) as config:  # as it is now, after the question
+        if not in_keyring:
+            file.write(config.path, put(config.text, path, key.reveal()))
+        elif path[-1] in config.data.get("profiles", {}).get(name, {}):
             file.write(config.path, drop(config.text, path))
-    else:
-        where = os.fspath(config.path)
-        file.write(config.path, put(config.text, path, key.reveal()))
     renderer.console.note(f"the key of profile {name} is kept in {where}")
     ahead = key_ahead(in_use)
     if ahead:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from imagecli.terminal.render import Renderer
 
 
-def run(_typed: Typed, renderer: Renderer) -> int:
+def run(typed: Typed, renderer: Renderer) -> int:
     """Print every setting and where it came from. Of a key it prints only that it is set.
 
     \b
     Examples:
       imagecli config show
-      IMAGECLI_PROFILE=sandbox imagecli config show --json
+      imagecli config show -P sandbox --json
     """
     from imagecli.config.display import key_state
     from imagecli.config.keys import locate_key
@@ -28,7 +28,7 @@ def run(_typed: Typed, renderer: Renderer) -> int:
     from imagecli.plan.intent import default_model
     from imagecli.terminal.render import Page, aligned
 
-    settings = load({})
+    settings = load({"profile": typed.profile, "base_url": typed.base_url})
     renderer.warn(*settings.warnings)
     if "model" not in settings.values and (model := default_model(settings.profile)) is not None:
         settings = settings._replace(values=settings.values | {"model": Value(model, BUILT_IN)})

@@ -22,19 +22,21 @@ def run(typed: Typed, renderer: Renderer) -> int:
     from imagecli.config import file
     from imagecli.config.edit import drop
     from imagecli.config.key_ring import remove_from_keyring
-    from imagecli.config.paths import check_change, is_key, not_set, parse_key
+    from imagecli.config.paths import check_change, check_known, is_key, not_set, parse_key
     from imagecli.terminal.render import Page
 
     key = typed.key or ""
     path = parse_key(key)
-    config = file.read(os.environ)
-    removed = is_key(path) and remove_from_keyring(path[1])
-    try:
-        text = drop(config.text, path)
-    except KeyError:
-        if not removed:
-            raise not_set(key, config.path) from None
-    else:
-        renderer.warn(*check_change(path, config.data, file.parse(text, config.path), config.path))
-        file.write(config.path, text)
+    with file.changing(os.environ, create=False) as config:
+        removed = is_key(path) and remove_from_keyring(path[1])
+        try:
+            text = drop(config.text, path)
+        except KeyError:
+            if not removed:
+                check_known(path)
+                raise not_set(key, config.path) from None
+        else:
+            renderer.warn(*check_change(path, config.data, file.parse(text, config.path), config.path))
+            file.write(config.path, text)
+    renderer.console.note(f"{key} is no longer set in {config.path}")
     return renderer.page(Page(None, {"key": key, "path": os.fspath(config.path)}))
