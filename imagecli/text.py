@@ -3,8 +3,8 @@
 What a server, a file or a command line contains is foreign: it may hold escape sequences, characters that can't be
 seen, or the key. It goes into a message through one of these:
 
-    sanitize(text, secrets)   prose, such as a server's error message: removes what can't be shown, hides secrets,
-                              shortens
+    sanitize(text, secrets)   prose, such as a server's error message: removes what can't be shown, hides secrets and
+                              what looks like a key, shortens
     printable(value)          a name or value that the reader must recognise, such as a path: keeps every character
                               that can be shown and marks the others
     quoted(value)             a value that is refused: as printable(), in quotes and shortened
@@ -35,22 +35,22 @@ def sanitize(text: str, secrets: Iterable[str] = (), *, keep_newlines: bool = Fa
 
     Whole escape sequences are removed, then control, format (bidi, zero width) and private characters. White space,
     line breaks included, becomes single spaces; `keep_newlines` keeps the line breaks. Each of `secrets` of four
-    characters or more becomes `***`, also where it is escaped for a URL or JSON. Lone surrogates stay: they are the
-    undecodable bytes of file names.
+    characters or more becomes `***`, whatever disguise it is in (`imagecli.redaction`); so does what has the shape of a
+    key, and a password in a URL. Lone surrogates stay: they are the undecodable bytes of file names.
 
     Returns:
         At most `limit` characters.
     """
-    spellings = sorted(_spellings(secrets), key=len, reverse=True)
-    for spelling in spellings:
-        text = text.replace(spelling, "***")
     text = text[:MAX_CHARACTERS]
     if not text.isprintable():
         text = re.sub(_ESCAPE_SEQUENCE, "", text)
         text = "".join(map(_visible, text.replace("\r\n", "\n")))
     text = text.strip("\n") if keep_newlines else " ".join(text.split())
-    for spelling in spellings:  # those that control characters had broken up
-        text = text.replace(spelling, "***")
+    if secrets := tuple(secrets):
+        from imagecli.redaction import redactor
+
+        text = redactor(secrets).redact(text)
+    text = hide_keys(text)
     return text if len(text) <= limit else f"{text[: limit - 4]} ..."
 
 
@@ -64,20 +64,54 @@ def _visible(character: str) -> str:
     return "" if category in {"Cc", "Cf", "Co"} else character
 
 
-def _spellings(secrets: Iterable[str]) -> set[str]:
-    """Return each secret as it is and as a server may repeat it: percent-encoded, or escaped in JSON."""
-    spellings: set[str] = set()
-    for secret in secrets:
-        if len(secret) < 4:  # noqa: PLR2004 - a local server's dummy key, "x", would hide parts of every sentence
-            continue
-        import json
-        from urllib.parse import quote
+_KEY_PREFIXES = ("sk-", "rk-", "pk-", "xai-", "gsk_", "hf_", "r8_", "nvapi-", "fw_", "AIza", "eyJ")
+_KEY = (
+    r"(?a)(?<![\w./*-])(?:"
+    r"(?:sk|rk|pk|xai|nvapi)-(?=[\w-]*\d)[\w-]{16,}"
+    r"|(?:gsk|hf|r8|fw)_(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}"
+    r"|AIza[\w-]{30,}"
+    r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"
+    r")"
+)
+"""What is certain to be a key, as OpenAI, xAI, Groq, Hugging Face, Replicate, NVIDIA, Fireworks and Google make them."""
+_SHORT_KEY = r"(?a)[sr]k-(?:(?=\S*[\dA-Z])[\w-]{6,}|[a-z]{16,})"
+"""The same, of a word on its own."""
+_PASSWORD = r"(?<=://)[^\s/@]*@"
+"""Of a URL: everything up to the host."""
+_LEAST_OF_TOKEN = 20
+_MOST_OF_WORD = 15
+_HIDDEN = "***"
 
-        in_url = quote(secret, safe="")
-        in_json = json.dumps(secret)[1:-1]
-        spellings |= {secret, in_url, re.sub("%..", lambda code: code[0].lower(), in_url)}
-        spellings |= {in_json, in_json.replace("/", r"\/")}
-    return spellings
+
+def hide_keys(text: str) -> str:
+    """Return the text without what has the shape of a key, and without the user names and passwords in its URLs."""
+    if any(prefix in text for prefix in _KEY_PREFIXES):
+        text = re.sub(_KEY, _HIDDEN, text)
+    return re.sub(_PASSWORD, f"{_HIDDEN}@", text) if "@" in text and "://" in text else text
+
+
+def is_key(word: str) -> bool:
+    """Return whether a word is certain to be a key: it begins as one does, and as no name of anything."""
+    return word.startswith(_KEY_PREFIXES) and (
+        re.fullmatch(_KEY, word) is not None or re.fullmatch(_SHORT_KEY, word) is not None
+    )
+
+
+def may_be_key(text: str) -> bool:
+    """Return whether a value that was refused may hold a key, so that it is not repeated.
+
+    One of its words is a token as only a machine makes them: 20 letters and digits or more, in a changing order. The
+    names of models and files have parts that are words.
+    """
+    return any(is_key(word) or _is_random(word) for word in (text, *re.split(r"[\s=:,.;\"'()\[\]]", text)))
+
+
+def _is_random(token: str) -> bool:
+    if len(token) < _LEAST_OF_TOKEN or not re.fullmatch(r"[\w+/=-]+", token, re.ASCII):
+        return False
+    longest = max(re.split(r"[_+/=-]", token), key=len)
+    changes = len(re.findall(r"[A-Za-z](?=\d)|\d(?=[A-Za-z])", longest))
+    return len(longest) > _MOST_OF_WORD and changes > 2 and len({*longest.lower()} - {*"0123456789"}) > 3  # noqa: PLR2004
 
 
 _QUOTED_CHARACTERS = 60
@@ -90,8 +124,10 @@ def printable(value: object) -> str:
 
 
 def quoted(value: object) -> str:
-    """Return a refused value in quotes, shortened where it is long."""
+    """Return a refused value in quotes, shortened where it is long; one that may be a key is not repeated."""
     text = printable(value)
+    if may_be_key(text):
+        return f"'{_HIDDEN}'"
     return f"'{text[:_QUOTED_CHARACTERS]}…'" if len(text) > _QUOTED_CHARACTERS else f"'{text}'"
 
 

@@ -18,7 +18,8 @@ PACKAGE = ROOT / "imagecli"
 MAY_IMPORT = {
     "_version": set(),
     "errors": set(),
-    "text": set(),
+    "redaction": set(),
+    "text": {"redaction"},
     "disk": set(),
     "interrupts": {"errors"},
     "flags": set(),
@@ -33,7 +34,9 @@ MAY_IMPORT = {
     "saving": {"disk", "errors", "images", "result"},
     "sandbox": {"errors", "images", "models"},
     "plan": {"config", "dialects", "errors", "flags", "images", "inputs", "models", "options", "saving"},
-    "client": {"_version", "config", "dialects", "disk", "errors", "images", "models", "sandbox", "text"},
+    "client": {
+        *("_version", "config", "dialects", "disk", "errors", "images", "models", "redaction", "sandbox", "text"),
+    },
     "exchange": {"client", "dialects", "result"},
     "execute": {"client", "dialects", "errors", "exchange", "interrupts", "plan", "result", "saving"},
     "terminal": {"dialects", "errors", "images", "models", "options", "result", "text"},

@@ -19,6 +19,7 @@ from imagecli.client.response.images import Blocked, ImageResponse, Item, Link, 
 from imagecli.client.response.partial_images import PartialImageReader
 from imagecli.client.response.spool import Spool
 from imagecli.client.retry import RequestTrace, RetryableError, ignore_state, with_retries
+from imagecli.client.secrets import secrets_of
 from imagecli.client.session import Session
 from imagecli.errors import ContentPolicyRefusal, Failure, ImagecliError, UnknownOutcome
 from imagecli.text import sanitize
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _MAX_LIST = 1 << 24
 _SUCCESS = range(200, 300)
 _HEAD = 16
-_SHORTEST_SECRET = 6
+_FROM_SERVERS = ("message", "hint", "code", "param", "type", "request_id")
 _PATH_HINT = "It may be a path on the server's own disk: ask for the image itself, --response-format b64_json."
 
 T = TypeVar("T")
@@ -75,10 +76,8 @@ class Client:
         self._sleep = sleep
         self._in_flight: dict[int, Spool] = {}
         self._session = Session(profile, key, transport, clock)
-        # Of "Bearer KEY" servers repeat the key alone.
-        in_headers = [word for _, value in profile.secret_headers for word in (value, value.rpartition(" ")[2])]
-        secrets = [key.reveal()] if key else []
-        self._secrets = (*secrets, *(word for word in in_headers if len(word) >= _SHORTEST_SECRET))
+        self._secrets = secrets_of(profile, key)
+        self._with_key = key is not None or bool(profile.secret_headers)
 
     # For callers
 
@@ -165,7 +164,7 @@ class Client:
         self, request: ImageRequest, watch: StateObserver, show: PartialObserver, number: int
     ) -> ImageResponse:
         self._start()
-        spool = Spool(self._run, number=number)
+        spool = Spool(self._run, number=number, clean=self._clean if self._secrets else None)
         self._in_flight[id(request)] = spool
         try:
             return self._exchange(request, spool, watch, show)
@@ -296,15 +295,22 @@ class Client:
 
     @contextmanager
     def _redacting(self) -> Iterator[None]:
-        """Take the key out of an error's message: servers repeat it in the oddest places."""
+        """Take the key out of an error: servers repeat it in the oddest places."""
         try:
             yield
         except ImagecliError as error:
-            error.message = sanitize(error.message, self._secrets)
+            for name in _FROM_SERVERS:
+                text = getattr(error, name)
+                setattr(error, name, None if text is None else sanitize(text, self._secrets))
             raise
+
+    def _clean(self, spool: Spool) -> None:
+        from imagecli.client.response.cleaning import clean
+
+        clean(spool, self._secrets)
 
     @cached_property
     def _errors(self) -> ErrorReader:
         from imagecli.client.errors.reader import ErrorReader
 
-        return ErrorReader(self._profile, self._session.host, self._secrets, self._limits, with_key=bool(self._secrets))
+        return ErrorReader(self._profile, self._session.host, self._secrets, self._limits, with_key=self._with_key)

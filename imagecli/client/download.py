@@ -50,7 +50,7 @@ class Download:
         """
         public_only = self._session.is_public
         answer = self._response.spool
-        spool = Spool(answer.run, limit=_MAX_IMAGE, number=answer.number)
+        spool = Spool(answer.run, limit=_MAX_IMAGE, number=answer.number, clean=answer.clean)
         self._response.downloads.append(spool)
         url = self._url
         try:
@@ -70,7 +70,7 @@ class Download:
         """Fetch `url` into `spool`; return the URL of a redirect instead."""
         host = httpx.URL(url).raw_host.decode("ascii", "replace")
         if public_only and is_private(host):
-            raise _not_downloaded(f"a public server linked to the private address {sanitize(host)}")
+            raise _not_downloaded(f"a public server linked to the private address {sanitize(host, self._secrets)}")
         self._session.guard.public_host = host if public_only else None
         try:
             with self._session.open("GET", url, RequestTrace(ignore_state)) as response:
@@ -90,8 +90,10 @@ class Download:
                 return None
         except httpx.TransportError as error:
             if isinstance(error.__cause__, PrivateAddressError):
-                raise _not_downloaded(f"a public server linked to a private network ({sanitize(host)})") from error
-            raise RetryableError(_not_downloaded(describe(error))) from error
+                raise _not_downloaded(
+                    f"a public server linked to a private network ({sanitize(host, self._secrets)})"
+                ) from error
+            raise RetryableError(_not_downloaded(describe(error, self._secrets))) from error
         finally:
             self._session.guard.public_host = None
 

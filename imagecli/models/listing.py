@@ -81,7 +81,7 @@ def read_models(  # noqa: PLR0913 - the parts of a response
         tuple(found),
         key,
         tuple(
-            (name.lower(), sanitize(value, secrets, limit=_MOST_CHARACTERS))
+            (sanitize(name.lower(), secrets), sanitize(value, secrets, limit=_MOST_CHARACTERS))
             for name, value in list(headers.items())[:_MOST_ITEMS]
             if "cookie" not in name.lower()
         ),

@@ -58,7 +58,9 @@ class ErrorReader:
     def not_sent(self, error: httpx.TransportError) -> Exception:
         """Return the error of a request that was not sent whole: it may be retried, unless a proxy forbids it."""
         by_proxy = isinstance(error, httpx.ProxyError)
-        found = unreachable(describe(error), host=self._host, url=self._profile.base_url, by_proxy=by_proxy)
+        found = unreachable(
+            describe(error, self._secrets), host=self._host, url=self._profile.base_url, by_proxy=by_proxy
+        )
         return found if _is_final(found) else RetryableError(found)
 
     def lost(self, error: httpx.TransportError, request_id: str | None) -> UnknownOutcome:
@@ -173,9 +175,9 @@ class ErrorReader:
         return error
 
 
-def describe(error: httpx.TransportError) -> str:
-    """Return what went wrong in a connection."""
-    return sanitize(str(error)) or type(error).__name__
+def describe(error: httpx.TransportError, secrets: tuple[str, ...] = ()) -> str:
+    """Return what went wrong in a connection, without secrets: a proxy's own words may be in it."""
+    return sanitize(str(error), secrets) or type(error).__name__
 
 
 def _is_final(error: ImagecliError) -> bool:

@@ -67,7 +67,7 @@ def decompressed(spool: Spool) -> Spool:
     """
     if spool.read(0, 2) != _GZIP_MAGIC:
         return spool
-    whole = Spool(spool.run, limit=spool.limit, number=spool.number)
+    whole = Spool(spool.run, limit=spool.limit, number=spool.number, clean=spool.clean)
     try:
         for piece in _pieces(spool):
             whole.write(piece)

@@ -15,9 +15,11 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from imagecli.errors import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from imagecli.client.response.files import Run
+
+    Cleaner = Callable[["Spool"], None]
 
 # Larger pieces would be mapped and unmapped again each time, which costs more than reading them.
 CHUNK = 1 << 16
@@ -38,14 +40,18 @@ class Spool:
     Where there is no room on the disk it goes on in memory: the response is paid for.
     """
 
-    def __init__(self, run: Run | None, limit: int = MAX_RESPONSE, *, number: int = 1) -> None:
+    def __init__(
+        self, run: Run | None, limit: int = MAX_RESPONSE, *, number: int = 1, clean: Cleaner | None = None
+    ) -> None:
         """Open a file.
 
         Args:
             run: the run whose file it is; None: it has no name, and can't be kept.
             limit: the most bytes that it takes.
             number: the first image, from 1, that the response may contain.
+            clean: takes the secrets out of a response that is to be kept.
         """
+        self.clean = clean
         self.path: str | None = None
         self.size = 0
         self.run = run
@@ -96,6 +102,15 @@ class Spool:
             data += self._tail.getbuffer()[max(0, start - self._on_disk) : end - self._on_disk]
         return data
 
+    def overwrite(self, start: int, data: bytes) -> None:
+        """Replace the bytes from `start` on."""
+        on_disk = data[: max(0, self._on_disk - start)]
+        if on_disk and self._file is not None:
+            os.pwrite(self._file.fileno(), on_disk, start)
+        if self._tail is not None and len(on_disk) < len(data):
+            at = start + len(on_disk) - self._on_disk
+            self._tail.getbuffer()[at : at + len(data) - len(on_disk)] = data[len(on_disk) :]
+
     def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes from `start` to `end`, a piece at a time."""
         end = self.size if end is None else end
@@ -116,9 +131,14 @@ class Spool:
         self.size = 0
 
     def keep(self) -> str | None:
-        """Close the file and return the path under which all of it is kept; None where there is room nowhere."""
+        """Close the file and return the path under which all of it is kept; None where there is room nowhere.
+
+        It is kept without the secrets that the server repeated in it.
+        """
         kept = None
         if self.run is not None and self.size:
+            if self.clean is not None:
+                self.clean(self)
             kept = self._named() or self.run.rescue(self.number, self._copy)
             if kept is not None and self.path is not None and self.path != kept:
                 with contextlib.suppress(OSError):
@@ -272,6 +292,11 @@ class Outliner:
         else:
             self._kept += self._held + b'"'
         self._start = None
+
+    def long_strings(self, end: int) -> list[LongString]:
+        """Return the long strings so far, with one that is not closed at `end`, where the document was left."""
+        open_string = [] if self._start is None else [LongString(self._start, end)]
+        return [*self._strings, *(each for each in open_string if each.end - each.start > _LONG_STRING)]
 
     def finish(self) -> tuple[str, _Strings]:
         """Return the outline and its long strings.
