@@ -67,6 +67,7 @@ def _invoke(argv: list[str]) -> int:
     gc.freeze()
     gc.set_threshold(50_000)
     gc.enable()
+    _refuse_keys(argv)
     # Typer's own main() swallows Ctrl-C and closed pipes; ours decides.
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     try:
@@ -89,6 +90,20 @@ def _unwritable(argv: list[str], error: OSError) -> int:
     if error.errno == errno.EPIPE:  # the reader is gone
         return 0
     return _failed(argv, Failure(f"standard output could not be written: {error.strerror}"))
+
+
+def _refuse_keys(argv: list[str]) -> None:
+    """Refuse a key in the place of anything, which would be sent, stored or shown.
+
+    Raises:
+        UsageProblem: a word, or the value after its first "=", is certain to be a key.
+    """
+    from imagecli.text import KEY_PLACE, is_key
+
+    if any(is_key(part) for word in argv for part in (word, word.partition("=")[2])):
+        from imagecli.errors import UsageProblem
+
+        raise UsageProblem("a key can't be an argument: other users could see it", hint=KEY_PLACE)
 
 
 def _failed(argv: list[str], error: ImagecliError) -> int:

@@ -14,6 +14,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from imagecli import __version__, flags, slips
 from imagecli.errors import UsageProblem
 from imagecli.options import Typed
+from imagecli.text import hide_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +164,7 @@ def usage_problem(error: Any, command: str) -> UsageProblem:  # noqa: ANN401 - o
     message: str = error.message.rstrip(".")
     if name is not None and message.startswith("No such"):
         return slips.unknown_flag(name, command)
-    message = error.format_message().rstrip(".")
+    message = hide_words(error.format_message().rstrip("."), random=True)  # it repeats what was typed
     page = f"See {f'imagecli {command}'.strip()} --help."
     return UsageProblem(message[:1].lower() + message[1:], hint=page)
 

@@ -7,7 +7,8 @@ seen, or the key. It goes into a message through one of these:
                               what looks like a key, shortens
     printable(value)          a name or value that the reader must recognise, such as a path: keeps every character
                               that can be shown and marks the others
-    quoted(value)             a value that is refused: as printable(), in quotes and shortened
+    named(value)              the name of a profile, variable or the like: as printable(), unless it may be a key
+    quoted(value)             a value that is refused: as named(), in quotes and shortened
 """
 
 from __future__ import annotations
@@ -73,21 +74,32 @@ _KEY = (
     r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"
     r")"
 )
-"""What is certain to be a key, as OpenAI, xAI, Groq, Hugging Face, Replicate, NVIDIA, Fireworks and Google make them."""
+"""What is certain to be a key, as OpenAI, xAI, Groq, Hugging Face, Replicate, NVIDIA, Fireworks, Google make them."""
 _SHORT_KEY = r"(?a)[sr]k-(?:(?=\S*[\dA-Z])[\w-]{6,}|[a-z]{16,})"
 """The same, of a word on its own."""
-_PASSWORD = r"(?<=://)[^\s/@]*@"
+_LOGIN = r"(?<=://)[^\s/@]*@"
 """Of a URL: everything up to the host."""
 _LEAST_OF_TOKEN = 20
 _MOST_OF_WORD = 15
-_HIDDEN = "***"
+HIDDEN = "***"
+"""Stands for a key that was typed in the place of a name."""
+
+
+KEY_PLACE = "Run `imagecli config set-key`, which asks for it, or set it in the environment."
+"""What to do with a key that was typed where others can see it."""
 
 
 def hide_keys(text: str) -> str:
     """Return the text without what has the shape of a key, and without the user names and passwords in its URLs."""
     if any(prefix in text for prefix in _KEY_PREFIXES):
-        text = re.sub(_KEY, _HIDDEN, text)
-    return re.sub(_PASSWORD, f"{_HIDDEN}@", text) if "@" in text and "://" in text else text
+        text = re.sub(_KEY, HIDDEN, text)
+    return re.sub(_LOGIN, f"{HIDDEN}@", text) if "@" in text and "://" in text else text
+
+
+def hide_words(text: str, *, random: bool = False) -> str:
+    """Return a setting or a message without the words that are keys; with `random`, also without those that may be."""
+    words = re.split(r"([\s=:,;/?&@\"'()])", hide_keys(text))
+    return "".join(HIDDEN if is_key(word) or (random and _is_random(word)) else word for word in words)
 
 
 def is_key(word: str) -> bool:
@@ -127,8 +139,14 @@ def quoted(value: object) -> str:
     """Return a refused value in quotes, shortened where it is long; one that may be a key is not repeated."""
     text = printable(value)
     if may_be_key(text):
-        return f"'{_HIDDEN}'"
+        return f"'{HIDDEN}'"
     return f"'{text[:_QUOTED_CHARACTERS]}…'" if len(text) > _QUOTED_CHARACTERS else f"'{text}'"
+
+
+def named(value: object) -> str:
+    """Return the name of something as `printable()` does, but not one that may be a key, typed in its place."""
+    text = printable(value)
+    return HIDDEN if may_be_key(text) else text
 
 
 def toml_key(*parts: str) -> str:
@@ -138,8 +156,12 @@ def toml_key(*parts: str) -> str:
 
 def file_place(*parts: str) -> str:
     """Return a place in the config file as one sees it there: `[profiles.office] base_url`, or `profile`."""
-    *tables, key = parts
-    return f"[{toml_key(*tables)}] {toml_key(key)}" if tables else toml_key(key)
+    *tables, key = (HIDDEN if may_be_key(part) else part for part in parts)
+    return f"[{_shown_key(*tables)}] {_shown_key(key)}" if tables else _shown_key(key)
+
+
+def _shown_key(*parts: str) -> str:
+    return ".".join(part if part == HIDDEN else _toml_part(part) for part in parts)
 
 
 def shell_word(text: str) -> str:

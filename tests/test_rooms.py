@@ -29,11 +29,11 @@ MAY_IMPORT = {
     "dialects": {"errors", "flags", "images"},
     "config": {"dialects", "errors", "flags", "options", "text"},
     "models": {"config", "flags", "images", "text"},
-    "inputs": {"errors", "flags", "images", "options"},
+    "inputs": {"errors", "flags", "images", "options", "text"},
     "result": {"dialects", "errors", "flags"},
     "saving": {"disk", "errors", "images", "result"},
     "sandbox": {"errors", "images", "models"},
-    "plan": {"config", "dialects", "errors", "flags", "images", "inputs", "models", "options", "saving"},
+    "plan": {"config", "dialects", "errors", "flags", "images", "inputs", "models", "options", "saving", "text"},
     "client": {
         *("_version", "config", "dialects", "disk", "errors", "images", "models", "redaction", "sandbox", "text"),
     },
@@ -50,8 +50,8 @@ MAY_IMPORT = {
     },
     "__init__": {"_version", "api"},
     "slips": {"errors", "flags", "images", "text"},
-    "cli": {"__init__", "commands", "config", "errors", "flags", "options", "slips", "terminal"},
-    "__main__": {"__init__", "cli", "errors", "interrupts", "terminal"},
+    "cli": {"__init__", "commands", "config", "errors", "flags", "options", "slips", "terminal", "text"},
+    "__main__": {"__init__", "cli", "errors", "interrupts", "terminal", "text"},
 }
 # Who may import what is slow to import, or reaches the world outside.
 ONLY = {

@@ -69,8 +69,9 @@ class Download:
     def _fetch(self, url: str, spool: Spool, *, public_only: bool) -> str | None:
         """Fetch `url` into `spool`; return the URL of a redirect instead."""
         host = httpx.URL(url).raw_host.decode("ascii", "replace")
+        shown = sanitize(host, self._secrets)
         if public_only and is_private(host):
-            raise _not_downloaded(f"a public server linked to the private address {sanitize(host, self._secrets)}")
+            raise _not_downloaded(f"a public server linked to the private address {shown}")
         self._session.guard.public_host = host if public_only else None
         try:
             with self._session.open("GET", url, RequestTrace(ignore_state)) as response:
@@ -90,9 +91,7 @@ class Download:
                 return None
         except httpx.TransportError as error:
             if isinstance(error.__cause__, PrivateAddressError):
-                raise _not_downloaded(
-                    f"a public server linked to a private network ({sanitize(host, self._secrets)})"
-                ) from error
+                raise _not_downloaded(f"a public server linked to a private network ({shown})") from error
             raise RetryableError(_not_downloaded(describe(error, self._secrets))) from error
         finally:
             self._session.guard.public_host = None

@@ -1,4 +1,4 @@
-"""What must not be shown of the settings of a client: its key, the keys in its headers, and the passwords of proxies."""
+"""What must not be shown of a client's settings: its key, the keys in its headers, and the passwords of proxies."""
 
 from __future__ import annotations
 

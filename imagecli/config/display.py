@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from imagecli.config.layout import is_secret
 from imagecli.options import Origin
-from imagecli.text import file_place
+from imagecli.text import HIDDEN, file_place, hide_words, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imagecli.config.file import ConfigFile
+
+
+_WORDS = ("dialect", "size", "quality", "format")
+"""Settings whose values are words: no token that only a machine writes."""
 
 
 def spelt(value: object) -> str:
@@ -34,13 +38,22 @@ def key_state(origin: Origin | None) -> str | None:
 
 def without_keys(value: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - whatever TOML holds
     """Return the value at `path`, with what may be shown of each key in its place."""
-    if is_secret(path):
+    if is_secret(path, value):
         return key_state(Origin("config", file_place(*path)))
+    if isinstance(value, str):
+        return _shown(value, path[-1])
     if isinstance(value, dict):
-        return {name: without_keys(each, (*path, name)) for name, each in value.items()}
+        return {named(name): without_keys(each, (*path, name)) for name, each in value.items()}
     if isinstance(value, list):
         return [without_keys(each, (*path[:-1], f"{path[-1]}[{n}]")) for n, each in enumerate(value)]
     return value
+
+
+def _shown(text: str, key: str) -> str:
+    if key == "base_url":
+        place, question_mark, query = text.partition("?")
+        text = place + question_mark + (HIDDEN if query else "")
+    return hide_words(text, random=key in _WORDS or key.startswith("api_key"))
 
 
 def key_in_keyring(

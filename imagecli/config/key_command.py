@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from imagecli.errors import AuthProblem
-from imagecli.text import printable
+from imagecli.text import named, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ def run_key_command(source: Command, environ: Mapping[str, str]) -> str:
         AuthProblem: it couldn't be run, failed, or took too long. Names the program, never its arguments or output.
 
     """
-    name = printable(source.words[0])
+    name = named(source.words[0])
     try:
         process = subprocess.Popen(  # noqa: S603 - the user's own command, without a shell
             source.words,

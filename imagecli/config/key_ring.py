@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from imagecli.text import printable
+from imagecli.text import named, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def ask_keyring(source: Keyring, warn: Callable[[str], None]) -> str | None:
         entry: str | None = keyring.get_password(_SERVICE, source.user)
     except Exception as error:  # noqa: BLE001 - backends raise whatever their system's library raises
         if type(error).__name__ != "NoKeyringError":  # the extra is installed, but the system has no keyring
-            warn(f"the key of profile {printable(source.user)} can't be read from the keyring ({type(error).__name__})")
+            warn(f"the key of profile {named(source.user)} can't be read from the keyring ({type(error).__name__})")
         return None
     if entry is None:
         return None
@@ -40,7 +40,7 @@ def ask_keyring(source: Keyring, warn: Callable[[str], None]) -> str | None:
     if web_origin == source.web_origin:
         return key
     warn(
-        f"the key of profile {printable(source.user)} in the keyring is not sent to {source.web_origin}: "
+        f"the key of profile {named(source.user)} in the keyring is not sent to {source.web_origin}: "
         f"it was set for {printable(web_origin)}"
     )
     return None

@@ -13,7 +13,7 @@ from imagecli.config.profiles import Command, Keyring, Stored, Variable
 from imagecli.config.urls import QUOTES, is_private_transport, web_origin
 from imagecli.errors import AuthProblem
 from imagecli.options import Origin
-from imagecli.text import printable
+from imagecli.text import named, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,7 +75,7 @@ def find_key(
             return make_key(text, source.origin)
     for source in profile.key_sources:
         if isinstance(source, Variable) and source.named_by:
-            warn(f"{printable(source.name)}, which {source.named_by.name} names, is not set: no key is sent")
+            warn(f"{named(source.name)}, which {source.named_by.name} names, is not set: no key is sent")
     return None
 
 
@@ -97,7 +97,7 @@ def require_key(
             hint="Set a base URL together with its key: OPENAI_BASE_URL with OPENAI_API_KEY, or both in a profile.",
         )
     raise AuthProblem(
-        f"no key is set for profile {printable(profile.name)}",
+        f"no key is set for profile {named(profile.name)}",
         hint=f"{profile.key_advice}; `--profile sandbox` needs no key.",
     )
 

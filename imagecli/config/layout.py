@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from imagecli.config.validation import checked
 from imagecli.errors import UsageProblem
 from imagecli.flags import FILE_SETTINGS, SETTINGS
-from imagecli.text import closest_match, file_place, printable
+from imagecli.text import closest_match, file_place, may_be_key, named, printable
 
 if TYPE_CHECKING:
     import os
@@ -36,6 +36,9 @@ _RESERVED_HEADERS = frozenset(
 )
 """Headers that the HTTP client sets itself, as they depend on the request."""
 _SECRET_HEADERS = ("key", "auth", "token", "secret", "authorization", "password", "cookie", "credential")
+_SCHEMES = ("bearer ", "basic ", "token ")
+"""How the value of a header begins that carries a key, in lower case."""
+_SECRET_FIELDS = ("apikey", "authorization", "token", "secret", "password", "credential", "credentials")
 SANDBOX_KEYS = ("defaults",)
 """The sandbox has no address and takes no key."""
 MODEL_LISTS = ("endpoints", "sizes", "qualities", "formats")
@@ -100,7 +103,7 @@ def contains_api_key(data: object) -> bool:
 
 
 def _contains_api_key(path: tuple[str, ...], value: object) -> bool:
-    if path and is_secret(path):
+    if path and is_secret(path, value):
         return True
     if isinstance(value, dict):
         return any(_contains_api_key((*path, name), inner) for name, inner in value.items())
@@ -112,14 +115,22 @@ def is_api_key_name(name: str) -> bool:
     return name.lower().replace("-", "").replace("_", "") == "apikey"
 
 
-def is_secret_header(name: str) -> bool:
-    """Whether a header of this name carries a key."""
-    return name.lower().endswith(_SECRET_HEADERS)
+def is_secret_name(name: str) -> bool:
+    """Whether a field of a request of this name would hold a key."""
+    bare = "".join(char for char in name.lower() if char.isalnum())
+    return bare.endswith(_SECRET_FIELDS)
 
 
-def is_secret(path: tuple[str, ...]) -> bool:
+def is_secret_header(name: str, value: object) -> bool:
+    """Whether a header carries a key: its name says so, or its value looks like one."""
+    if name.lower().endswith(_SECRET_HEADERS):
+        return True
+    return isinstance(value, str) and (value.lower().startswith(_SCHEMES) or may_be_key(value))
+
+
+def is_secret(path: tuple[str, ...], value: object) -> bool:
     """Whether the value at a path of the file is an API key: named as one, or in a header that carries one."""
-    return is_api_key_name(path[-1]) or (path[-2:-1] == ("headers",) and is_secret_header(path[-1]))
+    return is_api_key_name(path[-1]) or (path[-2:-1] == ("headers",) and is_secret_header(path[-1], value))
 
 
 def _check_profile(profile: Table, parents: tuple[str, ...], where: str) -> Iterator[str]:
@@ -150,10 +161,15 @@ def check_headers(headers: Mapping[str, object], place: str) -> tuple[tuple[str,
     """
     for name, value in headers.items():
         if not re.fullmatch(_HEADER_NAME, name) or name.lower() in _RESERVED_HEADERS:
-            raise UsageProblem(f"{place}: {printable(name)} is not a header that can be set")
+            raise UsageProblem(f"{place}: {_header(name)} is not a header that can be set")
         if not isinstance(value, str) or not value.strip() or not (value.isascii() and value.strip().isprintable()):
-            raise UsageProblem(f"{place}: {printable(name)} must be a non-empty string of printable ASCII characters")
+            raise UsageProblem(f"{place}: {_header(name)} must be a non-empty string of printable ASCII characters")
     return tuple((name, str(value).strip()) for name, value in headers.items())
+
+
+def _header(name: str) -> str:
+    """Return a header's name for a message: what can't be one may be its value, and so a key."""
+    return named(name) if re.fullmatch(_HEADER_NAME, name) else "what stands in the place of a name"
 
 
 def check_command(value: object, place: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from imagecli.config.urls import web_origin
 from imagecli.errors import Failure, UsageProblem
 from imagecli.flags import FILE_SETTINGS
 from imagecli.options import Origin
-from imagecli.text import closest_match, file_place, printable, quoted, shell_word, toml_key
+from imagecli.text import closest_match, file_place, may_be_key, named, printable, quoted, shell_word, toml_key
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -117,6 +117,8 @@ def check_value(path: Path, value: object) -> None:
             "a key can't be an argument: other users could see it",
             hint=f"Run `imagecli config set-key{name}`, which asks for it.",
         )
+    if any(map(may_be_key, path)):
+        raise UsageProblem(f"{quoted(toml_key(*path))} is not a valid KEY")
     check_known(path)
     if is_table(path):
         raise UsageProblem(f"{toml_key(*path)} is a table", hint="Set its keys one at a time.")
@@ -202,4 +204,4 @@ def _suggestion(path: Path, known: Path) -> str | None:
 
 def not_set(key: str, file: str | PathLike[str]) -> Failure:
     """Return the error for a KEY under which the file has nothing."""
-    return Failure(f"{key} is not set in {file}")
+    return Failure(f"{named(key)} is not set in {file}")

@@ -30,7 +30,7 @@ from imagecli.config.layout import check_command, check_headers, is_secret_heade
 from imagecli.config.urls import check_base_url, web_origin
 from imagecli.errors import UsageProblem
 from imagecli.options import BUILT_IN, Origin
-from imagecli.text import closest_match, file_place, printable, quoted, shell_word, toml_key
+from imagecli.text import closest_match, file_place, named, quoted, shell_word, toml_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -147,8 +147,8 @@ class Profile(NamedTuple):
 
     @property
     def secret_headers(self) -> tuple[tuple[str, str], ...]:
-        """The headers that carry a key, as far as their names show."""
-        return tuple((name, value) for name, value in self.headers if is_secret_header(name))
+        """The headers that carry a key, as far as their names and values show."""
+        return tuple((name, value) for name, value in self.headers if is_secret_header(name, value))
 
     @property
     def at_openai(self) -> bool:
@@ -291,7 +291,7 @@ def _address_in_file(name: str, table: Mapping[str, Any], environ: Mapping[str, 
         return endpoint
     command = f"Run `imagecli config set {shell_word(toml_key('profiles', name, 'base_url'))} https://…`"
     raise UsageProblem(
-        f"profile {printable(name)} has no base_url",
+        f"profile {named(name)} has no base_url",
         hint=f"{command}, or set {dialect.endpoint_variable}." if dialect.endpoint_variable else f"{command}.",
     )
 
@@ -368,6 +368,11 @@ def _headers(
         headers |= check_headers(table["headers"], f"{file_place('profiles', name, 'headers')} in the config file")
     if name == OPENAI and owners.openai == target:
         lines = [line for line in environ.get(_CUSTOM_HEADERS, "").splitlines() if line.strip()]
+        if any(":" not in line for line in lines):
+            raise UsageProblem(
+                f"{_CUSTOM_HEADERS} has a line without a colon",
+                hint="Write a header a line, as Name: value. The key of the API has a variable of its own.",
+            )
         pairs = {key.strip(): value for key, _, value in (line.partition(":") for line in lines)}
         headers |= check_headers(pairs, _CUSTOM_HEADERS)
     return tuple(headers.items())
@@ -399,10 +404,10 @@ def _withheld_from_override(  # noqa: PLR0913, PLR0917 - all that decides whethe
     environ: Mapping[str, str],
 ) -> str | None:
     """Return a warning where `--base-url` leads away from the web origin of the profile's keys, if it has any."""
-    secret = any(map(is_secret_header, table.get("headers", ())))
+    secret = any(is_secret_header(*header) for header in table.get("headers", {}).items())
     if not (secret or any(_seems_set(source, environ) for source, _ in sources)):
         return None
-    return f"no key is sent to {target}: the keys of profile {printable(name)} belong to {web_origin(own.url)}"
+    return f"no key is sent to {target}: the keys of profile {named(name)} belong to {web_origin(own.url)}"
 
 
 def _seems_set(source: KeySource, environ: Mapping[str, str]) -> bool:
@@ -417,5 +422,5 @@ def _unknown(kind: str, name: str, known: Iterable[str], origin: str = "") -> Us
     better = closest_match(name, known)
     return UsageProblem(
         f"unknown {kind} {quoted(name)}{origin}",
-        hint=(f"Did you mean {printable(better)}? " if better else "") + f"Known: {printable(', '.join(known))}.",
+        hint=(f"Did you mean {named(better)}? " if better else "") + f"Known: {', '.join(map(named, known))}.",
     )

@@ -12,7 +12,7 @@ from imagecli.config.urls import check_base_url
 from imagecli.config.validation import checked, from_text
 from imagecli.flags import SETTINGS, VARIABLES, Flag, flags_of
 from imagecli.options import BUILT_IN, Options, Origin, Value
-from imagecli.text import file_place, printable
+from imagecli.text import file_place, named, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,9 +59,7 @@ def load(
     tables = config.data.get("profiles", {})
     profile = resolve(str(name.value), name.origin, tables, environ, override)
     if profile.dialect_origin.kind == "config" and profile.dialect not in dialects.names():
-        warnings.append(
-            f"dialect {printable(profile.dialect)} is unknown: {printable(profile.name)} is treated as openai"
-        )
+        warnings.append(f"dialect {named(profile.dialect)} is unknown: {named(profile.name)} is treated as openai")
     warnings += filter(None, (profile.key_withheld, unread_address(profile, environ)))
 
     known = {

@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.images.types import InputRules, Size, parse_size
+from imagecli.text import named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +65,7 @@ class Model(NamedTuple):
             return verdict, f"{self.name} takes no --{what}"
         *others, last = listed
         choice = f"{', '.join(others)} or {last}" if others else last
-        return verdict, f"{self.name} takes {what} {choice}, not {value}"
+        return verdict, f"{self.name} takes {what} {choice}, not {named(value)}"
 
     @property
     def lists_formats(self) -> bool:
@@ -98,7 +99,7 @@ def _free_size_error(text: str, limits: FreeSize) -> str:
     """Return what is wrong with a free size, "" if nothing is."""
     size = parse_size(text)
     if size is None:
-        return f"a size is WIDTHxHEIGHT in pixels, not {text}"
+        return f"a size is WIDTHxHEIGHT in pixels, not {named(text)}"
     width, height = size
     low, high = limits["pixels"]
     if width % limits["multiple"] or height % limits["multiple"]:

@@ -10,11 +10,13 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from imagecli.config.layout import is_secret_name
 from imagecli.errors import UsageProblem
 from imagecli.flags import FIELDS, FLAG_ONLY_FIELDS
 from imagecli.images.types import parse_size
 from imagecli.options import Value
 from imagecli.saving.names import asked_format
+from imagecli.text import KEY_PLACE, named, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -174,14 +176,19 @@ def read_params(pairs: Sequence[str]) -> Fields:
     """Read --param KEY=VALUE: JSON where it parses, text otherwise.
 
     Raises:
-        UsageProblem: one is not a pair, or its key is empty.
+        UsageProblem: one is not a pair, its key is empty, or names a key of the API.
     """
     params: Fields = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         key = key.strip()
         if not equals or not key:
-            raise UsageProblem(f"--param {pair} is not KEY=VALUE", hint="Write for instance --param steps=20.")
+            raise UsageProblem(f"--param {quoted(pair)} is not KEY=VALUE", hint="Write for instance --param steps=20.")
+        if is_secret_name(key):
+            raise UsageProblem(
+                f"--param can't set {named(key)}: a key is never an argument, which other users could see, nor a field",
+                hint=f"{KEY_PLACE} It is sent in a header.",
+            )
         params[key] = _json_or_text(text)
     return params
 
@@ -198,7 +205,7 @@ def check_params(params: Fields, values: Mapping[str, Value[Any]]) -> Fields:
     """
     for key in params:
         if str(key).partition("[")[0] in FLAG_ONLY_FIELDS | _ARGUMENTS:
-            raise UsageProblem(f"--param can't set {key}: it has its own flag or argument", hint="See --help.")
+            raise UsageProblem(f"--param can't set {named(key)}: it has its own flag or argument", hint="See --help.")
     try:
         json.dumps(params, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -210,7 +217,9 @@ def check_params(params: Fields, values: Mapping[str, Value[Any]]) -> Fields:
         set_by["stream"] = values["partials"].origin
     for key in params:
         if key in set_by:
-            raise UsageProblem(f"--param {key} and {set_by[key]} set the same field", hint="Leave one of them out.")
+            raise UsageProblem(
+                f"--param {named(key)} and {set_by[key]} set the same field", hint="Leave one of them out."
+            )
     return params
 
 

@@ -12,9 +12,9 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagecli.errors import ExitCode, ImagecliError
+from imagecli.errors import ExitCode, ImagecliError, UsageProblem
 from imagecli.terminal.console import Console, Verbosity
-from imagecli.text import printable
+from imagecli.text import HIDDEN, KEY_PLACE, hide_keys, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -71,13 +71,14 @@ class Renderer:
 
     def page(self, page: Page) -> int:
         """Show a page."""
+        error = None if page.error is None else _presentable(page.error)
         if self.as_json:
-            head = {"schema": SCHEMA, "command": self.command, "ok": page.error is None}
-            tail = {"warnings": self._warnings, "error": None if page.error is None else page.error.as_dict()}
+            head = {"schema": SCHEMA, "command": self.command, "ok": error is None}
+            tail = {"warnings": _hidden(self._warnings), "error": None if error is None else error.as_dict()}
             self.console.out(_dumped(head | dict(page.fields) | tail, indent=None))
         elif page.text is not None:
             self.console.out(page.text)
-        return ExitCode.OK if page.error is None else self._error(page.error)
+        return ExitCode.OK if error is None else self._error(error)
 
     def result(self, result: Result, base_url: str) -> int:
         """Show what came of a run; of its warnings those that were not shown while it went on.
@@ -85,6 +86,8 @@ class Renderer:
         A stdout that takes no more is an error of the run, unless it had one.
         """
         self.warn_of_new(result.warnings)
+        for each in (*result.failures.values(), *([result.error] if result.error else [])):
+            _presentable(each)
         try:
             if self.as_json:
                 self.console.out(_dumped(document(result, base_url)))
@@ -104,6 +107,7 @@ class Renderer:
 
     def failure(self, error: ImagecliError) -> int:
         """Show what ended a run before it had anything to show; it decides the exit code, whatever stdout takes."""
+        error = _presentable(error)
         with suppress(ImagecliError):
             if self.as_json:
                 self.console.out(_dumped(_document(self.command, error)))
@@ -127,6 +131,23 @@ class Renderer:
             lines.append(f"the response is kept in {error.saved_response}")
         self.console.error("\n".join(lines))
         return int(error.exit_code)
+
+
+def _presentable(error: ImagecliError) -> ImagecliError:
+    """Return the error without what looks like a key; where a key was typed in place of a name, say where keys go."""
+    if (
+        isinstance(error, UsageProblem)
+        and error.http_status is None
+        and HIDDEN in error.message.replace(f"{HIDDEN}@", "")
+    ):
+        error.hint = KEY_PLACE
+    error.message = hide_keys(error.message)
+    error.hint = hide_keys(error.hint) if error.hint else error.hint
+    return error
+
+
+def _hidden(texts: Iterable[str]) -> list[str]:
+    return [hide_keys(text) for text in texts]
 
 
 # For people
@@ -190,7 +211,7 @@ def document(result: Result, base_url: str) -> dict[str, Any]:
         "cost_usd": result.cost_usd,
         "elapsed_s": result.elapsed_s,
         "request_ids": result.request_ids,
-        "warnings": result.warnings,
+        "warnings": _hidden(result.warnings),
     }
     if result.requests is not None:
         filled["dry_run"] = True
