@@ -135,11 +135,8 @@ class Renderer:
 
 def _presentable(error: ImagecliError) -> ImagecliError:
     """Return the error without what looks like a key; where a key was typed in place of a name, say where keys go."""
-    if (
-        isinstance(error, UsageProblem)
-        and error.http_status is None
-        and HIDDEN in error.message.replace(f"{HIDDEN}@", "")
-    ):
+    ours = isinstance(error, UsageProblem) and error.http_status is None
+    if ours and HIDDEN in error.message.replace(f"{HIDDEN}@", ""):  # which is a URL's login
         error.hint = KEY_PLACE
     error.message = hide_keys(error.message)
     error.hint = hide_keys(error.hint) if error.hint else error.hint
