@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from imagecli import interrupts
 from imagecli.dialects.request import EDITS
 from imagecli.errors import (
-    ContentPolicyRefusal,
     ExitCode,
     Failure,
     ImagecliError,
@@ -30,11 +29,11 @@ from imagecli.result import GeneratedImage, Result
 from imagecli.saving.sinks import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from imagecli.client.client import Client
     from imagecli.client.response.images import ImageResponse
-    from imagecli.client.response.spool import Spool
+    from imagecli.client.response.sources import Item
     from imagecli.dialects.request import ImageRequest
     from imagecli.plan import Plan
     from imagecli.saving.sinks import Sink, Transform
@@ -93,6 +92,7 @@ class _Execution:
         self._failures: dict[int, ImagecliError] = {}
         self._partials: dict[int, list[str]] = {}
         self._usage: dict[str, Any] | None = None
+        self._svg_usage: dict[str, Any] | None = None
         self._request_ids: list[str] = []
         self._warnings: list[str] = []
         self._notes = list(plan.notes)
@@ -118,6 +118,7 @@ class _Execution:
             failures=dict(self._failures),
             partials={n: tuple(paths) for n, paths in self._partials.items()},
             usage=self._usage,
+            svg_usage=self._svg_usage,
             cost_usd=intent.dialect.cost_usd(self._usage or {}) if self._route else None,
             request_ids=tuple(self._request_ids),
             warnings=tuple(self._warnings),
@@ -277,8 +278,9 @@ class _Execution:
             if response.request_id:
                 self._request_ids.append(response.request_id)
             self._usage = _sum(self._usage, response.usage)
+            self._svg_usage = _sum(self._svg_usage, response.svg_usage)
         self._warn(*response.warnings)
-        unsaved = [failure for failure in self._save_items(client, exchange, response) if failure is not None]
+        unsaved = self._save_items(client, exchange, response)
         if response.partial is not None:
             exchange.report("saving", None)
             if not self._keep_partial(client, exchange, response):
@@ -291,27 +293,50 @@ class _Execution:
             each.saved_response = kept
             if kept is None and response.spool.run is not None:
                 each.message += "; no folder has room to keep the response"
+        if unsaved and not any(each in self._failures.values() for each in unsaved):
+            self._warn(f"the response is kept in {kept}")
         response.discard()
 
-    def _save_items(
-        self, client: Client, exchange: Exchange, response: ImageResponse
-    ) -> Iterator[ImagecliError | None]:
-        """Save every finished image; yield why one isn't saved, where the response has to be kept for it."""
-        for n, item in zip(self._numbers(exchange, response), response.items, strict=False):
+    def _save_items(self, client: Client, exchange: Exchange, response: ImageResponse) -> list[ImagecliError]:
+        """Save the finished images; return why some aren't saved, where the response has to be kept for it.
+
+        An entry that is not an image counts only where an image is missing for it.
+        """
+        unsaved: list[ImagecliError] = []
+        items = self._without_surplus(exchange, response)
+        spare = len(items) - len(exchange.numbers)
+        numbers = list(self._numbers(exchange, response, len(items)))
+        for item in items:
+            if not numbers:
+                break
             exchange.report("saving", None)
             downloaded = len(response.downloads)
             try:
                 pieces = client.fetch(item, response, exchange.report)
-                image = self._sink.save(n, pieces, self._transform(), self._warn)
+                image = self._sink.save(numbers[0], pieces, self._transform(), self._warn)
                 self._add(image._replace(revised_prompt=item.revised_prompt))
-            except ContentPolicyRefusal as error:
-                self._fail((n,), error)
             except (ImagecliError, MemoryError) as error:
-                failure = _unsaved(error, response)
-                self._fail((n,), failure)
-                # What is paid for is the image itself, if it was fetched; its address is worth little after an hour.
-                failure.saved_response = _keep_last(response.downloads[downloaded:])
-                yield None if failure.saved_response else failure
+                failure = item.withheld or _unsaved(error, response)
+                if item.withheld is None:
+                    # What is paid for is the image itself, if it was fetched; its address is worth little in an hour.
+                    failure.saved_response = response.keep_download(downloaded)
+                    unsaved += [] if failure.saved_response else [failure]
+                spare -= 1
+                if spare >= 0:  # another takes its place
+                    self._warn(f"one of the images that were sent is not one: {failure.message}")
+                    continue
+                self._fail((numbers[0],), failure)
+            numbers.pop(0)
+        return unsaved
+
+    def _without_surplus(self, exchange: Exchange, response: ImageResponse) -> list[Item]:
+        """Return a response's items, without the errors among them that no image is missing for."""
+        items = list(response.items)
+        for item in response.items:
+            if len(items) > len(exchange.numbers) and item.withheld is not None:
+                items.remove(item)
+                self._warn(f"the server reports an error besides its images: {item.withheld.message}")
+        return items
 
     def _keep_partial(self, client: Client, exchange: Exchange, response: ImageResponse) -> bool:
         """Save the last partial image of a stream whose finished image never came, under a name that marks it.
@@ -335,9 +360,9 @@ class _Execution:
         self._fail((n,), kind(f"{missing.message}{kept}", hint=missing.hint, **_details_of(missing)))
         return True
 
-    def _numbers(self, exchange: Exchange, response: ImageResponse) -> Sequence[int]:
+    def _numbers(self, exchange: Exchange, response: ImageResponse, came: int) -> Sequence[int]:
         """Return the numbers of a response's images, which may be more or fewer than were asked for."""
-        asked, came = len(exchange.numbers), len(response.items)
+        asked = len(exchange.numbers)
         for n in exchange.numbers[came:]:
             short = f"the server sent {came} of {asked} images"
             if response.partial is not None:
@@ -424,8 +449,10 @@ class _Execution:
             failure.request_id = response.request_id
             response.discard()
         elif exchange.in_flight:
-            failure = UnknownOutcome("interrupted while waiting for the response: it may have been billed")
-            failure.saved_response = client.abandon(exchange.request)
+            left = client.abandon(exchange.request)
+            what = "the response" if left.task is None else f"task {left.task}"
+            failure = UnknownOutcome(f"interrupted while waiting for {what}: it may have been billed")
+            failure.saved_response = left.saved_response
         elif exchange.state.startswith("retrying"):
             failure = Interrupted.by(interrupt, " while waiting to send it again")
         else:
@@ -472,11 +499,6 @@ def _out_of_memory(kind: type[E], error: MemoryError) -> E:
     )
     made.__cause__ = error
     return made
-
-
-def _keep_last(downloads: Sequence[Spool]) -> str | None:
-    """Keep the image that was downloaded last, if it is whole; return its file."""
-    return downloads[-1].keep() if downloads else None
 
 
 def _partial(missing: int, there: int, first: ImagecliError) -> PartialResult:

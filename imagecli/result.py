@@ -52,6 +52,8 @@ class Result(NamedTuple):
     """Image number → the files that hold its partial images, where those are saved."""
     usage: Mapping[str, Any] | None = None
     """What the server counted, summed over all requests."""
+    svg_usage: Mapping[str, Any] | None = None
+    """The same of what wrote SVG images, which is counted, and billed, apart."""
     cost_usd: float | None = None
     """What the server says that it has cost."""
     elapsed_s: float | None = None

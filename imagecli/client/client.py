@@ -6,17 +6,20 @@ show it (a reset in mid-upload and one after the whole request look alike); the 
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import httpx2 as httpx
 
 from imagecli.client.response.body import decompressed, read_head, request_id_of, spool_body
 from imagecli.client.response.events import looks_like_events
-from imagecli.client.response.images import Blocked, ImageResponse, Item, Link, NoImages, decode, read_response
+from imagecli.client.response.images import ImageResponse, NoImages
 from imagecli.client.response.partial_images import PartialImageReader
+from imagecli.client.response.reading import read_response
+from imagecli.client.response.sources import Item, Link, Withheld, decode
 from imagecli.client.response.spool import Spool
 from imagecli.client.retry import RequestTrace, RetryableError, ignore_state, with_retries
 from imagecli.client.secrets import secrets_of
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from imagecli.client.errors.reader import ErrorReader
     from imagecli.client.response.files import Run
     from imagecli.client.response.partial_images import PartialObserver
+    from imagecli.client.response.tasks import Task
     from imagecli.client.retry import Limits, StateObserver
     from imagecli.config.keys import Key
     from imagecli.config.profiles import Profile
@@ -38,11 +42,21 @@ if TYPE_CHECKING:
 
 _MAX_LIST = 1 << 24
 _SUCCESS = range(200, 300)
+_ACCEPTED = 202
 _HEAD = 16
 _FROM_SERVERS = ("message", "hint", "code", "param", "type", "request_id")
 _PATH_HINT = "It may be a path on the server's own disk: ask for the image itself, --response-format b64_json."
 
 T = TypeVar("T")
+
+
+class Abandoned(NamedTuple):
+    """What is left of a request that was given up."""
+
+    saved_response: str | None = None
+    """The file with the beginning of its response; None where none had come."""
+    task: str | None = None
+    """The ID of the task that the server accepted it as."""
 
 
 class Client:
@@ -75,6 +89,7 @@ class Client:
         self._run = run
         self._sleep = sleep
         self._in_flight: dict[int, Spool] = {}
+        self._tasks: dict[int, str] = {}
         self._session = Session(profile, key, transport, clock)
         self._secrets = secrets_of(profile, key)
         self._with_key = key is not None or bool(profile.secret_headers)
@@ -109,15 +124,11 @@ class Client:
 
         Raises:
             Failure: it can't be downloaded, or is not base64.
-            ContentPolicyRefusal: the server withholds it.
+            ImagecliError: the server reports an error in its place.
         """
         with self._redacting():
-            if isinstance(item.source, Blocked):
-                raise ContentPolicyRefusal(
-                    f"{self._session.host} made an image, but withheld it under its content policy",
-                    hint="Change the prompt or the image; the same request may be withheld again.",
-                    request_id=response.request_id,
-                )
+            if isinstance(item.source, Withheld):
+                raise item.source.error
             if not isinstance(item.source, Link):
                 yield from decode(item.source, response.spool)
                 return
@@ -143,13 +154,13 @@ class Client:
         with self._redacting():
             return self._retry(self._ask_models, ignore_state)
 
-    def abandon(self, request: ImageRequest) -> str | None:
-        """Give up on a request in flight; return the file with the beginning of its response, None if none had come."""
+    def abandon(self, request: ImageRequest) -> Abandoned:
+        """Give up on a request in flight."""
         spool = self._in_flight.pop(id(request), None)
         kept = spool.keep() if spool is not None and spool.size else None
         if spool is not None:
             spool.discard()
-        return kept
+        return Abandoned(kept, self._tasks.get(id(request)))
 
     def close(self) -> None:
         """Close the connections, also those on which other threads wait."""
@@ -185,6 +196,7 @@ class Client:
             raise
         finally:
             self._in_flight.pop(id(request), None)
+            self._tasks.pop(id(request), None)
 
     def _exchange(
         self, request: ImageRequest, spool: Spool, watch: StateObserver, show: PartialObserver
@@ -199,6 +211,7 @@ class Client:
         trace = RequestTrace(watch)
         lost: UnknownOutcome | None = None
         request_id = status = None
+        headers: httpx.Headers | None = None
         try:
             with self._session.open("POST", url, trace, request) as response:
                 trace.sent = True  # from here on an exchange that breaks off is a lost response
@@ -207,6 +220,7 @@ class Client:
                 status = response.status_code
                 if status not in _SUCCESS:
                     raise self._errors.refused(response, request, url, self._session.guard.waited)
+                headers = response.headers
                 spool_body(response, spool, PartialImageReader(spool, watch, show).read)
         except httpx.TransportError as error:
             if not trace.sent:
@@ -215,12 +229,16 @@ class Client:
             begun = spool.read(0, _HEAD)
             if not (looks_like_events(begun) or begun.lstrip().startswith((b"{", b"["))):
                 raise self._errors.retry_lost(lost) from error
+        answer = _Answer(request, url, status, request_id, headers)
         try:
-            parsed = self._read(spool, request, status, request_id)
+            parsed = self._read(spool, answer)
         except Failure:
             if lost is None:
                 raise
             raise self._errors.retry_lost(lost) from None
+        except _Task as accepted:
+            parsed = self._follow(accepted.task, spool, answer, watch)
+            lost = None
         parsed.error = parsed.error or lost
         parsed.redact(self._secrets)
         parsed.request_id = request_id
@@ -229,35 +247,73 @@ class Client:
             raise RetryableError(lost, fallback=parsed)
         return parsed
 
-    def _read(self, spool: Spool, request: ImageRequest, status: int | None, request_id: str | None) -> ImageResponse:
+    def _read(self, spool: Spool, answer: _Answer) -> ImageResponse:
         """Return the images of a spooled success.
 
         Raises:
             ImagecliError: it can't be read, or contains an error.
+            _Task: it names a task in place of images.
         """
-        url = self.url(request.path)
         content = spool
         try:
             content = decompressed(spool)
-            parsed = read_response(content, url)
+            parsed = read_response(content, answer.url, self._explain(answer))
         except NoImages as found:
-            error = self._errors.no_images(found, status, request_id, request, url)
+            if not found.is_error and (task := answer.task_in(found.document)) is not None:
+                raise _Task(task) from None
+            error = self._errors.no_images(found, answer.status, answer.request_id, answer.request, answer.url)
             if found.partial is None or isinstance(error, ContentPolicyRefusal):
                 if content is not spool:
                     content.discard()
-                if found.is_error:
+                if found.is_error and not found.may_hold_one:
                     spool.discard()  # a refusal: it contains nothing that could be lost
                 raise error from None
-            parsed = ImageResponse(content, url, (), partial=found.partial, error=error)
+            parsed = ImageResponse(content, answer.url, (), partial=found.partial, error=error)
         except Failure as error:
             if content is not spool:
                 content.discard()
+            if (task := answer.task_in(None)) is not None:
+                raise _Task(task) from None
             error.message = sanitize(error.message, self._secrets, limit=300)
-            error.http_status = status
-            error.request_id = request_id
+            error.http_status = answer.status
+            error.request_id = answer.request_id
             raise
         if content is not spool:
             spool.discard()
+        return parsed
+
+    def _explain(self, answer: _Answer) -> Callable[[Any], ImagecliError]:
+        return lambda entry: self._errors.in_place_of_image(entry, answer.request_id, answer.request, answer.url)
+
+    def _follow(self, task: Task, spool: Spool, answer: _Answer, watch: StateObserver) -> ImageResponse:
+        """Return the images of a task, once it is done; until then `spool` keeps the response that names it.
+
+        Raises:
+            UnknownOutcome: it can't be asked for, or was not done in time.
+            ImagecliError: it failed.
+        """
+        from imagecli.client.errors.waits import requested_wait
+        from imagecli.client.polling import Polling, address_of, wait_for
+
+        self._tasks[id(answer.request)] = sanitize(task.id, self._secrets, limit=200)
+        if task.url is not None:
+            spool.write(b"\n" * bool(spool.size) + json.dumps({"operation-location": task.url}).encode() + b"\n")
+        if task.has_failed:
+            raise self._errors.task_lost(task, f"is {task.state}")
+        url = address_of(task, self._session, answer.url)
+        if url is None:
+            raise self._errors.task_accepted(task, answer.request_id)
+        watch(f"waiting for task {self._tasks[id(answer.request)]}", None)
+        first_wait = requested_wait(answer.headers or {})
+        polling = Polling(
+            *(self._session, self._errors, self._explain(answer), self._sleep, self._limits.timeout, first_wait)
+        )
+        try:
+            parsed = wait_for(task, url, spool, polling)
+        except ImagecliError as error:
+            error.request_id = error.request_id or answer.request_id
+            raise
+        spool.discard()
         return parsed
 
     def _retry(
@@ -314,3 +370,28 @@ class Client:
         from imagecli.client.errors.reader import ErrorReader
 
         return ErrorReader(self._profile, self._session.host, self._secrets, self._limits, with_key=self._with_key)
+
+
+class _Answer(NamedTuple):
+    """What is known of a success before it is read."""
+
+    request: ImageRequest
+    url: str
+    status: int | None
+    request_id: str | None
+    headers: httpx.Headers | None
+
+    def task_in(self, document: object) -> Task | None:
+        """Return the task that it names in place of images."""
+        from imagecli.client.response.tasks import Task, find_task, task_address
+
+        found = find_task(document, task_address(self.headers or {}))
+        return Task("") if found is None and self.status == _ACCEPTED else found
+
+
+class _Task(Exception):
+    """A response names a task in place of images."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task.id)
+        self.task = task

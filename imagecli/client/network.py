@@ -59,6 +59,10 @@ class Guard(threading.local):
         """Seconds since the last piece of a request began to go out; 0 where nothing went through a socket."""
         return 0.0 if self._written_at is None else self._clock() - self._written_at
 
+    def has_time(self, seconds: float) -> bool:
+        """Return whether so many seconds are left."""
+        return self.until is None or self._clock() + seconds < self.until
+
     def left(self, error: type[Exception]) -> float | None:
         """Return the seconds that are left, or raise `error`."""
         if self.until is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 from imagecli.dialects.request import EDITS, GENERATIONS, VARIATIONS, Draft, Fields, FilePart, ImageRequest
 from imagecli.errors import UsageProblem
@@ -114,6 +115,9 @@ class OpenAI:
     """Where the server lists its models, below the base URL; it may have a query."""
     listed_prefix: ClassVar[str] = ""
     """What precedes a model's name in that list, and need not precede it in a request."""
+    tasks_path: ClassVar[str | None] = None
+    """Where a task is asked for that the server answers with in place of images, below the base URL, with `{id}` for
+    the task's ID: "tasks/{id}". None: it sends images, or an `operation-location`, which every dialect follows."""
     headers: ClassVar[Mapping[str, str]] = {}
     """Headers that every request to the server's own origin has, besides the key's."""
     error_words: ClassVar[ErrorWords | None] = None
@@ -244,6 +248,10 @@ class OpenAI:
     def path(self, route: str, draft: Draft) -> str:  # noqa: ARG002 - for others to override
         """Return where the server has a route: a path below the base URL, with a query if it needs one."""
         return route
+
+    def task_path(self, task_id: str) -> str | None:
+        """Return where a task is asked for, below the base URL; None where the server is not known to have tasks."""
+        return None if self.tasks_path is None else self.tasks_path.format(id=quote(task_id, safe=""))
 
     def credentials(self, key: str, origin: str) -> dict[str, str]:  # noqa: ARG002 - for others to override
         """Return the headers that carry a key; `origin` names where it came from (a variable, a place in a file)."""

@@ -313,7 +313,19 @@ def test_the_json_document_has_every_field(imagecli, server):
     server.respond = lambda reply, _: reply.send(response_with(image_file(), usage=usage), x_request_id="req_7")
     document = imagecli("gen", "cat", "--base-url", server.url, "--json").json
     assert list(document) == [
-        *("schema", "command", "ok", "profile", "route", "model", "images", "failures", "usage", "cost_usd"),
+        *(
+            "schema",
+            "command",
+            "ok",
+            "profile",
+            "route",
+            "model",
+            "images",
+            "failures",
+            "usage",
+            "svg_usage",
+            "cost_usd",
+        ),
         *("elapsed_s", "request_ids", "warnings", "error"),
     ]
     assert list(document["images"][0]) == [

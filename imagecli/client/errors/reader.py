@@ -25,6 +25,7 @@ from imagecli.text import sanitize
 if TYPE_CHECKING:
     from imagecli.client.errors.document import ErrorDocument
     from imagecli.client.response.images import NoImages
+    from imagecli.client.response.tasks import Task
     from imagecli.client.retry import Limits
     from imagecli.config.profiles import Profile
     from imagecli.dialects.request import ImageRequest
@@ -34,6 +35,7 @@ _GATEWAY_S = 2.0
 """Seconds in which a gateway finds out that it does not reach a server; what it reports later may be of its work."""
 _UNAUTHORIZED = 401
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FETCH = "Fetch the task's result from the server or on its website; another request may be billed as well."
 _MESSAGES = frozenset({"detail", "message", "errors"})
 
 
@@ -139,6 +141,57 @@ class ErrorReader:
             error = Failure(f"the server's response contains no images{message}", hint=hint, request_id=request_id)
         error.http_status = status
         return error
+
+    def in_place_of_image(
+        self,
+        entry: object,
+        request_id: str | None,
+        request: ImageRequest,
+        url: str,
+    ) -> ImagecliError:
+        """Return the error that stands in the place of one image of a response that may have others."""
+        from imagecli.client.errors.document import read_document
+
+        if isinstance(entry, dict) and entry.get("respect_moderation") is False:  # xAI
+            return ContentPolicyRefusal(
+                f"{self._host} made an image, but withheld it under its content policy",
+                hint="Change the prompt or the image; the same request may be withheld again.",
+                request_id=request_id,
+            )
+        error = self._classify(read_document(None, entry, self._secrets), request_id, request, url)
+        error.unknown_fields = error.missing_fields = ()
+        return error
+
+    # Tasks
+
+    def task_accepted(self, task: Task, request_id: str | None) -> UnknownOutcome:
+        """Return the error of a response that names a task, of a server whose tasks nobody knows how to ask for."""
+        named = f" as task {self._shown(task)}" if task.id else ""
+        state = f" ({sanitize(task.state, self._secrets, limit=60)})" if task.state else ""
+        return UnknownOutcome(
+            f"{self._host} accepted the request{named}{state} and sent no image: it may be billed",
+            hint=_FETCH,
+            request_id=request_id,
+        )
+
+    def task_lost(self, task: Task, what: str) -> UnknownOutcome:
+        """Return the error of a task that was asked for in vain; `what` says why, after "task ID"."""
+        return UnknownOutcome(
+            sanitize(f"{self._host}: task {self._shown(task)} {what}; it may be billed", self._secrets),
+            hint=_FETCH,
+        )
+
+    def task_failed(self, task: Task, found: NoImages) -> ImagecliError:
+        """Return the error of a task that the server reports as failed."""
+        from imagecli.client.errors.document import read_document
+
+        error = self._classify(read_document(None, found.document, self._secrets), None, None, self._profile.base_url)
+        error.unknown_fields = error.missing_fields = ()
+        error.message = f"task {self._shown(task)} failed: {error.message}"
+        return error
+
+    def _shown(self, task: Task) -> str:
+        return sanitize(task.id, self._secrets, limit=200)
 
     def no_list(self, document: object, request_id: str | None, url: str) -> ImagecliError:
         """Return the error that a success contains in place of a list of models."""

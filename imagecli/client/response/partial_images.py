@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from imagecli.client.response.events import Event, EventReader, looks_like_events
-from imagecli.client.response.images import Inline, decode, partial_of
+from imagecli.client.response.sources import Inline, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +48,8 @@ class PartialImageReader:
         return self._reader is not None and self._reader.ended
 
     def _show_partial(self, event: Event) -> None:
+        from imagecli.client.response.streams import partial_of
+
         item = partial_of(event, self._spool)
         if item is None:
             return

@@ -28,6 +28,7 @@ MAX_RESPONSE = 2 << 30
 _LONG_STRING = 4096
 _MAX_OUTLINE = 4 << 20
 _LONGEST_INTEGER = 300
+_LONGEST_ESCAPE = 6
 
 
 class ResponseTooLargeError(Exception):
@@ -177,19 +178,15 @@ class LongString(NamedTuple):
     end: int
 
 
-def read_text(spool: Spool, long: LongString) -> str:
-    """Return the text of a string that was left in the file.
-
-    Raises:
-        NotJsonError: it is larger than anything but an image, or not a JSON string.
-    """
-    if long.end - long.start > _MAX_OUTLINE:
-        raise NotJsonError("it contains too much besides its images")
-    try:
-        text: str = json.loads(b'"' + spool.read(long.start, long.end) + b'"')
-    except ValueError as error:
-        raise NotJsonError(str(error)) from error
-    return text
+def read_text(spool: Spool, long: LongString, limit: int | None = None) -> str:
+    """Return the text of a string that was left in the file; no more than its first `limit` bytes."""
+    end = long.end if limit is None else min(long.end, long.start + limit)
+    body = spool.read(long.start, end)
+    for cut in range(1 if end == long.end else _LONGEST_ESCAPE):  # an escape, or a character, may be cut off
+        with contextlib.suppress(ValueError):
+            text: str = json.loads(b'"' + body[: len(body) - cut] + b'"', strict=False)
+            return text
+    return body.decode("utf-8", "replace")  # no JSON string, but all there is
 
 
 class NotJsonError(ValueError):

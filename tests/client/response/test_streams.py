@@ -71,7 +71,7 @@ def test_a_stream_is_asked_for_and_its_finished_image_saved(imagecli, server):
     server.respond = stream(*WHOLE)
     ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "2", "-o", "cat.png", "--json")
     assert ran.code == 0, ran.err
-    assert server.posts[0].json == {"prompt": "cat", "stream": True, "partial_images": 2, "output_format": "png"}
+    assert server.posts[0].json == {"prompt": "cat", "stream": True, "partial_images": 2}
     assert server.posts[0].headers["accept"] == "application/json"
     assert colour("cat.png") == (200, 40, 40)
     assert ran.json["usage"] == USAGE

@@ -1,0 +1,156 @@
+"""Waiting for a task that a server accepted in place of images: it is asked for until it is done, or time is up."""
+
+from __future__ import annotations
+
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urljoin
+
+import httpx2 as httpx
+
+from imagecli.client.errors.waits import requested_wait
+from imagecli.client.network import PrivateAddressError, is_private
+from imagecli.client.response.body import decompressed, spool_body
+from imagecli.client.response.images import ImageResponse, NoImages, read_document
+from imagecli.client.response.reading import read_response
+from imagecli.client.response.sources import IMAGE_KINDS
+from imagecli.client.response.spool import NotJsonError, Spool, outline
+from imagecli.client.response.tasks import find_task
+from imagecli.client.retry import RequestTrace, ignore_state
+from imagecli.errors import Failure, ImagecliError
+from imagecli.images.sniffing import sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imagecli.client.errors.reader import ErrorReader
+    from imagecli.client.response.images import Explain
+    from imagecli.client.response.tasks import Task
+    from imagecli.client.session import Session
+
+_WAITS_S = (1.0, 1.0, 2.0, 3.0)
+_LONGEST_WAIT_S = 5.0
+_MOST_FAILURES = 8
+"""In a row, before it is given up: a gateway may be restarted while a task is at work."""
+_SUCCESS = range(200, 300)
+_LATER = frozenset({404, 408, 409, 423, 425, 429, *range(500, 600)})
+"""Statuses after which it is asked for again; of a task that has only just been accepted 404 too."""
+_HEAD = 4096
+
+
+class Polling(NamedTuple):
+    """What asking for a task takes."""
+
+    session: Session
+    errors: ErrorReader
+    explain: Explain
+    sleep: Callable[[float], None]
+    timeout: float
+    """Seconds, for all waits."""
+    first_wait: float | None
+    """Seconds that the server asked for; None where it did not."""
+
+
+def address_of(task: Task, session: Session, response_url: str) -> str | None:
+    """Return where a task is asked for: what its response says, or else the dialect; None where neither knows.
+
+    Raises:
+        Failure: it is not an http(s) URL, or a private one of a public server.
+    """
+    if task.url is None:
+        path = session.dialect.task_path(task.id) if task.id else None
+        return None if path is None else f"{str(session.base).rstrip('/')}/{path}"
+    try:
+        url = httpx.URL(urljoin(response_url, task.url))
+    except (ValueError, httpx.InvalidURL):
+        return None
+    if url.scheme not in {"http", "https"} or (response_url.startswith("https:") and url.scheme == "http"):
+        return None
+    return None if session.is_public and is_private(url.raw_host.decode("ascii", "replace")) else str(url)
+
+
+def wait_for(task: Task, url: str, spool: Spool, polling: Polling) -> ImageResponse:
+    """Ask `url` for a task until it is done, and return its images in a spool beside `spool`.
+
+    Raises:
+        UnknownOutcome: it was not done in time, or could not be asked for any more.
+        ImagecliError: it failed.
+    """
+    waited, failures = 0.0, 0
+    wait = polling.first_wait
+    for usual in chain(_WAITS_S, repeat(_LONGEST_WAIT_S)):
+        wait = min(usual if wait is None else wait, max(0.0, polling.timeout - waited))
+        if not wait or not polling.session.guard.has_time(wait):
+            raise polling.errors.task_lost(task, f"is not done after {polling.timeout:g} s")
+        polling.sleep(wait)
+        waited += wait
+        content = Spool(spool.run, number=spool.number)
+        try:
+            found = _ask(task, url, content, polling)
+        except BaseException:
+            content.discard()
+            raise
+        if isinstance(found, ImageResponse):
+            return found
+        content.discard()
+        wait, reason = found
+        failures = failures + 1 if reason else 0
+        if failures >= _MOST_FAILURES:
+            raise polling.errors.task_lost(task, f"can't be asked for: {reason}")
+    raise AssertionError  # the waits never end
+
+
+def _ask(task: Task, url: str, spool: Spool, polling: Polling) -> ImageResponse | tuple[float | None, str]:
+    """Ask once; where there is nothing yet, return the seconds that the server asks to wait and what went wrong."""
+    session = polling.session
+    public_host = httpx.URL(url).raw_host.decode("ascii", "replace") if session.is_public else None
+    session.guard.public_host = public_host
+    try:
+        with session.open("GET", url, RequestTrace(ignore_state)) as response:
+            wait = requested_wait(response.headers)
+            if response.status_code in _LATER:
+                return wait, f"HTTP {response.status_code}"
+            if response.status_code not in _SUCCESS:
+                error = polling.errors.refused(response, None, url)
+                reason = error.message if isinstance(error, ImagecliError) else str(error)
+                raise polling.errors.task_lost(task, f"can't be asked for: {reason}")
+            spool_body(response, spool)
+    except httpx.TransportError as error:
+        if isinstance(error.__cause__, PrivateAddressError):
+            raise polling.errors.task_lost(task, "leads to a private network, and is not asked for") from error
+        return None, str(error) or type(error).__name__
+    finally:
+        session.guard.public_host = None
+    try:
+        return _read(task, url, spool, polling) or (wait, "")
+    except Failure as error:
+        if error.saved_response is not None:
+            raise
+        return wait, error.message
+
+
+def _read(task: Task, url: str, spool: Spool, polling: Polling) -> ImageResponse | None:
+    """Return what a task's response contains; None where it is still at work.
+
+    Raises:
+        ImagecliError: it failed, or is done without an image.
+        Failure: the response can't be read.
+    """
+    content = decompressed(spool)
+    if sniff(content.read(0, _HEAD)) in IMAGE_KINDS:
+        return read_response(content, url, polling.explain)
+    try:
+        document = outline(content)
+    except NotJsonError as error:
+        raise Failure(f"its response is not JSON: {error}") from error
+    now = find_task(document)
+    if now is not None and now.is_pending:
+        return None
+    try:
+        return read_document(document, content, url, polling.explain)
+    except NoImages as found:
+        if found.is_error or (now is not None and now.has_failed):
+            raise polling.errors.task_failed(task, found) from None
+        if now is not None and now.is_done:
+            raise polling.errors.task_lost(task, "is done, but without an image") from None
+        return None

@@ -1,0 +1,171 @@
+"""The images of a stream of events: the finished ones, and never a preview in the place of one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from imagecli.client.response.events import Event, read_events
+from imagecli.client.response.finding import Finder, shortened
+from imagecli.client.response.images import ImageResponse, NoImages, counts_in, items_of
+from imagecli.client.response.sources import Inline, Item, Withheld
+from imagecli.client.response.spool import CHUNK
+from imagecli.client.response.tasks import find_task
+from imagecli.errors import Failure
+
+if TYPE_CHECKING:
+    from imagecli.client.response.images import Explain
+    from imagecli.client.response.spool import Spool
+
+_FINISHED = frozenset(
+    {
+        *("succeeded", "succeed", "success", "completed", "complete", "result", "results", "finished"),
+        *("final", "done"),
+    }
+)
+_FAILED = frozenset({"failed", "error"})
+_PREVIEW = frozenset({"partial", "preview", "chunk", "progress", "draft", "intermediate"})
+_INDICES = ("image_index", "index", "output_index")
+_MAX_IMAGES = 1000
+
+
+def phase_of(event: Event) -> str:
+    """Return what an event is about, by its names: an image "finished" or "failed", a "preview", or "other".
+
+    OpenAI, `image_generation.`: partial_image, completed. Volcengine Ark and MiniMax: partial_succeeded is a finished
+    image, partial_failed a failed one, completed what was counted. Others, `image.generation.`: chunk, result.
+    vLLM-Omni: `image.edit.chunk` of the type "image".
+    """
+    document = event.document if isinstance(event.document, dict) else {}
+    names = f"{event.name} {document.get('type')} {document.get('object')}"
+    words = set(re.findall("[a-z]+", names[:500].lower()))
+    if words & _FAILED:
+        return "failed"
+    if words & _FINISHED:
+        return "finished"
+    is_preview = words & _PREVIEW and document.get("type") != "image"
+    return "preview" if is_preview or document.get("partial_image_index") is not None else "other"
+
+
+def partial_of(event: Event, spool: Spool) -> Item | None:
+    """Return the partial image in an event, None where it contains none."""
+    if phase_of(event) != "preview":
+        return None
+    found = Finder(spool, previews=True).find(event.document)
+    return next((one.item for one in found if one.item is not None), None)
+
+
+class _Entry(NamedTuple):
+    """An image of a stream, or the error in its place."""
+
+    place: int | None
+    """Which of the images it is, where the server numbers them."""
+    name: str
+    """Of its event."""
+    item: Item
+
+
+class _Gathered:
+    """What the events of a stream have brought."""
+
+    def __init__(self, spool: Spool, explain: Explain) -> None:
+        self._spool = spool
+        self._explain = explain
+        self._finder = Finder(spool)
+        self.partial: Item | None = None
+        self.finished: list[_Entry] = []
+        self.others: list[_Entry] = []
+        self.failed: list[_Entry] = []
+        self.counts: dict[str, Any] = {}
+        self.rest: dict[str, Any] = {}
+        """What stands for the stream where it has no images: its error, its message, or a task."""
+        self.may_hold_one = False
+
+    def take(self, event: Event) -> None:
+        """Take the next event."""
+        document = event.document
+        if (found := partial_of(event, self._spool)) is not None:
+            self.partial = found
+            return
+        if not isinstance(document, dict):
+            return
+        self.counts |= counts_in(document)
+        phase = phase_of(event)
+        index = next((document[key] for key in _INDICES if type(document.get(key)) is int), None)
+        entries = self._finder.find(document)
+        if phase != "preview" and any(one.item is not None for one in entries):
+            into = self.finished if phase == "finished" else self.others
+            name = f"{event.name} {document.get('type')}"
+            into += [_Entry(index, name, item) for item in items_of(entries, self._spool, self._explain)]
+        elif phase == "failed" and index is not None:
+            self.failed.append(_Entry(index, "", Item(Withheld(self._explain(shortened(document, self._spool))))))
+        else:
+            self._note(document, phase)
+
+    def _note(self, document: dict[str, Any], phase: str) -> None:
+        """Note what an event without images has to say."""
+        self.may_hold_one = self.may_hold_one or self._finder.may_hold_one(document)
+        document = shortened(document, self._spool)
+        if document.get("error") or phase == "failed":
+            self.rest["error"] = document.get("error") or document
+        elif isinstance(document.get("message"), str) and "message" in str(document.get("object")):
+            self.rest.setdefault("message", document["message"])
+        elif find_task(document) is not None:
+            self.rest = document | self.rest
+
+    def items(self) -> tuple[Item, ...]:
+        """Return the images in their order, and the errors in the places of others."""
+        entries = self._distinct(self.finished or self.others)  # other names count where none is called finished
+        entries += self.failed
+        if all(entry.place is not None for entry in entries):
+            entries.sort(key=lambda entry: entry.place or 0)
+        return tuple(entry.item for entry in entries[:_MAX_IMAGES])
+
+    def _distinct(self, entries: list[_Entry]) -> list[_Entry]:
+        """Leave out what an event repeats of others: some servers end a stream with all of its images together."""
+        kept: list[_Entry] = []
+        alike: dict[object, list[_Entry]] = {}
+        for entry in entries:
+            source = entry.item.source
+            before = alike.setdefault(source.size if isinstance(source, Inline) else source, [])
+            if not any(other.name != entry.name and self._same(other.item, entry.item) for other in before):
+                before.append(entry)
+                kept.append(entry)
+        return kept
+
+    def _same(self, one: Item, other: Item) -> bool:
+        first, second = one.source, other.source
+        if not isinstance(first, Inline) or not isinstance(second, Inline):
+            return first == second
+        if isinstance(first.text, str) or isinstance(second.text, str):
+            return first.text == second.text
+        starts = range(0, first.size, CHUNK)
+        a, b, end = first.text.start, second.text.start, first.size
+        return all(
+            self._spool.read(a + at, a + min(at + CHUNK, end)) == self._spool.read(b + at, b + min(at + CHUNK, end))
+            for at in starts
+        )
+
+
+def read_stream(spool: Spool, url: str, explain: Explain) -> ImageResponse:
+    """Return the images of a stream of events: its finished ones, or else its last partial one.
+
+    Raises:
+        Failure: it contains neither, and nothing else that says why.
+        NoImages: it contains an error or a task instead; `partial` is what had come before.
+    """
+    gathered = _Gathered(spool, explain)
+    for event in read_events(spool):
+        gathered.take(event)
+    items, rest = gathered.items(), gathered.rest
+    if items:
+        response = ImageResponse(spool, url, items, gathered.counts)
+        if "error" in rest:
+            response.error = explain({"error": rest["error"]})
+            response.warnings = ("the server reports an error besides its images",)
+        return response
+    if rest:
+        raise NoImages(rest, gathered.partial, may_hold_one=gathered.may_hold_one)
+    if gathered.partial is None:
+        raise Failure("the server's stream ended without a finished image", hint="Run it again.")
+    return ImageResponse(spool, url, (), gathered.counts, partial=gathered.partial)
