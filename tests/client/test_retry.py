@@ -58,6 +58,16 @@ def test_a_wait_that_is_only_in_the_message_is_understood(imagecli, server, wait
     assert waits == [1]
 
 
+def test_a_wait_in_the_details_is_kept_to_and_one_that_is_too_long_ends_the_run(imagecli, server, waits):
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "37.9s"}]
+    server.responses = [lambda reply, _: reply.json({"error": {"message": "busy", "details": details}}, 429)]
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 0
+    assert waits == [37.9]
+    server.respond = lambda reply, _: reply.json({"error": {"message": "busy", "retry_after": 121}}, 429)
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert (ran.code, waits, "121 s" in ran.err) == (5, [37.9], True)
+
+
 @pytest.mark.parametrize("code", ["insufficient_quota", "moderation_blocked", "invalid_api_key"])
 def test_money_policy_and_auth_are_never_tried_again(imagecli, server, code):
     server.respond = lambda reply, _: reply.json(error_document("no", code=code), 429, x_should_retry="true")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from imagecli import dialects
 from imagecli.client.errors.fields import missing_fields, unknown_fields
 from imagecli.client.errors.nested import embedded, walk
+from imagecli.client.errors.waits import wait_in_details
 from imagecli.text import sanitize
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class ErrorDocument(NamedTuple):
     """Whether it is a web page or empty: it hardly comes from an API."""
     by_gateway: bool = False
     """Whether a gateway may have written it in the API's place: it is not an error document, or reports an upstream."""
+    wait: float | None = None
+    """Seconds to wait before the next attempt, where the error's details name them."""
     late: bool = False
     """Whether it came so long after the request that a server behind a gateway may have worked on it."""
     body: str = ""
@@ -114,6 +117,7 @@ def read_document(status: int | None, document: object, secrets: Iterable[str] =
         stage=stage,
         categories=tuple(sanitize(name, secrets, limit=60) for name in categories),
         by_gateway=_is_gateways(document, error),
+        wait=wait_in_details(document),
         body=json.dumps(document).lower(),
     )
     return _with_fields(error, document, secrets)

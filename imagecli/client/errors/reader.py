@@ -117,7 +117,7 @@ class ErrorReader:
             retries = should == "true" or (by_status and should != "false")
         if not retries:
             return error
-        wait = requested_wait(response.headers, document.message)
+        wait = requested_wait(response.headers, document.message, document.wait)
         if wait is not None and is_too_long(wait):
             moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + min(wait, 1e9)))
             error.hint = f"The server asks for a wait of {min(wait, 1e9):,.0f} s: run it again after {moment}."

@@ -496,10 +496,54 @@ def test_an_unreachable_server_names_the_proxy_that_is_set(imagecli, monkeypatch
         ("have exceeded call rate limit. Please retry after 43 seconds.", 43),
         ("Please retry in 33.5s.", 33.5),
         ("Please retry later", None),
+        ("try again after 51.81557421875 seconds", 51.81557421875),
+        ("You exceeded your current quota.\nPlease retry in 37.886451703s.", 37.886451703),
+        ("The model will be ready in about 2 seconds", 2),
+        ("Too many requests: retry your request after 2s", 2),
+        ("Please try your request again in 500 milliseconds.", 0.5),
+        ("Try again in 1 hour and 5 minutes", 3900),
+        ("Please wait for about 1.5 minutes", 90),
+        ("Your limit resets in 1h 2m 3s", 3723),
+        ("Please wait ~20 secs before the next request", 20),
+        ("Slow down (Retry-After: 12)", 12),
+        ("available again in 2 days", 172_800),
+        ("请求过于频繁, 请在30秒后重试", 30),
+        ("请 1.5 分钟后再试", 90),
+        # limits, dates and counts are no waits
+        ("Rate limit reached: 5 images in 60 seconds", None),
+        ("Limit 5 / 1 min, used 6", None),
+        ("Retry after 2026-11-29", None),
+        ("retry after 12:30 UTC", None),
+        ("please slow down; retry 3 times at most", None),
     ],
 )
 def test_the_wait_is_read_from_the_message(message, seconds):
-    assert requested_wait({}, read_error(429, json.dumps(_openai(message)).encode()).message) == seconds
+    said = read_error(429, json.dumps(_openai(message)).encode())
+    assert requested_wait({}, said.message, said.wait) == seconds
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        (
+            [{"error": {"code": 429, "message": "no", "details": [{"@type": "x.RetryInfo", "retryDelay": "37.9s"}]}}],
+            37.9,
+        ),
+        ({"error": {"message": "no", "details": [{"retry_delay": {"seconds": 37, "nanos": 500_000_000}}]}}, 37.5),
+        ({"error": {"message": "no", "retry_after": 5}}, 5),
+        ({"error": {"message": "no", "retry_after_ms": "1500"}}, 1.5),
+        ({"detail": {"message": "Please retry in 9 s", "RetryAfterSeconds": 7}}, 7),
+        ({"error": "the model is loading", "estimated_time": 20.5}, 20.5),
+        ({"error": {"message": "Please retry in 9 s", "retry_after": None}}, 9),
+        ({"error": {"message": "no", "retry_after": True}}, None),
+        ({"error": {"message": "no", "retryDelay": "soon"}}, None),
+        ({"error": {"message": "no", "retryDelay": "-5s"}}, None),
+    ],
+)
+def test_the_wait_is_read_from_the_details(body, seconds):
+    said = read_error(429, json.dumps(body).encode())
+    assert requested_wait({}, said.message, said.wait) == seconds
+    assert requested_wait({"retry-after": "3"}, said.message, said.wait) == 3
 
 
 # Words of a dialect
