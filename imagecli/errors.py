@@ -71,7 +71,7 @@ class ImagecliError(Exception):
         self.request_id = request_id
         self.saved_response = saved_response
         self.unknown_fields: tuple[str, ...] = ()
-        """The request's fields that the server refused as unknown."""
+        """Fields of the request that the server refused, and that it may be sent without."""
         self.missing_fields: tuple[str, ...] = ()
         """Fields that the server requires and the request lacked."""
 

@@ -214,9 +214,9 @@ class _Execution:
         exchange.report("done", None)
 
     def _post(self, client: Client, exchange: Exchange) -> ImageResponse:
-        """Send a request; a field that the server refuses as unknown is dropped, and it is sent again without it.
+        """Send a request; a field that the server refuses is left out, and it is sent again without it.
 
-        Servers that name one unknown field at a time are asked once more for each. A field that a server misses is
+        Servers that name one field at a time are asked once more for each. A field that a server misses is
         supplied, where there is another spelling that has it.
         """
 
@@ -241,7 +241,7 @@ class _Execution:
             names = ", ".join(name for name in request.fields if name not in smaller.fields)
             with self._lock:
                 self._dropped.update(error.unknown_fields)
-            self._warn(f"the server does not know {names}: the request was sent again without that")
+            self._warn(f"the server refused {names}: the request was sent again without that")
             return smaller
         if (other := request.with_missing({*error.missing_fields} - self._dropped)) is not None:
             return other

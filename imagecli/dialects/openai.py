@@ -186,19 +186,13 @@ class OpenAI:
         fields = self.spell_draft(draft, route, count)
         files = self.file_parts(uploads)
         as_json = self.in_json(uploads)
-        self._check_params(draft, files)
-        fields |= self.spell_params(draft.params, as_json=as_json)
-        return ImageRequest(route, self.path(route, draft), fields, files, count, as_json=as_json)
-
-    def _check_params(self, draft: Draft, files: tuple[FilePart, ...]) -> None:
-        """Check that no --param sets the same field as a typed flag or a file, whatever the server calls it.
-
-        Raises:
-            UsageProblem: one does.
-        """
         typed = {field for name in draft.typed & draft.fields.keys() for field in self.spell(name, draft.fields[name])}
-        for key in (typed | {part.field.removesuffix("[]") for part in files}) & draft.params.keys():
-            raise UsageProblem(f"--param {key} and a flag or a file set the same field", hint="Leave one of them out.")
+        _check_params(draft.params, typed | {part.field.removesuffix("[]") for part in files})
+        fields |= self.spell_params(draft.params, as_json=as_json)
+        typed |= draft.params.keys()
+        return ImageRequest(
+            *(route, self.path(route, draft), fields, files, count), as_json=as_json, typed=frozenset(typed)
+        )
 
     def spell_draft(self, draft: Draft, route: str, count: int) -> Fields:
         """Return the fields of a request besides its files and --param, under the server's names."""
@@ -262,6 +256,16 @@ class OpenAI:
     def cost_usd(self, usage: Mapping[str, Any]) -> float | None:  # noqa: ARG002 - for others to override
         """Return what the request has cost according to the server; None where it does not state it."""
         return None
+
+
+def _check_params(params: Fields, others: set[str]) -> None:
+    """Check that no --param sets the same field as a typed flag or a file, whatever the server calls it.
+
+    Raises:
+        UsageProblem: one does.
+    """
+    for key in others & params.keys():
+        raise UsageProblem(f"--param {key} and a flag or a file set the same field", hint="Leave one of them out.")
 
 
 def _is_nested(value: object) -> bool:

@@ -94,6 +94,8 @@ class ImageRequest(NamedTuple):
     """How many images the response should hold."""
     as_json: bool = True
     """Whether the body is a JSON document, with the files inside; otherwise it is a multipart form."""
+    typed: frozenset[str] = frozenset()
+    """Fields whose values were typed; the others come from the config, from the output's name or from the dialect."""
 
     @property
     def endpoint(self) -> str:

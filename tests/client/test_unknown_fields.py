@@ -1,6 +1,8 @@
-"""A field that the server does not know is dropped with a warning, and the request repeated once; no other is."""
+"""A field that a server refuses as unknown, or that nobody typed, is left out with a warning, and it is asked again."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
@@ -115,6 +117,78 @@ def test_what_the_request_is_about_is_never_dropped(imagecli, server, field):
     server.respond = lambda reply, _: reply.json(document, status)
     ran = imagecli("gen", "cat", "-n", "2", "-m", "x", "--base-url", server.url)
     assert (ran.code, len(server.posts)) == (2, 1)
+
+
+REFUSALS = [
+    (400, {"error": {"message": "Unhandled parameter: output_compression", "code": 400}}),  # OpenVINO Model Server
+    (400, {"error": {"message": "Extra inputs are not permitted, field: 'output_compression'"}}),  # Fireworks
+    (400, {"error": {"message": "Invalid value: 7", "param": "output_compression", "code": "invalid_value"}}),
+    (422, {"detail": [{"type": "less_than", "loc": ["body", "output_compression"], "msg": "must be smaller"}]}),
+    (422, {"detail": [{"loc": ["body", "request", 0, "output_compression"], "msg": "no"}]}),
+    (400, {"errors": [{"detail": "no", "source": {"pointer": "/data/output_compression"}}]}),
+    (400, {"detail": "Bad request: field output_compression may only be used with jpeg"}),
+    (400, b"cannot parse output_compression"),
+    (422, {"title": "Invalid", "validation": [{"location": ["request", "body"], "message": "output_compression: no"}]}),
+    (400, {"message": "x", "error": {"details": [{"field": "output_compression", "issue": "not allowed"}]}}),
+    (400, {"error": {"message": 'upstream: {"error": {"param": "output_compression", "message": "no"}}'}}),
+]
+
+
+@pytest.fixture
+def by_config(home):
+    """A default that nobody types."""
+    config = home / "config" / "imagecli" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[defaults]\ncompression = 7\n")
+    config.chmod(0o600)
+
+
+@pytest.mark.parametrize(("status", "document"), REFUSALS)
+def test_what_nobody_typed_is_left_out_in_whichever_words_it_is_refused(imagecli, server, by_config, status, document):
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    server.responses = [lambda reply, _: reply.send(body, status)]
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--json", "-s", "512x512")
+    assert ran.code == 0, ran.err
+    sizes = {"prompt": "cat", "size": "512x512"}
+    assert [post.json for post in server.posts] == [{**sizes, "output_compression": 7}, sizes]
+    assert [warning for warning in ran.json["warnings"] if "refused output_compression" in warning]
+
+
+@pytest.mark.parametrize(("status", "document"), REFUSALS)
+def test_what_was_typed_is_not_left_out_unless_it_is_clearly_unknown(imagecli, server, status, document):
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    server.respond = lambda reply, _: reply.send(body, status)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--compression", "7")
+    assert (ran.code, len(server.posts)) == (2, 1)
+
+
+def test_a_refused_field_is_asked_without_once(imagecli, server, by_config):
+    server.respond = lambda reply, _: reply.json({"detail": "output_compression is bad"}, 400)
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert (ran.code, len(server.posts)) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "code"),
+    [
+        (400, {"error": {"message": "output_compression", "code": "moderation_blocked"}}, 3),
+        (400, {"error": {"message": "output_compression", "code": "billing_hard_limit_reached"}}, 7),
+        (401, {"error": {"message": "output_compression"}}, 4),
+        (404, {"error": {"message": "output_compression"}}, 2),
+        (500, {"error": {"message": "output_compression"}}, 5),
+        (200, {"error": {"message": "output_compression", "type": "invalid_request_error"}}, 2),
+        # another field is meant, and says so in a key of its own
+        (400, {"error": {"message": "size and output_compression differ", "param": "size"}}, 2),
+        (422, {"detail": [{"loc": ["body", "size"], "msg": "bad", "input": {"output_compression": 7}}]}, 2),
+        # part of another word, or what the server was sent
+        (400, {"error": {"message": "my_output_compression is bad"}}, 2),
+        (400, {"error": {"message": "bad request", "input": "output_compression"}}, 2),
+    ],
+)
+def test_other_errors_are_no_reason_to_leave_it_out(imagecli, server, by_config, status, document, code):
+    server.respond = lambda reply, _: reply.json(document, status)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-s", "512x512", "--retries", "0")
+    assert (ran.code, len(server.posts)) == (code, 1), ran.err
 
 
 @pytest.mark.parametrize(

@@ -258,7 +258,7 @@ def test_an_unknown_parameter_is_named_and_left_out(run, command):
     _plain("room.png", (40, 90, 160))
     ran = run(*command, "a boat", "-m", HIDDEN, "--param", "sharpness=high", "-o", "boat.png")
     assert (ran.code, ran.paths) == (0, ["boat.png"]), ran.err
-    assert "warning: the server does not know sharpness" in ran.err
+    assert "warning: the server refused sharpness" in ran.err
 
 
 def test_an_unknown_model_is_reported_in_the_gateways_words(run):

@@ -71,6 +71,8 @@ class ErrorDocument(NamedTuple):
     """Seconds to wait before the next attempt, where the error's details name them."""
     late: bool = False
     """Whether it came so long after the request that a server behind a gateway may have worked on it."""
+    source: object = ""
+    """It as it came: JSON, or text."""
     body: str = ""
     """The whole of it in lower case: gateways hide the code of the server behind them in their message."""
 
@@ -92,6 +94,7 @@ def read_error(status: int | None, body: bytes, secrets: Iterable[str] = ()) -> 
             sanitize(_page_text(text), secrets, limit=500),
             is_page=is_page,
             by_gateway=True,
+            source=text,
             body=text.lower(),
         )
         return _with_fields(error, text, secrets)
@@ -118,6 +121,7 @@ def read_document(status: int | None, document: object, secrets: Iterable[str] =
         categories=tuple(sanitize(name, secrets, limit=60) for name in categories),
         by_gateway=_is_gateways(document, error),
         wait=wait_in_details(document),
+        source=document,
         body=json.dumps(document).lower(),
     )
     return _with_fields(error, document, secrets)

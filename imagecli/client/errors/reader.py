@@ -98,6 +98,7 @@ class ErrorReader:
             waited: seconds from the end of the request to the beginning of the response.
         """
         from imagecli.client.errors.document import read_error
+        from imagecli.client.errors.fields import refused_fields
 
         status = response.status_code
         request_id = request_id_of(response, self._secrets)
@@ -110,6 +111,8 @@ class ErrorReader:
         error = self._classify(document, request_id, request, url)
         if _is_final(error):
             return error
+        if isinstance(error, UsageProblem) and request is not None:
+            error.unknown_fields = refused_fields(status, document.source, document.unknown_fields, request)
         if isinstance(error, UnknownOutcome):
             retries = self._limits.retry_unknown and should != "false"
         else:
