@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from support.running import Ran
 
-_DROPPED = ("OPENAI_", "IMAGECLI_", "AZURE_OPENAI_", "XDG_", "SSL_CERT_", "LC_")
+_DROPPED = ("OPENAI_", "IMAGECLI_", "AZURE_OPENAI_", "XDG_", "SSL_CERT_", "LC_", "REQUESTS_CA_", "CURL_CA_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 # The same examples in each run, and none of them by the clock.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import select
 import socket
 import ssl
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 64 * 1024
 _WRITE_BYTES = 16 * 1024
-# Servers close idle connections after about 5 s; a request on one that is being closed would be sent and lost.
-_KEEP_IDLE_S = 2.0
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Variables of a file of root certificates, the first of them that is set counts; the second may name a folder."""
 
 
 class PrivateAddressError(httpcore.ConnectError):
@@ -192,47 +192,34 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def open_client(backend: Backend, api_host: str, *, tls: bool, kept: bool) -> httpx.Client:
-    """Build the pooled client: proxies by their usual variables, no redirects, idle connections for 2 s at most.
-
-    Loopback is reached without a proxy, or a key that may go there over plain http would go to the proxy. Without `tls`
-    (for http:// URLs) the system's certificates are not loaded: that would take a tenth of a run. Connections are not
-    `kept` for requests that cost money: on one that the server is just closing the response would be lost.
-    """
-    context = tls_context() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    limits = httpx.Limits(
-        max_connections=None, max_keepalive_connections=None if kept else 0, keepalive_expiry=_KEEP_IDLE_S
-    )
-    api_host = f"[{api_host}]" if ":" in api_host else api_host  # as in a URL
-    loopback = (*_LOOPBACK, api_host) if is_loopback(api_host) else _LOOPBACK
-    direct = {f"all://{host}": None for host in loopback}
-    try:
-        client = httpx.Client(verify=context, limits=limits, timeout=None, follow_redirects=False, mounts=direct)
-    except (ValueError, ImportError, httpx.InvalidURL) as error:
-        raise UsageProblem(
-            f"the proxy settings can't be used: {error}",
-            hint="Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
-        ) from error
-    for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001 - no public parameter takes a network backend
-        if isinstance(transport, httpx.HTTPTransport):
-            transport._pool._network_backend = backend  # noqa: SLF001 - the same
-    return client
-
-
 @cache
 def tls_context() -> ssl.SSLContext:
-    """Return a context with the system's roots (or SSL_CERT_FILE, SSL_CERT_DIR).
+    """Return a context with the roots of SSL_CERT_FILE, SSL_CERT_DIR or REQUESTS_CA_BUNDLE, or else the system's.
 
     Raises:
-        UsageProblem: the system has no roots, so no server could be trusted.
+        UsageProblem: they can't be read, or the system has none, so no server could be trusted.
     """
+    variable = next((name for name in _BUNDLES if os.environ.get(name)), None)
+    folder = os.path.expanduser(os.environ.get("SSL_CERT_DIR", ""))
+    if variable is None and not folder:
+        return _system_context()
+    bundle = os.path.expanduser(os.environ[variable]) if variable else ""
+    if os.path.isdir(bundle):
+        bundle, folder = "", bundle
     try:
-        context = httpx.create_ssl_context()
+        return ssl.create_default_context(cafile=bundle or None, capath=folder or None)
     except OSError as error:
         raise UsageProblem(
-            f"the certificates can't be read: {error}",
-            hint="Check SSL_CERT_FILE and SSL_CERT_DIR.",
+            f"the certificates in {variable or 'SSL_CERT_DIR'} can't be read: {error.strerror or error}",
+            hint=f"{variable or 'SSL_CERT_DIR'} takes {'a file' if variable else 'a folder'} of root certificates.",
         ) from error
+
+
+def _system_context() -> ssl.SSLContext:
+    try:
+        context = httpx.create_ssl_context(trust_env=False)
+    except OSError as error:
+        raise UsageProblem(f"the system's certificates can't be read: {error}", hint="Set SSL_CERT_FILE.") from error
     if not context.cert_store_stats()["x509_ca"] and not _has_certificate_folder():
         raise UsageProblem(
             "this system has no root certificates, so no https server can be trusted",
@@ -243,10 +230,7 @@ def tls_context() -> ssl.SSLContext:
 
 def _has_certificate_folder() -> bool:
     """Return whether OpenSSL will find roots one by one in a folder: the store does not count those."""
-    import os
-
-    folder = os.environ.get("SSL_CERT_DIR") or ssl.get_default_verify_paths().openssl_capath
-    for path in folder.split(os.pathsep):
+    for path in (ssl.get_default_verify_paths().openssl_capath or "").split(os.pathsep):
         with suppress(OSError):
             if os.listdir(path):
                 return True

@@ -12,7 +12,8 @@ import httpx2 as httpx
 from imagecli import dialects
 from imagecli._version import __version__
 from imagecli.client.encode import body_of
-from imagecli.client.network import Backend, Guard, is_private, open_client
+from imagecli.client.network import Backend, Guard, is_private
+from imagecli.client.proxies import open_client
 from imagecli.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Session:
                 self._clients[tls, kept] = (
                     httpx.Client(transport=self._transport, timeout=None)
                     if self._transport is not None
-                    else open_client(self._backend, self.base.host, tls=tls, kept=kept)
+                    else open_client(self._backend, tls=tls, kept=kept)
                 )
             return self._clients[tls, kept]
 

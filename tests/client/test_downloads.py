@@ -32,7 +32,7 @@ def test_an_odd_host_in_a_response_is_a_failure(imagecli, server):
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.1"])
 def test_every_spelling_of_a_private_address_is_refused(imagecli, server, host):
     server.respond = lambda reply, _: reply.json({"data": [{"url": f"http://{host}:1/x.png"}]})
-    ran = imagecli("gen", "cat", "--base-url", "http://api.example.com/v1", env={"HTTP_PROXY": server.origin})
+    ran = imagecli("gen", "cat", "--base-url", "http://api.example.com/v1", env={"http_proxy": server.origin})
     assert ran.code == 1
     assert "private" in ran.err
     assert len(server.requests) == 1
@@ -82,7 +82,7 @@ def test_a_public_apis_url_that_leads_inside_is_refused(imagecli, server):
         if request.method == "POST"
         else reply.send(IMAGE)
     )
-    ran = imagecli("gen", "cat", "--base-url", "http://api.example.com/v1", env={"HTTP_PROXY": server.origin})
+    ran = imagecli("gen", "cat", "--base-url", "http://api.example.com/v1", env={"http_proxy": server.origin})
     assert ran.code == 1
     assert "private" in ran.err
     assert [request.method for request in server.requests] == ["POST"]

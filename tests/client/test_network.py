@@ -28,7 +28,7 @@ def test_an_odd_host_is_an_error_and_no_traceback(imagecli, url):
 
 
 def test_a_key_for_loopback_does_not_go_to_a_proxy(imagecli, server):
-    env = {"HTTP_PROXY": "http://127.0.0.1:9", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": server.url}
+    env = {"http_proxy": "http://127.0.0.1:9", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": server.url}
     assert imagecli("gen", "cat", env=env).code == 0
     assert server.posts[0].path == "/v1/images/generations"
 
@@ -81,7 +81,7 @@ def test_an_early_response_to_a_large_upload_is_read(imagecli):
     assert (ran.code, len(held)) == (2, 1), ran.err
 
 
-def test_tls_with_a_custom_certificate(program, server):
+def test_tls_with_a_custom_certificate(program, server, home):
     """A request, its upload and a download go through TLS; a server that is not trusted gets nothing."""
     import shutil
     import ssl
@@ -117,8 +117,15 @@ def test_tls_with_a_custom_certificate(program, server):
     assert ran.code == 0, ran.err
     assert server.posts[0].files["image"][0][2] == Path("noise.png").read_bytes()
     assert server.posts[0].headers["authorization"] == f"Bearer {KEY}"
+    for name, place in (("REQUESTS_CA_BUNDLE", "c.pem"), ("CURL_CA_BUNDLE", "c.pem"), ("SSL_CERT_FILE", "~/c.pem")):
+        shutil.copy("c.pem", home)
+        more = {"SSL_CERT_FILE": "", name: place}
+        assert program("gen", "x", env=env | more).code == 0, name
+    ran = program("gen", "x", env=env | {"SSL_CERT_FILE": "no.pem", "REQUESTS_CA_BUNDLE": "c.pem"})
+    assert (ran.code, "the certificates in SSL_CERT_FILE can't be read" in ran.err) == (2, True)
+    server.requests.clear()
     ran = program("gen", "x", env={**env, "SSL_CERT_FILE": ""} | {"OPENAI_BASE_URL": url})
-    assert (ran.code, len(server.posts)) == (5, 1)
+    assert (ran.code, len(server.posts)) == (5, 0)
     assert "SSL_CERT_FILE" in ran.err
 
 

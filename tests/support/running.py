@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
-_READ_AT_START = ("PYTHON", "LANG", "LC_", "TZ", "SSL_CERT_")
+_READ_AT_START = ("PYTHON", "LANG", "LC_", "TZ", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_")
 """Variables that Python or a cache of ours reads once per process."""
 HANGS_S = 60.0
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from urllib.parse import urlsplit
-from urllib.request import proxy_bypass
 
-from imagecli.client.network import is_loopback
+from imagecli.client.proxies import find_proxy
 from imagecli.errors import AuthProblem, ImagecliError, Unavailable
 
 _FORBIDDEN = 403
@@ -15,12 +13,8 @@ _PROXY_AUTH = 407
 
 def proxy_variable(url: str) -> str | None:
     """Return the name of the environment variable whose proxy requests to `url` take; None where they go directly."""
-    place = urlsplit(url)
-    if not place.hostname or is_loopback(place.hostname) or proxy_bypass(place.netloc.rpartition("@")[2]):
-        return None
-    names = (f"{place.scheme}_proxy", "all_proxy")
-    spellings = [spelling for name in names for spelling in (name, name.upper())]
-    return next((name for name in spellings if os.environ.get(name)), None)
+    proxy = find_proxy(url)
+    return proxy.variable if proxy else None
 
 
 def proxy_login_hint(variable: str) -> str:
@@ -47,6 +41,8 @@ def unreachable(reason: str, *, host: str, url: str, by_proxy: bool) -> Imagecli
             return AuthProblem(message, hint=hint, http_status=_FORBIDDEN)
         return Unavailable(message, hint=f"Check {variable}, or run it again later.")
     settings = f"the proxy settings ({variable} is set)" if variable else "the proxy settings"
+    if variable is None and url.startswith("http:") and os.environ.get("HTTP_PROXY"):
+        settings = "the proxy settings (HTTP_PROXY is read in lower case only, as curl does)"
     hint = f"Check the base URL, the network and {settings}, then run it again."
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         hint = "If you trust this server, set SSL_CERT_FILE to its certificate or to its issuer's."

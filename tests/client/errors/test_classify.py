@@ -416,18 +416,18 @@ def behind_a_proxy(server, home, monkeypatch):
     config.parent.mkdir(parents=True)
     config.write_text('profile = "far"\n[profiles.far]\nbase_url = "http://images.invalid/v1"\n')
     config.chmod(0o600)
-    monkeypatch.setenv("HTTP_PROXY", server.origin)
+    monkeypatch.setenv("http_proxy", server.origin)
     return server
 
 
 @pytest.mark.parametrize(
     ("status", "code", "hint"),
     [
-        (407, 4, "Put the user name and password into HTTP_PROXY"),
-        (403, 4, "a firewall or proxy may forbid this. Check the base URL and HTTP_PROXY."),
-        (502, 5, "or the proxy in HTTP_PROXY, is failing or overloaded; run it again later"),
-        (503, 5, "or the proxy in HTTP_PROXY, is failing or overloaded; run it again later"),
-        (504, 8, "It may have been the proxy in HTTP_PROXY that gave up."),
+        (407, 4, "Put the user name and password into http_proxy"),
+        (403, 4, "a firewall or proxy may forbid this. Check the base URL and http_proxy."),
+        (502, 5, "or the proxy in http_proxy, is failing or overloaded; run it again later"),
+        (503, 5, "or the proxy in http_proxy, is failing or overloaded; run it again later"),
+        (504, 8, "It may have been the proxy in http_proxy that gave up."),
     ],
 )
 def test_a_proxys_page_leads_to_a_hint_about_the_proxy(imagecli, behind_a_proxy, status, code, hint):
@@ -442,7 +442,7 @@ def test_a_servers_own_error_leads_to_no_hint_about_the_proxy(imagecli, behind_a
     behind_a_proxy.respond = lambda reply, _: reply.json({"error": {"message": "busy"}}, 503)
     ran = imagecli("gen", "cat", "--retries", "0")
     assert ran.code == 5
-    assert "HTTP_PROXY" not in ran.err
+    assert "http_proxy" not in ran.err
 
 
 @pytest.mark.parametrize(
