@@ -38,8 +38,7 @@ class ExpandedImage(InputImage):
         flat = image.flat()
         with pillow_errors(image.name):
             self._decoded = place(flat.image, Geometry(image.size, full(image.size), self.size, self.inner))
-        if flat.profile:
-            self._decoded.info["icc_profile"] = flat.profile
+        self.profile = flat.profile
         self.name, self.animated, self.orientation = image.name, image.animated, image.orientation
         self.mode, self.bits, self.left_out = self._decoded.mode, 8, image.left_out
         self.format = ""

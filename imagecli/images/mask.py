@@ -80,7 +80,7 @@ def tinted(image: InputImage, region: Image.Image, kind: str = "png") -> bytes:
     """
     if kind not in _SAVE_OPTIONS:
         raise UsageProblem(f"a mask preview can't be a {kind} file", hint="End its name in .png, .jpg or .webp.")
-    preview = on_white(image.flat().image).copy()
+    preview = on_white(image.srgb()).copy()
     weights = region.point([round(value * _TINT_WEIGHT) for value in range(256)])
     preview.paste(_TINT, full(preview.size), weights)
     preview.info = {}
@@ -100,7 +100,7 @@ def _of_file(mask: InputImage, size: Size, *, soft: bool) -> Image.Image:
 
 def _of_colours(image: InputImage, inner: Box, flags: MaskFlags) -> Image.Image:
     """Return where an image shows one of the colours; fully transparent pixels show none."""
-    flat = image.flat().image.crop(inner)
+    flat = image.srgb().crop(inner)
     found = Image.new("L", flat.size, CLOSED)
     bands = flat.split()
     for colour in flags.colours:

@@ -13,7 +13,7 @@ from PIL import Image
 from imagecli.errors import UsageProblem
 from imagecli.images import mask_file
 from imagecli.images.canvas import SQUARE, full, lay_out, longest_side, place, resample, scaled, size_of
-from imagecli.images.colour import flatten, to_srgb
+from imagecli.images.colour import to_srgb
 from imagecli.images.encode import png, squeeze
 from imagecli.images.privacy import without_metadata
 from imagecli.images.reading import open_input
@@ -107,7 +107,7 @@ def prepare_markup(
         UsageProblem: it has no transparent background or no marks, has another shape than the input, or is damaged.
     """
     mask_file.check_shape("markup", markup.size, image)
-    marks = flatten(markup.decode()).image
+    marks = markup.srgb()
     if marks.mode != "RGBA" or marks.getchannel("A").getextrema()[0] != 0:
         raise UsageProblem(
             "the markup has no transparent pixel, so it would hide the image",
@@ -137,6 +137,7 @@ def _fits_unchanged(image: InputImage, rules: InputRules) -> bool:
         image.format in rules.formats
         and image.mode in rules.modes
         and image.is_plain
+        and image.colour_note is None
         and image.length < rules.max_bytes
         and _has_shape(image.size, _shape(image, rules))
         # What Pillow repairs silently, such as a cut-off end, is repaired by re-encoding.
@@ -190,6 +191,7 @@ def _overlay_fits(overlay: InputImage, geometry: Geometry, limit: int) -> bool:
         and overlay.format == "png"
         and overlay.mode == "RGBA"
         and overlay.is_plain
+        and overlay.colour_note is None
         and overlay.size == geometry.canvas
         and len(overlay.data) < limit
         and overlay.is_whole()
@@ -204,7 +206,7 @@ def _reencoded(image: InputImage, rules: InputRules, fit: Fit | None, shape: Siz
     flat = _flat(image, geometry)
     longest = wanted
     while True:
-        canvas, colour_note = _render(flat, geometry)
+        canvas = _render(flat, geometry)
         squeezed = squeeze(canvas, rules.max_bytes)
         if squeezed.data:
             break
@@ -228,7 +230,7 @@ def _reencoded(image: InputImage, rules: InputRules, fit: Fit | None, shape: Siz
     return Prepared(
         _upload(squeezed.data, image, "png", canvas.size),
         geometry,
-        notes=_notes(image, geometry, fit, canvas.mode, colour_note),
+        notes=_notes(image, geometry, fit, canvas.mode),
         warnings=tuple(warnings),
     )
 
@@ -240,22 +242,19 @@ def _flat(image: InputImage, geometry: Geometry) -> Flat:
     return image.flat((width, height))
 
 
-def _render(flat: Flat, geometry: Geometry) -> tuple[Image.Image, str | None]:
-    """Return the canvas, and a note of what was done with the colour profile."""
+def _render(flat: Flat, geometry: Geometry) -> Image.Image:
+    """Return the canvas, in sRGB."""
     box = scaled(geometry.source, geometry.original, flat.image.size)
-    image, note = to_srgb(resample(flat.image, size_of(geometry.placed), box), flat.profile)
-    return place(image, geometry), note
+    return place(to_srgb(resample(flat.image, size_of(geometry.placed), box), flat.profile), geometry)
 
 
-def _notes(
-    image: InputImage, geometry: Geometry, fit: Fit | None, mode: str, colour_note: str | None
-) -> tuple[str, ...]:
+def _notes(image: InputImage, geometry: Geometry, fit: Fit | None, mode: str) -> tuple[str, ...]:
     source, placed = (f"{width}x{height}" for width, height in map(size_of, (geometry.source, geometry.placed)))
     notes = (
         _left_out(image),
         image.orientation != 1 and "turned upright",
         image.mode != mode and f"converted from {image.mode} to {mode}",
-        colour_note,
+        image.colour_note,
         fit and f"{_FITTED[fit]} to {_in_words(geometry.canvas)}",
         source != placed and f"scaled from {source} to {placed}",
         image.format != "png" and "written as PNG",

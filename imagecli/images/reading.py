@@ -14,7 +14,10 @@ from PIL import Image, UnidentifiedImageError
 
 from imagecli.errors import Failure, UsageProblem
 from imagecli.images.camera_raw import is_camera_raw
-from imagecli.images.colour import Flat, flatten
+from imagecli.images.colour import Flat, flatten, note_on, to_srgb
+from imagecli.images.declared import profile_of_heif, profile_of_png
+from imagecli.images.depth import with_key
+from imagecli.images.icc import space_of
 from imagecli.images.limits import shrink_of, too_many_pixels
 from imagecli.images.pillow import open_with_pillow, pillow_errors, silence_libtiff
 from imagecli.images.png_chunks import exif_in, repaired
@@ -114,6 +117,8 @@ class InputImage:
         """Pillow's name of the file's mode."""
         self.bits = self.data[24] if self.format == "png" else 8
         """Bits per channel of a PNG; Pillow drops the lower half of 16."""
+        self.profile = self._profile(image)
+        """An ICC profile of its values, the file's own or one that says the same; None: sRGB, or unknown."""
         self.size = self._upright(image.size)
         """Width and height as displayed, upright."""
         if self.format not in _SIZED_BY_HEADER:
@@ -158,7 +163,18 @@ class InputImage:
         """Return the pixels, upright, in RGB or RGBA; `at_least` and errors as for `decode`."""
         image = self.decode(at_least)
         with pillow_errors(self.name):
-            return flatten(image, bits=self.bits)
+            return flatten(image, self.profile)
+
+    def srgb(self) -> Image.Image:
+        """Return the pixels, upright, in RGB or RGBA and in sRGB; errors as for `decode`."""
+        flat = self.flat()
+        with pillow_errors(self.name):
+            return to_srgb(flat.image, flat.profile)
+
+    @property
+    def colour_note(self) -> str | None:
+        """What becomes of its colours, in words; None: they are sRGB, or taken for it."""
+        return note_on(self.profile, self.mode)
 
     @property
     def shown(self) -> str:
@@ -194,11 +210,22 @@ class InputImage:
             silence_libtiff()
         if self.format != "jpeg":
             image.load()
-            return image
+            return self._with_exact_key(image) if self.bits > _BYTE and image.mode == "RGB" else image
         try:
             return _scaled(image, at_least)
         except OSError:
             return self._load_without_end(at_least)
+
+    def _with_exact_key(self, image: ImageFile) -> Image.Image:
+        """Return a PNG of 16 bits with its transparent colour, if it has one: Pillow compares the upper 8 bits only."""
+        key = image.info.get("transparency")
+        if not isinstance(key, tuple):
+            return image
+        lower = open_with_pillow(self._file or io.BytesIO(self.data), _FORMATS)
+        # Little-endian, the upper bytes are the lower ones of the file.
+        lower.tile = [tile._replace(args="RGB;16L") for tile in lower.tile]
+        lower.load()
+        return with_key(image, lower, key)
 
     def _load_without_end(self, at_least: Size | None) -> Image.Image:
         """Decode a JPEG that lacks its end marker and nothing else: what then follows can't change a pixel."""
@@ -223,6 +250,15 @@ class InputImage:
         except Exception:  # noqa: BLE001 - Pillow raises nearly anything on broken EXIF; the pixels may be fine
             return 1
         return orientation if orientation in _TURN else 1
+
+    def _profile(self, image: ImageFile) -> bytes | None:
+        grey = space_of(image.mode) == "GRAY"
+        if self.format == "png":
+            return profile_of_png(self._file or io.BytesIO(self.data), grey=grey)
+        profile: bytes | None = image.info.get("icc_profile")
+        if not profile and self.format in ("avif", "heif"):
+            return profile_of_heif(self.data, grey=grey)
+        return profile
 
     def _no_larger_than_decodable(self, size: Size) -> Size:
         width, height = (min(side, most // self.shrink) for side, most in zip(size, self.size, strict=True))

@@ -134,11 +134,11 @@ def _composed(
     )
     patch = new.image.crop(cut)
     there = _inside((there[0] - cut[0], there[1] - cut[1], there[2] - cut[0], there[3] - cut[1]), patch.size)
-    patch = to_srgb(resample(patch, size_of(box), there), new.profile)[0]
+    patch = to_srgb(resample(patch, size_of(box), there), new.profile)
     if profile and (own := from_srgb(patch, profile)):
         patch = own
     elif profile:
-        base, profile = to_srgb(base, profile)[0], None
+        base, profile = to_srgb(base, profile), None
     return _merged(base, patch, box, result.format, region.crop(box)), profile
 
 
@@ -210,7 +210,7 @@ def _put_back(result: InputImage, frame: Box, geometry: Geometry, mode: Mode, or
 
 
 def _srgb(flat: Flat, size: Size, box: Box | None = None) -> Image.Image:
-    return to_srgb(resample(flat.image, size, box), flat.profile)[0]
+    return to_srgb(resample(flat.image, size, box), flat.profile)
 
 
 def _around(geometry: Geometry, frame: Size) -> tuple[Size, Box]:
