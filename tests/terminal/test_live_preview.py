@@ -243,15 +243,10 @@ def test_enter_typed_in_between_moves_the_image_down_and_no_further(stream):
 def test_after_a_stop_the_image_comes_below_what_the_shell_printed(stream):
     """Ctrl-Z, and fg."""
     code = """
-    pid = os.fork()
-    if not pid:
-        os.kill(os.getppid(), signal.SIGSTOP)
-        os.write(2, b"\\nstopped" * 3 + b"\\n")
-        os.kill(os.getppid(), signal.SIGCONT)
-        os._exit(0)
-    os.waitpid(pid, 0)
+    said = "printf '\\nstopped\\nstopped\\nstopped\\n' >&2"
+    subprocess.run(["sh", "-c", f"kill -STOP $PPID; {said}; kill -CONT $PPID"], check=True)
     live.finish"""
-    _, screen = sharpened("import signal\n" + STREAM.replace("    live.finish", code.strip("\n")), stream)
+    _, screen = sharpened("import subprocess\n" + STREAM.replace("    live.finish", code.strip("\n")), stream)
     lines = [line for line in screen.lines if "partial" not in line]
     assert lines == [*["B" * 36] * 12, *["stopped"] * 3, *["W" * 36] * 12, "after"]
 
