@@ -134,7 +134,7 @@ class Client:
                 return
             from imagecli.client.download import Download
 
-            download = Download(item.source.url, response, self._session, self._secrets)
+            download = Download(item.source.url, response, self._session, self._secrets, self._pause)
             watch("fetching", None)
             try:
                 spool = self._retry(download.run, ignore_state, before_retry=self._start)
@@ -170,6 +170,11 @@ class Client:
 
     def _start(self) -> None:
         self._session.guard.start(self._limits.timeout)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait between two attempts."""
+        self._sleep(seconds)
+        self._start()
 
     def _attempt(
         self, request: ImageRequest, watch: StateObserver, show: PartialObserver, number: int

@@ -17,6 +17,8 @@ from imagecli.errors import Failure
 from imagecli.text import sanitize
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagecli.client.response.images import ImageResponse
     from imagecli.client.session import Session
 
@@ -24,14 +26,41 @@ _MAX_IMAGE = 1 << 29
 _MAX_REDIRECTS = 5
 _SUCCESS = range(200, 300)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LAGGING = frozenset({403, 404, 423, 425, 520, 521, 522})
+"""What content networks answer with until an image has reached them."""
+_LAG_WAITS_S = (0.5, 1.0, 2.0, 4.0)
+_KEY_REFUSED = frozenset({400, 401, 403})
+"""What the store behind a signed URL answers with to a request that has a key besides the signature."""
+# Formats that can be saved come first: a network that negotiates would send AVIF for image/*.
+_ACCEPT = "image/png, image/jpeg, image/webp, image/gif, image/svg+xml, image/*;q=0.5, */*;q=0.4"
 _ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - as the host of an image's URL
+_INNER_SUFFIXES = (".local", ".internal", ".lan", ".localdomain", ".svc", ".home.arpa")
+_INNER_CONNECT_S = 5.0
+_HINT = "Its URL is in the saved response, and is valid for about an hour."
+
+
+class _NotThereError(Exception):
+    """An address gave no image."""
+
+    def __init__(self, reason: str, *, status: int | None = None, wait: float | None = None) -> None:
+        """Take what went wrong: an HTTP status, or (where it is None) the connection's error."""
+        super().__init__(reason)
+        self.status = status
+        self.wait = wait
 
 
 class Download:
     """One image that a response has as a URL."""
 
-    def __init__(self, link: str, response: ImageResponse, session: Session, secrets: tuple[str, ...]) -> None:
-        """Resolve `link` against the response's own URL.
+    def __init__(
+        self,
+        link: str,
+        response: ImageResponse,
+        session: Session,
+        secrets: tuple[str, ...],
+        pause: Callable[[float], None],
+    ) -> None:
+        """Resolve `link` against the response's own URL; `pause` waits some seconds.
 
         Raises:
             Failure: it is not an http(s) URL; some servers send a path on their own disk.
@@ -39,6 +68,7 @@ class Download:
         self._response = response
         self._session = session
         self._secrets = secrets
+        self._pause = pause
         self._url = self._resolved(link, response.url)
 
     def run(self) -> Spool:
@@ -48,53 +78,100 @@ class Download:
             RetryableError: it may be there a little later.
             Failure: it can't be downloaded; never an unknown outcome, for nothing is paid here.
         """
-        public_only = self._session.is_public
+        for usual in (*_LAG_WAITS_S, None):
+            try:
+                return self._from_any_place()
+            except _NotThereError as error:
+                if error.status in _LAGGING and usual is not None:
+                    self._pause(usual if error.wait is None or is_too_long(error.wait) else error.wait)
+                    continue
+                failure = self._failure(str(error))
+                if error.status is None or error.status in RETRIED_STATUSES | LOST_STATUSES - _LAGGING:
+                    wait = None if error.wait is None or is_too_long(error.wait) else error.wait
+                    raise RetryableError(failure, wait) from error
+                raise failure from error
+        raise AssertionError  # the last time it returns or raises
+
+    def _from_any_place(self) -> Spool:
+        """Download it from where the response says, or else from where the server itself is reached.
+
+        Raises:
+            _NotThereError: none of these has it; why the first has not.
+        """
+        first: _NotThereError | None = None
+        for url in self._places():
+            try:
+                return self._from(url)
+            except _NotThereError as error:
+                first = first or error
+        raise first or AssertionError
+
+    def _places(self) -> list[str]:
+        """Return the URL, and where it names the server as only the server itself knows it, the same path at the API's.
+
+        A server in a container, or behind a proxy, takes its inner host or port for its address.
+        """
+        url, base = httpx.URL(self._url), self._session.base
+        places = [url]
+        if _is_inner(url, base):
+            places.append(url.copy_with(scheme=base.scheme, host=base.host, port=base.port))
+            if base.scheme == url.scheme == "http":
+                places.append(url.copy_with(host=base.host))
+        return list(dict.fromkeys(map(str, places)))
+
+    def _from(self, url: str) -> Spool:
         answer = self._response.spool
         spool = Spool(answer.run, limit=_MAX_IMAGE, number=answer.number, clean=answer.clean)
         self._response.downloads.append(spool)
-        url = self._url
         try:
             for _ in range(_MAX_REDIRECTS + 1):
-                following = self._fetch(url, spool, public_only=public_only)
+                following = self._fetch(url, spool)
                 if following is None:
                     content = decompressed(spool)
                     self._response.downloads.append(content)
                     return content
                 url = following
-            raise _not_downloaded(f"more than {_MAX_REDIRECTS} redirects")
+            raise self._failure(f"more than {_MAX_REDIRECTS} redirects")
         except BaseException:
             spool.discard()
             raise
 
-    def _fetch(self, url: str, spool: Spool, *, public_only: bool) -> str | None:
+    def _fetch(self, url: str, spool: Spool) -> str | None:
         """Fetch `url` into `spool`; return the URL of a redirect instead."""
-        host = httpx.URL(url).raw_host.decode("ascii", "replace")
-        shown = sanitize(host, self._secrets)
-        if public_only and is_private(host):
-            raise _not_downloaded(f"a public server linked to the private address {shown}")
-        self._session.guard.public_host = host if public_only else None
         try:
-            with self._session.open("GET", url, RequestTrace(ignore_state)) as response:
+            return self._exchange(url, spool, with_key=True)
+        except _NotThereError as error:
+            if error.status not in _KEY_REFUSED or not self._session.has_key_for(url):
+                raise
+        return self._exchange(url, spool, with_key=False)
+
+    def _exchange(self, url: str, spool: Spool, *, with_key: bool) -> str | None:
+        session = self._session
+        place = httpx.URL(url)
+        host = place.raw_host.decode("ascii", "replace")
+        if session.is_public and is_private(host):
+            raise self._failure(f"a public server linked to the private address {sanitize(host, self._secrets)}")
+        session.guard.public_host = host if session.is_public else None
+        session.guard.connect_within = _INNER_CONNECT_S if _is_inner(place, session.base) else None
+        try:
+            with session.open("GET", url, RequestTrace(ignore_state), accept=_ACCEPT, with_key=with_key) as response:
                 status = response.status_code
                 if status in _REDIRECTS and "location" in response.headers:
                     following = self._resolved(response.headers["location"], url)
                     if url.startswith("https:") and not following.startswith("https:"):
-                        raise _not_downloaded("a redirect from https to http is refused")
+                        raise self._failure("a redirect from https to http is refused")
                     return following
-                if status in RETRIED_STATUSES | LOST_STATUSES:
-                    wait = requested_wait(response.headers)
-                    too_long = wait is not None and is_too_long(wait)
-                    raise RetryableError(_not_downloaded(f"HTTP {status}"), None if too_long else wait)
                 if status not in _SUCCESS:
-                    raise _not_downloaded(f"HTTP {status}")
+                    raise _NotThereError(f"HTTP {status}", status=status, wait=requested_wait(response.headers))
                 spool_body(response, spool)
                 return None
         except httpx.TransportError as error:
             if isinstance(error.__cause__, PrivateAddressError):
-                raise _not_downloaded(f"a public server linked to a private network ({shown})") from error
-            raise RetryableError(_not_downloaded(describe(error, self._secrets))) from error
+                shown = sanitize(host, self._secrets)
+                raise self._failure(f"a public server linked to a private network ({shown})") from error
+            raise _NotThereError(describe(error, self._secrets)) from error
         finally:
-            self._session.guard.public_host = None
+            session.guard.public_host = session.guard.connect_within = None
 
     def _resolved(self, link: str, base: str) -> str:
         """Return the absolute URL of a link.
@@ -106,7 +183,7 @@ class Download:
         try:
             url = httpx.URL(urljoin(base, link))
         except (ValueError, httpx.InvalidURL) as error:
-            raise _not_downloaded(f"its URL is not valid: {shown}") from error
+            raise Failure(f"the image can't be downloaded: its URL is not valid: {shown}", hint=_HINT) from error
         if url.scheme not in {"http", "https"} or not url.host:
             raise Failure(
                 f"the server sent {shown} instead of an image, and that can't be downloaded",
@@ -116,9 +193,14 @@ class Download:
             url = url.copy_with(host=self._session.base.host)
         return str(url)
 
+    def _failure(self, reason: str) -> Failure:
+        shown = sanitize(self._url, self._secrets, limit=500)
+        return Failure(f"the image at {shown} can't be downloaded: {reason}", hint=_HINT)
 
-def _not_downloaded(reason: str) -> Failure:
-    return Failure(
-        f"the image can't be downloaded: {reason}",
-        hint="Its URL is in the saved response, and is valid for about an hour.",
-    )
+
+def _is_inner(url: httpx.URL, base: httpx.URL) -> bool:
+    """Return whether a URL seems to name the API's own server as only that server, or its network, knows it."""
+    if (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port):
+        return False
+    host = url.raw_host.decode("ascii", "replace").rstrip(".").lower()
+    return url.host == base.host or "." not in host.strip("[]") or is_private(host) or host.endswith(_INNER_SUFFIXES)

@@ -43,6 +43,8 @@ class Guard(threading.local):
         self._clock = clock
         self.until: float | None = None
         self.public_host: str | None = None
+        self.connect_within: float | None = None
+        """Seconds in which a connection must be there, where that is less than the time that is left."""
         self._written_at: float | None = None
 
     def start(self, seconds: float) -> None:
@@ -62,6 +64,11 @@ class Guard(threading.local):
     def has_time(self, seconds: float) -> bool:
         """Return whether so many seconds are left."""
         return self.until is None or self._clock() + seconds < self.until
+
+    def left_to_connect(self) -> float | None:
+        """Return the seconds that are left for connecting, or raise ConnectTimeout."""
+        times = (self.left(httpcore.ConnectTimeout), self.connect_within)
+        return min((seconds for seconds in times if seconds is not None), default=None)
 
     def left(self, error: type[Exception]) -> float | None:
         """Return the seconds that are left, or raise `error`."""
@@ -140,7 +147,7 @@ class Backend(httpcore.SyncBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect within the time that is left."""
-        left = self._guard.left(httpcore.ConnectTimeout)
+        left = self._guard.left_to_connect()
         stream = super().connect_tcp(host, port, left, local_address, socket_options)
         try:
             address = stream.get_extra_info("server_addr")[0]

@@ -72,10 +72,25 @@ class Session:
         return not (is_private(host) or host in self._private_hosts)
 
     @contextmanager
-    def open(
-        self, method: str, url: str, trace: RequestTrace, request: ImageRequest | None = None
+    def open(  # noqa: PLR0913 - what an HTTP request has
+        self,
+        method: str,
+        url: str,
+        trace: RequestTrace,
+        request: ImageRequest | None = None,
+        *,
+        accept: str | None = None,
+        with_key: bool = True,
     ) -> Iterator[httpx.Response]:
         """Send one HTTP request and yield its response, unread.
+
+        Args:
+            method: of HTTP.
+            url: where it goes; the key goes along to the API's own origin only, and not there unless `with_key`.
+            trace: follows it.
+            request: what its body asks for.
+            accept: what it may be answered with; None: JSON.
+            with_key: whether the headers that authenticate go along.
 
         Raises:
             httpx.TransportError: it broke off; `trace` has how far it got.
@@ -84,7 +99,8 @@ class Session:
         body = body_of(request) if request else {}
         try:
             built = client.build_request(method, url, headers=_HEADERS, extensions={"trace": trace}, **body)
-            built.headers.update(self._credentials(built.url))
+            built.headers.update(self._credentials(built.url) if with_key else {})
+            built.headers.update({"Accept": accept} if accept else {})
             response = client.send(built, stream=True)
         except (UnicodeError, httpx.InvalidURL) as error:  # of the host
             raise httpx.ConnectError(str(error)) from error
@@ -98,6 +114,10 @@ class Session:
         self._backend.shut()
         for client in self._clients.values():
             client.close()
+
+    def has_key_for(self, url: str) -> bool:
+        """Return whether a request to `url` carries headers that authenticate."""
+        return bool(self._credentials(httpx.URL(url)))
 
     def _credentials(self, url: httpx.URL) -> dict[str, str]:
         """Return the headers that authenticate, and the profile's own: for the API's own origin and for no other."""

@@ -97,3 +97,103 @@ def test_an_image_at_0_0_0_0_is_fetched_from_the_server_itself(imagecli, server)
     )
     assert imagecli("gen", "cat", "--base-url", server.url).code == 0
     assert server.requests[1].headers["host"] == f"127.0.0.1:{port}"
+
+
+KEY = {"OPENAI_API_KEY": "sk-0123456789abcdef"}
+
+
+@pytest.mark.parametrize("status", [404, 403, 423, 425, 520, 521, 522])
+def test_a_content_network_that_lags_is_waited_for(imagecli, server, waits, status):
+    gone = [status, status]
+    server.respond = lambda reply, request: (
+        reply.json({"data": [{"url": "/a.png"}]})
+        if request.method == "POST"
+        else reply.send(b"", gone.pop())
+        if gone
+        else reply.send(IMAGE)
+    )
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--retries", "0", "-o", "cat.png")
+    assert (ran.code, ran.err) == (0, "")
+    assert (waits, len(server.posts)) == ([0.5, 1.0], 1)
+
+
+def test_an_image_that_never_comes_is_given_up_after_some_seconds(imagecli, server, waits):
+    server.respond = lambda reply, request: (
+        reply.json({"data": [{"url": "/a.png?signature=1"}]})
+        if request.method == "POST"
+        else reply.send(b"", 404, retry_after="2")
+    )
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
+    assert (ran.code, waits) == (1, [2.0] * 4)
+    assert f"{server.origin}/a.png?signature=1" in ran.json["error"]["message"]
+    assert "404" in ran.json["error"]["message"]
+
+
+def test_an_image_is_asked_for_in_the_formats_that_can_be_saved(imagecli, server):
+    """A network that negotiates would send AVIF to whoever takes any image."""
+
+    def respond(reply, request):
+        if request.method == "POST":
+            reply.json({"data": [{"url": "/a"}]})
+        elif "application/json" in request.headers["accept"] or "image/png" not in request.headers["accept"]:
+            reply.send(b"", 406)
+        else:
+            reply.send(IMAGE)
+
+    server.respond = respond
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 0
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_signed_url_at_the_apis_own_origin_is_fetched_without_the_key(imagecli, server, status):
+    server.respond = lambda reply, request: (
+        reply.json({"data": [{"url": "/store/a.png?X-Signature=1"}]})
+        if request.method == "POST"
+        else reply.send(b"only one auth mechanism", status)
+        if "authorization" in request.headers
+        else reply.send(IMAGE)
+    )
+    ran = imagecli("gen", "cat", env=KEY | {"OPENAI_BASE_URL": server.url})
+    assert (ran.code, ran.err) == (0, "")
+    assert ["authorization" in request.headers for request in server.requests] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://inner-host.internal:8188/v/a.png?x=1",
+        "http://backend:9/v/a.png?x=1",
+        "http://127.0.0.2:9/v/a.png?x=1",
+        "{own}:9/v/a.png?x=1",
+    ],
+    ids=["name", "one word", "loopback", "port"],
+)
+def test_a_servers_inner_address_is_tried_at_the_servers_own(imagecli, server, address):
+    own = server.origin.rpartition(":")[0]
+    named = address.replace("{own}", own)
+    server.respond = lambda reply, request: (
+        reply.json({"data": [{"url": named}]})
+        if request.method == "POST"
+        else reply.send(IMAGE)
+        if request.path == "/v/a.png?x=1"
+        else reply.send(b"", 404)
+    )
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "cat.png")
+    assert ran.code == 0, ran.err
+    assert server.requests[-1].headers["host"] == server.origin.partition("//")[2]
+
+
+def test_an_inner_address_that_is_nowhere_is_named(imagecli, server):
+    server.respond = lambda reply, request: (
+        reply.json({"data": [{"url": "http://backend:9/a.png"}]}) if request.method == "POST" else reply.send(b"", 410)
+    )
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--retries", "0", "--json")
+    assert ran.code == 1
+    assert "http://backend:9/a.png" in ran.json["error"]["message"]
+
+
+def test_a_foreign_address_is_not_tried_elsewhere(imagecli, server):
+    server.respond = lambda reply, _: reply.json({"data": [{"url": "http://images.example.invalid/a.png"}]})
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--retries", "0")
+    assert ran.code == 1
+    assert [request.method for request in server.requests] == ["POST"]
