@@ -189,7 +189,7 @@ _imagecli_value() {
         -P | --profile) _imagecli_words_and_names profiles openai sandbox ;;
         --fit) _imagecli_words pad crop stretch ;;
         --restore) _imagecli_words none aspect size ;;
-        --dialect) _imagecli_words openai azure deepinfra gemini openrouter together xai litellm localai sdcpp sglang vllm-omni xinference ;;
+        --dialect) _imagecli_words openai apimart azure deepinfra evolink gemini modelscope openrouter together xai litellm localai sdcpp sglang vllm-omni xinference ;;
     esac
 }
 

@@ -123,10 +123,12 @@ def _ask(task: Task, url: str, spool: Spool, polling: Polling) -> ImageResponse 
         session.guard.public_host = None
     try:
         return _read(task, url, spool, polling) or (wait, "")
-    except Failure as error:
-        if error.saved_response is not None:
-            raise
-        return wait, error.message
+    except _UnreadableError as error:
+        return wait, str(error)
+
+
+class _UnreadableError(Exception):
+    """A task's response makes no sense, as a proxy's page doesn't: it may when it is asked for once more."""
 
 
 def _read(task: Task, url: str, spool: Spool, polling: Polling) -> ImageResponse | None:
@@ -134,15 +136,15 @@ def _read(task: Task, url: str, spool: Spool, polling: Polling) -> ImageResponse
 
     Raises:
         ImagecliError: it failed, or is done without an image.
-        Failure: the response can't be read.
+        _UnreadableError: the response can't be read.
     """
-    content = decompressed(spool)
-    if sniff(content.read(0, _HEAD)) in IMAGE_KINDS:
-        return read_response(content, url, polling.explain)
     try:
+        content = decompressed(spool)
+        if sniff(content.read(0, _HEAD)) in IMAGE_KINDS:
+            return read_response(content, url, polling.explain)
         document = outline(content)
-    except NotJsonError as error:
-        raise Failure(f"its response is not JSON: {error}") from error
+    except (Failure, NotJsonError) as error:
+        raise _UnreadableError(f"its response can't be read: {error}") from error
     now = find_task(document)
     if now is not None and now.is_pending:
         return None

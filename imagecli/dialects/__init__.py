@@ -28,10 +28,13 @@ class Row(NamedTuple):
 
 _ROWS = (
     Row("openai", "openai.OpenAI", ("api.openai.com", ".api.openai.com")),
+    Row("apimart", "task_gateways.APIMart", ("api.apimart.ai",)),
     # The hosts of @ai-sdk/azure 3.0.128.
     Row("azure", "azure.Azure", (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")),
     Row("deepinfra", "deepinfra.DeepInfra", ("api.deepinfra.com",)),
+    Row("evolink", "task_gateways.EvoLink", ("api.evolink.ai",)),
     Row("gemini", "gemini.Gemini", ("generativelanguage.googleapis.com",)),
+    Row("modelscope", "task_gateways.ModelScope", ("api-inference.modelscope.cn",)),
     Row("openrouter", "openrouter.OpenRouter", ("openrouter.ai", ".openrouter.ai")),
     Row("together", "together.Together", ("api.together.ai", "api.together.xyz")),
     Row("xai", "xai.XAI", ("api.x.ai",)),

@@ -13,11 +13,14 @@ from support.config_running import write
 
 # Module and class of the fake; its dialect; what `config check` calls it; what one of its models is good for.
 FAKES = [
+    ("task_gateways", "APIMart", "apimart", None, None),
     ("azure", "Azure", "azure", "Azure OpenAI", ["gen", "edit"]),
     ("deepinfra", "DeepInfra", "deepinfra", "DeepInfra", None),
+    ("task_gateways", "EvoLink", "evolink", None, None),
     ("gemini", "Gemini", "gemini", "Gemini", None),
     ("litellm", "LiteLLM", "litellm", "LiteLLM", ["gen", "edit"]),
     ("localai", "LocalAI", "localai", None, None),  # its list, id and object alone, is that of many a small server
+    ("task_gateways", "ModelScope", "modelscope", None, None),
     ("openrouter", "OpenRouter", "openrouter", "OpenRouter", None),
     ("sdcpp", "SdCpp", "sdcpp", "stable-diffusion.cpp", None),
     ("sglang", "SGLang", "sglang", "SGLang", ["gen", "edit"]),
@@ -34,7 +37,7 @@ def test_there_is_a_fake_for_each_dialect():
     assert {dialect for _, _, dialect, _, _ in FAKES} == set(dialects.names()) - {"openai"}
 
 
-@pytest.mark.parametrize(("module", "kind", "dialect", "name", "endpoints"), FAKES, ids=[fake[0] for fake in FAKES])
+@pytest.mark.parametrize(("module", "kind", "dialect", "name", "endpoints"), FAKES, ids=[fake[2] for fake in FAKES])
 def test_each_server_is_recognised_and_listed(
     module, kind, dialect, name, endpoints, tmp_path, home, monkeypatch, capsys
 ):
