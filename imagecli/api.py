@@ -85,7 +85,7 @@ class Images:
     usage: Mapping[str, Any] | None
     """What the server counted, summed over all requests."""
     cost_usd: float | None
-    """What the server says it has cost; None where it does not say."""
+    """What it has cost: as the server says, else by what it counted and the price of a token; None: not known."""
     request_ids: tuple[str, ...]
     warnings: tuple[str, ...]
     partials: tuple[Image, ...] = ()

@@ -25,6 +25,7 @@ from imagecli.errors import (
 )
 from imagecli.exchange import Exchange, Observer
 from imagecli.plan import other_plan
+from imagecli.plan.costs import Bill
 from imagecli.result import GeneratedImage, Result
 from imagecli.saving.sinks import describe
 
@@ -91,8 +92,7 @@ class _Execution:
         self._images = [describe(n, path) for n, path in plan.existing.items()]
         self._failures: dict[int, ImagecliError] = {}
         self._partials: dict[int, list[str]] = {}
-        self._usage: dict[str, Any] | None = None
-        self._svg_usage: dict[str, Any] | None = None
+        self._bill = Bill(plan.intent.dialect, plan.intent.model, images_sent=bool(plan.intent.images))
         self._request_ids: list[str] = []
         self._warnings: list[str] = []
         self._notes = list(plan.notes)
@@ -112,14 +112,17 @@ class _Execution:
     def result(self) -> Result:
         """Return what has come of it."""
         intent = self._plan.intent
+        lost = any(isinstance(error, UnknownOutcome) for error in self._failures.values())
+        lost = lost or any(exchange.lost for exchange in self._exchanges)
         return Result(
             *(intent.command, intent.profile.name, intent.model.name, self._route),
             images=tuple(self._images),
             failures=dict(self._failures),
             partials={n: tuple(paths) for n, paths in self._partials.items()},
-            usage=self._usage,
-            svg_usage=self._svg_usage,
-            cost_usd=intent.dialect.cost_usd(self._usage or {}) if self._route else None,
+            usage=self._bill.usage,
+            svg_usage=self._bill.svg_usage,
+            cost_usd=None if lost else self._bill.usd,  # a response that was lost may have been billed
+            cost_source=None if lost else self._bill.source,
             request_ids=tuple(self._request_ids),
             warnings=tuple(self._warnings),
             notes=tuple(self._notes),
@@ -277,8 +280,7 @@ class _Execution:
         with self._lock:
             if response.request_id:
                 self._request_ids.append(response.request_id)
-            self._usage = _sum(self._usage, response.usage)
-            self._svg_usage = _sum(self._svg_usage, response.svg_usage)
+            self._bill.add(response.usage, response.svg_usage, len(response.items))
         self._warn(*response.warnings)
         unsaved = self._save_items(client, exchange, response)
         if response.partial is not None:
@@ -513,12 +515,3 @@ def _partial(missing: int, there: int, first: ImagecliError) -> PartialResult:
 def _details_of(error: ImagecliError) -> dict[str, Any]:
     """Return the server's own details of an error, for one that takes its place."""
     return {name: getattr(error, name) for name in ("http_status", "code", "param", "type", "request_id")}
-
-
-def _sum(one: Any, other: Any) -> Any:  # noqa: ANN401 - usage is whatever the server counts
-    """Add up the usage of two responses, key by key."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return {key: _sum(one.get(key), other.get(key)) for key in {**one, **other}}
-    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
-        return one + other
-    return other if one is None else one

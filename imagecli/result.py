@@ -55,7 +55,9 @@ class Result(NamedTuple):
     svg_usage: Mapping[str, Any] | None = None
     """The same of what wrote SVG images, which is counted, and billed, apart."""
     cost_usd: float | None = None
-    """What the server says that it has cost."""
+    """What it has cost; None where that is not known."""
+    cost_source: str | None = None
+    """How that is known: "server", "usage" or "price"."""
     elapsed_s: float | None = None
     request_ids: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -64,6 +66,8 @@ class Result(NamedTuple):
     """What decided the exit code."""
     requests: tuple[ImageRequest, ...] | None = None
     """For --dry-run: what would be sent."""
+    cost_estimate: tuple[float, float] | None = None
+    """For --dry-run: what that would cost in USD, from the least to the most; None where that is not known."""
     prepared: Mapping[str, Any] | None = None
     """For `prepare`: the input and what was done to it, as the JSON document shows it."""
     mask: Mapping[str, Any] | None = None

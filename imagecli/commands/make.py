@@ -133,10 +133,19 @@ class _Run:
         with sink.reserved(numbers, dry=typed.dry_run, room=room, warn=self._warnings.append):
             self._renderer.warn_of_new(self._warnings)
             if typed.dry_run:
-                requests = tuple(each.request for each in planned.requests)
-                self._result = self._result._replace(requests=requests, route=planned.route)
+                self._show(planned)
             else:
                 self._execute(planned, sink, observer, key)
+
+    def _show(self, planned: Plan) -> None:
+        """Take what would be sent, and what it would cost, into the result."""
+        from imagecli.plan.costs import caveat, estimate_plan
+
+        requests = tuple(each.request for each in planned.requests)
+        cost = estimate_plan(planned)
+        if cost is not None and (warning := caveat(planned.intent)) is not None:
+            self._warnings.append(warning)
+        self._result = self._result._replace(requests=requests, route=planned.route, cost_estimate=cost)
 
     def _execute(self, planned: Plan, sink: Sink, observer: Observer, key: Key | None) -> None:
         client = run = None

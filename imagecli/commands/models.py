@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def run(typed: Typed, renderer: Renderer) -> int:
     """List models: what they take, what they cost, when they are shut down. Free of charge.
 
-    What the server lists is kept for an hour. One model a line: its name; whether the server lists it; what it does;
-    sizes; an estimate of the price of an image; when it is shut down, and its successor.
+    What the server lists is kept for an hour. One model a line: its name; whether the server lists it; the commands
+    that it works with; sizes; an estimate of the price of an image; until when it can be used. MODEL shows all, with
+    sources.
 
     \b
     Examples:

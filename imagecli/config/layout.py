@@ -5,13 +5,15 @@
     [profiles.NAME]              where a server is and where its key comes from (PROFILE_KEYS)
     [profiles.NAME.headers]      headers that the server needs besides the key
     [profiles.NAME.defaults]     settings for this profile
-    [models.NAME]                what a model takes; MODEL_LISTS and MODEL_NUMBERS are checked, other keys are kept
+    [models.NAME]                what a model takes and costs; MODEL_LISTS, MODEL_NUMBERS, `price` (USD for an image)
+                                 and `tokens` (USD per million: TOKEN_PRICES) are checked, other keys are kept
 
 An unknown key causes a warning and is ignored: a newer version may have written it. A wrong type is refused.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,10 @@ SANDBOX_KEYS = ("defaults",)
 """The sandbox has no address and takes no key."""
 MODEL_LISTS = ("endpoints", "sizes", "qualities", "formats")
 MODEL_NUMBERS = ("count", "prompt")
+TOKEN_PRICES = (
+    *("text_in", "text_in_cached", "image_in", "image_in_cached", "image_out", "text_out"),
+    *("svg_in", "svg_out"),
+)
 ENDPOINTS = ("gen", "edit", "vary")
 MOST_LEVELS = 20
 """Tables and lists within each other; those that this version knows are four."""
@@ -207,6 +213,14 @@ def _check_model(model: Table, parents: tuple[str, ...], where: str) -> None:
         number = model.get(key, 1)
         if type(number) is not int or number < 1:
             raise UsageProblem(f"{where}: {file_place(*parents, key)} must be a whole number of at least 1")
+    tokens = _table(model, (*parents, "tokens"), where)
+    prices = {("price",): model.get("price", 0)} | {("tokens", kind): usd for kind, usd in tokens.items()}
+    for path, usd in prices.items():
+        place = f"{where}: {file_place(*parents, *path)}"
+        if path[-1] not in ("price", *TOKEN_PRICES):
+            raise UsageProblem(f"{place} is unknown", hint=f"Tokens have prices as {', '.join(TOKEN_PRICES)}.")
+        if type(usd) not in {int, float} or not 0 <= usd < math.inf:
+            raise UsageProblem(f"{place} must be an amount in USD, such as 0.03")
 
 
 def _check_defaults(table: Table, parents: tuple[str, ...], where: str) -> Iterator[str]:

@@ -62,6 +62,8 @@ def _apply_overrides(model: Model, table: Mapping[str, Any]) -> Model:
         shapes=_largest_of_shapes(listed["size"]) if "size" in listed else model.shapes,
         max_count=table.get("count", model.max_count),
         max_prompt_chars=table.get("prompt", model.max_prompt_chars),
+        price=table.get("price"),
+        tokens=table.get("tokens"),
         free_size=None if "size" in listed else model.free_size,
     )
 

@@ -120,7 +120,7 @@ def find_facts(
         takes=takes,
         fields=fields | read_fields(entry),
         free_size=row.free_size,
-        prices=find_prices(name, entry),
+        prices=find_prices(row, entry),
         shutdown=shutdown,
         successor=(read_successor(entry) or row.successor) if shutdown else None,
         owned_by=read_owner(entry),

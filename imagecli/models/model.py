@@ -42,6 +42,14 @@ class Model(NamedTuple):
     max_prompt_chars: int | None = None
     free_size: FreeSize | None = None
     """The limits within which any WxH is taken; the listed sizes are then examples."""
+    grid: Mapping[str, int] = {}
+    """How finely an image is drawn, by quality: tokens along its longer side. Empty: that is not known."""
+    grid_of: str | None = None
+    """The older model that the grid is taken from, where the model's own is not known."""
+    price: float | None = None
+    """USD for an image, from the config file."""
+    tokens: Mapping[str, float] | None = None
+    """USD per million tokens, from the config file, under the names of `PriceRow.tokens`."""
     shutdowns: Mapping[str, date] = {}
     """When a provider turned the model off, or will: by the provider's name (`Profile.provider`)."""
     successor: str | None = None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from imagecli.models.catalog import base_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -112,30 +114,6 @@ PRICES = (
         sizes=("1536x1024", "1024x1536"),
         images={"low": 0.016, "medium": 0.063, "high": 0.25},
     ),
-    PriceRow(
-        ("gpt-image-2",),
-        *("OpenAI", "fal's price list", "medium"),
-        sizes=("1024x1024",),
-        images={"low": 0.006, "medium": 0.053, "high": 0.211},
-    ),
-    PriceRow(
-        ("gpt-image-2",),
-        *("OpenAI", "fal's price list", "medium"),
-        sizes=("1024x1536",),
-        images={"low": 0.005, "medium": 0.042, "high": 0.165},
-    ),
-    PriceRow(
-        ("gpt-image-2",),
-        *("OpenAI", "fal's price list", "medium"),
-        sizes=("3840x2160",),
-        images={"low": 0.012, "medium": 0.101, "high": 0.401},
-    ),
-    PriceRow(
-        ("gpt-image-2.5-flare",),
-        *("OpenAI", "a reseller's list", "medium"),
-        sizes=("1024x1024",),
-        images={"low": 0.006, "medium": 0.013, "high": 0.053, "xhigh": 0.094, "max": 0.211},
-    ),
     PriceRow(("dall-e-3",), *("OpenAI", _MEMORY, "low"), sizes=("1024x1024",), images={"standard": 0.04, "hd": 0.08}),
     PriceRow(
         ("dall-e-3",),
@@ -144,10 +122,21 @@ PRICES = (
         images={"standard": 0.08, "hd": 0.12},
     ),
     PriceRow(("dall-e-2",), *("OpenAI", _MEMORY, "low"), sizes=("256x256",), image=0.016),
+    PriceRow(("dall-e-2",), *("OpenAI", _MEMORY, "low"), sizes=("512x512",), image=0.018),
     PriceRow(("dall-e-2",), *("OpenAI", _MEMORY, "low"), sizes=("1024x1024",), image=0.02),
     PriceRow(("grok-imagine-image",), *("xAI", _LITELLM, "high"), image=0.02),
-    PriceRow(("grok-imagine-image-2.0",), *("xAI", _LITELLM, "high"), images={"low": 0.04}, image=0.06),
+    PriceRow(("grok-imagine-image-2.0",), *("xAI", _LITELLM, "high"), sizes=("1k",), image=0.04),
+    PriceRow(("grok-imagine-image-2.0",), *("xAI", _LITELLM, "high"), sizes=("2k",), image=0.06),
     PriceRow(("gemini-2.5-flash-image",), *("Google", _LITELLM, "high"), image=0.039),
     PriceRow(("gemini-3.1-flash-image",), *("Google", _LITELLM, "high"), image=0.045),
+    PriceRow(("gemini-3.1-flash-lite-image", "gemini-nano-banana-2.1"), *("Google", _LITELLM, "high"), image=0.0336),
     PriceRow(("gemini-3-pro-image",), *("Google", _LITELLM, "high"), image=0.134),
 )
+
+
+def find_rows(name: str | None) -> tuple[PriceRow, ...]:
+    """Return the rows that name a model, with or without its vendor (openai/gpt-image-2), in their order."""
+    for each in (name or "", (name or "").rpartition("/")[2]):
+        if found := tuple(row for row in PRICES if base_name(each) in row.models):
+            return found
+    return ()

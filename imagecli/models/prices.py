@@ -1,19 +1,22 @@
-"""What models cost, in USD: the prices that a server lists, else our own estimates."""
+"""What models cost, in USD: the prices that a server lists, else the catalogue's."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagecli.models.catalog import base_name
-from imagecli.models.entry import bare_name, read_image_price, read_pricing, read_token_prices
-from imagecli.models.price_list import PRICES
+from imagecli.images.types import parse_size
+from imagecli.models.cost import image_tokens
+from imagecli.models.entry import read_image_price, read_pricing, read_token_prices
+from imagecli.models.price_list import find_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from imagecli.models.model import Model
     from imagecli.models.price_list import PriceRow
 
 _FROM_LIST = {"at": "this server", "source": "its list of models", "confidence": "high"}
+_FROM_CONFIG = {"at": "this server", "source": "the config file", "confidence": "high"}
 
 
 class Price(NamedTuple):
@@ -30,7 +33,7 @@ class Prices(NamedTuple):
     """All known prices of a model."""
 
     tokens: Mapping[str, float] | None = None
-    """USD per million: text_in, text_in_cached, image_in, image_in_cached, image_out, text_out."""
+    """USD per million, under the names of `PriceRow.tokens`."""
     batch: Mapping[str, float] | None = None
     """The same in a batch."""
     tokens_source: Mapping[str, str] | None = None
@@ -66,25 +69,41 @@ class Prices(NamedTuple):
         }
 
 
-def find_prices(name: str, entry: Mapping[str, Any] | None) -> Prices:
-    """Return the prices of a model; `entry` is its entry in the server's list, None if it has none."""
-    entry = entry or {}
-    rows = find_rows(name) or find_rows(bare_name(name))
-    tokens, batch, tokens_source = read_token_prices(entry), None, _FROM_LIST
+def find_prices(model: Model, entry: Mapping[str, Any]) -> Prices:
+    """Return the prices of a model: by the config file, else by the server's list, else by the catalogue.
+
+    Args:
+        model: the model.
+        entry: its entry in the server's list; empty if it has none.
+    """
+    rows = find_rows(model.name)
     by_token = next((row for row in rows if row.tokens), None)
+    tokens: Mapping[str, float] | None = read_token_prices(entry)
+    batch: Mapping[str, float] | None = None
+    source = _FROM_LIST if tokens else None
     if tokens is None and by_token is not None:
-        tokens, batch, tokens_source = dict(by_token.tokens), dict(by_token.batch), _source(by_token)
-    usd = read_image_price(entry)
-    images = (
-        (Price(usd, None, None, _FROM_LIST),) if usd else tuple(price for row in rows for price in _image_prices(row))
-    )
-    return Prices(tokens, batch or None, tokens_source if tokens else None, images, read_pricing(entry))
+        tokens, batch, source = by_token.tokens, by_token.batch, _source(by_token)
+    if model.tokens:
+        tokens, batch, source = model.tokens, None, _FROM_CONFIG
+    images = tuple(price for row in rows for price in _image_prices(row))
+    if model.grid and tokens and "image_out" in tokens:
+        images = tuple(_drawn(model, tokens["image_out"]))
+    if (usd := read_image_price(entry)) is not None:
+        images = (Price(usd, None, None, _FROM_LIST),)
+    if model.price is not None:
+        images = (Price(model.price, None, None, _FROM_CONFIG),)
+    return Prices(tokens, batch or None, source, images, read_pricing(entry))
 
 
-def find_rows(name: str) -> tuple[PriceRow, ...]:
-    """Return the rows of the price list that name a model, in their order."""
-    base = base_name(name)
-    return tuple(row for row in PRICES if base in row.models)
+def _drawn(model: Model, usd: float) -> Iterator[Price]:
+    """Yield the prices of the model's listed sizes, by the tokens that it draws at so many USD a million."""
+    assumed = {"source": f"{model.grid_of}'s calculator of tokens", "confidence": "low"}
+    known = {"source": "its calculator of tokens", "confidence": "medium"}
+    source = {"at": "OpenAI"} | (assumed if model.grid_of else known)
+    for text in model.values.get("size", ()):
+        if (size := parse_size(text)) is not None:
+            for quality, grid in model.grid.items():
+                yield Price(round(image_tokens(size, grid) * usd / 1_000_000, 8), text, quality, source)
 
 
 def _image_prices(row: PriceRow) -> list[Price]:

@@ -3,8 +3,8 @@
 A new model is a new row here; users add theirs under [models] in the config file. The attributes are explained in
 `model.Model`. Prices are in `price_list`.
 
-Sources: OpenAI's OpenAPI description and its model pages, as of 2026-11-23; Azure's dates from its list of model
-retirements, as LiteLLM 1.110.2 has them.
+Sources: OpenAI's OpenAPI description and its model pages, as of 2026-11-23; grids from its calculators of 2026-09-08;
+Azure's dates from its list of model retirements, as LiteLLM 1.110.2 has them.
 """
 
 from __future__ import annotations
@@ -112,12 +112,14 @@ _GPT_IMAGE_2 = _GPT_IMAGE_1._replace(
     },
     closed=frozenset({"size", "input_fidelity", "response_format", "seed", "negative"}),
     free_size={"multiple": 16, "long_edge": 3840, "ratio": 3, "pixels": (655_360, 8_294_400)},
+    grid={"low": 16, "medium": 48, "high": 96},
     shutdowns={},
     successor=None,
 )
 _GPT_IMAGE_2_5 = _GPT_IMAGE_2._replace(
     values={**_without(_GPT_IMAGE_2, "markup"), "quality": ("low", "medium", "high", "xhigh", "max", "auto")},
     closed=frozenset({"size", "response_format", "seed", "negative"}),
+    grid={"low": 16, "medium": 24, "high": 48, "xhigh": 64, "max": 96},
 )
 _GPT_IMAGE_2_6 = _GPT_IMAGE_2_5._replace(
     values={
@@ -126,6 +128,7 @@ _GPT_IMAGE_2_6 = _GPT_IMAGE_2_5._replace(
         "frames": tuple(str(count) for count in range(2, 17)),
         "complexity": ("low", "medium", "high"),
     },
+    grid_of="gpt-image-2.5",
 )
 
 ROWS = {

@@ -6,6 +6,7 @@ intent.py   options, held against the model and the server: an `Intent`
 fields.py   the values of flags (the trip of --background)
 masks.py    the mask flags (the trip of --mask-rect)
 uploads.py  inputs, made what the endpoint takes
+costs.py    what it will cost, and what it did
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ class Plan(NamedTuple):
     """None: nothing is saved under a name."""
     existing: Mapping[int, str] = {}
     """Image number → the file that --skip-existing found."""
+    uploads: Uploads = Uploads()
+    """The files of each request."""
     undo: Undo | None = None
     notes: tuple[str, ...] = ()
     """What was done to the inputs, for -v."""
@@ -111,6 +114,7 @@ def _plan(intent: Intent, output: Output | None, routes: Sequence[str]) -> Plan:
         route=requests[0].request.endpoint if requests else route,
         names=names,
         existing=existing,
+        uploads=uploads,
         undo=prepared.undo if prepared else None,
         notes=prepared.notes if prepared else (),
         warnings=(*(prepared.warnings if prepared else ()), *([names.warning] if names and names.warning else ())),

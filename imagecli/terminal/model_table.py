@@ -5,42 +5,41 @@ from __future__ import annotations
 import time
 from datetime import UTC, date, datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from imagecli.terminal.render import aligned
+from imagecli.models.catalog import is_past
+from imagecli.terminal.render import aligned, usd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from imagecli.models.facts import ModelFacts
     from imagecli.models.prices import Prices
 
-_HEAD = ("MODEL", "LISTED", "DOES", "SIZES", "COSTS", "UNTIL", "THEN")
+_HEAD = ("MODEL", "LISTED", "DOES", "SIZES", "COSTS", "UNTIL")
 _UNKNOWN = "?"
 _NONE = "-"
-_SIZES_SHOWN = 2
+_EVERYTHING = ("gen", "edit", "vary")
 _RUN = 5
 """Numbers in a row of which more are shown as a span."""
-_MILL = 0.001
-"""USD; what costs less is shown as exactly as it is known."""
 
 
 def model_table(found: Iterable[ModelFacts], *, head: bool) -> str:
-    """Return a line for each model, under a line of headings if `head`."""
+    """Return a line for each model, under a line of headings if `head`; 80 columns are enough for usual names."""
     rows = [_row(facts) for facts in found]
     return aligned([_HEAD, *rows] if head and rows else rows)
 
 
 def _row(facts: ModelFacts) -> tuple[str, ...]:
     takes = facts.takes
+    does = takes.get("endpoints")
     return (
         facts.name,
         _yes_or_no(facts.listed),
-        _joined(takes.get("endpoints")),
-        "free" if facts.free_size else _sizes(takes.get("sizes")),
+        "all" if does is not None and set(does) == {*_EVERYTHING} else _joined(does),
+        "any" if facts.free_size else _sizes(takes.get("sizes")),
         _price(facts.prices),
-        facts.shutdown.isoformat() if facts.shutdown else _NONE,
-        facts.successor or _NONE,
+        _NONE if facts.shutdown is None else "retired" if is_past(facts.shutdown) else facts.shutdown.isoformat(),
     )
 
 
@@ -53,24 +52,20 @@ def _joined(values: Sequence[str] | None) -> str:
 
 
 def _sizes(sizes: Sequence[str] | None) -> str:
+    """Return the first size and how many more there are."""
     if sizes is None:
         return _UNKNOWN
-    more = len(sizes) - _SIZES_SHOWN
-    return _joined([*sizes[:_SIZES_SHOWN], *([f"+{more}"] if more > 0 else [])])
+    return _joined([*sizes[:1], *([f"+{len(sizes) - 1}"] if len(sizes) > 1 else [])])
 
 
 def _price(prices: Prices) -> str:
     """Return what an image costs, from the least to the most, without a blank."""
     if prices.span is not None:
         low, high = prices.span
-        return f"≈${_usd(low)}" if low == high else f"≈${_usd(low)}-{_usd(high)}"
+        return usd(low) if low == high else f"{usd(low)}-{usd(high)[1:]}"
     if prices.tokens and "image_out" in prices.tokens:
-        return f"≈${prices.tokens['image_out']:g}/Mtok"
+        return f"${prices.tokens['image_out']:g}/Mtok"
     return _UNKNOWN
-
-
-def _usd(price: float) -> str:
-    return f"{price:.3f}" if price >= _MILL else f"{price:g}"
 
 
 def model_details(found: Sequence[ModelFacts], base_url: str) -> str:
@@ -96,8 +91,8 @@ def _rows(facts: ModelFacts, base_url: str) -> Iterator[tuple[str, ...]]:
     if facts.free_size:
         limits = facts.free_size
         low, high = limits["pixels"]
-        steps = f"and any WxH in steps of {limits['multiple']}, {limits['ratio']}:1 at the most"
-        yield "", f"{steps}, up to {limits['long_edge']} long, {low:,} to {high:,} pixels"
+        yield "", f"and any WxH in steps of {limits['multiple']}, up to {limits['long_edge']} long,"
+        yield "", f"{limits['ratio']}:1 at the most, {low:,} to {high:,} pixels"
     yield "qualities", listing("qualities")
     yield "formats", listing("formats")
     for field, values in facts.fields.items():
@@ -122,18 +117,35 @@ def _spelt(values: Sequence[str]) -> str:
 def _price_rows(prices: Prices) -> Iterator[tuple[str, ...]]:
     if not prices.known:
         yield "price", _UNKNOWN
-    for (size, source), group in groupby(prices.images, lambda price: (price.size, _source(price.source))):
-        by_quality = ", ".join(f"≈${_usd(price.usd)} {price.quality or ''}".rstrip() for price in group)
-        yield "an image", f"{by_quality}{f' at {size}' if size else ''} ({source})"
-    for what, rates in (("million tokens", prices.tokens), ("in a batch", prices.batch)):
-        if rates:
-            parts = ", ".join(f"≈${usd:g} {name.replace('_', ' ')}" for name, usd in rates.items())
-            yield what, f"{parts} ({_source(prices.tokens_source or {})})"
+    for source, group in groupby(prices.images, lambda price: price.source):
+        for size, alike in groupby(group, lambda price: price.size):
+            parts = (f"{_amount(price.usd)} {price.quality or ''}".rstrip() for price in alike)
+            yield f"USD at {size}" if size else "USD an image", ", ".join(parts)
+        yield "", _source(source)
+    if prices.tokens:
+        yield "USD per Mtoken", f"in: {_rates(prices.tokens, 'in')}"
+        yield "", f"out: {_rates(prices.tokens, 'out')}"
+        if prices.batch:
+            yield "in a batch", f"in: {_rates(prices.batch, 'in')}; out: {_rates(prices.batch, 'out')}"
+        yield "", _source(prices.tokens_source or {})
     if prices.as_listed and not (prices.images or prices.tokens):
         yield "price as listed", ", ".join(f"{name} {value}" for name, value in prices.as_listed.items())
 
 
-def _source(source: Any) -> str:  # noqa: ANN401 - the three texts of a source
+def _amount(price: float) -> str:
+    return usd(price)[1:]
+
+
+def _rates(rates: Mapping[str, float], way: str) -> str:
+    """Return the prices of the tokens that go in, or come out, with what those cost that were sent before."""
+    parts = []
+    for kind in (kind for kind in rates if kind.endswith(f"_{way}")):
+        cached = rates.get(f"{kind}_cached")
+        parts.append(f"{kind.partition('_')[0]} {rates[kind]:g}" + ("" if cached is None else f" (cached {cached:g})"))
+    return ", ".join(parts) or _UNKNOWN
+
+
+def _source(source: Mapping[str, str]) -> str:
     return f"{source['at']}; {source['source']}; confidence {source['confidence']}"
 
 

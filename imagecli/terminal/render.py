@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imagecli.result import GeneratedImage, Result
 
 SCHEMA = 1
+_TENTH_OF_A_CENT = 0.001
 
 
 class Page(NamedTuple):
@@ -96,7 +97,7 @@ class Renderer:
                     self.console.out(line)
         except ImagecliError as error:
             result = result._replace(error=result.error or error)
-        for note in result.notes:
+        for note in (*result.notes, *_cost_lines(result)):
             self.console.note(note)
         for image in result.images:
             if image.revised_prompt is not None:
@@ -167,6 +168,21 @@ def _request_lines(request: ImageRequest, base_url: str) -> Iterator[str]:
         yield f"  {part.field}: {upload.filename} ({upload.media_type}, {size})"
 
 
+def _cost_lines(result: Result) -> Iterator[str]:
+    """Yield what the run has cost, or would cost."""
+    if result.cost_usd is not None:
+        yield f"it cost {usd(result.cost_usd)}"
+    if result.cost_estimate is not None:
+        least, most = result.cost_estimate
+        span = usd(least) if least == most else f"{usd(least)} to {usd(most)}, as the server chooses size or quality"
+        yield f"it would cost about {span}, the prompt not counted"
+
+
+def usd(price: float) -> str:
+    """Return an amount as it is shown to people: in tenths of a cent, and what is less as exactly as it is known."""
+    return f"${price:.3f}" if price >= _TENTH_OF_A_CENT else f"${price:g}"
+
+
 def _missing_lines(result: Result) -> Iterator[str]:
     """Yield why images are missing, where that is not the run's error itself."""
     others: dict[tuple[str, str | None], list[str]] = {}
@@ -207,6 +223,7 @@ def document(result: Result, base_url: str) -> dict[str, Any]:
         "usage": result.usage,
         "svg_usage": result.svg_usage,
         "cost_usd": result.cost_usd,
+        "cost_source": result.cost_source,
         "elapsed_s": result.elapsed_s,
         "request_ids": result.request_ids,
         "warnings": _hidden(result.warnings),
@@ -214,7 +231,10 @@ def document(result: Result, base_url: str) -> dict[str, Any]:
     if result.requests is not None:
         filled["dry_run"] = True
         filled["requests"] = [_request(request, base_url) for request in result.requests]
-        filled["cost_estimate_usd"] = None
+        cost = result.cost_estimate
+        chosen = cost is not None and cost[0] < cost[1]
+        filled["cost_estimate_usd"] = None if cost is None or chosen else cost[0]
+        filled["cost_estimate_range_usd"] = cost if chosen else None
     if result.prepared is not None:
         filled["prepared"] = result.prepared
     if result.mask is not None:
@@ -235,6 +255,7 @@ def _document(command: str | None, error: ImagecliError | None) -> dict[str, Any
         "usage": None,
         "svg_usage": None,
         "cost_usd": None,
+        "cost_source": None,
         "elapsed_s": None,
         "request_ids": [],
         "warnings": [],

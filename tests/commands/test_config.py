@@ -197,7 +197,7 @@ def test_numbers_that_json_does_not_have_are_text_in_it(run, path):
         ("profiles.sandbox.defaults.size", "64x64", "64x64"),
         ("profiles.'my office'.defaults.size", "64x64", "64x64"),
         ('models."team/flux".sizes', '["1x1"]', ["1x1"]),
-        ('models."team/flux".price', "{ input = 1 }", {"input": 1}),
+        ('models."team/flux".note', "{ input = 1 }", {"input": 1}),
     ],
 )
 def test_set_takes_toml_where_it_parses_else_text(run, path, key, value, stored):

@@ -58,12 +58,10 @@ def test_the_sandbox_lists_the_catalogue_one_model_a_line(run, home):
     assert (code, err) == (0, "")
     rows = cells(out)
     assert list(rows) == list(catalog.names()[::-1])
-    assert rows["gpt-image-2"] == ["yes", "gen,edit", "free", "≈$0.005-0.401", "-", "-"]
-    assert rows["gpt-image-2.6-flare"][3] == "≈$30/Mtok"
-    assert rows["dall-e-2"] == [
-        *("yes", "gen,edit,vary", "256x256,512x512,+1", "≈$0.016-0.020", "2026-05-12", "gpt-image-2.6-flare"),
-    ]
-    starts = {re.search(r"gen", line).start() for line in out.splitlines()}
+    assert rows["gpt-image-2"] == ["yes", "gen,edit", "any", "$0.005-0.428", "-"]
+    assert rows["dall-e-2"] == ["yes", "all", "256x256,+2", "$0.016-0.020", "retired"]
+    assert max(map(len, out.splitlines())) <= 80 - len("LISTED") + len("yes")
+    starts = {re.search(r"  (gen|all)", line).start() for line in out.splitlines()}
     assert len(starts) == 1
     assert not (home / "cache").exists()
 
@@ -76,16 +74,18 @@ def test_one_model_in_detail(run):
     assert first["formats"] == "png, jpeg, webp, gif, svg"
     assert first["qualities"] == "low, medium, high, xhigh, max, auto"
     assert first["frames"] == "2 to 16"
-    assert first["million tokens"].startswith("≈$5 text in, ≈$1.25 text in cached, ≈$8 image in")
-    assert first["million tokens"].endswith("confidence high)")
+    assert first["USD per Mtoken"] == "in: text 5 (cached 1.25), image 8 (cached 2)"
+    assert first["USD at 1024x1024"] == "0.006 low, 0.013 medium, 0.053 high, 0.094 xhigh, 0.211 max"
+    assert "OpenAI; gpt-image-2.5's calculator of tokens; confidence low" in out
+    assert max(map(len, out.splitlines())) <= 80
     assert first["shutdown"] == "none is known"
     assert "any WxH in steps of 16" in out
     assert second["inputs"] == "none"
     assert second["prompt"] == "4,000 characters at the most"
     assert second["shutdown"] == "2026-05-12 (gone)"
     assert second["successor"] == "gpt-image-2.6-flare"
-    assert second["an image"].startswith("≈$0.080 standard, ≈$0.120 hd at 1024x1792 (OpenAI; its price page")
-    assert second["an image"].endswith("confidence low)")
+    assert second["USD at 1024x1792"] == "0.080 standard, 0.120 hd"
+    assert "OpenAI; its price page of 2025, from memory; confidence low" in out
 
 
 def test_the_document_has_what_is_known_and_null_for_the_rest(at, server):
@@ -182,7 +182,7 @@ def test_how_servers_list(at, server, document, shown, hidden, endpoints):
 
 def test_what_openrouters_image_models_take(at, server):
     like.lists(server, like.OPENROUTER_IMAGES)
-    assert cells(at()[1])["bytedance-seed/seedream-4.5"][:3] == ["yes", "gen,edit", "1K,2K,+1"]
+    assert cells(at()[1])["bytedance-seed/seedream-4.5"][:3] == ["yes", "gen,edit", "1K,+2"]
     model = by_name(at("--json")[1])["bytedance-seed/seedream-4.5"]
     assert (model["sizes"], model["formats"], model["qualities"]) == (["1K", "2K", "4K"], ["png", "jpeg"], None)
     assert (model["max_count"], model["max_inputs"], model["known"]) == (4, 14, False)
@@ -191,7 +191,7 @@ def test_what_openrouters_image_models_take(at, server):
 
 def test_prices_that_servers_list(at, server):
     like.lists(server, like.DEEPINFRA)
-    assert cells(at()[1])["black-forest-labs/FLUX-1-dev"][3] == "≈$0.009"
+    assert cells(at()[1])["black-forest-labs/FLUX-1-dev"][3] == "$0.009"
     like.lists(server, like.XAI)
     price = by_name(at("--json", "--refresh")[1])["grok-imagine-image"]["prices"]
     assert [(one["usd"], one["at"]) for one in price["images"]] == [(0.02, "this server")]
@@ -221,7 +221,7 @@ def test_the_config_files_models_are_known(at, server, home):
     path.write_text('[models."team/x"]\nendpoints = ["edit"]\nsizes = ["8x8"]\ncount = 3\n[models."only/here"]\n')
     like.lists(server, {"data": [{"id": "q"}, {"id": "team/x"}]})
     code, out, _ = at()
-    assert cells(out) == {"team/x": ["yes", "edit", "8x8", "?", "-", "-"], "q": ["yes", "?", "?", "?", "-", "-"]}
+    assert cells(out) == {"team/x": ["yes", "edit", "8x8", "?", "-"], "q": ["yes", "?", "?", "?", "-"]}
     assert list(cells(out)) == ["team/x", "q"]
     mine = by_name(at("--json")[1])["team/x"]
     assert (mine["known_from"], mine["max_count"], mine["qualities"]) == (["config"], 3, None)
@@ -419,7 +419,7 @@ def test_help_and_an_image_import_no_more_than_they_need(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     code = (
         "import sys\nfrom imagecli.__main__ import main\nmain(sys.argv[1:])\n"
-        "rows = {'catalog', 'model', 'rows'}\n"
+        "rows = {'catalog', 'model', 'rows', 'cost', 'price_list'}\n"
         "sys.stderr.write(' '.join(n for n in sys.modules if 'imagecli.models.' in n and n.split('.')[2] not in rows))"
     )
     for arguments in (["--help"], ["models", "--help"], ["gen", "a cat", "-P", "sandbox", "-o", "cat.png"]):

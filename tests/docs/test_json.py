@@ -48,6 +48,7 @@ def _fields(value, place=""):
         ("gen", "sandbox:moderation"),
         ("gen", "fox", "--sise", "4"),
         ("edit", *MASK, "a hat", "--dry-run"),
+        ("gen", "fox", "--dry-run"),
         ("edit", *MASK, "a hat", "-s", "1024x1024"),
         ("edit", *MASK, "--mask-preview", "preview.png"),
         ("vary", "a.png", "-m", "dall-e-2", "-s", "256x256"),

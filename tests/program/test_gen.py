@@ -326,7 +326,7 @@ def test_the_json_document_has_every_field(imagecli, server):
             "svg_usage",
             "cost_usd",
         ),
-        *("elapsed_s", "request_ids", "warnings", "error"),
+        *("cost_source", "elapsed_s", "request_ids", "warnings", "error"),
     ]
     assert list(document["images"][0]) == [
         "n",

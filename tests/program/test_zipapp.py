@@ -25,7 +25,7 @@ def packed(tmp_path_factory):
     [
         (("gen", "a cat", "-P", "sandbox", "-o", "cat.png"), "cat.png\n"),
         (("gen", "a cat", "-m", "gpt-image-2", "--dry-run", "-s", "1024x1024"), "size: 1024x1024"),
-        (("models", "-P", "sandbox", "gpt-image-2"), "text in"),
+        (("models", "-P", "sandbox", "gpt-image-2"), "in: text"),
         (("serve", "--help"), "sandbox"),
     ],
 )

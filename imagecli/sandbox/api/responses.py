@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from imagecli.models import catalog
 from imagecli.sandbox.api.refusals import Refusal
 from imagecli.sandbox.api.store import ResponseFile
+from imagecli.sandbox.api.tokens import actual_quality, count_svg_tokens, count_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,10 +28,6 @@ WEB_PAGE = ResponseFile(b"<!doctype html>\n<title>Sandbox</title>\n<p>This is a 
 
 _CREATED = 1_700_000_000
 """The catalogue does not have the time when a model was created."""
-_OUTPUT_TOKENS = {"low": 272, "medium": 1056, "high": 4160, "xhigh": 6208, "max": 8320}
-"""For a square of 1024 pixels, by quality: what gpt-image-1 was billed, and a guess above "high"."""
-_PARTIAL_TOKENS = 100
-_SQUARE_PIXELS = 1024 * 1024
 
 
 def list_models() -> dict[str, Any]:
@@ -78,7 +74,7 @@ def write_images(  # noqa: PLR0913 - all that a response depends on
         details = {"image_tokens": usage["output_tokens"], "text_tokens": 0}
         document["usage"] = usage | {"output_tokens_details": details}
         if job.output_format == "svg":
-            document["svg_usage"] = _count_svg_tokens(job)
+            document["svg_usage"] = count_svg_tokens(job)
     text = json.dumps(document)
     return text[: len(text) // 2] if magic == "truncated-json" else text
 
@@ -88,7 +84,7 @@ def describe_image(job: ImageJob, size: Size, *, transparent: bool) -> dict[str,
     return {
         "background": "transparent" if transparent else "opaque",
         "output_format": job.output_format,
-        "quality": _actual_quality(job),
+        "quality": actual_quality(job),
         "size": f"{size[0]}x{size[1]}",
     }
 
@@ -117,37 +113,6 @@ def make_item(
 def count_shown(count: int, magic: str | None) -> int:
     """Return how many of a job's images its response contains."""
     return 0 if magic == "empty" else count - 1 if magic == "fewer" else count
-
-
-def count_tokens(job: ImageJob, inputs: Inputs | None, size: Size, count: int, partials: int = 0) -> dict[str, Any]:
-    """Return the `usage` of `count` images of a size, and of the partial images before them."""
-    text = math.ceil(len(job.prompt) / 4)
-    uploaded = inputs.images if inputs else ()
-    seen = sum(min(4160, 65 + math.ceil(image.width * image.height / 1024)) for image in uploaded)
-    share = size[0] * size[1] / _SQUARE_PIXELS
-    painted = math.ceil(_OUTPUT_TOKENS[_actual_quality(job)] * share) * count + _PARTIAL_TOKENS * partials
-    return {
-        "total_tokens": text + seen + painted,
-        "input_tokens": text + seen,
-        "output_tokens": painted,
-        "input_tokens_details": {"text_tokens": text, "image_tokens": seen},
-    }
-
-
-def _count_svg_tokens(job: ImageJob) -> dict[str, Any]:
-    """Return the `svg_usage`: the tokens of an SVG's author, billed apart from those of the image it was drawn from."""
-    read, reasoned, written = math.ceil(len(job.prompt) / 4) + 1000, 500, 2500
-    return {
-        "model": job.svg_author,
-        "input_tokens": read,
-        "output_tokens": written,
-        "reasoning_tokens": reasoned,
-        "total_tokens": read + written,
-    }
-
-
-def _actual_quality(job: ImageJob) -> str:
-    return "medium" if job.quality == "auto" else job.quality
 
 
 def _revise(prompt: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.sandbox.api import rendering, responses
 from imagecli.sandbox.api.refusals import ResponseLost
+from imagecli.sandbox.api.tokens import count_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +64,7 @@ class ImageStream(NamedTuple):
                 return
             if n or self.job.partials:
                 self.pause(PAUSE_S)
-            usage = responses.count_tokens(self.job, self.inputs, image.size, 1, self.job.partials)
+            usage = count_tokens(self.job, self.inputs, image.size, 1, self.job.partials)
             more = description | responses.echo_user(self.job) | {"usage": usage}
             yield self._event("completed", rendering.encode_frames(self.painted, [image]), self.magic, more)
 

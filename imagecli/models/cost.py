@@ -1,0 +1,206 @@
+"""What images cost, in USD: what a request probably will, and what it did by the tokens that the server counted.
+
+Nothing is guessed: a price or a count of tokens that is not known makes the whole unknown. The prompt's own tokens are
+in the cost but not in the estimate, as no one but the server can count them: a page of text is 0.003 USD.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from imagecli.images.types import Size, parse_size
+from imagecli.models.price_list import find_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from imagecli.models.model import Model
+
+    Rates = Mapping[str, float]
+    """USD per million tokens, under the names of `PriceRow.tokens`."""
+
+_CHARGES = {"openai": "OpenAI", "azure": "OpenAI", "sandbox": "OpenAI", "xai": "xAI", "gemini": "Google"}
+"""Whose prices (`PriceRow.at`) a provider charges: Azure takes what OpenAI does, and the sandbox pretends to."""
+_UNSENT = {"dall-e": {"quality": "standard", "size": "1024x1024"}}
+"""What a family of models makes where the field is not sent; the others choose by the prompt."""
+_PARTIAL_TOKENS = 100
+"""Of each partial image, besides those of the finished one [OpenAI's guide to image generation]."""
+_OF_SVG = {"svg_in": "input_tokens", "svg_out": "output_tokens"}
+_PATCH = 32
+_MOST_PATCHES = 1536
+_LEAST_SIDE = 1024
+_MOST_RATIO = 3
+
+
+class Asked(NamedTuple):
+    """What decides the price of a request."""
+
+    quality: str | None
+    """None, or "auto": the server chooses."""
+    size: str | None
+    """As `quality`; for xAI its resolution."""
+    images: int = 1
+    partials: int = 0
+    """Partial images of each."""
+    inputs: tuple[Size, ...] = ()
+    """The input images, in pixels, as they are sent."""
+
+
+class Estimate(NamedTuple):
+    """What a request will probably cost, in USD: from the least to the most that the server may choose."""
+
+    least: float
+    most: float
+
+
+def estimate(model: Model, provider: str | None, asked: Asked) -> Estimate | None:
+    """Return what a request will probably cost; None where a price, or a count of tokens, is not known.
+
+    Args:
+        model: the model; its own price, from the config file, takes precedence.
+        provider: whose server it is (`Profile.provider`). At any other the catalogue's names may mean other models.
+        asked: what is asked for.
+    """
+    if model.price is not None:
+        return Estimate(*[round(asked.images * model.price, 8)] * 2)
+    by_token = model.tokens or _listed_rates(model, _CHARGES.get(provider or ""))
+    if model.grid and by_token:
+        return _by_token(model, by_token, asked)
+    if asked.inputs and model.family != "dall-e":  # what inputs cost there is not known
+        return None
+    found = [_image_price(model, provider, size, quality) for size, quality in _choices(model, asked)]
+    prices = [price * asked.images for price in found if price is not None]
+    return Estimate(min(prices), max(prices)) if prices and len(prices) == len(found) else None
+
+
+def cost_of(
+    usage: Mapping[str, Any], svg_usage: Mapping[str, Any] | None, rates: Rates | None, *, images_sent: bool
+) -> float | None:
+    """Return what the tokens of a response cost; None where a kind of token has no rate, or kinds can't be told apart.
+
+    Args:
+        usage: what the server counted, in OpenAI's structure.
+        svg_usage: the same of the text model that wrote an SVG.
+        rates: those of `token_rates`.
+        images_sent: whether images went along; if none did, all that was sent is text.
+    """
+    counted = _kinds(usage, images_sent=images_sent)
+    if not counted or rates is None:
+        return None
+    counted |= {kind: count for kind, key in _OF_SVG.items() if (count := _count(svg_usage, key))}
+    if not counted.keys() <= rates.keys():
+        return None
+    return round(sum(counted[kind] * rates[kind] for kind in counted) / 1_000_000, 8)
+
+
+def token_rates(model: Model) -> Rates | None:
+    """Return what a model's tokens cost: by the config file, else by the catalogue, whoever passes the count on."""
+    return model.tokens or next((row.tokens for row in find_rows(model.name) if row.tokens), None)
+
+
+def image_tokens(size: Size, grid: int) -> int:
+    """Return the tokens of an image of `size` pixels, drawn on a grid of that many tokens along its longer side.
+
+    [OpenAI's calculator of 2026-09-08; half a token is rounded to the even number, as Python does.]
+    """
+    longer, shorter = max(size), min(size)
+    return math.ceil(grid * round(grid * shorter / longer) * (2_000_000 + longer * shorter) / 4_000_000)
+
+
+def input_tokens(size: Size) -> int:
+    """Return the tokens of an input image: patches of 32 pixels, at most 1536 of them.
+
+    Small images are magnified first, up to twice, and narrow ones are padded to 3:1. [Measured for gpt-image-2 on a
+    hundred bills: community.openai.com/t/1382940. Later models are taken to count alike.]
+    """
+    longer: float = max(size)
+    shorter: float = min(size)
+    scale = max(1.0, min(2.0, _LEAST_SIDE / longer))
+    longer *= scale
+    shorter = max(shorter * scale, longer / _MOST_RATIO)
+    if math.ceil(longer / _PATCH) * math.ceil(shorter / _PATCH) > _MOST_PATCHES:
+        shrink = math.sqrt(_MOST_PATCHES * _PATCH**2 / (longer * shorter))
+        across, down = longer * shrink / _PATCH, shorter * shrink / _PATCH
+        shrink *= min(int(across) / across, int(down) / down)
+        longer, shorter = longer * shrink, shorter * shrink
+    return math.ceil(round(longer / _PATCH, 6)) * math.ceil(round(shorter / _PATCH, 6))
+
+
+def _by_token(model: Model, rates: Rates, asked: Asked) -> Estimate | None:
+    if "image_out" not in rates or (asked.inputs and "image_in" not in rates):
+        return None
+    counts = []
+    for text, quality in _choices(model, asked):
+        size = parse_size(text or "")
+        grid = model.grid.get(quality or "")
+        if size is None or grid is None:
+            return None
+        counts.append(image_tokens(size, grid) + _PARTIAL_TOKENS * asked.partials)
+    seen = sum(map(input_tokens, asked.inputs)) * rates.get("image_in", 0)
+    # Several images of a request are billed like as many requests, inputs too.
+    prices = [asked.images * (tokens * rates["image_out"] + seen) / 1_000_000 for tokens in (min(counts), max(counts))]
+    return Estimate(*(round(usd, 8) for usd in prices))
+
+
+def _choices(model: Model, asked: Asked) -> Iterator[tuple[str | None, str | None]]:
+    """Yield each size and quality that may come of what is asked for."""
+    sizes, qualities = (_values(model, field, getattr(asked, field)) for field in ("size", "quality"))
+    return ((size, quality) for size in sizes for quality in qualities)
+
+
+def _values(model: Model, field: str, asked: str | None) -> tuple[str | None, ...]:
+    if asked is None:
+        asked = _UNSENT.get(model.family, {}).get(field)
+    if asked not in {None, "auto"}:
+        return (asked,)
+    return tuple(value for value in model.values.get(field, ()) if value != "auto") or (None,)
+
+
+def _image_price(model: Model, provider: str | None, size: str | None, quality: str | None) -> float | None:
+    """Return the price of an image; None where it is not known for this size and quality at this provider."""
+    charged = [row for row in find_rows(model.name) if row.at == _CHARGES.get(provider or "")]
+    found = [row.images.get(quality or "", row.image) for row in charged if size in row.sizes or None in row.sizes]
+    return next((usd for usd in found if usd is not None), None)
+
+
+def _listed_rates(model: Model, at: str | None) -> Rates | None:
+    return next((row.tokens for row in find_rows(model.name) if row.tokens and row.at == at), None)
+
+
+def _kinds(usage: Mapping[str, Any], *, images_sent: bool) -> dict[str, float] | None:
+    """Return the tokens of a response by kind, under the names of their rates; None where they can't be told apart."""
+    sent, made = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    if sent is None or made is None:
+        return None
+    came, went = (usage.get(key) or {} for key in ("input_tokens_details", "output_tokens_details"))
+    text, image = _count(came, "text_tokens"), _count(came, "image_tokens")
+    if text is None and image is None and not images_sent:
+        text = sent
+    written = _count(went, "text_tokens") or 0
+    found = {"text_in": text or 0, "image_in": image or 0, "image_out": made - written, "text_out": written}
+    cached = _cached(came, found)
+    if cached is None or min(found.values()) < 0 or (text or 0) + (image or 0) != sent:
+        return None
+    for kind, count in cached.items():
+        found[kind] -= count
+        found[f"{kind}_cached"] = count
+    return {kind: count for kind, count in found.items() if count}
+
+
+def _cached(details: Mapping[str, Any], found: Mapping[str, float]) -> dict[str, float] | None:
+    """Return how many of the input's tokens were sent before, by kind; None where that is not stated."""
+    count = _count(details, "cached_tokens")
+    if not count:
+        return {}
+    split = details.get("cached_tokens_details") or {}
+    by_kind = {kind: _count(split, f"{kind.removesuffix('_in')}_tokens") or 0 for kind in ("text_in", "image_in")}
+    if sum(by_kind.values()) != count:
+        kinds = [kind for kind in by_kind if found[kind]]
+        by_kind = {kinds[0]: count} if len(kinds) == 1 else {}
+    return by_kind if by_kind and all(by_kind[kind] <= found[kind] for kind in by_kind) else None
+
+
+def _count(counts: object, key: str) -> float | None:
+    value = counts.get(key) if isinstance(counts, dict) else None
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,111 @@
+"""What a plan will probably cost, and what its responses did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from imagecli.dialects.openai import OpenAI
+    from imagecli.models.cost import Asked, Estimate
+    from imagecli.models.model import Model
+    from imagecli.plan import Plan, PlannedRequest
+    from imagecli.plan.intent import Intent
+
+_AUTHORED = ("svg", "gif")
+"""Formats that cost more than the pixels of an image: a text model writes the one, and the other has many frames."""
+
+
+def estimate_plan(plan: Plan) -> Estimate | None:
+    """Return what a plan's requests will probably cost together, in USD; None where that is not known."""
+    from imagecli.models.cost import Estimate, estimate
+
+    draft = plan.intent.draft
+    if draft.fields.get("format") in _AUTHORED or plan.uploads.markup is not None:
+        return None
+    found = [estimate(plan.intent.model, plan.intent.profile.provider, _asked(plan, each)) for each in plan.requests]
+    known = [each for each in found if each is not None]
+    if len(known) < len(found):
+        return None
+    return Estimate(round(sum(each.least for each in known), 8), round(sum(each.most for each in known), 8))
+
+
+def caveat(intent: Intent) -> str | None:
+    """Return what a user should know of an estimate for this model."""
+    model = intent.model
+    if model.grid_of is None or model.tokens or model.price is not None:
+        return None
+    return f"how many tokens {model.name} draws is not published: the estimate takes those of {model.grid_of}"
+
+
+class Bill:
+    """What the responses of a run were counted for, and cost: known only while each one's cost is."""
+
+    def __init__(self, dialect: OpenAI, model: Model, *, images_sent: bool) -> None:
+        """Start with no response; `images_sent` is whether images go along with the requests."""
+        self.usage: Mapping[str, Any] | None = None
+        """What the server counted, summed."""
+        self.svg_usage: Mapping[str, Any] | None = None
+        self._dialect = dialect
+        self._model = model
+        self._images_sent = images_sent
+        self._costs: list[tuple[float, str] | None] = []
+
+    def add(self, usage: Mapping[str, Any] | None, svg_usage: Mapping[str, Any] | None, images: int) -> None:
+        """Add a response with so many images."""
+        self.usage = _sum(self.usage, usage)
+        self.svg_usage = _sum(self.svg_usage, svg_usage)
+        self._costs.append(self._cost(usage or {}, svg_usage, images))
+
+    @property
+    def usd(self) -> float | None:
+        """The sum in USD; None where there is no response, or a cost is not known."""
+        known = [cost[0] for cost in self._costs if cost is not None]
+        return round(sum(known), 8) if known and len(known) == len(self._costs) else None
+
+    @property
+    def source(self) -> str | None:
+        """How the sum is known: "server" says so, or it follows from its "usage", or from the config's "price"."""
+        return None if self.usd is None else min(cost[1] for cost in self._costs if cost is not None)
+
+    def _cost(
+        self, usage: Mapping[str, Any], svg_usage: Mapping[str, Any] | None, images: int
+    ) -> tuple[float, str] | None:
+        said = self._dialect.cost_usd(usage)
+        if said is not None:
+            return said, "server"
+        if self._model.price is not None:
+            return self._model.price * images, "price"
+        if not usage:
+            return None
+        from imagecli.models.cost import cost_of, token_rates
+
+        counted = cost_of(usage, svg_usage, token_rates(self._model), images_sent=self._images_sent)
+        return None if counted is None else (counted, "usage")
+
+
+def _asked(plan: Plan, planned: PlannedRequest) -> Asked:
+    from imagecli.models.cost import Asked
+
+    fields = plan.intent.draft.fields
+    size = fields.get("size")
+    if plan.intent.profile.provider == "xai":
+        size = planned.request.fields.get("resolution", "1k")
+    return Asked(
+        quality=fields.get("quality"),
+        size=size,
+        images=len(planned.numbers),
+        partials=fields.get("partials", 0),
+        inputs=tuple((upload.width, upload.height) for upload in plan.uploads.images),
+    )
+
+
+def _sum(one: Any, other: Any) -> Any:  # noqa: ANN401 - usage is whatever the server counts
+    """Add up the usage of two responses, key by key."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {key: _sum(one.get(key), other.get(key)) for key in {**one, **other}}
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        return one + other
+    return other if one is None else one
