@@ -237,7 +237,14 @@ def test_a_soft_mask_file_keeps_its_greys_on_the_way_back_and_is_open_or_closed_
     assert hard.getbbox() == ((0, 255, 64, 256) if by_alpha else (0, 128, 64, 256))
     assert set(hard.tobytes()) == {0, 255}
     # At half its size it is as soft; a hard mask stays hard.
-    assert len(region_of(photo((64, 256)), opened(mask.resize((32, 128), Image.Resampling.NEAREST)), MaskFlags()).getcolors()) > 64
+    assert (
+        len(
+            region_of(
+                photo((64, 256)), opened(mask.resize((32, 128), Image.Resampling.NEAREST)), MaskFlags()
+            ).getcolors()
+        )
+        > 64
+    )
     small = opened(mask_of((32, 128), (3, 3, 20, 60)))
     assert set(region_of(photo((64, 256)), small, MaskFlags()).tobytes()) == {0, 255}
 
