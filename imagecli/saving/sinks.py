@@ -174,6 +174,8 @@ class FileSink:
             if longest > os.pathconf(there, "PC_NAME_MAX"):
                 raise UsageProblem("the output's name is too long for its folder", hint="Give -o a shorter name.")
             if dry:
+                if os.stat(there).st_nlink == 0:  # the working folder, which has been removed
+                    raise FileNotFoundError(2, "No such file or directory")
                 if not os.access(there, os.W_OK | os.X_OK):
                     raise PermissionError(13, "Permission denied")
                 return there

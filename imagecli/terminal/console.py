@@ -215,17 +215,32 @@ class Console:
         return self.stderr_is_terminal and not self.dumb
 
     def _write_lines(self, text: str, *, label: str = "", colour: str = "") -> None:
-        """Write `text` to stderr; with a label, or where stderr isn't a terminal, our name precedes each line."""
-        lines = sanitize(text, keep_newlines=True, limit=MAX_CHARACTERS).split("\n")
-        if label:
-            lines[0] = f"{self._coloured(label + ':', colour)} {lines[0]}"
-        elif colour:
-            lines = [self._coloured(line, colour) for line in lines]
+        """Write `text` to stderr; with a label, or where stderr isn't a terminal, our name precedes each line.
+
+        On a terminal, lines are wrapped at words.
+        """
         name = "imagecli: " if label or not self.stderr_is_terminal else ""
+        mark = f"{self._coloured(label + ':', colour)} " if label else ""
+        marked = len(f"{label}: ") if label else 0
+        written = []
+        for line in sanitize(text, keep_newlines=True, limit=MAX_CHARACTERS).split("\n"):
+            pieces = self._pieces(line, len(name) + marked, len(name) or 2)
+            if colour and not label:
+                pieces = [self._coloured(piece, colour) for piece in pieces]
+            written += [name + mark + pieces[0], *pieces[1:]]
+            mark, marked = "", 0
         with self._lock:
             self._erase_status()
             self._writes += 1
-            self._write("".join(f"{name}{line}\n" for line in lines))
+            self._write("".join(f"{line}\n" for line in written))
+
+    def _pieces(self, line: str, before: int, indent: int) -> list[str]:
+        """Return a line as it fits on the terminal behind `before` columns; anywhere else it stays whole."""
+        if not self.stderr_is_terminal or before + len(line) <= (columns := self.window()[0]) // 2:
+            return [line]
+        from imagecli.terminal.wrapping import wrapped
+
+        return wrapped(line, columns, before, indent)
 
     def _coloured(self, text: str, colour: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self.colour else text

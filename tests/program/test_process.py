@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from support.running import command, environment
 from support.serving import image_file, response_with
 
 IMAGE = image_file((40, 30))
@@ -61,3 +63,30 @@ def test_a_process_does_what_a_run_in_this_one_does(imagecli, program, server, m
 
 def _body(request):
     return request.parts if "multipart" in request.headers.get("content-type", "") else request.body
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("gen cat", 2),
+        ("gen cat --dry-run", 2),
+        ("gen cat -o {place}/cat.png", 0),
+        ("edit {place}/in.png hat --dry-run -o {place}/hat.png", 0),
+        ("prepare {place}/in.png", 2),
+        ("config show", 0),
+        ("config set defaults.size square", 0),
+        ("config set defaults.size square", 2),
+    ],
+)
+def test_a_working_folder_that_is_gone_is_no_traceback(tmp_path, line, code):
+    (tmp_path / "in.png").write_bytes(IMAGE)
+    relative = "IMAGECLI_CONFIG=relative.toml" if code == 2 else ""
+    script = f'mkdir gone; cd gone; rmdir ../gone; {relative if line.startswith("config") else ""} exec "$@"'
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", *command(*line.format(place=tmp_path).split())],
+        env=environment(IMAGECLI_PROFILE="sandbox"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr

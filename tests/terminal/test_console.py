@@ -263,3 +263,48 @@ def test_hostile_text_takes_no_time(piece):
     """What takes time with each piece before it would take hours for a million."""
     with limited(HANGS_S):
         sanitize(piece * 1_000_000, ["sk-secret"])
+
+
+# Wrapping
+
+
+NARROW = (24, 40, 0, 0)
+LONG = "the server sent words that are longer than the window is wide, and then some"
+
+
+def test_messages_wrap_at_words_in_a_terminal():
+    shown = run(f"console.error({LONG!r}); console.note({LONG!r})", window=NARROW, env={"NO_COLOR": "1"}).text
+    assert shown.splitlines() == [
+        "imagecli: error: the server sent words",
+        "          that are longer than the",
+        "          window is wide, and then some",
+        "the server sent words that are longer",
+        "  than the window is wide, and then some",
+    ]
+
+
+def test_what_is_copied_is_never_broken(tmp_path):
+    folder = tmp_path / "a folder with blanks in its name"
+    folder.mkdir()
+    whole = (
+        f"{folder}.",
+        "https://images.example.com/v1/images/generations?a=b",
+        "`imagecli config set profiles.office.base_url URL`,",
+        "'a value in quotes that is refused'",
+    )
+    text = f"look at {whole[0]} Then ask {whole[1]} or run {whole[2]} as {whole[3]} is not it"
+    lines = [
+        line.strip() for line in run(f"console.warn({text!r})", window=NARROW, env={"NO_COLOR": "1"}).text.split("\n")
+    ]
+    assert [word for word in whole if word not in lines] == []
+    assert max(len(line) for line in lines if line not in whole) <= 40
+
+
+def test_wide_characters_and_colour_take_the_room_they_take():
+    shown = run("console.error('猫 ' * 20)", window=NARROW, env={"FORCE_COLOR": "1"}).screen
+    assert sum(line.count("猫") for line in shown) == 20
+    assert all(len(line) + line.count("猫") <= 40 for line in shown)
+
+
+def test_nothing_wraps_in_a_pipe():
+    assert piped(f"console.error({LONG!r})").stderr.decode() == f"imagecli: error: {LONG}\n"

@@ -407,7 +407,7 @@ NOT_AN_IMAGE = "imagecli: warning: no preview: it isn't a PNG, JPEG, WebP or GIF
 )
 def test_a_hostile_image_is_one_warning(data, warning, tmp_path):
     (tmp_path / "image.png").write_bytes(data)
-    session = run(SHOW, [tmp_path / "image.png"])
+    session = run(SHOW, [tmp_path / "image.png"], window=(30, 200, 0, 0))
     assert len(session.screen) == 1
     assert session.screen[0].startswith(warning)
     assert session.code == 0
