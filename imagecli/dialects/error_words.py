@@ -32,7 +32,7 @@ class ErrorWords(NamedTuple):
     signature: str = ""
     """String in each of the server's own errors; `lost_500` counts only beside it."""
     model_hints: tuple[tuple[str, str], ...] = ()
-    """Codes for an unknown model, each with what to do about it."""
+    """Codes, or words, that an unknown model has in its error, each with what to do about it."""
     upstream_keys: tuple[str, ...] = ()
     """The keys that lead from the error to the own document of the server behind this one."""
     wrapping: Wrapping | None = None

@@ -57,8 +57,11 @@ class VllmOmni(OpenAI):
     forms_hold_json = True
     """The form's `lora` is a "Json string" (`edit_images`)."""
     has_variations = False
-    error_words = ErrorWords(usage_500="size of tensor a .{1,40} must match")
-    """A size that does not fit the mask."""
+    error_words = ErrorWords(
+        usage_500="size of tensor a .{1,40} must match",
+        model_hints=(("model mismatch", "This server has one model: leave -m out, or give that one's name."),),
+    )
+    """A size that does not fit the mask; and a name that is not the one model's."""
 
     def build(self, draft: Draft, route: str, count: int, uploads: Uploads) -> ImageRequest:
         """Return the request; with a mask and no typed size, its size is the one that the image will be shrunk to.

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 from imagecli import dialects
-from imagecli.client.errors.connection import proxy_login_hint, proxy_variable
+from imagecli.client.errors import hints
+from imagecli.client.errors.hints import RequestContext
+from imagecli.client.errors.languages import CHANNELS, MODEL, MONEY, SENSITIVE
 from imagecli.client.retry import LOST_STATUSES
 from imagecli.errors import (
     AuthProblem,
@@ -22,7 +23,6 @@ from imagecli.errors import (
     UnknownOutcome,
     UsageProblem,
 )
-from imagecli.models import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     Test = Callable[[ErrorDocument], bool]
 
-WRONG_KEY = "Set the right key: `imagecli config set-key PROFILE`."
-"""The reader knows which profile that is."""
 _NOT_FOUND = 404
 _CONFLICT = 409
 _TOO_MANY = 429
@@ -41,17 +39,6 @@ _PROXY_AUTH = 407
 _SERVER_ERROR = 500
 _NOT_BEGUN = frozenset({501, 505, 521, 523, 525, 526, 530})
 """What is not there, and what Cloudflare answers where it did not reach the server at all."""
-
-
-class RequestContext(NamedTuple):
-    """What the request was whose error is read."""
-
-    url: str = ""
-    model: str | None = None
-    lacks_model: bool = False
-    """Whether it asks for images and names no model."""
-    is_paid: bool = True
-    """Whether it asks for images at all: a list of models costs nothing."""
 
 
 class _Cause(NamedTuple):
@@ -97,6 +84,12 @@ def _words_below_500(pattern: str) -> Test:
     return lambda document: (document.status or 0) < _SERVER_ERROR and fits(document)
 
 
+def _words_without_status(pattern: str) -> Test:
+    """Search for words where nothing else names the kind of the error."""
+    fits = _words(pattern)
+    return lambda document: document.status is None and fits(document)
+
+
 def _status(*statuses: int) -> Test:
     return lambda document: document.status in statuses
 
@@ -111,7 +104,10 @@ def _is_throttled(document: ErrorDocument) -> bool:
     )
 
 
-_WRONG_KEY = _words("(?:incorrect|invalid|missing|expired) api.?key|api.?key (?:is )?(?:not valid|invalid|expired)")
+_WRONG_KEY = _words(
+    "(?:incorrect|invalid|missing|expired) api.?key|api.?key (?:is )?(?:not valid|invalid|expired)"
+    "|^(?:[0-9]+ )?login fail"  # MiniMax
+)
 
 
 def _is_wrong_key(document: ErrorDocument) -> bool:
@@ -139,8 +135,8 @@ def _is_unknown_model(document: ErrorDocument) -> bool:
 
 
 def _model_hint(document: ErrorDocument) -> str:
-    """Return a dialect's own hint for an unknown model, "" where none has one for this code."""
-    hints = (hint for words in dialects.all_error_words() for code, hint in words.model_hints if _codes(code)(document))
+    """Return a dialect's own hint for an unknown model, "" where none has one for these words."""
+    hints = (hint for words in dialects.all_error_words() for said, hint in words.model_hints if said in document.words)
     return next(hints, "")
 
 
@@ -168,86 +164,17 @@ def _is_lost_behind_gateway(document: ErrorDocument) -> bool:
     return status >= _SERVER_ERROR and status not in _NOT_BEGUN and document.late and document.by_gateway
 
 
-# What to do about it
-
-
-def _policy(document: ErrorDocument, _request: RequestContext) -> str:
-    if document.stage == "output":
-        return "The image was made, then blocked: change the prompt, or run it again; another attempt may succeed."
-    return "Change the prompt or the image; the same request will be refused again."
-
-
-def _other_model(_document: ErrorDocument, request: RequestContext) -> str:
-    """Name the successor of a model that the catalogue lists as shut down."""
-    name = (request.model or "").rpartition("/")[2]
-    model = catalog.find(name or None)
-    day = model.shutdowns.get("openai")
-    if day is not None and catalog.is_past(day):
-        instead = f"; use -m {model.successor} instead" if model.successor else ""
-        return f"OpenAI retired {name} on {day}{instead}."
-    return "Name a model that this server has: `imagecli models` lists them."
-
-
-def _other_place(_document: ErrorDocument, request: RequestContext) -> str:
-    """Name the path that was not found, and what base URLs look like."""
-    path = urlsplit(request.url).path
-    if not path:
-        return "Check the base URL (it usually ends in /v1) and what this server supports."
-    if "/v1/v1/" in path:
-        return f"The base URL has /v1 twice: the path became {path}."
-    like = "" if "/v1" in path else " (it usually ends in /v1)"
-    return f"This server has no {path}: check the base URL{like} and what the server supports."
-
-
-def _not_now(document: ErrorDocument, request: RequestContext) -> str:
-    variable = _suspect(document, request)
-    proxy = f", or the proxy in {variable}," if variable else ""
-    return f"The server{proxy} is failing or overloaded; run it again later."
-
-
-def _maybe_billed(document: ErrorDocument, request: RequestContext) -> str:
-    variable = _suspect(document, request)
-    proxy = f" It may have been the proxy in {variable} that gave up." if variable else ""
-    return f"It may have been billed. Check the provider's usage page, or send it again with --retry-unknown.{proxy}"
-
-
-def _suspect(document: ErrorDocument, request: RequestContext) -> str | None:
-    """Return the variable of the proxy that may have responded in the server's place: with a page, or with nothing."""
-    return proxy_variable(request.url) if document.is_page else None
-
-
-def _not_allowed(document: ErrorDocument, request: RequestContext) -> str:
-    if not document.is_page:
-        return "Ask the server's operator what this key may do, or use another key."
-    variable = _suspect(document, request)
-    proxy = f" and {variable}" if variable else ""
-    return f"The response is a web page, not the API's: a firewall or proxy may forbid this. Check the base URL{proxy}."
-
-
-def _proxy_login(_document: ErrorDocument, request: RequestContext) -> str:
-    return proxy_login_hint(proxy_variable(request.url) or "HTTPS_PROXY")
-
-
-def _fix(document: ErrorDocument, _request: RequestContext) -> str:
-    fields = document.unknown_fields
-    if fields:
-        return f"This server does not accept {', '.join(fields)}: leave {'it' if len(fields) == 1 else 'them'} out."
-    return "Fix the command; --dry-run shows what is sent."
-
-
-def _key(document: ErrorDocument, _request: RequestContext) -> str:
-    if document.from_upstream:
-        return "The gateway's own key for the server behind it is wrong: ask the gateway's operator."
-    return WRONG_KEY
-
-
-_VERIFY = "Verify the organisation in the provider's settings, or use a model that needs no verification."
-_PAY = "Check the account's plan and billing limits; running it again does not help."
-_LATER = "Wait a little, then run it again; -j 1 sends one request at a time."
-
 _FAILING = _Cause(
-    lambda document: document.status == _CONFLICT or (document.status or 0) >= _SERVER_ERROR, Unavailable, _not_now
+    lambda document: document.status == _CONFLICT or (document.status or 0) >= _SERVER_ERROR, Unavailable, hints.not_now
 )
+
+_USED_UP = (
+    r"exceeded your current quota|all available credits|purchase more|\barrears?\b|arrearage|\bout of credits?\b"
+    r"|\b(?:insufficient|not enough) (?:\w+ )?(?:credits?|balance|funds)\b"
+    r"|\b(?:balance|credits?) (?:is |are |has been |have been )?(?:insufficient|not enough|too low|exhausted|used up)"
+    rf"|{MONEY}"
+)
+"""Words of an account that is used up, which no rate limit has."""
 
 # A 429 is about rates unless its code names money: its words often mention both, so only codes and quota count there.
 # Volcengine and DashScope have codes of their own for content.
@@ -258,20 +185,27 @@ _CAUSES: tuple[_Cause, ...] = (
             *("responsibleaipolicyviolation", "content_moderation", "datainspectionfailed", "data_inspection_failed"),
         ),
         ContentPolicyRefusal,
-        _policy,
+        hints.policy,
     ),
-    _Cause(_named("sensitivecontentdetected|riskdetection"), ContentPolicyRefusal, _policy),
+    _Cause(_named("sensitivecontentdetected|riskdetection"), ContentPolicyRefusal, hints.policy),
+    _Cause(  # Zhipu
+        lambda document: document.code == "1301" and '"contentfilter"' in document.body,
+        ContentPolicyRefusal,
+        hints.policy,
+    ),
     _Cause(
         _anywhere(
             *("moderation_blocked", "content_policy_violation", "responsibleaipolicyviolation", '"flagged_input"'),
             *("public_error_unsafe_generation", '"image_safety"', '"prohibited_content"'),
         ),
         ContentPolicyRefusal,
-        _policy,
+        hints.policy,
     ),
-    _Cause(_is_throttled, Unavailable, _LATER),
+    _Cause(_is_throttled, Unavailable, hints.LATER),
     _Cause(
-        _anywhere("insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted"), MoneyProblem, _PAY
+        _anywhere("insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted"),
+        MoneyProblem,
+        hints.PAY,
     ),
     _Cause(
         # Of the image or its prompt as a whole: a parameter that does not fit is named.
@@ -279,49 +213,50 @@ _CAUSES: tuple[_Cause, ...] = (
             document.type == "image_generation_user_error" and (document.code or "400") == "400" and not document.param
         ),
         ContentPolicyRefusal,
-        _policy,
+        hints.policy,
     ),
     _Cause(
         _codes("unknown_parameter", "unsupported_parameter", "missing_required_parameter", "invalid_image_file"),
         UsageProblem,
-        _fix,
+        hints.fix,
     ),
-    _Cause(_named(r"^throttling\b"), Unavailable, _LATER),
+    _Cause(_named(r"^throttling\b"), Unavailable, hints.LATER),
     _Cause(
-        _named("quota|billing|credit_|insufficient_(credits|balance|funds)|spend.*limit|budget"), MoneyProblem, _PAY
-    ),
-    _Cause(
-        lambda document: bool(
-            re.search("exceeded your current quota|all available credits|purchase more", document.words)
-        ),
+        _named("quota|billing|credit_|insufficient_(credits|balance|funds)|spend.*limit|budget"),
         MoneyProblem,
-        _PAY,
+        hints.PAY,
     ),
-    _Cause(_status(402), MoneyProblem, _PAY),
-    _Cause(_words("must be verified|verify organi[sz]ation"), AuthProblem, _VERIFY, "has not verified this account"),
+    _Cause(lambda document: bool(re.search(_USED_UP, document.words)), MoneyProblem, hints.PAY),
+    _Cause(_status(402), MoneyProblem, hints.PAY),
+    _Cause(
+        _words("must be verified|verify organi[sz]ation"), AuthProblem, hints.VERIFY, "has not verified this account"
+    ),
     _Cause(
         _words("safety system|content.?policy|safety_violations|content management policy"),
         ContentPolicyRefusal,
-        _policy,
+        hints.policy,
     ),
     _Cause(
         _words_below_500(
-            r"content (?:moderation|filter)|flagged (?:content|image)"
+            r"content[ _](?:moderation|filter)|flagged (?:content|image)"
             r"|(?:input|prompt|image|content|output|request) (?:was|were|is|has been) (?:flagged|moderated)"
             r"|flagged (?:as|by|for)\b|\bnsfw\b|prohibited (?:content|use)|responsible ai|sensitive (?:content|words)"
-            r"|inappropriate content|request moderated|safety (?:filter|polic|reasons)|\bguardrails?\b"
+            r"|^(?:image_)?(?:safety|prohibited_content|blocklist|recitation|spii)$|\brisk not pass"
+            r"|inappropriate content|(?:request|content|task|prompt|output) moderated|new_sensitive"
+            r"|safety (?:filter|polic|reasons)|\bguardrails?\b|" + SENSITIVE
         ),
         ContentPolicyRefusal,
-        _policy,
+        hints.policy,
     ),
     _Cause(
         _words(
-            "billing hard limit|budget has been exceeded|insufficient (?:credits|balance|funds)|key limit exceeded"
-            "|can only afford|any credits|out of credits|billed users|billing (?:account|to be enabled)"
-            "|payment required"
+            "billing hard limit|budget has been exceeded|key limit exceeded|can only afford|any credits|billed users"
+            "|billing (?:account|to be enabled)|payment required"
+            r"|\bquota (?:is |has been |was )?(?:used up|exhausted|depleted|not enough)|not enough quota"
+            r"|free (?:trial|tier|quota)[\w ]{0,40}(?:exhausted|used up|expired)"
         ),
         MoneyProblem,
-        _PAY,
+        hints.PAY,
     ),
     _Cause(
         _words("unsupported_country|country, region,? or territory|location is not supported"),
@@ -329,51 +264,56 @@ _CAUSES: tuple[_Cause, ...] = (
         "The provider does not serve this country; ask it, or use another provider.",
         "does not serve this location",
     ),
-    _Cause(_codes("invalid_api_key", "incorrect_api_key", "authentication_error"), AuthProblem, _key),
-    _Cause(_is_wrong_key, AuthProblem, _key),
-    _Cause(_status(401), AuthProblem, _key),
+    _Cause(_codes("invalid_api_key", "incorrect_api_key", "authentication_error"), AuthProblem, hints.key),
+    _Cause(_is_wrong_key, AuthProblem, hints.key),
+    _Cause(_status(401), AuthProblem, hints.key),
     _Cause(
-        _status(_PROXY_AUTH), AuthProblem, _proxy_login, "is behind a proxy that requires a user name and a password"
+        _status(_PROXY_AUTH),
+        AuthProblem,
+        hints.proxy_login,
+        "is behind a proxy that requires a user name and a password",
     ),
     _Cause(
         lambda document: document.status == _FORBIDDEN and document.is_page,
         AuthProblem,
-        _not_allowed,
+        hints.not_allowed,
         "did not let the request through",
     ),
-    _Cause(_status(_FORBIDDEN), AuthProblem, _not_allowed),
+    _Cause(_status(_FORBIDDEN), AuthProblem, hints.not_allowed),
     _Cause(
         lambda document: bool(_model_hint(document)), UsageProblem, lambda document, _request: _model_hint(document)
     ),
-    _Cause(_is_unknown_model, UsageProblem, _other_model),
+    _Cause(_is_unknown_model, UsageProblem, hints.other_model),
     _Cause(
         lambda document: document.status in {400, _NOT_FOUND} and bool(re.search("api[- ]version", document.words)),
         UsageProblem,
         "Check the API version: `api_version` of the profile.",
     ),
-    _Cause(_words("unexpected endpoint|unknown (?:endpoint|route|path)|invalid url"), UsageProblem, _other_place),
-    _Cause(_status(*LOST_STATUSES), UnknownOutcome, _maybe_billed),
-    _Cause(_is_lost_behind_gateway, UnknownOutcome, _maybe_billed),
-    _Cause(_is_lost_500, UnknownOutcome, _maybe_billed),
-    _Cause(_status(_TOO_MANY), Unavailable, _LATER),
-    _Cause(_is_usage_500, UsageProblem, _fix),
+    _Cause(_words("unexpected endpoint|unknown (?:endpoint|route|path)|invalid url"), UsageProblem, hints.other_place),
+    _Cause(_status(*LOST_STATUSES), UnknownOutcome, hints.maybe_billed),
+    _Cause(_is_lost_behind_gateway, UnknownOutcome, hints.maybe_billed),
+    _Cause(_is_lost_500, UnknownOutcome, hints.maybe_billed),
+    _Cause(_status(_TOO_MANY), Unavailable, hints.LATER),
+    _Cause(_is_usage_500, UsageProblem, hints.fix),
     # An error inside a success, or in a stream: there is no status to go by.
-    _Cause(_codes_without_status("rate_limit_exceeded", "rate_limit_error"), Unavailable, _LATER),
+    _Cause(_codes_without_status("rate_limit_exceeded", "rate_limit_error"), Unavailable, hints.LATER),
     _Cause(
         _codes_without_status(
             *("server_error", "internal_error", "internal_server_error", "overloaded_error", "service_unavailable"),
         ),
         Unavailable,
-        _not_now,
+        hints.not_now,
     ),
-    _Cause(_codes_without_status("invalid_request_error"), UsageProblem, _fix),
-    _Cause(_codes_without_status("slow_down"), Unavailable, _LATER),
-    _Cause(_codes_without_status("server_is_overloaded", "service_unavailable_error"), Unavailable, _not_now),
-    _Cause(_codes_without_status("invalid_value", "invalid_type"), UsageProblem, _fix),
+    _Cause(_codes_without_status("invalid_request_error"), UsageProblem, hints.fix),
+    _Cause(_codes_without_status("slow_down"), Unavailable, hints.LATER),
+    _Cause(_words_without_status(r"\brate.?limit|too many requests"), Unavailable, hints.LATER),
+    _Cause(_words_without_status(r"\binvalid (?:params?|parameters?|arguments?)\b"), UsageProblem, hints.fix),
+    _Cause(_codes_without_status("server_is_overloaded", "service_unavailable_error"), Unavailable, hints.not_now),
+    _Cause(_codes_without_status("invalid_value", "invalid_type"), UsageProblem, hints.fix),
     _FAILING,
-    _Cause(_status(_NOT_FOUND, 405), UsageProblem, _other_place),
+    _Cause(_status(_NOT_FOUND, 405), UsageProblem, hints.other_place),
     _Cause(_status(413), UsageProblem, "Send a smaller image."),
-    _Cause(_status(400, 415, 422), UsageProblem, _fix),
+    _Cause(_status(400, 415, 422), UsageProblem, hints.fix),
 )
 _VERBS: Mapping[type[ImagecliError], str] = {
     ContentPolicyRefusal: "refused this under its content policy",
@@ -384,12 +324,12 @@ _VERBS: Mapping[type[ImagecliError], str] = {
     UsageProblem: "refused the request",
 }
 _MODEL_STATUSES = frozenset({400, _NOT_FOUND, 422, _SERVER_ERROR, 503})
-_WANTS_MODEL = (
-    r"\bmodel\b.{0,40}\b(?:required|missing|none|null|not (?:available|set|specified|provided|found)|does not exist)\b"
-)
+_WANTS_MODEL = rf"\bmodels?\b|{MODEL}"
+"""Of a server that refuses a request without a model, any word of it counts."""
 _WANTS_MODEL_5XX = (
     r"\bmodel(?: name)? (?:is |was )?"
     r"(?:required|missing|not (?:set|specified|provided|available|found): ?(?:none|null))\b"
+    rf"|\bno (?:available |valid )?(?:channels?|distributors?|deployments?|providers?)\b.{{0,60}}\bmodel\b|{CHANNELS}"
 )
 """Of a server that fails only clear words count: a model that is "not available yet" is asked for again."""
 _NO_MODEL = _Cause(lambda _document: True, UsageProblem, "Name a model with -m: `imagecli models` lists them.")
@@ -408,7 +348,8 @@ def classify(
     if cause.kind is UnknownOutcome and not request.is_paid:
         cause = _FAILING
     status = document.status
-    if request.lacks_model and cause.kind in {UsageProblem, Unavailable, Failure} and status in _MODEL_STATUSES:
+    may_want_one = cause.kind in {UsageProblem, Unavailable, Failure} and document.param in {None, "model"}
+    if request.lacks_model and may_want_one and status in _MODEL_STATUSES:
         wants = _WANTS_MODEL_5XX if (status or 0) >= _SERVER_ERROR else _WANTS_MODEL
         cause = _NO_MODEL if re.search(wants, document.message.lower()) else cause
     message = document.message or (f"HTTP {status}" if status else "an error without a message")

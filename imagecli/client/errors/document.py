@@ -18,11 +18,23 @@ if TYPE_CHECKING:
 _PAGE_HEAD = 20_000
 _LAYERS = 4
 """How many servers may stand behind one another, each with the next one's response in its own."""
-_MESSAGES = ("message", "msg", "error_description", "error_msg", "errorMessage", "Message", "description", "reason")
+_MESSAGES = (
+    *("message", "msg", "error_description", "error_msg", "errorMessage", "Message", "description", "reason"),
+    *("error_message", "errorMsg", "errmsg", "err_msg", "status_msg", "statusMessage", "finishMessage"),
+    *("fail_reason", "failReason", "failure_reason", "failureReason"),
+)
 _INNER_MESSAGES = ("detail", "details", "text", "title")
 """What a message is called inside an error; around it they are part of problem+json."""
 _AROUND = ("detail", "fault", "data", "response", "status")
 """Keys of objects that an error may stand in."""
+_CODES = ("code", "error_code", "errorCode", "errcode", "err_code", "status_code")
+_STATES = ("finishReason", "finish_reason", "blockReason", "block_reason", "status", "state", "task_status")
+"""Keys of a state, which is all that some servers say: "Request Moderated", "IMAGE_SAFETY"."""
+_FINE = frozenset(
+    {"ok", "success", "succeeded", "succeed", "completed", "complete", "done", "finished", "stop", "ready"}
+)
+_ECHOES = frozenset({"input", "ctx", "received", "request", "parameters", "prompt", "usage", "headers"})
+"""Keys of what was sent, which is not what the server has to say."""
 _STAGES = {"input": "input", "output": "output", "prompt": "input"}
 """As OpenAI's `moderation_stage` and Azure's `param` name them."""
 _VIOLATIONS = re.compile(r"safety_violations=\[([^\]]{0,500})\]")
@@ -40,7 +52,8 @@ _UPSTREAM = re.compile(
 those of new-api and of HTTP libraries. In lower case."""
 _STATUS_ALONE = re.compile(r"(?i)(?:internal server error|bad gateway|service (?:temporarily )?unavailable)\W?")
 _REQUEST_IDS = frozenset({"requestId", "request_id"})
-_LONG_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{1000,}={0,2}")
+_LONG_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{1000,}={0,2}")
+_LONGEST_TRAILER = 2000
 _KIND = re.compile(r"[A-Z][A-Z_]+")
 
 
@@ -50,6 +63,8 @@ class ErrorDocument(NamedTuple):
     status: int | None
     """Of HTTP; where that is a success, the one inside the envelope."""
     message: str = ""
+    has_message: bool = True
+    """Whether the server states it; otherwise it is the beginning of the whole document."""
     code: str | None = None
     type: str | None = None
     param: str | None = None
@@ -114,6 +129,7 @@ def read_document(status: int | None, document: object, secrets: Iterable[str] =
     error = error._replace(
         status=status,
         message=sanitize(_LONG_BASE64.sub("…", error.message or json.dumps(document)[:4000]), secrets),
+        has_message=bool(error.message),
         code=cleaned(error.code),
         type=cleaned(error.type),
         param=cleaned(error.param),
@@ -175,22 +191,26 @@ def _read(document: object, layers: int) -> ErrorDocument:
     )
     first = _first_dict(document.get("errors"))
 
-    def named(key: str) -> str | None:
-        for place in (fields, first):
-            value = place.get(key)
+    def named(*keys: str) -> str | None:
+        for value in (place.get(key) for place in (fields, first) for key in keys):
             if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
                 return str(value)
         return None
+
+    if not message and layers and (deeper := _deeper(document)) is not None:
+        error = _read(deeper, layers - 1)
+        return error._replace(code=error.code or named(*_CODES), type=error.type or named("type"))
 
     # Google's APIs name the kind in `status` ("INVALID_ARGUMENT"); problem+json's `status` is a number.
     kind = named("type")
     if kind is None and isinstance(fields.get("status"), str) and _KIND.fullmatch(fields["status"]):
         kind = fields["status"]
+    message = message or _state_in(document)
     unwrapped = _unwrapped(message)
     error = ErrorDocument(
         None,
         message if unwrapped is None else unwrapped,
-        code=named("code"),
+        code=named(*_CODES),
         type=kind,
         param=named("param"),
         from_upstream=unwrapped is not None,
@@ -217,7 +237,8 @@ def _unwrapped(message: str) -> str | None:
     """Return the message of the server behind a gateway; None where no gateway has wrapped it."""
     for wrapping in (words.wrapping for words in dialects.all_error_words() if words.wrapping is not None):
         if (before := re.match(wrapping.before, message)) is not None:
-            message = re.sub(wrapping.after, "", message[before.end() :])
+            message = message[before.end() :]
+            message = message[:-_LONGEST_TRAILER] + re.sub(wrapping.after, "", message[-_LONGEST_TRAILER:])
             quoted = re.fullmatch(wrapping.quoted, message)
             return message if quoted is None else quoted["message"]
     return None
@@ -270,6 +291,24 @@ def _message_in(error: dict[str, Any], more: tuple[str, ...] = ()) -> str:
         if text := _joined(value):
             return text
     return ""
+
+
+def _deeper(document: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the outermost object within a document that has a message, wherever it stands; None where none has."""
+    nodes = (node for node in walk(document, _ECHOES) if isinstance(node, dict) and node is not document)
+    return next((node for node in nodes if _message_in(node)), None)
+
+
+def _state_in(document: dict[str, Any]) -> str:
+    """Return the state that a document reports, where it is not that all is well."""
+    states = (
+        value
+        for node in walk(document, _ECHOES)
+        if isinstance(node, dict)
+        for value in map(node.get, _STATES)
+        if isinstance(value, str) and value.strip().lower() not in _FINE
+    )
+    return next(filter(str.strip, states), "")
 
 
 def _first_dict(value: object) -> dict[str, Any]:

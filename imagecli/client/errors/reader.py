@@ -36,7 +36,6 @@ _GATEWAY_S = 2.0
 _UNAUTHORIZED = 401
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FETCH = "Fetch the task's result from the server or on its website; another request may be billed as well."
-_MESSAGES = frozenset({"detail", "message", "errors"})
 
 
 class ErrorReader:
@@ -134,12 +133,11 @@ class ErrorReader:
         from imagecli.client.errors.document import read_document
 
         document = read_document(None, found.document, self._secrets)
-        if found.is_error:
-            error = self._classify(document, request_id, request, url)
-            error.unknown_fields = error.missing_fields = ()  # work may have begun: it is not sent again by itself
-        else:
-            has_message = isinstance(found.document, dict) and _MESSAGES & found.document.keys()
-            message = f": {document.message}" if has_message else ""
+        told = found.is_error or document.has_message  # what else is in it, a prompt perhaps, tells nothing of a cause
+        error = self._classify(document if told else document._replace(message=""), request_id, request, url)
+        error.unknown_fields = error.missing_fields = ()  # work may have begun: it is not sent again by itself
+        if type(error) is Failure and not found.is_error:
+            message = f": {document.message}" if told else ""
             hint = "Run it again, or check the server's log."
             error = Failure(f"the server's response contains no images{message}", hint=hint, request_id=request_id)
         error.http_status = status
@@ -217,7 +215,8 @@ class ErrorReader:
     def _classify(
         self, document: ErrorDocument, request_id: str | None, request: ImageRequest | None, url: str
     ) -> ImagecliError:
-        from imagecli.client.errors.causes import WRONG_KEY, RequestContext, classify
+        from imagecli.client.errors.causes import classify
+        from imagecli.client.errors.hints import WRONG_KEY, RequestContext
 
         model = request.fields.get("model") if request is not None else None
         asked = request is not None

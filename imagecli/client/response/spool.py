@@ -129,7 +129,7 @@ class Spool:
             with contextlib.suppress(OSError):
                 os.unlink(self.path)
             self.path = None
-        self.size = 0
+        self.size = self._on_disk = 0
 
     def keep(self) -> str | None:
         """Close the file and return the path under which all of it is kept; None where there is room nowhere.

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from imagecli import dialects
-from imagecli.client.errors.causes import RequestContext, classify
+from imagecli.client.errors.causes import classify
 from imagecli.client.errors.document import read_document, read_error
 from imagecli.client.errors.fields import unknown_fields
+from imagecli.client.errors.hints import RequestContext
 from imagecli.client.errors.waits import requested_wait
 
 URL = "https://images.example.com/v1/images/generations"
@@ -84,6 +85,15 @@ def _openai(message, **fields):
             "Provider returned error: the provider's words",
         ),
         ({"error": {"message": 'a prompt with {"braces": 1} in it'}}, 'a prompt with {"braces": 1} in it'),
+        ({"code": 18, "error_msg": "Baidu's words"}, "Baidu's words"),
+        ({"errcode": 40001, "errmsg": "short names"}, "short names"),
+        ({"id": "x", "base_resp": {"status_code": 2013, "status_msg": "MiniMax's words"}}, "MiniMax's words"),
+        ({"candidates": [{"index": 0, "finishMessage": "Google's words", "finishReason": "OTHER"}]}, "Google's words"),
+        ({"output": {"task_status": "FAILED", "code": "X", "message": "DashScope's words"}}, "DashScope's words"),
+        ({"result": {"items": [{"ok": False}, {"failReason": "deep words"}]}}, "deep words"),
+        ({"id": "x", "status": "Queue Closed", "result": None}, "Queue Closed"),
+        ({"detail": [{"message": "listed"}, {"msg": "words"}]}, "listed; words"),
+        ({"request": {"message": "what was sent"}, "meta": {"msg": "what it says"}}, "what it says"),
     ],
 )
 def test_the_message_is_found_wherever_it_is(body, words):
@@ -202,6 +212,30 @@ def test_an_error_inside_a_200_goes_by_its_own_status():
         (400, {"code": "DataInspectionFailed", "message": "inappropriate"}, "content_policy"),
         (422, {"detail": "NSFW content detected"}, "content_policy"),
         (500, {"error": "the content moderation service is down"}, "unavailable"),
+        (
+            400,
+            {"error": {"code": "1301", "message": "no"}, "contentFilter": [{"level": 1, "role": "user"}]},
+            "content_policy",
+        ),
+        (400, {"error": {"message": "系统检测到输入或生成内容可能包含不安全或敏感内容"}}, "content_policy"),
+        (400, {"error": {"code": "1301", "message": "no"}}, "usage"),
+        # money in other words and languages; limits of a rate are none
+        (429, {"error": {"code": "1113", "message": "您的账户已欠费, 请充值后重试"}}, "money"),
+        (403, {"error": {"message": "该令牌额度已用尽"}}, "money"),
+        (401, {"error": {"message": "额度已用尽"}}, "money"),
+        (429, {"error": {"message": "用户额度不足, 剩余额度: 0.0"}}, "money"),
+        (400, {"error": {"message": "餘額不足"}}, "money"),
+        (403, {"error": {"message": "クレジットが不足しています"}}, "money"),
+        (403, {"error": {"message": "크레딧이 부족합니다"}}, "money"),
+        (403, {"error": {"message": "Недостаточно средств на балансе"}}, "money"),
+        (400, {"error": {"message": "Saldo insuficiente"}}, "money"),
+        (403, {"error": {"message": "Votre crédit est là, mais crédits insuffisants"}}, "money"),
+        (403, {"error": {"message": "Ihr Guthaben ist aufgebraucht"}}, "money"),
+        (403, {"code": "Arrearage", "message": "Access denied, make sure your account is in good standing."}, "money"),
+        (403, {"message": "The free tier of the model has been exhausted."}, "money"),
+        (429, {"error": {"message": "Insufficient account balance"}}, "money"),
+        (429, {"error": {"message": "insufficient tokens left in this minute"}}, "unavailable"),
+        (429, {"error": {"message": "请求过于频繁"}}, "unavailable"),
         (400, _openai("Unknown parameter: 'moderation'.", code="unknown_parameter", param="moderation"), "usage"),
         (
             400,
@@ -329,6 +363,31 @@ def test_stage_and_categories_are_found_in_what_a_gateway_repeats():
         assert "another attempt may succeed" in error.hint
     error = _refused(400, {"error": "content policy", "more": [f"{upstream!r}"]})
     assert error.message.endswith("content policy (stage: output; categories: sexual, hate)")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (503, {"error": {"message": "No available channels for model dall-e-3 under group default"}}),
+        (503, {"error": {"message": "当前分组 default 下对于模型 dall-e-2 无可用渠道"}}),
+        (400, _openai("you must provide a model parameter")),
+        (404, _openai("The model 'dall-e-2' does not exist", code="model_not_found")),
+        (422, {"detail": [{"type": "missing", "loc": ["body", "model"], "msg": "Field required"}]}),
+        (400, {"error": {"message": "模型名称不能为空"}}),
+    ],
+)
+def test_a_server_that_wants_a_model_and_got_none_leads_to_m(imagecli, server, status, body):
+    server.respond = lambda reply, _: reply.json(body, status)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
+    assert (ran.code, len(server.posts)) == (2, 1)
+    assert "Name a model with -m" in ran.json["error"]["hint"]
+    ran = imagecli("gen", "cat", "-m", "x", "--base-url", server.url, "--json", "--retries", "0")
+    assert "Name a model with -m" not in ran.json["error"]["hint"]
+
+
+def test_a_server_with_one_model_that_was_called_otherwise_leads_to_leaving_m_out():
+    said = {"detail": "Model mismatch: request specifies 'x' but server is running 'y'."}  # vLLM-Omni
+    assert _refused(400, said, model="x").hint == "This server has one model: leave -m out, or give that one's name."
 
 
 def test_a_retired_model_is_reported_with_its_successor(imagecli, server):

@@ -104,6 +104,34 @@ def test_an_error_in_a_200_is_a_failure_with_its_own_code(imagecli, server, erro
 
 
 @pytest.mark.parametrize(
+    ("document", "code", "words"),
+    [
+        ({"base_resp": {"status_code": 1026, "status_msg": "input new_sensitive"}}, 3, "input new_sensitive"),
+        ({"data": None, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}, 7, "balance"),
+        ({"base_resp": {"status_code": 1004, "status_msg": "login fail: no key"}}, 4, "login fail"),
+        ({"base_resp": {"status_code": 1002, "status_msg": "rate limit"}}, 5, "rate limit"),
+        ({"base_resp": {"status_code": 2013, "status_msg": "invalid params"}}, 2, "invalid params"),
+        ({"candidates": [{"finishReason": "IMAGE_SAFETY"}]}, 3, "IMAGE_SAFETY"),
+        ({"candidates": [{"finishMessage": "It violates the Prohibited Use policy"}]}, 3, "Prohibited Use"),
+        ({"promptFeedback": {"blockReason": "SAFETY"}}, 3, "SAFETY"),
+        ({"status": "Request Moderated", "result": None}, 3, "Request Moderated"),
+        ({"code": 1, "msg": "额度已用尽", "data": None}, 7, "额度已用尽"),
+        ({"detail": [{"msg": "the prompt was flagged"}]}, 3, "the prompt was flagged"),
+        ({"error_msg": "something odd", "error_code": 18}, 1, "contains no images: something odd"),
+        # what it was asked for is not what it says
+        ({"created": 1, "data": [], "prompt": "nsfw, insufficient balance"}, 1, "contains no images"),
+        ({"data": [], "request": {"message": "a prompt that was flagged"}}, 1, "contains no images"),
+        ({"data": [], "status": "succeeded"}, 1, "contains no images"),
+    ],
+)
+def test_a_success_without_images_goes_by_the_servers_words(imagecli, server, document, code, words):
+    server.respond = lambda reply, _: reply.json(document)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
+    assert (ran.code, ran.json["error"]["http_status"], len(server.posts)) == (code, 200, 1), ran.out
+    assert words in ran.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
     ("status", "body", "code"),
     [
         (
