@@ -55,6 +55,8 @@ _ORDER = (
 )
 """With several requests and no image, the first error of these, in this order, decides the exit code."""
 _SAVING_GRACE_S = 10.0
+_MOST_PARTIALS = 16
+"""Partial images of one image that are saved; three are asked for at most."""
 _RUN_AGAIN = "Run it again with --skip-existing and the same -o (-o ./ where there was none) for the rest."
 
 
@@ -259,6 +261,9 @@ class _Execution:
     def _show_partial(self, n: int, number: int, data: bytes) -> None:
         self._observer.partial(n, number, data)
         if not self._plan.intent.save_partials:
+            return
+        if len(self._partials.get(n, ())) >= _MOST_PARTIALS:
+            self._warn(f"only the first {_MOST_PARTIALS} partial images of image {n} are saved")
             return
         with self._lock:
             if self._interrupted:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO
+    from typing import IO, BinaryIO
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_LENGTH = (1 << 31) - 1
@@ -78,13 +78,13 @@ def is_ancillary(kind: bytes) -> bool:
     return kind[:1].islower() and kind not in _FRAMES
 
 
-def body_of(file: BinaryIO, chunk: Chunk) -> bytes:
+def body_of(file: IO[bytes], chunk: Chunk) -> bytes:
     """Return a chunk's body, shorter than it says where the file ends too early."""
     file.seek(chunk.start + 8)
     return file.read(chunk.length)
 
 
-def walk(file: BinaryIO) -> Iterator[Chunk]:
+def walk(file: IO[bytes]) -> Iterator[Chunk]:
     """Yield the chunks of a PNG from IHDR to IEND, or as far as they go; the last may be cut off.
 
     After a chunk that lies about its length, it goes on with the next critical one.
@@ -129,6 +129,20 @@ def repaired(file: BinaryIO) -> Repaired | None:
         return None
     pieces = [SIGNATURE, *(_read(file, chunk) for chunk in kept if chunk.kind != b"IEND"), chunk_of(b"IEND", b"")]
     return Repaired(b"".join(pieces), tuple(dict.fromkeys(removed)))
+
+
+def png_size(file: IO[bytes]) -> tuple[int, int] | None:
+    """Return the size of a PNG whose pixels are whole, whatever its ancillary chunks are like; None of any other."""
+    chunks = [chunk for chunk in walk(file) if not is_ancillary(chunk.kind)]
+    kinds = [chunk.kind for chunk in chunks]
+    if kinds[:1] != [b"IHDR"] or b"IDAT" not in kinds or kinds[-1] != b"IEND":
+        return None
+    for chunk in chunks:
+        body = body_of(file, chunk)
+        if file.read(4) != struct.pack(">I", zlib.crc32(body, zlib.crc32(chunk.kind))):
+            return None
+    width, height = struct.unpack(">II", body_of(file, chunks[0])[:8])
+    return (width, height) if width and height else None
 
 
 def repaired_bytes(data: bytes) -> bytes:
@@ -242,7 +256,7 @@ def _is_text(kind: bytes, body: bytes) -> bool:
     return rest[:1] == b"\0" or inflated(more[1], _MAX_TEXT) is not None
 
 
-def _next_critical(file: BinaryIO, start: int) -> Chunk | None:
+def _next_critical(file: IO[bytes], start: int) -> Chunk | None:
     """Return the first critical chunk after a position whose checksum is right."""
     file.seek(start)
     rest = file.read()

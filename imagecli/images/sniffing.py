@@ -14,11 +14,11 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import Failure
-from imagecli.images.png_chunks import MAX_LENGTH, is_ancillary
+from imagecli.images.png_chunks import MAX_LENGTH, is_ancillary, png_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from typing import TypeAlias
+    from typing import IO, TypeAlias
 
     Walk: TypeAlias = "Generator[int, memoryview, ImageFacts]"
     """Yields how many bytes it wants next: n for exactly n, -n for up to n."""
@@ -89,6 +89,8 @@ _LAST_LOOK = 1 << 16
 _PIECE = 1 << 20
 _TAIL = 4096
 _MAX_SIDE = 1_000_000
+MAX_RESULT_PIXELS = 64_000_000
+"""Pixels of a result that is decoded: models make 8 million, and upscalers a few times that."""
 
 
 class ImageFacts(NamedTuple):
@@ -99,6 +101,11 @@ class ImageFacts(NamedTuple):
     width: int | None
     """Pixels; None where it is unknown (an SVG without a size)."""
     height: int | None
+
+    @property
+    def too_large(self) -> bool:
+        """Whether it declares more pixels than any model makes, so that decoding it may be all that it is for."""
+        return (self.width or 0) * (self.height or 0) > MAX_RESULT_PIXELS
 
 
 def sniff(head: bytes) -> str | None:
@@ -206,6 +213,19 @@ class ImageCheck:
         if not self._facts:
             raise _truncated(self._kind)
         return self._facts
+
+    def finish_file(self, file: IO[bytes]) -> ImageFacts:
+        """Return the same as `finish`, of a PNG too whose ancillary chunks lie about their length; `file` holds it all.
+
+        Raises `Failure` as `finish` does.
+        """
+        try:
+            return self.finish()
+        except Failure:
+            size = png_size(file) if self._kind == "png" else None
+            if size is None:
+                raise
+            return ImageFacts("png", *size)
 
     def _begin(self, *, last: bool) -> None:
         head = bytes(self._held)

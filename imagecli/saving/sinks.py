@@ -412,7 +412,9 @@ def receive(
         Failure: it is not an image, or a broken one.
     """
     facts, size, digest = _write(pieces, file)
-    if transform is not None:
+    if facts.too_large:
+        warn(f"image {n} has {facts.width}x{facts.height} pixels, far more than models make: it is saved as it came")
+    elif transform is not None:
         file.seek(0)
         before = file.read()
         try:
@@ -435,7 +437,7 @@ def _write(pieces: Iterable[bytes], file: IO[bytes]) -> tuple[ImageFacts, int, s
         digest.update(piece)
         size += len(piece)
         file.write(piece)
-    return check.finish(), size, digest.hexdigest()
+    return check.finish_file(file), size, digest.hexdigest()
 
 
 def describe(n: int, path: str) -> GeneratedImage:
@@ -447,7 +449,7 @@ def describe(n: int, path: str) -> GeneratedImage:
             check.feed(piece)
             digest.update(piece)
             size += len(piece)
-        facts = check.finish()
+        facts = check.finish_file(file)
     image = GeneratedImage(n, path, None, None, None, size, digest.hexdigest())
     return image._replace(format=facts.format, width=facts.width, height=facts.height) if facts else image
 

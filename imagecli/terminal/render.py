@@ -6,7 +6,6 @@ Warnings, notes and errors go to stderr either way, and into the document.
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 from contextlib import suppress
@@ -17,7 +16,7 @@ from imagecli.terminal.console import Console, Verbosity
 from imagecli.text import HIDDEN, KEY_PLACE, hide_keys, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from imagecli.dialects.request import FilePart, ImageRequest
     from imagecli.options import Typed
@@ -76,7 +75,7 @@ class Renderer:
         if self.as_json:
             head = {"schema": SCHEMA, "command": self.command, "ok": error is None}
             tail = {"warnings": _hidden(self._warnings), "error": None if error is None else error.as_dict()}
-            self.console.out(_dumped(head | dict(page.fields) | tail, indent=None))
+            self.console.out(_dumped(head | dict(page.fields) | tail, None, str))
         elif page.text is not None:
             self.console.out(page.text)
         return ExitCode.OK if error is None else self._error(error)
@@ -312,20 +311,21 @@ def _url(request: ImageRequest, base_url: str) -> str:
     return f"{base_url.rstrip('/')}/{request.path}"
 
 
-def _dumped(filled: dict[str, Any], indent: int | None = 2) -> str:
+def _dumped(filled: Mapping[str, Any], indent: int | None = 2, default: Callable[[object], str] | None = None) -> str:
     """Return the document in ASCII: no terminal and no locale can spoil it.
 
-    JSON has no NaN and no Infinity; such a number, of a config file or a server, is written as text.
+    What is not Unicode, the undecodable bytes of a file's name, becomes U+FFFD: strict readers refuse lone surrogates.
     """
-    try:
-        return json.dumps(filled, indent=indent, default=str, allow_nan=False)
-    except ValueError:
-        return json.dumps(_finite(filled), indent=indent, default=str)
+    text = json.dumps(filled, indent=indent, default=default)
+    if "\\ud" in text:  # of pairs too, which are whole characters
+        text = json.dumps(_replaced(json.loads(text)), indent=indent)
+    return text
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401 - whatever a document holds
+def _replaced(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a document with U+FFFD for each lone surrogate."""
     if isinstance(value, dict):
-        return {name: _finite(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        return {_replaced(key): _replaced(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_replaced(each) for each in value]
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value

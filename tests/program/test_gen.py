@@ -526,3 +526,14 @@ def test_after_one_refusal_by_the_content_policy_the_other_images_are_made(image
     assert (ran.code, [image["path"] for image in ran.json["images"]]) == (6, ["cat-2.png", "cat-3.png"])
     [failure] = ran.json["failures"]
     assert (failure["n"], failure["kind"]) == (1, "content_policy")
+
+
+@pytest.mark.parametrize("text", ["\ud83e", "x\udcffy", "\udd8a\ud83e"])
+def test_no_lone_surrogate_is_in_the_document(imagecli, server, text):
+    server.respond = lambda reply, _: reply.json({"data": [{"b64_json": b64(image_file()), "revised_prompt": text}]})
+    ran = imagecli("gen", "cat 🦊", "--base-url", server.url, "-o", "cat-🦊.png", "--json")
+    assert ran.code == 0
+    [image] = ran.json["images"]
+    assert image["path"] == "cat-🦊.png"
+    assert image["revised_prompt"].replace("\ufffd", "").encode() in {b"", b"xy"}
+    assert "\ufffd" in image["revised_prompt"]

@@ -21,6 +21,9 @@ _HEAD = 16
 _MAX_NUMBER = 999
 _MAX_BYTES = 100_000_000
 """Of base64: a partial image that is shown is in memory whole."""
+_MOST_SHOWN = 64
+_MAX_BYTES_SHOWN = 500_000_000
+"""Of all that are shown of one response: three are asked for at most."""
 
 
 class PartialImageReader:
@@ -34,6 +37,7 @@ class PartialImageReader:
         self._reader: EventReader | None = None
         self._decided = False
         self._count = 0
+        self._bytes = 0
 
     def read(self, piece: bytes) -> bool:
         """Read a piece that was just spooled, and return whether the stream has ended with it."""
@@ -57,6 +61,9 @@ class PartialImageReader:
         index = event.document.get("partial_image_index")
         number = index + 1 if type(index) is int and 0 <= index < _MAX_NUMBER else self._count
         self._watch(f"partial {number}", None)
+        self._bytes += item.source.size if isinstance(item.source, Inline) else 0
+        if self._count > _MOST_SHOWN or self._bytes > _MAX_BYTES_SHOWN:
+            return
         if isinstance(item.source, Inline) and item.source.size <= _MAX_BYTES:
             with suppress(Exception):  # no error in showing it may cost the finished image, which is paid for
                 self._show(number, b"".join(decode(item.source, self._spool)))

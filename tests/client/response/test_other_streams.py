@@ -188,3 +188,14 @@ def test_a_stream_that_holds_an_address_is_kept_whatever_it_reports(imagecli, se
     ran = imagecli("gen", "cat", "--base-url", server.url, "--retries", "0", "--json")
     assert ran.code != 0
     assert "paid.png" in Path(ran.json["error"]["saved_response"]).read_text()
+
+
+def test_partial_images_without_end_are_not_all_saved(imagecli, server, stream):
+    partials = [openai("partial_image", partial_image_index=n, b64_json=b64(PREVIEW)) for n in range(200)]
+    stream(*partials, openai("completed", b64_json=b64(ONE)))
+    ran = imagecli(
+        *("gen", "cat", "--base-url", server.url, "--partials", "3", "--save-partials", "-o", "cat.png", "--json")
+    )
+    assert ran.code == 0, ran.err
+    assert len(ran.json["images"][0]["partials"]) == len(list(Path().glob("cat.partial*"))) == 16
+    assert ["16 partial images" in warning for warning in ran.json["warnings"]] == [True]
