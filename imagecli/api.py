@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -24,9 +25,10 @@ from imagecli.options import UNSET, Options, Origin
 from imagecli.plan import plan
 from imagecli.plan.intent import check
 from imagecli.saving.sinks import MemorySink
+from imagecli.text import closest_match
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from typing import Self, Unpack
 
     from typing_extensions import TypeIs
@@ -37,10 +39,14 @@ if TYPE_CHECKING:
     from imagecli.flags import Command
     from imagecli.result import Result
 
+    ReadInputs = Callable[[int | None], Inputs]
+    """Reads what a call was given, once the most pixels that an input may have are known."""
+
 __all__ = ["EditOptions", "GenOptions", "Image", "ImageClient", "Images", "PartialImage", "VaryOptions"]
 
-Source = bytes | str | os.PathLike[str] | BinaryIO
+Source = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 """An input: the bytes of a file, a path, or a file that is open for reading bytes."""
+_BYTES = (bytes, bytearray, memoryview)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,8 @@ class ImageClient:
             retry_unknown: send again what may have been billed already.
 
         Raises:
-            UsageProblem: there is no such dialect.
+            UsageProblem: there is no such dialect, or the key is not text.
+            AuthProblem: the key can't be sent.
         """
         if dialect is not None and dialect not in dialects.names():
             raise UsageProblem(f"unknown dialect {dialect}", hint=f"Known: {', '.join(dialects.names())}.")
@@ -131,6 +138,8 @@ class ImageClient:
             "retries": retries,
             "retry_unknown": retry_unknown,
         }
+        if api_key is not None and not isinstance(api_key, str):
+            raise UsageProblem("api_key must be text", hint="Give a str.")  # never what was given
         self._key: Key | None = make_key(api_key, Origin("flag", "api_key")) if api_key is not None else None
 
     def __enter__(self) -> Self:
@@ -154,7 +163,7 @@ class ImageClient:
             ImagecliError: no image came; by cause, as the command's exit codes. Where some came, `failures` says why
                 the others did not.
         """
-        return self._run("gen", options, params, Inputs(_text(prompt)))
+        return self._run("gen", options, params, lambda _: Inputs(_text(prompt)))
 
     def edit(
         self,
@@ -179,7 +188,7 @@ class ImageClient:
         Raises:
             ImagecliError: as `generate`.
         """
-        return self._run("edit", options, params, _edit_inputs(image, prompt, mask, markup, options))
+        return self._run("edit", options, params, lambda most: _edit_inputs(image, prompt, mask, markup, most))
 
     def vary(self, image: Source, *, params: Mapping[str, Any] | None = None, **options: Unpack[VaryOptions]) -> Images:
         """Make variations of an image; `route` of the result says by which endpoint.
@@ -192,7 +201,7 @@ class ImageClient:
         Raises:
             ImagecliError: as `generate`.
         """
-        return self._run("vary", options, params, Inputs(images=(_input(image, options),)))
+        return self._run("vary", options, params, lambda most: Inputs(images=(_input(image, most),)))
 
     def generate_stream(
         self, prompt: str, *, params: Mapping[str, Any] | None = None, **options: Unpack[GenOptions]
@@ -209,7 +218,7 @@ class ImageClient:
         Raises:
             ImagecliError: as `generate`; also after those that came, where some did not.
         """
-        yield from self._stream("gen", options, params, Inputs(_text(prompt)))
+        yield from self._stream("gen", options, params, lambda _: Inputs(_text(prompt)))
 
     def edit_stream(
         self,
@@ -234,10 +243,10 @@ class ImageClient:
         Raises:
             ImagecliError: as `generate_stream`.
         """
-        yield from self._stream("edit", options, params, _edit_inputs(image, prompt, mask, markup, options))
+        yield from self._stream("edit", options, params, lambda most: _edit_inputs(image, prompt, mask, markup, most))
 
     def _stream(
-        self, command: Command, options: Mapping[str, object], params: Mapping[str, Any] | None, inputs: Inputs
+        self, command: Command, options: Mapping[str, object], params: Mapping[str, Any] | None, read: ReadInputs
     ) -> Iterator[PartialImage | Image]:
         events: queue.SimpleQueue[PartialImage | Images | BaseException] = queue.SimpleQueue()
 
@@ -247,7 +256,7 @@ class ImageClient:
 
         def work() -> None:
             try:
-                events.put(self._run(command, {"partials": 2, **options}, params, inputs, Events()))
+                events.put(self._run(command, {"partials": 2, **options}, params, read, Events()))
             except BaseException as error:  # noqa: BLE001 - it is the caller's
                 events.put(error)
 
@@ -265,11 +274,11 @@ class ImageClient:
         command: Command,
         options: Mapping[str, object],
         params: Mapping[str, Any] | None,
-        inputs: Inputs,
+        read: ReadInputs,
         observer: Observer | None = None,
     ) -> Images:
         settings = self._settings(command, options)
-        intent = check(command, settings, inputs, dict(params or {}))
+        intent = check(command, settings, read(settings.options.max_pixels.value), _fields(params))
         planned = plan(intent)
         warnings = [*settings.warnings, *intent.warnings, *planned.warnings]
         key = self._key or require_key(settings.profile, warn=warnings.append)
@@ -289,7 +298,10 @@ class ImageClient:
         """
         known = {flag.name for flag in flags_of(command) if flag.field or flag.in_python}
         if unknown := options.keys() - known:
-            raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
+            better = closest_match(min(unknown), known)
+            raise TypeError(
+                f"there is no option {', '.join(sorted(unknown))}" + (f"; did you mean {better}?" if better else "")
+            )
         settings = load(self._typed | dict(options), command=command)
         # Nothing is saved: no output's name asks for a format.
         settings = settings._replace(options=Options({**settings.options.__dict__, "output": UNSET}))
@@ -338,17 +350,31 @@ def _edit_inputs(
     prompt: str,
     mask: Source | None,
     markup: Source | None,
-    options: Mapping[str, Any],
+    most: int | None,
 ) -> Inputs:
-    sources: list[Any] = [image] if isinstance(image, (bytes, str, os.PathLike)) or _is_file(image) else list(image)
+    one = isinstance(image, (*_BYTES, str, os.PathLike, Mapping)) or _is_file(image) or not isinstance(image, Iterable)
+    sources: list[Any] = [image] if one else list(image)  # type: ignore[arg-type] # it is iterable
     if not sources:
         raise UsageProblem("there is no image to edit", hint="Give bytes or a path, or a list of those.")
     return Inputs(
         _text(prompt),
-        tuple(_input(source, options) for source in sources),
-        None if mask is None else _input(mask, options),
-        None if markup is None else _input(markup, options),
+        tuple(_input(source, most) for source in sources),
+        None if mask is None else _input(mask, most),
+        None if markup is None else _input(markup, most),
     )
+
+
+def _fields(params: object) -> dict[str, Any]:
+    """Return the further fields of a request.
+
+    Raises:
+        UsageProblem: they are not a mapping from names.
+    """
+    if params is None:
+        return {}
+    if not isinstance(params, Mapping) or not all(isinstance(name, str) and name for name in params):
+        raise UsageProblem("params must be a mapping from names to values", hint='Give a dict such as {"steps": 4}.')
+    return dict(params)
 
 
 def _text(prompt: object) -> str:
@@ -358,17 +384,35 @@ def _text(prompt: object) -> str:
 
 
 def _is_file(source: object) -> TypeIs[BinaryIO]:
-    return hasattr(source, "read")
+    return callable(getattr(source, "read", None))
 
 
-def _input(source: Source, options: Mapping[str, Any]) -> InputImage:
-    most = options.get("max_pixels")
-    if _is_file(source):  # an open file is a series of lines, too
-        source = source.read()
-    if isinstance(source, bytes):
-        return open_input(source, "image", most)
+def _input(source: Source, most: int | None) -> InputImage:
     if isinstance(source, (str, os.PathLike)):
-        return read_input(os.fspath(source), most)
+        return _named(os.fspath(source), most)
+    if _is_file(source):  # an open file is a series of lines, too
+        try:
+            source = source.read()
+        except (OSError, ValueError) as error:  # ValueError: it is closed, or open for writing only
+            raise UsageProblem(
+                f"the open file of an image can't be read: {error}", hint="Open it with 'rb'."
+            ) from error
+        if not isinstance(source, bytes):
+            raise UsageProblem("the open file of an image gives text", hint="Open it with 'rb', or use io.BytesIO.")
+    if isinstance(source, _BYTES):
+        return open_input(bytes(source), "image", most)
+    hint = "Read it first, for instance with Path.read_bytes()."
+    if hasattr(source, "save"):  # an image of Pillow
+        hint = "Save it first: image.save(file, 'PNG') into a file = io.BytesIO(), then give file.getvalue()."
     raise UsageProblem(
-        "an image must be bytes, a path or an open file", hint="Read it first, for instance with Path.read_bytes()."
+        f"an image must be bytes, a path or an open file of bytes, not {type(source).__name__}", hint=hint
     )
+
+
+def _named(path: str | bytes, most: int | None) -> InputImage:
+    name = os.fsdecode(path)
+    if not name:
+        raise UsageProblem("the path of an image is empty", hint="Give the path of an image, or its bytes.")
+    if name.startswith(("http://", "https://")):
+        raise UsageProblem("an image must be bytes or a path, not a URL", hint="Fetch it first, and give its bytes.")
+    return read_input(name, most)

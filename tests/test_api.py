@@ -112,3 +112,57 @@ def test_open_files_are_images_too(server):
     assert [data for _, _, data in server.requests[0].files["image"]] == [image_file()]
     assert len(server.requests[0].files["mask"]) == 1
     assert len(server.requests[1].files["image[]"]) == 2
+
+
+class _Picture:
+    """As Pillow's images are: it can be saved, and is no bytes."""
+
+    def save(self, *_):
+        raise AssertionError
+
+
+def _closed():
+    file = io.BytesIO(b"")
+    file.close()
+    return file
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *({"params": value} for value in ({1: 2}, {"": 1}, "a=1", [("a", 1)], {"a": b"1"}, {"a": set()})),
+        *(
+            {"image": value}
+            for value in (None, 3, _Picture(), {"a": b""}, io.StringIO("abc"), "", "https://a.test/a.png")
+        ),
+        *({"image": [value]} for value in (None, _Picture(), [b""])),
+        *({"mask": value} for value in (_Picture(), 3, [b""])),
+        *({"max_pixels": value} for value in ("a", -1, True, 1.5)),
+        {"image": _closed()},
+        {"prompt": None},
+        {"prompt": b"a hat"},
+    ],
+    ids=lambda call: "-".join(f"{name}-{type(value).__name__}" for name, value in call.items()),
+)
+def test_a_value_of_the_wrong_kind_is_a_usage_problem(server, call):
+    made = {"image": image_file(), "prompt": "a hat"} | call
+    with pytest.raises(UsageProblem):
+        ImageClient(base_url=server.url).edit(**made)
+    assert not server.requests
+
+
+def test_a_misspelt_option_names_the_right_one():
+    with pytest.raises(TypeError, match=r"there is no option sise; did you mean size\?"):
+        ImageClient(profile="sandbox").generate("a hat", sise="64x64")
+
+
+@pytest.mark.parametrize("key", [3, b"sk-1234567890", ["sk-1234567890"]])
+def test_a_key_that_is_not_text_is_refused_and_not_shown(key):
+    with pytest.raises(UsageProblem) as caught:
+        ImageClient(api_key=key)
+    assert "1234" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, io.BytesIO])
+def test_every_kind_of_bytes_is_an_image(server, kind):
+    assert ImageClient(base_url=server.url).edit(kind(image_file()), "a hat").images

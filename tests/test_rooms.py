@@ -46,7 +46,7 @@ MAY_IMPORT = {
     },
     "api": {
         *("client", "config", "dialects", "errors", "exchange", "execute", "flags", "images", "inputs", "keywords"),
-        *("options", "plan", "result", "saving"),
+        *("options", "plan", "result", "saving", "text"),
     },
     "__init__": {"_version", "api"},
     "slips": {"errors", "flags", "images", "text"},

@@ -124,7 +124,7 @@ def _spelt(value: object) -> str:
         return "a table"
     if isinstance(value, list | tuple):
         return "a list"
-    return quoted(value)
+    return quoted(value) if isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def _short_integer(value: int) -> str:

@@ -240,7 +240,7 @@ def test_an_address_under_another_programs_name_is_said_and_not_read():
         ("[defaults]\nmodel = 4", "[defaults] model", "some text, not 4"),
         ('[defaults]\nmodel = ""', "[defaults] model", "empty"),
         ("[defaults]\nsize = [1, 2]", "[defaults] size", "not a list"),
-        ("[defaults]\nsize = 2024-01-01", "[defaults] size", "some text, not '2024-01-01'"),
+        ("[defaults]\nsize = 2024-01-01", "[defaults] size", "some text, not a date"),
         ('[defaults]\nverbatim = "yes"', "[defaults] verbatim", "true or false"),
         ("[profiles.a.defaults]\njobs = 0", "[profiles.a.defaults] jobs", "from 1 to 64"),
         ('[profiles."a b".defaults]\njobs = 0', '[profiles."a b".defaults] jobs', "from 1 to 64"),
