@@ -16,7 +16,9 @@ from weakref import WeakSet
 
 import httpcore2 as httpcore
 import httpx2 as httpx
+from httpcore2._backends.sync import SyncStream  # the backend makes it, and only where it has connected itself
 
+from imagecli.client.connecting import connect
 from imagecli.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -143,12 +145,19 @@ class Backend(httpcore.SyncBackend):
         host: str,
         port: int,
         timeout: float | None = None,  # noqa: ARG002 - the guard has the time
-        local_address: str | None = None,
+        local_address: str | None = None,  # noqa: ARG002 - none is ever asked for
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect within the time that is left."""
-        left = self._guard.left_to_connect()
-        stream = super().connect_tcp(host, port, left, local_address, socket_options)
+        try:
+            sock = connect(host, port, self._guard.left_to_connect)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        for option in (*(socket_options or ()), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)):
+            sock.setsockopt(*option)
+        stream = SyncStream(sock)
         try:
             address = stream.get_extra_info("server_addr")[0]
         except OSError as error:  # torn down at once
