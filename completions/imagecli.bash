@@ -196,8 +196,9 @@ _imagecli_value() {
 # Offers what the command takes as its argument of this number, from 0.
 _imagecli_argument() {
     case $1 in
-        '0') _imagecli_words gen edit vary prepare models serve config ;;
+        '0') _imagecli_words gen edit vary prepare recover models serve config ;;
         'edit 0' | 'vary 0' | 'prepare 0') _imagecli_images ;;
+        'recover 0') _imagecli_files ;;
         'models 0') _imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2 ;;
         'config 0') _imagecli_words path show get set unset set-key add check ;;
         'config get 0' | 'config set 0' | 'config unset 0') _imagecli_words profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.partials defaults.save_partials defaults.frames defaults.frame_ms defaults.complexity defaults.safety_identifier defaults.seed defaults.negative defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview ;;
@@ -213,6 +214,7 @@ _imagecli_flags() {
         'edit') _imagecli_words -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param -i --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-invert --no-mask-invert --mask-feather --mask-preview --expand -f --prompt-file --fit --restore --keep --no-keep --keep-metadata --no-keep-metadata --max-pixels -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
         'vary') _imagecli_words -o --output --force --skip-existing -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --fit --restore --keep-metadata --no-keep-metadata --max-pixels -P --profile --base-url -j --jobs --timeout --retries --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
         'prepare') _imagecli_words -o --output --force --for --fit --keep-metadata --no-keep-metadata --max-pixels --json -v --verbose --quiet -h --help ;;
+        'recover') _imagecli_words --force --json -v --verbose --quiet -o --output -h --help ;;
         'models') _imagecli_words -P --profile --base-url --json -v --verbose --quiet --all --refresh -h --help ;;
         'serve') _imagecli_words --port -h --help ;;
         'config') _imagecli_words -h --help ;;
@@ -262,7 +264,7 @@ _imagecli() {
             ended=1
         elif [[ -z $ended && $word == -?* ]]; then
             _imagecli_split "$word" && [[ -z $attached ]] || flag=''
-        elif ((at == 0)) && [[ '/gen/edit/vary/prepare/models/serve/config/config path/config show/config get/config set/config unset/config set-key/config add/config check/' == *"/${command:+$command }$word/"* ]]; then
+        elif ((at == 0)) && [[ '/gen/edit/vary/prepare/recover/models/serve/config/config path/config show/config get/config set/config unset/config set-key/config add/config check/' == *"/${command:+$command }$word/"* ]]; then
             command=${command:+$command }$word
         else
             ((at += 1))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from imagecli.flags import Argument, Flag
 
-COMMANDS = ("gen", "edit", "vary", "prepare", "models", "serve", "config")
+COMMANDS = ("gen", "edit", "vary", "prepare", "recover", "models", "serve", "config")
 _CONFIG = tuple(command.removeprefix("config ") for command in flags.CONFIG)
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _HELP = """Make and edit images, with any server that speaks the OpenAI Images API.

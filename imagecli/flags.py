@@ -24,6 +24,7 @@ MOST_SEED = 2**64 - 1
 GEN, EDIT, EDIT_VARY, MAKING = ("gen",), ("edit",), ("edit", "vary"), ("gen", "edit", "vary")
 PREPARING = (*EDIT_VARY, "prepare")
 SAVING = (*MAKING, "prepare")
+WRITING = (*SAVING, "recover")
 CONFIG = tuple(f"config {name}" for name in ("path", "show", "get", "set", "unset", "set-key", "add", "check"))
 
 OUTPUT, IMAGE, INPUT, MASK, SERVER, REPORT = GROUPS = ("Output", "Image", "Input", "Mask", "Server", "Reporting")
@@ -96,6 +97,7 @@ ARGUMENTS = (
     Argument("input", "IMAGE", "The input image; - reads it from standard input.", PREPARING),
     Argument("prompt", "PROMPT", "What to show; - reads it from standard input.", GEN),
     Argument("prompt", "PROMPT", "What the whole new image shows; - reads it from standard input.", EDIT),
+    Argument("responses", "[FILE]...", "Kept responses [all].", ("recover",), repeated=True),
     Argument("names", "[MODEL]...", "Show all that is known of these models.", ("models",), repeated=True),
     Argument(
         "key",
@@ -119,7 +121,7 @@ _ROWS = (
         "-o",
         path=True,
     ),
-    Flag("force", "Replace files that exist.", OUTPUT, SAVING, type=bool, in_file=False, in_environment=False),
+    Flag("force", "Replace files that exist.", OUTPUT, WRITING, type=bool, in_file=False, in_environment=False),
     Flag(
         "skip_existing",
         "Send nothing for outputs that exist; needs -o.",
@@ -444,7 +446,7 @@ _ROWS = (
         "json",
         "Print one JSON document instead, for failures too.",
         REPORT,
-        (*SAVING, "models", *CONFIG),
+        (*WRITING, "models", *CONFIG),
         type=bool,
         in_file=False,
         in_environment=False,
@@ -453,7 +455,7 @@ _ROWS = (
         "verbose",
         "Report more on standard error.",
         REPORT,
-        (*SAVING, "models"),
+        (*WRITING, "models"),
         short="-v",
         type=bool,
         in_file=False,
@@ -463,7 +465,7 @@ _ROWS = (
         "quiet",
         "Report only errors on standard error.",
         REPORT,
-        (*SAVING, "models"),
+        (*WRITING, "models"),
         type=bool,
         in_file=False,
         in_environment=False,
@@ -484,6 +486,17 @@ _ROWS = (
         SERVER,
         ("models",),
         type=bool,
+        in_file=False,
+        in_environment=False,
+    ),
+    Flag(
+        "output",
+        "A file, a folder/ or a template [as the run would have named it].",
+        OUTPUT,
+        ("recover",),
+        "PATH",
+        "-o",
+        path=True,
         in_file=False,
         in_environment=False,
     ),

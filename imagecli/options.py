@@ -65,6 +65,7 @@ class Typed(_Frozen):
 
     input: str | None = None
     prompt: str | None = None
+    responses: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     key: str | None = None
     value: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,8 +40,8 @@ class GeneratedImage(NamedTuple):
 class Result(NamedTuple):
     """What came of a run, whichever way it ended."""
 
-    command: Command
-    profile: str
+    command: Command | Literal["recover"]
+    profile: str | None
     model: str | None
     route: str | None = None
     """The endpoint; None where nothing was sent."""

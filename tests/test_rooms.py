@@ -39,10 +39,11 @@ MAY_IMPORT = {
     },
     "exchange": {"client", "dialects", "result"},
     "execute": {"client", "dialects", "errors", "exchange", "interrupts", "plan", "result", "saving"},
+    "recovery": {"client", "errors", "result", "saving"},
     "terminal": {"dialects", "errors", "images", "models", "options", "result", "text"},
     "commands": {
         *("client", "config", "dialects", "errors", "exchange", "execute", "flags", "images", "inputs", "interrupts"),
-        *("models", "options", "plan", "result", "sandbox", "saving", "terminal", "text"),
+        *("models", "options", "plan", "recovery", "result", "sandbox", "saving", "terminal", "text"),
     },
     "api": {
         *("client", "config", "dialects", "errors", "exchange", "execute", "flags", "images", "inputs", "keywords"),

@@ -121,6 +121,7 @@ def _argument(argument: Any) -> tuple[str, Values]:  # noqa: ANN401 - of Typer's
     metavar = argument.metavar.removesuffix("...").strip("[]")
     # A new one is a KeyError: somebody has to say what it takes.
     offered = {
+        "FILE": Values(files="any"),
         "IMAGE": values_of("image"),
         "KEY": Values(("profile", *(f"defaults.{name}" for name in FILE_SETTINGS))),
         "MODEL": values_of("model"),

@@ -170,11 +170,9 @@ class _Run:
 
         folders = response_folders()
         for folder, count in take_over(folders):
-            which = f"{count} responses" if count > 1 else "a response"
-            self._warnings.append(
-                f"{which} of an interrupted run {'are' if count > 1 else 'is'} in {folder}: "
-                "imagecli recover saves their images"
-            )
+            several = f"{count} responses of interrupted runs are in {folder}: imagecli recover saves their images"
+            one = f"a response of an interrupted run is in {folder}: imagecli recover saves its images"
+            self._warnings.append(several if count > 1 else one)
         self._renderer.warn_of_new(self._warnings)
         profile, model = self._settings.profile, planned.intent.model.name
         record = record_of(

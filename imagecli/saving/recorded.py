@@ -54,7 +54,7 @@ class RunRecord(NamedTuple):
     def names(self) -> Names:
         """Return the names that the run had planned; in the working folder where those can't be told any more."""
         output = self.output
-        if self.folder:
+        if self.folder and self.folder != _working_folder():
             is_template = output is not None and ("{" in output or "}" in output)
             folder = self.folder.replace("{", "{{").replace("}", "}}") if is_template else self.folder
             output = os.path.join(folder, output or "")
@@ -68,15 +68,19 @@ class RunRecord(NamedTuple):
 
 def record_of(names: Names | None, subject: str, **run: Any) -> RunRecord:  # noqa: ANN401 - the other fields of a RunRecord
     """Return the record of the run whose images have these names; None: they go to standard output."""
-    record = RunRecord(started=time.time(), slug=slug(subject), **run)
-    try:
-        record = record._replace(folder=os.getcwd())
-    except OSError:  # it was removed
-        return record
-    if names is None:
+    record = RunRecord(started=time.time(), slug=slug(subject), folder=_working_folder(), **run)
+    if names is None or not record.folder:
         return record
     fields = names.fields
     folders = dict.fromkeys(os.path.abspath(name.folder) for name in names)
     return record._replace(
         slug=fields.slug, hash=fields.hash, output=names.output, numbers=tuple(names.numbers), parts=tuple(folders)
     )
+
+
+def _working_folder() -> str:
+    """Return the working folder, "" where it was removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""

@@ -198,7 +198,7 @@ class FileSink:
         name = self._names.name(n)
         if is_special(name.path("")):
             return self._save_special(n, name.path(""), pieces, transform, warn)
-        return self._save_as(name, self._names.following(), n, pieces, transform, warn)
+        return self.save_as(name, self._names.following(), n, pieces, transform, warn)
 
     def save_partial(
         self,
@@ -214,10 +214,18 @@ class FileSink:
             return None
         names = (name.partial(number, again) for again in itertools.count(1))
         free = next(each for each in names if self._force or each.taken_by() is None)
-        image = self._save_as(free, names, n, pieces, transform, warn)
+        image = self.save_as(free, names, n, pieces, transform, warn)
         return image._replace(partial=True)
 
-    def _save_as(  # noqa: PLR0913, PLR0917 - a name, and what `save` takes
+    def make_folder(self, name: Name) -> None:
+        """Make the folder that an image of this name lies in.
+
+        Raises:
+            UsageProblem: it can't be made or written.
+        """
+        self._check_folder(self._folder(name), _length(name), dry=False)
+
+    def save_as(  # noqa: PLR0913, PLR0917 - a name, and what `save` takes
         self,
         name: Name,
         following: Iterator[Name],
@@ -226,6 +234,7 @@ class FileSink:
         transform: Transform | None,
         warn: Callable[[str], None],
     ) -> GeneratedImage:
+        """Save an image under this name, or the first of the following that is free."""
         # An image that has to be fetched is fetched now, before there is a file that an interrupt would leave behind.
         pieces = iter(pieces)
         pieces = itertools.chain((next(pieces, b""),), pieces)

@@ -53,6 +53,7 @@ def _fields(value, place=""):
         ("edit", *MASK, "--mask-preview", "preview.png"),
         ("vary", "a.png", "-m", "dall-e-2", "-s", "256x256"),
         ("prepare", "a.png"),
+        ("recover",),
         ("models",),
         ("models", "gpt-image-2"),
         ("nothing",),

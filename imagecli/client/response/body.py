@@ -57,10 +57,11 @@ def spool_body(response: httpx.Response, spool: Spool, on_piece: Callable[[bytes
         raise _too_large() from error
 
 
-def decompressed(spool: Spool) -> Spool:
+def decompressed(spool: Spool, *, cut: bool = False) -> Spool:
     """Return a spool with the body decompressed; the same one where it is not compressed, whatever its headers say.
 
-    At most `CHUNK` bytes are decompressed at a time, so that no small response fills the memory.
+    At most `CHUNK` bytes are decompressed at a time, so that no small response fills the memory. Where it may be `cut`
+    off, what there is of it is enough.
 
     Raises:
         Failure: it can't be decompressed, or is too large then.
@@ -72,6 +73,8 @@ def decompressed(spool: Spool) -> Spool:
         for piece in _pieces(spool):
             whole.write(piece)
     except zlib.error as error:
+        if cut:
+            return whole
         whole.discard()
         raise Failure(f"the server's response can't be decompressed: {error}") from error
     except ResponseTooLargeError as error:

@@ -4,7 +4,7 @@ A folder for responses (the state folder's, or one below the temporary folder) c
 
     runs/ID.json            what a run is about; locked as long as its process lives
     runs/ID-NUMBER-K.part   a response, while it comes and while its images are saved
-    answers/answer-….json   a response that could not be saved as images, or that a killed run has left
+    answers/answer-….json   a response that could not be saved as images; .left.json: that a killed run has left
     runs/ID.done            what the run of a kept response was about
 
 NUMBER is that of the first image that was asked for, K tells a request's responses and downloads apart.
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 KEPT_S = 30 * 24 * 3600.0
 """How long a kept response stays."""
+LEFT = ".left.json"
+"""How the name of a response ends that a killed run has left; nobody was told of it before."""
 _PART = re.compile(r"(?P<run>[0-9a-f]{12})-(?P<number>\d+)-(?P<k>\d+)\.part\Z")
-_KEPT = re.compile(r"answer-(?:(?P<run>[0-9a-f]{12})-(?P<number>\d+)-\d+|.*)\.json\Z")
+_KEPT = re.compile(r"answer-(?:(?P<run>[0-9a-f]{12})-(?P<number>\d+)-\d+(?:\.left)?|.*)\.json\Z")
 _ABOUT = re.compile(r"(?P<run>[0-9a-f]{12})\.(?P<state>json|done|new)\Z")
 _LONGEST_ABOUT = 1 << 20
 
@@ -96,7 +98,7 @@ class Run:
         Raises:
             OSError: it can't be renamed.
         """
-        return _keep(path)
+        return _keep(path, ".json")
 
     def rescue(self, number: int, write: Callable[[int], None]) -> str | None:
         """Keep a response that is not whole on any disk yet: let `write` write it where there is room.
@@ -259,17 +261,17 @@ def _take_over(path: str) -> bool:
     if not _is_full(path):
         return False
     try:
-        _keep(path)
+        _keep(path, LEFT)
     except OSError:
         return False
     return True
 
 
-def _keep(path: str) -> str:
+def _keep(path: str, ending: str) -> str:
     folder, name = os.path.split(path)
     answers = os.path.join(os.path.dirname(folder), "answers")
     _make_private(answers)
-    kept = os.path.join(answers, f"answer-{name.removesuffix('.part')}.json")
+    kept = os.path.join(answers, f"answer-{name.removesuffix('.part')}{ending}")
     os.rename(path, kept)
     return kept
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imagecli.client.response.events import looks_like_events
 from imagecli.client.response.images import ImageResponse, read_document
@@ -12,14 +12,20 @@ from imagecli.errors import Failure
 from imagecli.images.sniffing import sniff
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagecli.client.response.images import Explain
 
 _HEAD = 4096
 _JSON_BEGINS = (b"{", b"[", b'"')
 
 
-def read_response(spool: Spool, url: str, explain: Explain) -> ImageResponse:
+def read_response(
+    spool: Spool, url: str, explain: Explain, *, outline: Callable[[Spool], Any] = outline
+) -> ImageResponse:
     """Return the images of a spooled response from `url`; `explain` reads errors that stand in the places of some.
+
+    `outline` reads the JSON document.
 
     Raises:
         Failure: it is empty or not JSON.

@@ -42,7 +42,13 @@ class Spool:
     """
 
     def __init__(
-        self, run: Run | None, limit: int = MAX_RESPONSE, *, number: int = 1, clean: Cleaner | None = None
+        self,
+        run: Run | None,
+        limit: int = MAX_RESPONSE,
+        *,
+        number: int = 1,
+        clean: Cleaner | None = None,
+        kept: str | None = None,
     ) -> None:
         """Open a file.
 
@@ -51,6 +57,10 @@ class Spool:
             limit: the most bytes that it takes.
             number: the first image, from 1, that the response may contain.
             clean: takes the secrets out of a response that is to be kept.
+            kept: the file of a response that was kept, to be read again; it stays.
+
+        Raises:
+            OSError: that file can't be read.
         """
         self.clean = clean
         self.path: str | None = None
@@ -61,6 +71,10 @@ class Spool:
         self._tail: io.BytesIO | None = None
         self._on_disk = 0
         self._file: IO[bytes] | None = None
+        if kept is not None:
+            self._file = open(kept, "rb", buffering=0)  # noqa: SIM115 - it is closed by discard
+            self.size = self._on_disk = os.fstat(self._file.fileno()).st_size
+            return
         try:
             if run is None:
                 self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the response
@@ -141,10 +155,6 @@ class Spool:
             if self.clean is not None:
                 self.clean(self)
             kept = self._named() or self.run.rescue(self.number, self._copy)
-            if kept is not None and self.path is not None and self.path != kept:
-                with contextlib.suppress(OSError):
-                    os.unlink(self.path)
-            self.path = None
         self.discard()
         return kept
 
@@ -193,8 +203,10 @@ class NotJsonError(ValueError):
     """The response is not a JSON document."""
 
 
-def outline(spool: Spool) -> Any:  # noqa: ANN401 - whatever the server sent
+def outline(spool: Spool, complete: Callable[[str], str] | None = None) -> Any:  # noqa: ANN401 - whatever was sent
     """Return the spooled JSON document with every long string replaced by a `LongString`.
+
+    `complete` closes one that is cut off.
 
     Raises:
         NotJsonError: it is cut off, nested too deeply, contains too much besides its long strings, or is not JSON.
@@ -203,7 +215,8 @@ def outline(spool: Spool) -> Any:  # noqa: ANN401 - whatever the server sent
     for chunk in spool.chunks():
         outliner.feed(chunk, at)
         at += len(chunk)
-    return parsed(*outliner.finish())
+    text, strings = outliner.finish(cut=complete is not None)
+    return parsed(complete(text) if complete is not None else text, strings)
 
 
 class _Strings(NamedTuple):
@@ -295,14 +308,16 @@ class Outliner:
         open_string = [] if self._start is None else [LongString(self._start, end)]
         return [*self._strings, *(each for each in open_string if each.end - each.start > _LONG_STRING)]
 
-    def finish(self) -> tuple[str, _Strings]:
-        """Return the outline and its long strings.
+    def finish(self, *, cut: bool = False) -> tuple[str, _Strings]:
+        """Return the outline and its long strings; where it may be `cut`, without a string that has no end.
 
         Raises:
             NotJsonError: the document is cut off.
         """
         if self._start is not None:
-            raise NotJsonError("it is cut off inside a string")
+            if not cut:
+                raise NotJsonError("it is cut off inside a string")
+            del self._kept[-1:]
         return self._kept.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"), _Strings(self._token, self._strings)
 
 

@@ -1,0 +1,99 @@
+"""Responses that were kept, read again; of one that is cut off, what came whole."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from imagecli.client.response.body import decompressed
+from imagecli.client.response.images import ImageResponse, NoImages
+from imagecli.client.response.reading import read_response
+from imagecli.client.response.spool import Spool, outline
+from imagecli.errors import Failure
+
+if TYPE_CHECKING:
+    from imagecli.errors import ImagecliError
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[][{},:]')
+_CLOSING = {"[": "]", "{": "}"}
+
+
+class Reread(NamedTuple):
+    """A kept response."""
+
+    spool: Spool
+    response: ImageResponse | None
+    """Its images; None: none was found."""
+    is_cut: bool
+    """Whether the response ends before its end."""
+    is_error: bool = False
+    """Whether it is an error's document, in which nothing can be lost."""
+
+    def close(self) -> None:
+        """Close the files; what was kept stays."""
+        if self.response is not None:
+            for spool in (self.response.spool, *self.response.downloads):
+                spool.discard()
+        self.spool.discard()
+
+
+def reread(path: str, url: str, number: int) -> Reread:
+    """Read a response that was kept in a file.
+
+    Args:
+        path: the file.
+        url: where it came from; relative links start there.
+        number: the first image, from 1, that it may contain.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    spool = Spool(None, number=number, kept=path)
+    content, is_cut = spool, False
+    try:
+        content = decompressed(spool)
+    except Failure:
+        content, is_cut = decompressed(spool, cut=True), True
+    try:
+        return Reread(spool, read_response(content, url, _explain), is_cut)
+    except NoImages as found:
+        return _without_images(spool, content, url, found, is_cut=is_cut)
+    except Failure:
+        pass
+    try:
+        response = read_response(content, url, _explain, outline=partial(outline, complete=completed))
+    except NoImages as found:
+        return _without_images(spool, content, url, found, is_cut=True)
+    except Failure:
+        return Reread(spool, None, is_cut=True)
+    return Reread(spool, response, is_cut=True)
+
+
+def completed(text: str) -> str:
+    """Return a JSON text that is cut off with what is whole of it, and everything closed that it opens."""
+    open_ones: list[str] = []
+    end, closing, before = 0, "", ""
+    for match in _TOKEN.finditer(text):
+        mark = match[0][0]
+        if mark in _CLOSING:
+            open_ones.append(mark)
+        elif mark in "]}" and open_ones:
+            open_ones.pop()
+        is_key = mark == '"' and before != ":" and open_ones[-1:] == ["{"]
+        before = mark
+        if mark != ":" and not is_key:
+            end = match.start() if mark == "," else match.end()
+            closing = "".join(_CLOSING[each] for each in reversed(open_ones))
+    return text[:end] + closing
+
+
+def _without_images(spool: Spool, content: Spool, url: str, found: NoImages, *, is_cut: bool) -> Reread:
+    response = None
+    if found.partial is not None:
+        response = ImageResponse(content, url, (), partial=found.partial)
+    return Reread(spool, response, is_cut, is_error=found.is_error and not found.may_hold_one)
+
+
+def _explain(_entry: Any) -> ImagecliError:  # noqa: ANN401 - any JSON
+    return Failure("the server sent an error in the place of an image")

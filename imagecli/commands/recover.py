@@ -1,0 +1,75 @@
+"""`imagecli recover`: the images of responses that were kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imagecli.client.client import Client
+    from imagecli.client.response.files import Kept
+    from imagecli.options import Typed
+    from imagecli.saving.recorded import RunRecord
+    from imagecli.terminal.render import Renderer
+
+
+def run(typed: Typed, renderer: Renderer) -> int:
+    """Save the images of responses that were kept, and of those that an interrupted run has left.
+
+    A response is kept where its images can't be saved; each is a file that the error names. A run that was killed
+    leaves what had arrived. Without FILE, all of them are recovered: under the names that their runs would have given
+    them, unless -o says otherwise, as the server sent them. What is recovered is removed, the rest after 30 days.
+
+    \b
+    Examples:
+      imagecli recover
+      imagecli recover -o recovered/
+      imagecli recover ~/.local/state/imagecli/answers/answer-*.json -o "{slug}-{n}.{ext}"
+    """
+    from imagecli.client.response.files import kept_responses, response_folders, take_over
+    from imagecli.errors import UsageProblem
+    from imagecli.recovery import recover
+
+    if typed.output == "-":
+        raise UsageProblem("recover writes files", hint="Give -o a file, a folder or a template.")
+    folders = response_folders()
+    take_over(folders)
+    kept = [_named(path) for path in typed.responses] if typed.responses else kept_responses(folders)
+    if not kept:
+        renderer.console.note("there is nothing to recover")
+    result = recover(kept, _open_client, output=typed.output, force=typed.force)
+    take_over(folders)  # what their runs were about is not needed any more
+    return renderer.result(result, "")
+
+
+def _named(path: str) -> Kept:
+    """Return what is known of the response in a file.
+
+    Raises:
+        UsageProblem: there is no such file.
+    """
+    import os
+
+    from imagecli.client.response.files import kept_response
+    from imagecli.errors import UsageProblem
+    from imagecli.text import quoted
+
+    if not os.path.isfile(path):
+        raise UsageProblem(
+            f"there is no file {quoted(path)}", hint="Name one that an error has named, or none for all."
+        )
+    return kept_response(path)
+
+
+def _open_client(record: RunRecord) -> Client:
+    """Return a client of the server that a run has asked, with the key that belongs there."""
+    from imagecli.client.open import open_client
+    from imagecli.config.keys import find_key
+    from imagecli.config.settings import load
+    from imagecli.errors import UsageProblem
+
+    address: dict[str, str | None] = {"base_url": record.base_url or None}
+    try:
+        settings = load(address | {"profile": record.profile})
+    except UsageProblem:  # the profile is gone
+        settings = load(address)
+    return open_client(settings, find_key(settings.profile))
