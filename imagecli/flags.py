@@ -11,7 +11,10 @@ A new flag that becomes a field is one row here, and a word in the dialects that
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Command = Literal["gen", "edit", "vary", "prepare"]
 """The commands that make or prepare images."""
@@ -587,3 +590,8 @@ FLAG_ONLY_FIELDS: frozenset[str] = frozenset(flag.field for flag in FLAGS if fla
 def flags_of(command: str) -> tuple[Flag, ...]:
     """Return the flags of a command, as it is typed: "gen", "config get"."""
     return tuple(flag for flag in FLAGS if command in flag.commands)
+
+
+def long_spellings(flags: Iterable[Flag]) -> dict[str, Flag]:
+    """Return the long spellings of flags (--preview, --no-preview), each with its flag."""
+    return {spelling: flag for flag in flags for spelling in flag.spellings[-1].split("/")}

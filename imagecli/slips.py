@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from imagecli.errors import UsageProblem
-from imagecli.flags import ARGUMENTS, FLAGS, flags_of
+from imagecli.flags import ARGUMENTS, FLAGS, flags_of, long_spellings
 from imagecli.text import close_matches, quoted, shell_word
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def unknown_flag(name: str, command: str) -> UsageProblem:
     """Return the error for a flag that the command does not have; the nearest ones are named, the likeliest first."""
     problem = f"no such option: {name}"
     page = f"See imagecli {command} --help." if command else "See imagecli --help."
-    owners = [owner for flag in FLAGS if name in _long(flag) for owner in flag.commands]
+    owners = [owner for flag in FLAGS if name in long_spellings([flag]) for owner in flag.commands]
     if owners and not command:
         return UsageProblem(problem, hint=f"Flags follow their command, as in imagecli {owners[0]} … {name}. {page}")
     word = name.lstrip("-")
@@ -55,7 +55,7 @@ def unknown_flag(name: str, command: str) -> UsageProblem:
     if word.lower().replace("-", "").replace("_", "") in {"apikey", "key"}:
         hint = "No flag takes a key, as other users could see it: run `imagecli config set-key`."
         return UsageProblem(problem, hint=hint)
-    own = {spelling.lstrip("-"): spelling for flag in flags_of(command) for spelling in _spellings(flag)}
+    own = {spelling.lstrip("-"): spelling for spelling in _spellings(command)}
     near = [own[each] for each in close_matches(word, [own_word for own_word in own if len(own_word) > 1])]
     if word in own:
         near = [own[word]]
@@ -75,7 +75,7 @@ def check_dashes(command: str, words: Iterable[str]) -> None:
         UsageProblem: there is one.
     """
     flags = flags_of(command)
-    long = {spelling: flag for flag in flags for spelling in _long(flag)}
+    long = long_spellings(flags)
     short = {flag.short[1]: flag for flag in flags if flag.short}
     waiting: Flag | None = None
     for word in words:
@@ -108,7 +108,7 @@ def extra_words(command: str, values: Mapping[str, object], extra: Sequence[str]
     images = [word for word in words if _is_image(word)]
     others = [word for word in words if word not in images]
     page = f"See imagecli {command} --help."
-    if late := [word for word in extra if word in {each for flag in flags_of(command) for each in _spellings(flag)}]:
+    if late := [word for word in extra if word in _spellings(command)]:
         hint = f"What follows -- is no flag: write {late[0]} before it."
     elif command == "edit" and len(images) > 1:
         hint = f"Give further inputs with -i: {_shown('edit', images[0], *_inputs(images[1:]), *_joined(others))}."
@@ -195,12 +195,7 @@ def _shown(*words: str) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
-def _long(flag: Flag) -> Iterator[str]:
-    """Yield a flag's long spellings: --preview, --no-preview."""
-    yield from flag.spellings[-1].split("/")
-
-
-def _spellings(flag: Flag) -> Iterator[str]:
-    if flag.short:
-        yield flag.short
-    yield from _long(flag)
+def _spellings(command: str) -> list[str]:
+    """Return every spelling of every flag of a command."""
+    flags = flags_of(command)
+    return [*(flag.short for flag in flags if flag.short), *long_spellings(flags)]

@@ -110,19 +110,18 @@ class _Run:
             observer = _TerminalObserver(console, line, preview, intent)
             if inputs.images:
                 observer.state(0, (), "preparing", None)
-            self._carry_out(intent, observer)
-        ids = ", ".join(self._result.request_ids)
-        model = f" with {self._result.model}" if self._result.model else ""
-        console.debug(f"{self._result.route}{model} in {self._elapsed_s()} s" + (f", request id {ids}" if ids else ""))
+            self._carry_out(intent, observer, line)
 
-    def _carry_out(self, intent: Intent, observer: _TerminalObserver) -> None:
+    def _carry_out(self, intent: Intent, observer: Observer, line: Progress) -> None:
         """Plan, and send and save unless --dry-run was typed."""
         typed, settings = self._typed, self._settings
         path = settings.options.output.value
         output = None if path == STDIO else Output(path, force=typed.force, skip_existing=typed.skip_existing)
         planned = plan(intent, output)
-        observer.expect(len(planned.requests))
+        line.total = len(planned.requests)
         self._warnings += planned.warnings
+        if typed.dry_run:
+            self._show(planned)
         send = bool(planned.requests) and not typed.dry_run
         key = require_key(settings.profile, warn=self._warnings.append) if send else None
         self._renderer.warn_of_new(self._warnings)
@@ -131,20 +130,17 @@ class _Run:
         fields = intent.draft.fields
         room = room_for(fields.get("size"), fields.get("format"))
         with sink.reserved(numbers, dry=typed.dry_run, room=room, warn=self._warnings.append):
-            self._renderer.warn_of_new(self._warnings)
-            if typed.dry_run:
-                self._show(planned)
-            else:
+            if not typed.dry_run:
                 self._execute(planned, sink, observer, key)
 
     def _show(self, planned: Plan) -> None:
         """Take what would be sent, and what it would cost, into the result."""
-        from imagecli.plan.costs import caveat, estimate_plan
+        from imagecli.plan.costs import estimate_plan
 
         requests = tuple(each.request for each in planned.requests)
-        cost = estimate_plan(planned)
-        if cost is not None and (warning := caveat(planned.intent)) is not None:
-            self._warnings.append(warning)
+        cost, caveat = estimate_plan(planned)
+        if caveat is not None:
+            self._warnings.append(caveat)
         self._result = self._result._replace(requests=requests, route=planned.route, cost_estimate=cost)
 
     def _execute(self, planned: Plan, sink: Sink, observer: Observer, key: Key | None) -> None:
@@ -238,10 +234,6 @@ class _TerminalObserver(Observer):
         self._partials: int = intent.draft.fields.get("partials", 0)
         self._captions = intent.wanted > 1
         self._paths: dict[int, str | None] = {}
-
-    def expect(self, total: int) -> None:
-        """Report how many requests there will be."""
-        self._line.total = total
 
     def state(self, index: int, numbers: Sequence[int], state: str, seconds: float | None) -> None:
         """Show what a request is doing."""

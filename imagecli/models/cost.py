@@ -13,7 +13,7 @@ from imagecli.images.types import Size, parse_size
 from imagecli.models.price_list import find_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from imagecli.models.model import Model
 
@@ -69,7 +69,11 @@ def estimate(model: Model, provider: str | None, asked: Asked) -> Estimate | Non
         return _by_token(model, by_token, asked)
     if asked.inputs and model.family != "dall-e":  # what inputs cost there is not known
         return None
-    found = [_image_price(model, provider, size, quality) for size, quality in _choices(model, asked)]
+    found = [
+        _image_price(model, provider, size, quality)
+        for size in _values(model, "size", asked.size)
+        for quality in _values(model, "quality", asked.quality)
+    ]
     prices = [price * asked.images for price in found if price is not None]
     return Estimate(min(prices), max(prices)) if prices and len(prices) == len(found) else None
 
@@ -130,26 +134,22 @@ def input_tokens(size: Size) -> int:
 def _by_token(model: Model, rates: Rates, asked: Asked) -> Estimate | None:
     if "image_out" not in rates or (asked.inputs and "image_in" not in rates):
         return None
-    counts = []
-    for text, quality in _choices(model, asked):
-        size = parse_size(text or "")
-        grid = model.grid.get(quality or "")
-        if size is None or grid is None:
-            return None
-        counts.append(image_tokens(size, grid) + _PARTIAL_TOKENS * asked.partials)
+    sizes = [parse_size(text or "") for text in _values(model, "size", asked.size)]
+    grids = [model.grid.get(quality or "") for quality in _values(model, "quality", asked.quality)]
+    tokens = [image_tokens(size, grid) for size in sizes if size for grid in grids if grid]
+    if len(tokens) < len(sizes) * len(grids):
+        return None
     seen = sum(map(input_tokens, asked.inputs)) * rates.get("image_in", 0)
     # Several images of a request are billed like as many requests, inputs too.
-    prices = [asked.images * (tokens * rates["image_out"] + seen) / 1_000_000 for tokens in (min(counts), max(counts))]
-    return Estimate(*(round(usd, 8) for usd in prices))
-
-
-def _choices(model: Model, asked: Asked) -> Iterator[tuple[str | None, str | None]]:
-    """Yield each size and quality that may come of what is asked for."""
-    sizes, qualities = (_values(model, field, getattr(asked, field)) for field in ("size", "quality"))
-    return ((size, quality) for size in sizes for quality in qualities)
+    least, most = (
+        asked.images * ((count + _PARTIAL_TOKENS * asked.partials) * rates["image_out"] + seen) / 1_000_000
+        for count in (min(tokens), max(tokens))
+    )
+    return Estimate(round(least, 8), round(most, 8))
 
 
 def _values(model: Model, field: str, asked: str | None) -> tuple[str | None, ...]:
+    """Return each size, or each quality, that may come of what is asked for."""
     if asked is None:
         asked = _UNSENT.get(model.family, {}).get(field)
     if asked not in {None, "auto"}:

@@ -136,7 +136,7 @@ PRICES = (
 
 def find_rows(name: str | None) -> tuple[PriceRow, ...]:
     """Return the rows that name a model, with or without its vendor (openai/gpt-image-2), in their order."""
-    for each in (name or "", (name or "").rpartition("/")[2]):
-        if found := tuple(row for row in PRICES if base_name(each) in row.models):
-            return found
-    return ()
+    name = name or ""
+    bases = base_name(name), base_name(name.rpartition("/")[2])
+    found = (tuple(row for row in PRICES if base in row.models) for base in bases)
+    return next(filter(None, found), ())

@@ -12,32 +12,29 @@ if TYPE_CHECKING:
     from imagecli.models.cost import Asked, Estimate
     from imagecli.models.model import Model
     from imagecli.plan import Plan, PlannedRequest
-    from imagecli.plan.intent import Intent
 
 _AUTHORED = ("svg", "gif")
 """Formats that cost more than the pixels of an image: a text model writes the one, and the other has many frames."""
 
 
-def estimate_plan(plan: Plan) -> Estimate | None:
-    """Return what a plan's requests will probably cost together, in USD; None where that is not known."""
+def estimate_plan(plan: Plan) -> tuple[Estimate | None, str | None]:
+    """Return what a plan's requests will probably cost together, and what a user should know of that estimate.
+
+    The estimate is None where a price is not known.
+    """
     from imagecli.models.cost import Estimate, estimate
 
-    draft = plan.intent.draft
+    draft, model = plan.intent.draft, plan.intent.model
     if draft.fields.get("format") in _AUTHORED or plan.uploads.markup is not None:
-        return None
-    found = [estimate(plan.intent.model, plan.intent.profile.provider, _asked(plan, each)) for each in plan.requests]
+        return None, None
+    found = [estimate(model, plan.intent.profile.provider, _asked(plan, each)) for each in plan.requests]
     known = [each for each in found if each is not None]
     if len(known) < len(found):
-        return None
-    return Estimate(round(sum(each.least for each in known), 8), round(sum(each.most for each in known), 8))
-
-
-def caveat(intent: Intent) -> str | None:
-    """Return what a user should know of an estimate for this model."""
-    model = intent.model
-    if model.grid_of is None or model.tokens or model.price is not None:
-        return None
-    return f"how many tokens {model.name} draws is not published: the estimate takes those of {model.grid_of}"
+        return None, None
+    caveat = None
+    if model.grid_of is not None and model.price is None:
+        caveat = f"how many tokens {model.name} draws is not published: the estimate takes those of {model.grid_of}"
+    return Estimate(round(sum(each.least for each in known), 8), round(sum(each.most for each in known), 8)), caveat
 
 
 class Bill:

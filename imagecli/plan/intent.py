@@ -102,10 +102,10 @@ def check(command: Command, settings: Settings, inputs: Inputs, params: Fields |
 
 def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields | None, warn: Warn) -> Intent:
     options, profile = settings.options, settings.profile
+    params = read_params(options.param.value or ()) if params is None else params
     model = model_of(settings)
     dialect = dialects.load(profile.dialect, profile.base_url, profile.api_version)
     context = Context(command, options, model, dialect, warn)
-    params = read_params(options.param.value or ()) if params is None else params
     if inputs.prompt is not None:
         _check_prompt(inputs.prompt)
     routes = _routes(command, model, dialect, profile)

@@ -96,6 +96,8 @@ class Renderer:
                     self.console.out(line)
         except ImagecliError as error:
             result = result._replace(error=result.error or error)
+        if result.route is not None:
+            self.console.debug(_request_line(result))
         for note in (*result.notes, *_cost_lines(result)):
             self.console.note(note)
         for image in result.images:
@@ -165,6 +167,12 @@ def _request_lines(request: ImageRequest, base_url: str) -> Iterator[str]:
         upload = part.upload
         size = f"{upload.width}x{upload.height}, {len(upload.data):,} bytes"
         yield f"  {part.field}: {upload.filename} ({upload.media_type}, {size})"
+
+
+def _request_line(result: Result) -> str:
+    model = f" with {result.model}" if result.model else ""
+    ids = f", request id {', '.join(result.request_ids)}" if result.request_ids else ""
+    return f"{result.route}{model} in {result.elapsed_s} s{ids}"
 
 
 def _cost_lines(result: Result) -> Iterator[str]:
