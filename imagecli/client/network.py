@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 import httpcore2 as httpcore
@@ -34,6 +34,10 @@ class PrivateAddressError(httpcore.ConnectError):
     """A public server's URL led to an address inside this machine's own network."""
 
 
+class ReadableTransportError(httpcore.ConnectError):
+    """A request with a secret would have gone over plain http to another machine, whose address is the message."""
+
+
 class Guard(threading.local):
     """What the socket operations of this thread keep to: a deadline, and that `public_host` is not a private address.
 
@@ -47,6 +51,8 @@ class Guard(threading.local):
         self.public_host: str | None = None
         self.connect_within: float | None = None
         """Seconds in which a connection must be there, where that is less than the time that is left."""
+        self.secret_host: str | None = None
+        """The host for which a secret goes along over plain http: to it alone, and on this machine. None: none does."""
         self._written_at: float | None = None
 
     def start(self, seconds: float) -> None:
@@ -72,6 +78,14 @@ class Guard(threading.local):
         times = (self.left(httpcore.ConnectTimeout), self.connect_within)
         return min((seconds for seconds in times if seconds is not None), default=None)
 
+    def check(self, peer: Peer) -> None:
+        """Raise `ReadableTransportError` where a secret would be written that others can read on the way.
+
+        What counts is the address that the socket is connected to: a name may lead anywhere.
+        """
+        if self.secret_host is not None and not (peer.host == self.secret_host and is_loopback(peer.address)):
+            raise ReadableTransportError(peer.address)
+
     def left(self, error: type[Exception]) -> float | None:
         """Return the seconds that are left, or raise `error`."""
         if self.until is None:
@@ -82,17 +96,27 @@ class Guard(threading.local):
         return left
 
 
+class Peer(NamedTuple):
+    """The other end of a connection."""
+
+    host: str
+    """As it was asked for: the server's, or a proxy's."""
+    address: str
+
+
 class _GuardedStream(httpcore.NetworkStream):
     """A connection on which every operation gets the time that is left, not a time of its own."""
 
-    def __init__(self, stream: httpcore.NetworkStream, guard: Guard) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, guard: Guard, peer: Peer) -> None:
         self._stream = stream
         self._guard = guard
+        self._peer = peer
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the guard has the time
         return self._stream.read(max(max_bytes, _READ_BYTES), self._guard.left(httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the guard has the time
+        self._guard.check(self._peer)
         view = memoryview(buffer)
         for start in range(0, len(view), _WRITE_BYTES):
             if start and self._responded_early():
@@ -125,7 +149,7 @@ class _GuardedStream(httpcore.NetworkStream):
         timeout: float | None = None,  # noqa: ARG002 - the guard has the time
     ) -> httpcore.NetworkStream:
         left = self._guard.left(httpcore.ConnectTimeout)
-        return _GuardedStream(self._stream.start_tls(ssl_context, server_hostname, left), self._guard)
+        return _GuardedStream(self._stream.start_tls(ssl_context, server_hostname, left), self._guard, self._peer)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - the base class's signature
         return self._stream.get_extra_info(info)
@@ -169,7 +193,7 @@ class Backend(httpcore.SyncBackend):
                 stream.close()
                 raise PrivateAddressError(host)
         self._streams.add(stream)
-        return _GuardedStream(stream, self._guard)
+        return _GuardedStream(stream, self._guard, Peer(host, address))
 
     def shut(self) -> None:
         """End every operation on every connection, in whichever thread it waits."""

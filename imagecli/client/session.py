@@ -99,8 +99,10 @@ class Session:
         body = body_of(request) if request else {}
         try:
             built = client.build_request(method, url, headers=_HEADERS, extensions={"trace": trace}, **body)
-            built.headers.update(self._credentials(built.url) if with_key else {})
+            credentials = self._credentials(built.url) if with_key else {}
+            built.headers.update(credentials)
             built.headers.update({"Accept": accept} if accept else {})
+            self.guard.secret_host = self._plain_host(built.url) if credentials else None
             response = client.send(built, stream=True)
         except (UnicodeError, httpx.InvalidURL) as error:  # of the host
             raise httpx.ConnectError(str(error)) from error
@@ -132,6 +134,13 @@ class Session:
             headers["OpenAI-Project"] = self._profile.project
         more = httpx.Headers(self._profile.headers)
         return {name: value for name, value in headers.items() if name not in more} | dict(more)
+
+    def _plain_host(self, url: httpx.URL) -> str | None:
+        """Return the host to which a secret goes over plain http, unless the profile trusts the network."""
+        secret = self._key is not None or self._profile.secret_headers
+        if url.scheme != "http" or not secret or self._profile.allow_http:
+            return None
+        return url.raw_host.decode("ascii", "replace")
 
     def _client(self, url: str, *, kept: bool) -> httpx.Client:
         tls = url.startswith("https:")

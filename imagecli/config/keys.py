@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from imagecli.config.profiles import Command, Keyring, Stored, Variable
-from imagecli.config.urls import QUOTES, is_private_transport, web_origin
+from imagecli.config.urls import QUOTES, is_readable, web_origin
 from imagecli.errors import AuthProblem
 from imagecli.options import Origin
 from imagecli.text import named, printable
@@ -161,7 +161,7 @@ def check_transport(profile: Profile, origin: Origin) -> None:
         AuthProblem: it would go over plain http to another machine.
 
     """
-    if profile.allow_http or is_private_transport(profile.base_url):
+    if profile.allow_http or not is_readable(profile.base_url):
         return
     raise AuthProblem(
         f"the key from {printable(origin)} is not sent to {web_origin(profile.base_url)}: "

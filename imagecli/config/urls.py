@@ -79,6 +79,20 @@ def is_private_transport(url: str) -> bool:
         return False
 
 
+def is_readable(url: str) -> bool:
+    """Whether what is sent to a checked URL can certainly be read in transit: plain http, to another machine's address.
+
+    Where a name leads to shows once it is connected to (`imagecli.client.network.Guard.check`).
+    """
+    import ipaddress
+
+    parts = urlsplit(url)
+    try:
+        return parts.scheme == "http" and not ipaddress.ip_address(_host(parts)).is_loopback
+    except ValueError:
+        return False
+
+
 def _problem(url: str) -> str | None:  # noqa: PLR0911 - one return for each problem
     if url[:1] in QUOTES or url[-1:] in QUOTES:
         return "is in quotes"

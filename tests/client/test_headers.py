@@ -84,7 +84,7 @@ def test_what_can_not_be_sent_is_refused(imagecli, profile, header):
 
 
 def test_a_header_with_a_key_is_kept_like_one(imagecli, server, profile):
-    profile("http://images.example.com/v1", 'x-api-key = "abcdef123"')
+    profile("http://192.0.2.1/v1", 'x-api-key = "abcdef123"')
     ran = imagecli("gen", "cat", "-P", "p")
     assert (ran.code, "plain http" in ran.err) == (4, True)
     path = profile(server.url, 'x-api-key = "abcdef123"', mode=0o644)
@@ -101,7 +101,7 @@ def test_a_header_with_a_key_is_kept_like_one(imagecli, server, profile):
 
 @pytest.mark.parametrize("name", ["Ocp-Apim-Subscription-Key", "Helicone-Auth", "x-portkey-virtual-key", "X-Auth-Key"])
 def test_every_name_that_sounds_like_a_keys_is_treated_as_one(imagecli, server, profile, name):
-    profile("http://images.example.com/v1", f'{name} = "abcdef123"')
+    profile("http://192.0.2.1/v1", f'{name} = "abcdef123"')
     assert imagecli("gen", "cat", "-P", "p").code == 4
     assert "abcdef123" not in imagecli("config", "get", "profiles.p").out
     assert imagecli("config", "set", f"profiles.p.headers.{name}", "abcdef999").code == 2

@@ -310,15 +310,16 @@ def test_a_key_held_back_from_openais_host_is_reported(config, monkeypatch):
         ("http://[::1]:80/v1", True),
         ("http://192.168.0.7/v1", False),
         ("http://0.0.0.0/v1", False),
-        ("http://localhost.test/v1", False),
-        ("http://127.0.0.1.test/v1", False),
-        ("http://notlocalhost/v1", False),
+        ("http://localhost.test/v1", True),
+        ("http://127.0.0.1.test/v1", True),
+        ("http://notlocalhost/v1", True),
         ("http://[fe80::1]/v1", False),
-        ("http://0x7f.1/v1", False),
+        ("http://0x7f.1/v1", True),
         ("https://192.168.0.7/v1", True),
     ],
 )
-def test_over_plain_http_a_key_goes_to_this_machine_only(config, monkeypatch, url, goes):
+def test_over_plain_http_no_key_is_looked_for_where_another_machine_is_certain(config, monkeypatch, url, goes):
+    """Where a name leads to shows when it is connected to: tests/client/test_plain_http.py."""
     monkeypatch.setenv("OPENAI_API_KEY", ENV_KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", url)
     profile = load({}).profile

@@ -144,14 +144,15 @@ class Reply:
 class Server:
     """Responds to every request with `respond`, or with the next of `responses` while there are any."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         """Listen on a port of the system's choice."""
+        self.host = host
         self.requests: list[Request] = []
         self.responses: list[Handler] = []
         self.respond: Handler = lambda reply, request: reply.send(self._made(request))
         self.tls: ssl.SSLContext | None = None
         self._arrival = threading.Condition()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._listener = socket.create_server((host, 0), backlog=64)
         self._ended = threading.Event()
 
     @staticmethod
@@ -166,7 +167,12 @@ class Server:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._listener.getsockname()[1])
 
     @property
     def url(self) -> str:

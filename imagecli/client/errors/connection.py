@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from imagecli.client.proxies import find_proxy
+from imagecli.config.urls import web_origin
 from imagecli.errors import AuthProblem, ImagecliError, Unavailable
 
 _FORBIDDEN = 403
@@ -20,6 +21,14 @@ def proxy_variable(url: str) -> str | None:
 def proxy_login_hint(variable: str) -> str:
     """Return the hint for a proxy, set in an environment variable, that wants to know who asks."""
     return f"Put the user name and password into {variable}: http://USER:PASSWORD@HOST:PORT."
+
+
+def readable(url: str, address: str) -> AuthProblem:
+    """Return the error for a key that would have gone over plain http to the address of another machine."""
+    return AuthProblem(
+        f"the key is not sent to {web_origin(url)}: it would go to {address}, and plain http can be read in transit",
+        hint="Use https, or set `allow_http = true` in the profile if you trust the network.",
+    )
 
 
 def unreachable(reason: str, *, host: str, url: str, by_proxy: bool) -> ImagecliError:

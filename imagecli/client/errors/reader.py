@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import httpx2 as httpx
 
-from imagecli.client.errors.connection import unreachable
+from imagecli.client.errors.connection import readable, unreachable
 from imagecli.client.errors.waits import is_too_long, requested_wait
+from imagecli.client.network import ReadableTransportError
 from imagecli.client.response.body import read_head, request_id_of
 from imagecli.client.retry import RETRIED_STATUSES, RetryableError
 from imagecli.errors import (
@@ -58,6 +59,8 @@ class ErrorReader:
 
     def not_sent(self, error: httpx.TransportError) -> Exception:
         """Return the error of a request that was not sent whole: it may be retried, unless a proxy forbids it."""
+        if isinstance(error.__cause__, ReadableTransportError):
+            return readable(self._profile.base_url, str(error.__cause__))
         by_proxy = isinstance(error, httpx.ProxyError)
         found = unreachable(
             describe(error, self._secrets), host=self._host, url=self._profile.base_url, by_proxy=by_proxy

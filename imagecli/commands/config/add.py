@@ -93,8 +93,8 @@ def _warn_of_http(url: str, name: str, renderer: Renderer) -> None:
 
     if not is_private_transport(url):
         renderer.warn(
-            f"no key will be sent to {web_origin(url)}, as plain http can be read on the way: use https, "
-            f"or `imagecli config set profiles.{name}.allow_http true` where the network is trusted"
+            f"no key will be sent to {web_origin(url)} unless it is this machine, as plain http can be read on the way"
+            f": use https, or `imagecli config set profiles.{name}.allow_http true` where the network is trusted"
         )
 
 
