@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagecli.config.layout import MOST_LEVELS, contains_api_key, has_levels
+from imagecli.config.layout import MOST_LEVELS, contains_api_key, contains_command, has_levels
 from imagecli.errors import UsageProblem
 from imagecli.text import printable, shell_word
 
@@ -25,7 +25,15 @@ VARIABLE = "IMAGECLI_CONFIG"
 _MAX_BYTES = 1_000_000
 """A longer file isn't a config file (IMAGECLI_CONFIG=/dev/zero)."""
 _DESCRIPTORS = (Path("/dev/fd"), Path("/proc/self/fd"))
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _OPEN_TO_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
+
+
+class Exposure(NamedTuple):
+    """Why a file, or the folder that it is in, is not the user's alone."""
+
+    reason: str
+    hint: str
 
 
 class ConfigFile(NamedTuple):
@@ -35,6 +43,8 @@ class ConfigFile(NamedTuple):
     text: str
     data: dict[str, Any]
     exists: bool = True
+    exposure: Exposure | None = None
+    """How others can change what it says; looked for only where it names a command."""
 
     def __repr__(self) -> str:
         """Return the path without the content, which may contain a key."""
@@ -67,7 +77,7 @@ def read(environ: Mapping[str, str], *, create: bool = False) -> ConfigFile:
     """
     path = config_path(environ)
     try:
-        text, mode = _read_text(path)
+        text, status = _read_text(path)
     except (FileNotFoundError, NotADirectoryError):
         if environ.get(VARIABLE) and not create:
             raise UsageProblem(
@@ -79,12 +89,27 @@ def read(environ: Mapping[str, str], *, create: bool = False) -> ConfigFile:
     except UnicodeDecodeError as error:
         raise UsageProblem(f"{printable(path)} is not UTF-8 (byte {error.start})") from None
     data = parse(text, path)
-    if mode & _OPEN_TO_OTHERS and contains_api_key(data):
+    if status.st_mode & _OPEN_TO_OTHERS and contains_api_key(data):
         raise UsageProblem(
             f"{printable(path)} contains a key and is accessible to other users",
             hint=f"Run `chmod 600 {shell_word(str(path))}`.",
         )
-    return ConfigFile(path, text, data)
+    return ConfigFile(path, text, data, exposure=_exposure(path, status) if contains_command(data) else None)
+
+
+def _exposure(path: Path, status: os.stat_result) -> Exposure | None:
+    """Return how others can change a file that was opened with this status: itself, or by another in its folder.
+
+    In a sticky folder, as /tmp is, nobody else can.
+    """
+    folders = dict.fromkeys((path.absolute().parent, Path(os.path.realpath(path)).parent))
+    for place, found in ((path, status), *((folder, folder.stat()) for folder in folders)):
+        name = printable(place)
+        if found.st_uid not in {0, os.geteuid()}:
+            return Exposure(f"{name} belongs to another user", f"Run `chown $USER {shell_word(str(place))}`.")
+        if found.st_mode & _WRITABLE_BY_OTHERS and not (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX):
+            return Exposure(f"other users can write to {name}", f"Run `chmod go-w {shell_word(str(place))}`.")
+    return None
 
 
 @contextmanager
@@ -159,16 +184,16 @@ def write(path: Path, text: str) -> None:
         raise UsageProblem(f"{printable(path)} can't be written: {error.strerror}") from None
 
 
-def _read_text(path: Path) -> tuple[str, int]:
-    content, mode = read_bytes(path, _MAX_BYTES + 1)
+def _read_text(path: Path) -> tuple[str, os.stat_result]:
+    content, status = read_bytes(path, _MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise UsageProblem(f"{printable(path)} is too large for a config file")
     # Editors on Windows put a byte order mark first.
-    return content.decode("utf-8-sig"), mode
+    return content.decode("utf-8-sig"), status
 
 
-def read_bytes(path: Path, most: int) -> tuple[bytes, int]:
-    """Return up to `most` bytes of a file, and its mode. A pipe is not waited for: opening one can take for ever.
+def read_bytes(path: Path, most: int) -> tuple[bytes, os.stat_result]:
+    """Return up to `most` bytes of a file, and its status. A pipe is not waited for: opening one can take for ever.
 
     A pipe that the shell has opened is read, as in `IMAGECLI_CONFIG=<(pass show images-toml)`, and so is /dev/null.
 
@@ -177,14 +202,15 @@ def read_bytes(path: Path, most: int) -> tuple[bytes, int]:
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as stream:
-        mode = os.fstat(descriptor).st_mode
+        status = os.fstat(descriptor)
+        mode = status.st_mode
         if not stat.S_ISREG(mode) and os.fspath(path) != os.devnull:
             if stat.S_ISDIR(mode):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             if not (stat.S_ISFIFO(mode) and path.parent in _DESCRIPTORS):
                 raise OSError(errno.EINVAL, "it is not a regular file")
             os.set_blocking(descriptor, True)
-        return stream.read(most), mode
+        return stream.read(most), status
 
 
 def _make_folder(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from imagecli.errors import AuthProblem
+from imagecli.errors import AuthProblem, UsageProblem
 from imagecli.text import named, printable
 
 if TYPE_CHECKING:
@@ -31,9 +31,14 @@ def run_key_command(source: Command, environ: Mapping[str, str]) -> str:
     the command doesn't get it.
 
     Raises:
+        UsageProblem: others can change the file that names it.
         AuthProblem: it couldn't be run, failed, or took too long. Names the program, never its arguments or output.
 
     """
+    if source.exposure is not None:
+        raise UsageProblem(
+            f"{printable(source.origin.name)} is not run: {source.exposure.reason}", hint=source.exposure.hint
+        )
     name = named(source.words[0])
     try:
         process = subprocess.Popen(  # noqa: S603 - the user's own command, without a shell

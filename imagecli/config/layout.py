@@ -116,6 +116,13 @@ def _contains_api_key(path: tuple[str, ...], value: object) -> bool:
     return isinstance(value, list) and any(_contains_api_key((), inner) for inner in value)
 
 
+def contains_command(data: Table) -> bool:
+    """Whether the file names a command that prints a key."""
+    profiles = data.get("profiles")
+    tables = profiles.values() if isinstance(profiles, dict) else ()
+    return any(isinstance(table, dict) and "api_key_cmd" in table for table in tables)
+
+
 def is_api_key_name(name: str) -> bool:
     """Whether a TOML key of this name holds an API key: `api_key`, `apikey`, `API-Key` …."""
     return name.lower().replace("-", "").replace("_", "") == "apikey"

@@ -35,6 +35,7 @@ from imagecli.text import closest_match, file_place, named, quoted, shell_word, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from imagecli.config.file import Exposure
     from imagecli.dialects.openai import OpenAI
 
 OPENAI = "openai"
@@ -66,12 +67,14 @@ class Variable(NamedTuple):
 class Command:
     """A key that a program prints on its first line."""
 
-    __slots__ = ("origin", "words")
+    __slots__ = ("exposure", "origin", "words")
 
     def __init__(self, words: tuple[str, ...], origin: Origin) -> None:
         """Take the program and its arguments, which may contain a secret, and the place in the file."""
         self.words = words
         self.origin = origin
+        self.exposure: Exposure | None = None
+        """How others can change the file, and so the command, which is then not run."""
 
 
 class Keyring(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli import dialects
 from imagecli.config import file, layout
-from imagecli.config.profiles import Address, Profile, resolve, unread_address
+from imagecli.config.profiles import Address, Command, Profile, resolve, unread_address
 from imagecli.config.urls import check_base_url
 from imagecli.config.validation import checked, from_text
 from imagecli.flags import SETTINGS, VARIABLES, Flag, flags_of
@@ -58,6 +58,9 @@ def load(
     override = Address(check_base_url(str(url.value), url.origin.name), url.origin) if url else None
     tables = config.data.get("profiles", {})
     profile = resolve(str(name.value), name.origin, tables, environ, override)
+    for source in profile.key_sources:
+        if isinstance(source, Command):
+            source.exposure = config.exposure
     if profile.dialect_origin.kind == "config" and profile.dialect not in dialects.names():
         warnings.append(f"dialect {named(profile.dialect)} is unknown: {named(profile.name)} is treated as openai")
     warnings += filter(None, (profile.key_withheld, unread_address(profile, environ)))

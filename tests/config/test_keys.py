@@ -12,7 +12,7 @@ import pytest
 from imagecli.config import file, key_command
 from imagecli.config.keys import find_key, key_ahead, locate_key
 from imagecli.config.settings import load
-from imagecli.errors import AuthProblem
+from imagecli.errors import AuthProblem, UsageProblem
 from support.config_running import FAKE_KEYRING, SECRET
 from support.places import ROOT
 from support.running import HANGS_S, limited
@@ -264,3 +264,45 @@ def test_the_keyring_is_not_imported_where_the_environment_has_a_key(config, mon
     environ = os.environ | {"OFFICE_KEY": SECRET, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
     assert done.stdout == "False False\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "mode", "runs"),
+    [
+        ("file", 0o644, True),
+        ("file", 0o664, False),
+        ("file", 0o606, False),
+        ("folder", 0o755, True),
+        ("folder", 0o770, False),
+        ("folder", 0o703, False),
+        ("folder", 0o1777, True),
+        ("the link's folder", 0o777, False),
+    ],
+)
+def test_no_command_runs_that_others_could_have_written(program, tmp_path, place, mode, runs):
+    folder, links = tmp_path / "folder", tmp_path / "links"
+    folder.mkdir(mode=0o700)
+    links.mkdir(mode=0o700)
+    path, link = folder / "config.toml", links / "config.toml"
+    path.write_text(f"[profiles.p]\nbase_url = 'http://127.0.0.1:9/v1'\napi_key_cmd = ['touch', '{tmp_path}/ran']\n")
+    path.chmod(0o600)
+    link.symlink_to(path)
+    {"file": path, "folder": folder, "the link's folder": links}[place].chmod(mode)
+    ran = program("config", "check", "p", env={"IMAGECLI_CONFIG": str(link)})
+    assert (tmp_path / "ran").exists() is runs
+    assert ran.code == (4 if runs else 2)  # touch prints no key
+    assert ("chmod go-w" in ran.err) is not runs
+    assert program("config", "get", "profiles.p.base_url", env={"IMAGECLI_CONFIG": str(link)}).code == 0
+
+
+@pytest.mark.parametrize("place", ["file", "folder"])
+def test_no_command_runs_that_belongs_to_others(config, monkeypatch, tmp_path, place):
+    config(f"api_key_cmd = ['touch', '{tmp_path}/ran']\n")
+    owner = (tmp_path / "config.toml" if place == "file" else tmp_path).stat().st_uid
+    if owner:
+        monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    else:
+        os.chown(tmp_path / "config.toml" if place == "file" else tmp_path, 12345, -1)
+    with pytest.raises(UsageProblem, match="belongs to another user"):
+        find_key(load({}).profile)
+    assert not (tmp_path / "ran").exists()
