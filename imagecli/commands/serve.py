@@ -13,7 +13,8 @@ def run(typed: Typed, renderer: Renderer) -> int:
     """Run the sandbox as an HTTP server on 127.0.0.1, for any client.
 
     It speaks the OpenAI Images API, with streams, files and batches, needs no key and no network, and paints the
-    images that it sends; they say SANDBOX. Its base URL is the only line on stdout. Ctrl-C ends it.
+    images that it sends; they say SANDBOX. Its base URL is the only line on stdout. Ctrl-C ends it. Requests that
+    pages of other sites make a browser send are refused.
 
     \b
     Examples:

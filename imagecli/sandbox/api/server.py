@@ -13,6 +13,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from imagecli.errors import UsageProblem
 from imagecli.sandbox.api.app import UNREAD, create_app
 from imagecli.sandbox.api.refusals import ResponseLost
+from imagecli.sandbox.api.visitors import LocalOnly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,7 +36,7 @@ def serve(port: int, *, ready: Callable[[str], None]) -> None:
         UsageProblem: it can't listen on the port.
     """
     with _listen(port) as listening:
-        server = ThreadedWSGIServer(_HOST, port, create_app(), _Handler, fd=listening.fileno())
+        server = ThreadedWSGIServer(_HOST, port, LocalOnly(create_app(), UNREAD), _Handler, fd=listening.fileno())
     # Another thread serves the requests, so that no `except` around one can swallow the exception that ends the server.
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     thread.start()

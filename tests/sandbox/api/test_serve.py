@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 from io import BytesIO
 
@@ -215,7 +216,7 @@ def test_curl_keeps_the_connection(server):
 def test_a_request_that_is_too_large(server):
     """It is refused by its length; the connection ends with the response, and the server goes on."""
     with socket.create_connection(("127.0.0.1", port_of(server)), timeout=60) as connection:
-        head = "POST /v1/images/edits HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        head = "POST /v1/images/edits HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\n"
         connection.sendall(f"{head}Content-Length: {body.MAX_BYTES + 1}\r\n\r\n".encode() + bytes(100_000))
         connection.shutdown(socket.SHUT_WR)
         response = connection.makefile("rb").read()
@@ -246,7 +247,7 @@ def test_signals_end_it_quietly(number, code):
         port = port_of(process.base_url)
         with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             content = b'{"prompt": "sandbox:slow"}'
-            head = b"POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            head = b"POST /v1/images/generations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
             connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(content) + content)
             assert process.stdout.readline() == "waits\n"
             process.send_signal(number)
@@ -261,3 +262,45 @@ def test_the_port_is_free_again_at_once():
         urllib.request.urlopen(f"{process.base_url}/models", timeout=60).close()  # noqa: S310 - the server's own address
     with running(port=port) as process:
         assert port_of(process.base_url) == port
+
+
+def _status(server, *, method="GET", body=b"", **headers):
+    request = urllib.request.Request(f"{server}/models", body or None, headers, method=method)  # noqa: S310 - as above
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+            return response.status
+    except urllib.error.HTTPError as error:
+        return error.code if json.load(error)["error"]["message"] else 0
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:1", "LOCALHOST", "[::1]:8765", "sandbox.localhost"])
+def test_programs_on_this_machine_are_served(server, host):
+    assert _status(server, Host=host) == 200
+    assert _status(server, Host=host, Origin=f"http://{host}") == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.test"},
+        {"Host": "127.0.0.1.evil.test:8765"},
+        {"Host": "127.0.0.1@evil.test"},
+        {"Host": "192.0.2.1"},
+        {"Host": "evil.test", "Origin": "http://evil.test"},
+        {"Origin": "https://evil.test"},
+        {"Origin": "http://localhost.evil.test"},
+        {"Origin": "null"},
+        {"Origin": "moz-extension://localhost"},
+    ],
+)
+def test_pages_of_other_sites_are_not(server, headers):
+    """What a browser sends of a site that had its name lead here, and of one whose page uploads to 127.0.0.1."""
+    assert _status(server, **headers) == 403
+
+
+def test_an_upload_of_another_site_is_refused_whole(server):
+    """A large body is read to its end, so that the refusal arrives."""
+    form = b"x" * 3_000_000
+    assert _status(server, method="POST", body=form, Origin="https://evil.test") == 403
+    assert _status(server, method="POST", body=form, **{"Sec-Fetch-Site": "cross-site"}) == 403
+    assert _status(server, method="POST", body=form) == 405

@@ -199,7 +199,7 @@ def base_url():
 def sent(base_url, prompt, version="1.1"):
     """Return head and body of a streamed response, as they come over the wire until the server closes."""
     content = json.dumps({"prompt": prompt, "stream": True, "partial_images": 1, "size": "1024x640"}).encode()
-    head = f"POST /v1/images/generations HTTP/{version}\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = f"POST /v1/images/generations HTTP/{version}\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     with socket.create_connection(("127.0.0.1", port_of(base_url)), timeout=60) as connection:
         connection.sendall(f"{head}Content-Length: {len(content)}\r\nConnection: close\r\n\r\n".encode() + content)
         head, _, data = connection.makefile("rb").read().partition(b"\r\n\r\n")
