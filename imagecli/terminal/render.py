@@ -178,7 +178,8 @@ def _request_line(result: Result) -> str:
 def _cost_lines(result: Result) -> Iterator[str]:
     """Yield what the run has cost, or would cost."""
     if result.cost_usd is not None:
-        yield f"it cost {usd(result.cost_usd)}"
+        would = "at OpenAI it would have" if result.profile == "sandbox" else "it"
+        yield f"{would} cost {usd(result.cost_usd)}"
     if result.cost_estimate is not None:
         least, most = result.cost_estimate
         span = usd(least) if least == most else f"{usd(least)} to {usd(most)}, as the server chooses size or quality"

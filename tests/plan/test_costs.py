@@ -72,7 +72,7 @@ def test_people_are_told_where_they_ask_for_details(imagecli):
     span = imagecli("gen", "fox", "-m", "gpt-image-2", "-s", "square", "--dry-run", "-v").err
     assert "it would cost about $0.006 to $0.211" in span
     assert "cost" not in imagecli("gen", "fox", *SQUARE, "--dry-run").err
-    assert "it cost $0.006" in imagecli("gen", "fox", *SQUARE, "-P", "sandbox", "-v").err
+    assert "at OpenAI it would have cost $0.006" in imagecli("gen", "fox", *SQUARE, "-P", "sandbox", "-v").err
 
 
 def test_in_the_sandbox_the_cost_is_the_estimate_and_the_prompt(imagecli):
@@ -93,17 +93,14 @@ def respond(server, *usages):
 
 def test_the_cost_follows_from_what_the_server_counted(imagecli, server):
     respond(server, {"usage": USAGE}, {"usage": USAGE})
-    ran = imagecli(
-        "gen", "fox", "-m", "gpt-image-2", "-n", "2", "--partials", "1", "-j", "1", "--base-url", server.url, "--json"
-    )
+    ran = imagecli("gen", "fox", *TWO, "--base-url", server.url, "--json", "-v")
     assert (ran.json["cost_usd"], ran.json["cost_source"]) == (0.01188, "usage")
+    assert "it cost $0.012" in ran.err
 
 
 def test_a_cost_that_is_known_in_part_is_not_known(imagecli, server):
     respond(server, {"usage": USAGE}, {})
-    ran = imagecli(
-        "gen", "fox", "-m", "gpt-image-2", "-n", "2", "--partials", "1", "-j", "1", "--base-url", server.url, "--json"
-    )
+    ran = imagecli("gen", "fox", *TWO, "--base-url", server.url, "--json")
     assert (ran.json["usage"], ran.json["cost_usd"], ran.json["cost_source"]) == (USAGE, None, None)
 
 
@@ -115,9 +112,7 @@ def test_a_lost_response_may_have_cost_something(imagecli, server):
             reply.close()
 
     server.respond = respond
-    ran = imagecli(
-        "gen", "fox", "-m", "gpt-image-2", "-n", "2", "--partials", "1", "-j", "1", "--base-url", server.url, "--json"
-    )
+    ran = imagecli("gen", "fox", *TWO, "--base-url", server.url, "--json")
     assert (ran.code, ran.json["cost_usd"]) == (8, None)
 
 
