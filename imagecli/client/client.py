@@ -10,12 +10,11 @@ import json
 import time
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import httpx2 as httpx
 
 from imagecli.client.response.body import decompressed, read_head, request_id_of, spool_body
-from imagecli.client.response.events import looks_like_events
 from imagecli.client.response.images import ImageResponse, NoImages
 from imagecli.client.response.partial_images import PartialImageReader
 from imagecli.client.response.reading import read_response
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from imagecli.client.errors.reader import ErrorReader
     from imagecli.client.response.files import Run
+    from imagecli.client.response.images import Explain
     from imagecli.client.response.partial_images import PartialObserver
     from imagecli.client.response.tasks import Task
     from imagecli.client.retry import Limits, StateObserver
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 _MAX_LIST = 1 << 24
 _SUCCESS = range(200, 300)
 _ACCEPTED = 202
-_HEAD = 16
 _FROM_SERVERS = ("message", "hint", "code", "param", "type", "request_id")
 _PATH_HINT = "It may be a path on the server's own disk: ask for the image itself, --response-format b64_json."
 
@@ -231,12 +230,9 @@ class Client:
             if not trace.sent:
                 raise self._errors.not_sent(error) from error
             lost = self._errors.lost(error, request_id)
-            begun = spool.read(0, _HEAD)
-            if not (looks_like_events(begun) or begun.lstrip().startswith((b"{", b"["))):
-                raise self._errors.retry_lost(lost) from error
         answer = _Answer(request, url, status, request_id, headers)
         try:
-            parsed = self._read(spool, answer)
+            parsed = self._read(spool, answer, cut=lost is not None)
         except Failure:
             if lost is None:
                 raise
@@ -252,8 +248,8 @@ class Client:
             raise RetryableError(lost, fallback=parsed)
         return parsed
 
-    def _read(self, spool: Spool, answer: _Answer) -> ImageResponse:
-        """Return the images of a spooled success.
+    def _read(self, spool: Spool, answer: _Answer, *, cut: bool) -> ImageResponse:
+        """Return the images of a spooled success; if it may be `cut` off, those that came whole.
 
         Raises:
             ImagecliError: it can't be read, or contains an error.
@@ -261,8 +257,8 @@ class Client:
         """
         content = spool
         try:
-            content = decompressed(spool)
-            parsed = read_response(content, answer.url, self._explain(answer))
+            content = decompressed(spool, cut=cut)
+            parsed = self._reader(cut=cut)(content, answer.url, self._explain(answer))
         except NoImages as found:
             if not found.is_error and (task := answer.task_in(found.document)) is not None:
                 raise _Task(task) from None
@@ -287,7 +283,15 @@ class Client:
             spool.discard()
         return parsed
 
-    def _explain(self, answer: _Answer) -> Callable[[Any], ImagecliError]:
+    @staticmethod
+    def _reader(*, cut: bool) -> Callable[[Spool, str, Explain], ImageResponse]:
+        if not cut:
+            return read_response
+        from imagecli.client.response.cut import read_cut
+
+        return read_cut
+
+    def _explain(self, answer: _Answer) -> Explain:
         return lambda entry: self._errors.in_place_of_image(entry, answer.request_id, answer.request, answer.url)
 
     def _follow(self, task: Task, spool: Spool, answer: _Answer, watch: StateObserver) -> ImageResponse:

@@ -187,7 +187,7 @@ def test_the_key_goes_to_the_apis_own_origin_only(imagecli, server, azure):
 def test_an_operation_that_leads_inside_is_not_asked_for(imagecli, server):
     """The server stands as the proxy of a public API, which names a loopback address."""
     operation(server, DONE)
-    env = {"HTTP_PROXY": server.origin}
+    env = {"http_proxy": server.origin}
     ran = imagecli("gen", "cat", "--base-url", "http://api.example.com/v1", env=env)
     assert ran.code == 8
     assert [request.method for request in server.requests] == ["POST"]

@@ -7,15 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.client.response.body import decompressed
+from imagecli.client.response.events import looks_like_events
 from imagecli.client.response.images import ImageResponse, NoImages
 from imagecli.client.response.reading import read_response
 from imagecli.client.response.spool import Spool, outline
 from imagecli.errors import Failure
 
 if TYPE_CHECKING:
+    from imagecli.client.response.images import Explain
     from imagecli.errors import ImagecliError
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[][{},:]')
+_HEAD = 16
 _CLOSING = {"[": "]", "{": "}"}
 
 
@@ -68,6 +71,34 @@ def reread(path: str, url: str, number: int) -> Reread:
     except Failure:
         return Reread(spool, None, is_cut=True)
     return Reread(spool, response, is_cut=True)
+
+
+def read_cut(spool: Spool, url: str, explain: Explain) -> ImageResponse:
+    """Return the images that came whole of a response that broke off.
+
+    Raises:
+        Failure: none did.
+        NoImages: it is whole all the same, or a stream, and has an error or a task instead.
+    """
+    head = spool.read(0, _HEAD)
+    if not (looks_like_events(head) or head.lstrip().startswith((b"{", b"["))):
+        raise _none_whole()
+    try:
+        return read_response(spool, url, explain)
+    except Failure:
+        try:
+            response = read_response(spool, url, explain, outline=partial(outline, complete=completed))
+        except NoImages:
+            raise _none_whole() from None
+    # An error in the place of an image may be one that had more to say.
+    response.items = tuple(item for item in response.items if item.withheld is None)
+    if not response.items:
+        raise _none_whole()
+    return response
+
+
+def _none_whole() -> Failure:
+    return Failure("the server's response was cut off before its first image was whole")
 
 
 def completed(text: str) -> str:
