@@ -24,8 +24,7 @@ def flatten(image: Image.Image, profile: bytes | None = None) -> Flat:
     An RGB or grey profile is passed on, for `to_srgb` to apply once the image has been shrunk; one for CMYK is applied
     here, and one for another colour space than the image's is passed over. More than 8 bits are scaled, not clipped.
     """
-    if not profile or space_in(profile) != space_of(image.mode):
-        profile = None
+    profile = own_profile(profile, image.mode)
     if is_wide(image.mode):
         return Flat(without_opaque_alpha(narrow(image)), profile)
     if image.mode in ("CMYK", "LAB"):
@@ -35,6 +34,11 @@ def flatten(image: Image.Image, profile: bytes | None = None) -> Flat:
     if image.mode == "La":
         image = image.convert("LA")
     return Flat(without_opaque_alpha(image if image.mode == "RGBA" else image.convert("RGBA")), profile)
+
+
+def own_profile(profile: bytes | None, mode: str) -> bytes | None:
+    """Return a profile if it is for the colour space of images of a Pillow mode."""
+    return profile if profile and space_in(profile) == space_of(mode) else None
 
 
 def without_opaque_alpha(image: Image.Image) -> Image.Image:

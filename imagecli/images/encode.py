@@ -36,13 +36,10 @@ class Squeezed(NamedTuple):
 
 def png(image: Image.Image, *, fast: bool = True) -> bytes:
     """Return a PNG of the pixels, without any metadata."""
-    bare = image.copy() if image.info else image
-    bare.info = {}
     out = io.BytesIO()
-    if fast:
-        bare.save(out, "PNG", compress_type=_RLE)
-    else:
-        bare.save(out, "PNG", compress_level=6)
+    how = {"compress_type": _RLE} if fast else {"compress_level": 6}
+    # What Pillow would write of what it read; a copy without that would take as much memory again.
+    image.save(out, "PNG", icc_profile=None, transparency=None, **how)
     return out.getvalue()
 
 

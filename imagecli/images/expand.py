@@ -43,4 +43,4 @@ class ExpandedImage(InputImage):
         self.mode, self.bits, self.left_out = self._decoded.mode, 8, image.left_out
         self.format = ""
         """Empty, so that it is never sent as an existing file."""
-        self._data, self._file, self._opened, self.shrink = b"", None, None, 1
+        self._source, self._opened, self.layout, self.shrink = b"", None, None, 1

@@ -20,7 +20,6 @@ from imagecli.images.reading import open_input
 from imagecli.images.types import Geometry, MaskConvention, Prepared, Upload
 
 if TYPE_CHECKING:
-    from imagecli.images.colour import Flat
     from imagecli.images.reading import InputImage
     from imagecli.images.types import Fit, InputRules, Size
 
@@ -133,7 +132,7 @@ def has_transparency(image: InputImage) -> bool:
 
 def _fits_unchanged(image: InputImage, rules: InputRules) -> bool:
     """Return whether the rules accept the file itself; it is decoded once to be sure that it is not broken."""
-    fits = (
+    return (
         image.format in rules.formats
         and image.mode in rules.modes
         and image.is_plain
@@ -143,9 +142,6 @@ def _fits_unchanged(image: InputImage, rules: InputRules) -> bool:
         # What Pillow repairs silently, such as a cut-off end, is repaired by re-encoding.
         and image.is_whole()
     )
-    if fits:
-        image.decode((1, 1))
-    return fits
 
 
 def _unchanged(image: InputImage, *, keep_metadata: bool) -> Prepared | None:
@@ -164,14 +160,21 @@ def _unchanged(image: InputImage, *, keep_metadata: bool) -> Prepared | None:
 
 def _without_metadata(image: InputImage) -> tuple[bytes, tuple[str, ...]] | None:
     """Return a file without its metadata, and what that was; None where its pixels would not be the same."""
-    bare = without_metadata(image.data, image.format)
+    bare = without_metadata(image.stream(), image.format)
     if bare is None or not bare[1]:
         return bare
     try:
-        same = open_input(bare[0], image.name).shows_the_same_as(image)
+        same = _have_the_same_pixels(open_input(bare[0], image.name), image)
     except UsageProblem:
         return None
     return bare if same else None
+
+
+def _have_the_same_pixels(bare: InputImage, image: InputImage) -> bool:
+    if bare.fingerprint == image.fingerprint:
+        return True
+    # What is decoded already may be larger than what a fingerprint needs.
+    return bare.fingerprint == open_input(image.data, image.name).fingerprint
 
 
 def _shape(image: InputImage, rules: InputRules) -> Size:
@@ -203,10 +206,9 @@ def _reencoded(image: InputImage, rules: InputRules, fit: Fit | None, shape: Siz
     whole = longest_side(image.size, fit, shape)
     wanted = min(whole // image.shrink, rules.max_side or whole)
     geometry = lay_out(image.size, fit, wanted, shape)
-    flat = _flat(image, geometry)
     longest = wanted
     while True:
-        canvas = _render(flat, geometry)
+        canvas = _render(image, geometry)
         squeezed = squeeze(canvas, rules.max_bytes)
         if squeezed.data:
             break
@@ -235,17 +237,10 @@ def _reencoded(image: InputImage, rules: InputRules, fit: Fit | None, shape: Siz
     )
 
 
-def _flat(image: InputImage, geometry: Geometry) -> Flat:
-    """Return the input in RGB or RGBA, decoded no larger than the geometry needs."""
-    sides = zip(geometry.original, size_of(geometry.placed), size_of(geometry.source), strict=True)
-    width, height = (math.ceil(side * placed / source) for side, placed, source in sides)
-    return image.flat((width, height))
-
-
-def _render(flat: Flat, geometry: Geometry) -> Image.Image:
+def _render(image: InputImage, geometry: Geometry) -> Image.Image:
     """Return the canvas, in sRGB."""
-    box = scaled(geometry.source, geometry.original, flat.image.size)
-    return place(to_srgb(resample(flat.image, size_of(geometry.placed), box), flat.profile), geometry)
+    flat = image.scaled(size_of(geometry.placed), geometry.source)
+    return place(to_srgb(flat.image, flat.profile), geometry)
 
 
 def _notes(image: InputImage, geometry: Geometry, fit: Fit | None, mode: str) -> tuple[str, ...]:

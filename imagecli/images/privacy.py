@@ -10,11 +10,14 @@ Sources: JPEG (ITU-T T.81, T.872) segments, PNG (ISO/IEC 15948) chunks, WebP (RF
 from __future__ import annotations
 
 import re
+from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
+
+from imagecli.images.png_chunks import SIGNATURE, body_of, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Literal
+    from typing import BinaryIO, Literal
 
 _COMMENT = "comment"
 _COMMENT_KEYWORDS = (b"Comment\0", b"Software\0")
@@ -41,6 +44,7 @@ _EXIF_HEAD = b"Exif\0\0"
 _RATIONALS = frozenset({0x011A, 0x011B})
 _HARMLESS = _RATIONALS | {0x0112, 0x0128, 0x0213}
 """The EXIF tags for resolution and its unit, orientation, and chroma positioning."""
+_PIECE = 1 << 20
 _TRAILING = "data after the image"
 _AMONG_PIXELS = "metadata between the scans"
 
@@ -51,60 +55,65 @@ _BETWEEN_SCANS = frozenset({0xC4, 0xCC, *range(0xDA, 0xDE), *range(_APP0, _APP15
 _AFTER_SCAN = rb"\xff+[^\x00\xd0-\xd7\xff]"
 
 
-def without_metadata(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...]] | None:
+def without_metadata(file: BinaryIO, kind: str) -> tuple[bytes, tuple[str, ...]] | None:
     """Return a whole PNG, JPEG or WebP without its metadata, and what was removed ("EXIF", "XMP", …), each once.
 
     Where there is nothing to remove, the bytes are returned unchanged; None where metadata stands among the pixels, so
     that only encoding them anew leaves it out.
     """
-    pieces, found = [], []
-    for piece, name in _PIECES[kind](data):
+    kept, found = [], []
+    start = 0
+    for end, name in _SPANS[kind](file):
         if name is None:
-            pieces.append(piece)
-        elif piece:
+            kept.append((start, end))
+        elif end > start:
             found.append(name)
+        start = end
     if _AMONG_PIXELS in found:
         return None
     if _TOLERATED.issuperset(found):
-        return data, ()
-    stripped = b"".join(pieces)
-    return (_resized_riff(stripped) if kind == "webp" else stripped), tuple(dict.fromkeys(found))
+        kept, found = [(0, start)], []
+    # As a large file is not to be in memory twice, neither as a whole nor in parts.
+    bare = BytesIO()
+    for start, end in kept:
+        file.seek(start)
+        for position in range(start, end, _PIECE):
+            bare.write(file.read(min(_PIECE, end - position)))
+    if kind == "webp" and found:
+        _resize_riff(bare)
+    return bare.getvalue(), tuple(dict.fromkeys(found))
 
 
-def _png(data: bytes) -> Iterator[tuple[bytes, str | None]]:
-    """Yield the file in pieces, each with None if it stays, or else the name of what it holds."""
-    yield data[:8], None
-    position, kind = 8, b""
-    while position + 8 <= len(data) and kind != b"IEND":
-        kind = data[position + 4 : position + 8]
-        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
-        stays = kind in _PNG_KEPT or kind[:1].isupper()
-        comment = kind == b"tEXt" and data[position + 8 : end].startswith(_COMMENT_KEYWORDS)
-        name = _COMMENT if comment else _PNG_NAMES.get(kind, _OTHER)
-        yield data[position:end], None if stays else name
-        position = end
-    yield data[position:], _TRAILING
+def _png(file: BinaryIO) -> Iterator[tuple[int, str | None]]:
+    """Yield where each part of a file ends, with None if it stays, or else the name of what it holds."""
+    yield len(SIGNATURE), None
+    for chunk in walk(file):
+        stays = chunk.kind in _PNG_KEPT or chunk.kind[:1].isupper()
+        comment = chunk.kind == b"tEXt" and body_of(file, chunk).startswith(_COMMENT_KEYWORDS)
+        name = _COMMENT if comment else _PNG_NAMES.get(chunk.kind, _OTHER)
+        yield chunk.end, None if stays else name
+    yield file.seek(0, 2), _TRAILING
 
 
-def _jpeg(data: bytes) -> Iterator[tuple[bytes, str | None]]:
-    """Yield the file in pieces, each with None if it stays, or else the name of what it holds.
+def _jpeg(file: BinaryIO) -> Iterator[tuple[int, str | None]]:
+    """Yield where each part of a file ends, with None if it stays, or else the name of what it holds.
 
-    From the first scan to the end marker it is one piece: where a scan ends is not certain in a file that is damaged
-    but still decodes.
+    From the first scan to the end marker it is one part: where a scan ends is not certain in a file that is damaged but
+    still decodes.
     """
-    yield data[:2], None
+    data = file.read()
+    yield 2, None
     position = 2
     while segment := _segment(data, data.find(b"\xff", position)):
         # Decoders skip what stands between segments, so it may hide something.
-        yield data[position : segment.start], _OTHER
+        yield segment.start, _OTHER
         position = segment.start
         if segment.code in (_SOS, _EOI):
             break
-        yield data[position : segment.end], _jpeg_name(segment, data)
+        yield segment.end, _jpeg_name(segment, data)
         position = segment.end
-    end, name = _scans(data, position)
-    yield data[position:end], name
-    yield data[end:], _TRAILING
+    yield _scans(data, position)
+    yield len(data), _TRAILING
 
 
 class _Segment(NamedTuple):
@@ -180,27 +189,27 @@ def _is_harmless(exif: bytes) -> bool:
     )
 
 
-def _webp(data: bytes) -> Iterator[tuple[bytes, str | None]]:
-    """Yield the file in pieces, each with None if it stays, or else the name of what it holds."""
-    yield data[:_WEBP_HEADER], None
+def _webp(file: BinaryIO) -> Iterator[tuple[int, str | None]]:
+    """Yield where each part of a file ends, with None if it stays, or else the name of what it holds."""
+    data = file.read()
+    yield _WEBP_HEADER, None
     position = _WEBP_HEADER
     last = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
     while position + 8 <= last:
         kind = data[position : position + 4]
         length = int.from_bytes(data[position + 4 : position + 8], "little")
         end = min(position + 8 + length + length % 2, len(data))
-        yield data[position:end], None if kind in _WEBP_KEPT else _WEBP_NAMES.get(kind, _OTHER)
+        yield end, None if kind in _WEBP_KEPT else _WEBP_NAMES.get(kind, _OTHER)
         position = end
-    yield data[position:], _TRAILING
+    yield len(data), _TRAILING
 
 
-def _resized_riff(data: bytes) -> bytes:
-    """Return a WebP whose header has its length, and no longer announces EXIF or XMP."""
-    written = bytearray(data)
-    written[4:8] = (len(data) - 8).to_bytes(4, "little")
-    if written[12:16] == b"VP8X":
-        written[20] &= ~_WEBP_EXIF_AND_XMP_FLAGS & 0xFF
-    return bytes(written)
+def _resize_riff(webp: BytesIO) -> None:
+    """Write its length into the header of a WebP, and that it has no EXIF or XMP."""
+    with webp.getbuffer() as written:
+        written[4:8] = (len(written) - 8).to_bytes(4, "little")
+        if bytes(written[12:16]) == b"VP8X":
+            written[20] &= ~_WEBP_EXIF_AND_XMP_FLAGS & 0xFF
 
 
-_PIECES = {"png": _png, "jpeg": _jpeg, "webp": _webp}
+_SPANS = {"png": _png, "jpeg": _jpeg, "webp": _webp}

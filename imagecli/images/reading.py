@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import io
+import math
 import os
 import stat
 import weakref
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +18,15 @@ from PIL import Image, UnidentifiedImageError
 
 from imagecli.errors import Failure, UsageProblem
 from imagecli.images.camera_raw import is_camera_raw
-from imagecli.images.colour import Flat, flatten, note_on, to_srgb
+from imagecli.images.canvas import factors, resample, resample_strips, scaled
+from imagecli.images.colour import Flat, flatten, note_on, own_profile, to_srgb, without_opaque_alpha
 from imagecli.images.declared import profile_of_heif, profile_of_png
 from imagecli.images.depth import with_key
 from imagecli.images.icc import space_of
 from imagecli.images.limits import shrink_of, too_many_pixels
 from imagecli.images.pillow import open_with_pillow, pillow_errors, silence_libtiff
 from imagecli.images.png_chunks import exif_in, repaired
+from imagecli.images.png_strips import fingerprint, layout_of, strips
 from imagecli.images.sniffing import KIND_NAMES, ImageCheck, has_boxes, sniff
 from imagecli.text import printable
 
@@ -29,11 +35,14 @@ if TYPE_CHECKING:
 
     from PIL.ImageFile import ImageFile
 
-    from imagecli.images.types import Size
+    from imagecli.images.types import Box, Size
 
 MAX_FILE_BYTES = 1 << 30
 """The largest file, in bytes."""
 _HEAD = 4096
+_PIECE = 1 << 20
+_LARGE = 1 << 22
+"""Pixels from which on an image is scaled in strips where it can be."""
 
 # What Pillow decodes by itself, common formats first. Left out: EPS (runs Ghostscript), IPTC (opens whatever it
 # holds, EPS too), FPX and MIC (need olefile), and those that Pillow only recognises: BUFR, GRIB, HDF5, MPEG, WMF.
@@ -94,10 +103,9 @@ class InputImage:
         An open file is read when its bytes are needed, and closed when this object goes. Raises `UsageProblem` where
         there are more pixels than `max_pixels`, or else than can be decoded.
         """
-        self._data = source if isinstance(source, bytes) else None
-        self._file = None if isinstance(source, bytes) else source
-        if self._file:
-            weakref.finalize(self, self._file.close)
+        self._source = source
+        if not isinstance(source, bytes):
+            weakref.finalize(self, source.close)
         self.name = name
         self.left_out = left_out
         """What of the file was broken, isn't pixels, and is not in `data`."""
@@ -108,14 +116,17 @@ class InputImage:
         self.format = "jpeg" if kind == "mpo" else kind
         """Judged by the bytes: "png", "jpeg", "webp", "tiff" and so on, Pillow's names in lower case."""
         self.animated = self.format in _ANIMATED and _has_frames(image)
-        self._opened: ImageFile | None = image
+        # A PNG is opened again to be decoded, as its chunks are looked at in between.
+        self._opened: ImageFile | None = None if self.format == "png" else image
         self._decoded: Image.Image | None = None
         # Pillow itself turns TIFF, and the plugin HEIF.
         self.orientation = 1 if self.format in ("tiff", "heif") else self._orientation(image)
         """The EXIF orientation that `decode` undoes, 1 to 8."""
         self.mode = image.mode
         """Pillow's name of the file's mode."""
-        self.bits = self.data[24] if self.format == "png" else 8
+        self.layout = layout_of(self.stream()) if self.format == "png" else None
+        """What a PNG's header says; None for other formats."""
+        self.bits = self.layout.header[8] if self.layout else 8
         """Bits per channel of a PNG; Pillow drops the lower half of 16."""
         self.profile = self._profile(image)
         """An ICC profile of its values, the file's own or one that says the same; None: sRGB, or unknown."""
@@ -127,18 +138,21 @@ class InputImage:
 
     @property
     def data(self) -> bytes:
-        """All bytes of the file. Raises `UsageProblem` where it can no longer be read."""
-        if self._data is None:
-            with pillow_errors(self.name):
-                file = self._file or io.BytesIO()
-                file.seek(0)
-                self._data = file.read()
-        return self._data
+        """All bytes of the file, read anew each time. Raises `UsageProblem` where it can no longer be read."""
+        with pillow_errors(self.name):
+            # With its length, as without one Python would join two halves of it.
+            return self._source if isinstance(self._source, bytes) else self.stream().read(self.length)
 
     @property
     def length(self) -> int:
         """The size of the file in bytes."""
-        return os.fstat(self._file.fileno()).st_size if self._file else len(self.data)
+        return len(self._source) if isinstance(self._source, bytes) else os.fstat(self._source.fileno()).st_size
+
+    def stream(self) -> BinaryIO:
+        """Return the file from its beginning."""
+        file = io.BytesIO(self._source) if isinstance(self._source, bytes) else self._source
+        file.seek(0)
+        return file
 
     def decode(self, at_least: Size | None = None) -> Image.Image:
         """Return the pixels, upright, in the file's own mode; not to be changed in place.
@@ -165,6 +179,37 @@ class InputImage:
         with pillow_errors(self.name):
             return flatten(image, self.profile)
 
+    def scaled(self, size: Size, box: Box) -> Flat:
+        """Return a box of the upright image at a size, in RGB or RGBA; errors as for `decode`.
+
+        No more of it is in memory than its format allows.
+        """
+        if self._decoded is None and self._comes_in_strips(size, box):
+            with pillow_errors(self.name):
+                return self._scaled_by_strips(size, box)
+        parts = zip(self.size, size, (box[2] - box[0], box[3] - box[1]), strict=True)
+        width, height = (math.ceil(side * wanted / part) for side, wanted, part in parts)
+        flat = self.flat((width, height))
+        return Flat(resample(flat.image, size, scaled(box, self.size, flat.image.size)), flat.profile)
+
+    def _comes_in_strips(self, size: Size, box: Box) -> bool:
+        """Return whether it can be made smaller strip by strip, and is large enough to do so."""
+        smaller = size[0] * size[1] * 2 < (box[2] - box[0]) * (box[3] - box[1])
+        large = self.size[0] * self.size[1] > _LARGE
+        return bool(smaller and large and self.orientation == 1 and self.layout and self.layout.comes_in_strips)
+
+    def _scaled_by_strips(self, size: Size, box: Box) -> Flat:
+        key = open_with_pillow(self.stream(), _FORMATS).info.get("transparency")
+
+        def flattened(strip: Image.Image) -> Image.Image:
+            if key is not None:
+                strip.info["transparency"] = key
+            return strip.convert("RGBA" if strip.has_transparency_data else "RGB")
+
+        pieces = (flattened(strip) for strip in strips(self.stream(), factors(size, box)[1]))
+        image = resample_strips(pieces, self.size, size, box)
+        return Flat(without_opaque_alpha(image), own_profile(self.profile, self.mode))
+
     def srgb(self) -> Image.Image:
         """Return the pixels, upright, in RGB or RGBA and in sRGB; errors as for `decode`."""
         flat = self.flat()
@@ -187,24 +232,37 @@ class InputImage:
         return self.orientation == 1 and self.bits <= _BYTE and not self.animated
 
     def is_whole(self) -> bool:
-        """Return whether the file is well formed from its first byte to its last, which decoders don't insist on."""
+        """Return whether the file is well formed from its first byte to its last, which decoders don't insist on.
+
+        Raises `UsageProblem` where its pixels are damaged or truncated.
+        """
         check = ImageCheck()
-        check.feed(self.data)
+        file = self.stream()
+        while piece := file.read(_PIECE):
+            check.feed(piece)
         try:
-            return check.finish().format == self.format
+            return check.finish().format == self.format and self.fingerprint is not None
         except Failure:
             return False
 
-    def shows_the_same_as(self, other: InputImage) -> bool:
-        """Return whether two files decode to the same, at the smallest scale that needs all of a file to be read."""
-        one, two = self.decode((1, 1)), other.decode((1, 1))
-        if one.size != two.size:  # what is decoded already may be larger
-            two = open_input(other.data, other.name).decode((1, 1))
-        return one.mode == two.mode and one.size == two.size and one.tobytes() == two.tobytes()
+    @functools.cached_property
+    def fingerprint(self) -> object:
+        """What shows whether two files of a format have the same pixels, None where a PNG's are not whole.
+
+        All of the file is read for it, but a JPEG is decoded at the smallest scale. Raises `UsageProblem` where it is
+        damaged or truncated.
+        """
+        if self.format != "png":
+            image = self.decode((1, 1))
+            return image.mode, image.size, hashlib.blake2b(image.tobytes()).digest()
+        try:
+            return fingerprint(self.stream())
+        except (ValueError, zlib.error):
+            return None
 
     def _load(self, at_least: Size | None) -> Image.Image:
         """Decode the file as it is stored; `at_least` as for `decode`. Raises Pillow's own errors."""
-        image = self._opened or open_with_pillow(self._file or io.BytesIO(self.data), _FORMATS)
+        image = self._opened or open_with_pillow(self.stream(), _FORMATS)
         self._opened = None
         if self.format == "tiff":
             silence_libtiff()
@@ -221,7 +279,7 @@ class InputImage:
         key = image.info.get("transparency")
         if not isinstance(key, tuple):
             return image
-        lower = open_with_pillow(self._file or io.BytesIO(self.data), _FORMATS)
+        lower = open_with_pillow(self.stream(), _FORMATS)
         # Little-endian, the upper bytes are the lower ones of the file.
         lower.tile = [tile._replace(args="RGB;16L") for tile in lower.tile]
         lower.load()
@@ -243,7 +301,7 @@ class InputImage:
         try:
             if self.format == "png":
                 exif = Image.Exif()
-                exif.load(exif_in(self._file or io.BytesIO(self.data)))
+                exif.load(exif_in(self.stream()))
             else:
                 exif = image.getexif()
             orientation = exif.get(_ORIENTATION, 1)
@@ -254,7 +312,7 @@ class InputImage:
     def _profile(self, image: ImageFile) -> bytes | None:
         grey = space_of(image.mode) == "GRAY"
         if self.format == "png":
-            return profile_of_png(self._file or io.BytesIO(self.data), grey=grey)
+            return profile_of_png(self.stream(), grey=grey)
         profile: bytes | None = image.info.get("icc_profile")
         if not profile and self.format in ("avif", "heif"):
             return profile_of_heif(self.data, grey=grey)
@@ -291,8 +349,8 @@ def read_input(path: str, max_pixels: int | None = None) -> InputImage:
         with contextlib.ExitStack() as stack:
             file = stack.enter_context(Path(path).open("rb"))
             head = file.read(_HEAD)
-            if stat.S_ISREG(kind) and sniff(head) == "jpeg":
-                # Most of a large JPEG's pixels are never decoded, so its bytes need not be in memory either.
+            if stat.S_ISREG(kind) and sniff(head) in ("jpeg", "png"):
+                # Decoded small or in strips, so its bytes need not be in memory either.
                 opened = _open(file, head, path, max_pixels)
                 stack.pop_all()
                 return opened

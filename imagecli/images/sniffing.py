@@ -188,16 +188,17 @@ class ImageCheck:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes; after the end of the image, or an error, they are ignored."""
-        if self._failure or self._facts:
-            return
-        if self._walk:
-            self._advance(memoryview(chunk))
-            return
-        self._held += chunk
-        if len(self._held) >= self._look:
-            # Only each time their number has doubled, so that single bytes stay cheap.
-            self._look = 2 * len(self._held)
-            self._begin(last=len(self._held) >= _LAST_LOOK)
+        view = memoryview(chunk)
+        while view and not (self._walk or self._failure or self._facts):
+            # A chunk may be the whole image, of which no copy is wanted.
+            self._held += view[:_LAST_LOOK]
+            view = view[_LAST_LOOK:]
+            if len(self._held) >= self._look:
+                # Only each time their number has doubled, so that single bytes stay cheap.
+                self._look = 2 * len(self._held)
+                self._begin(last=len(self._held) >= _LAST_LOOK)
+        if not (self._failure or self._facts):
+            self._advance(view)
 
     def finish(self) -> ImageFacts:
         """Return the format and size of the image.

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
+from imagecli.images import privacy
 from imagecli.images.prepare import prepare
-from imagecli.images.privacy import without_metadata
 from imagecli.images.reading import open_input
 from imagecli.images.types import InputRules
 from support.places import ROOT
@@ -23,6 +23,10 @@ FREE = InputRules(square=False, formats=("png", "jpeg", "webp"), modes=("L", "RG
 INPUTS = ROOT.parent / "shared" / "inputs"
 SECRET = b"52 deg 31' N"
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def without_metadata(data, kind):
+    return privacy.without_metadata(io.BytesIO(data), kind)
 
 
 def photo(size=(40, 30), mode="RGB"):
@@ -234,7 +238,7 @@ def test_the_collected_jpeg_keeps_its_scan():
 
 
 def test_a_file_whose_pixels_would_change_is_encoded_anew(monkeypatch):
-    def cuts(data, kind):
+    def cuts(_file, kind):
         return saved(Image.new("RGB", (80, 60)), kind), ("EXIF",)
 
     monkeypatch.setattr("imagecli.images.prepare.without_metadata", cuts)

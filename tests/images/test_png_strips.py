@@ -1,0 +1,155 @@
+"""PNGs in strips: the same pixels as Pillow's, in memory that doesn't grow with the image."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import subprocess
+import sys
+import zlib
+
+import pytest
+from PIL import Image, ImageChops
+
+from imagecli.errors import UsageProblem
+from imagecli.images import reading
+from imagecli.images.canvas import factors, resample
+from imagecli.images.png_strips import fingerprint, layout_of, strips
+from imagecli.images.prepare import prepare
+from imagecli.images.reading import open_input
+from imagecli.images.types import InputRules
+
+SQUARE = InputRules(square=True, formats=("png",), modes=("RGB", "RGBA"), max_bytes=4_000_000, max_side=50)
+MODES = ("L", "LA", "P", "RGB", "RGBA")
+
+
+def image(mode: str, size: tuple[int, int] = (301, 203)) -> Image.Image:
+    source = random.Random(4)  # noqa: S311 - noise
+    soft = Image.frombytes("RGBA", (9, 9), source.randbytes(324)).resize(size, Image.Resampling.BICUBIC)
+    noise = Image.frombytes("RGBA", size, source.randbytes(size[0] * size[1] * 4))
+    return Image.blend(soft, noise, 0.1).convert("RGB" if mode == "P" else mode).convert(mode)
+
+
+def saved(picture: Image.Image, **options: object) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG", **options)
+    return out.getvalue()
+
+
+def interlaced(width: int, height: int) -> bytes:
+    """A PNG in Adam7's passes, black; Pillow can't write one."""
+    passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    sizes = [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in passes]
+    rows = b"".join(bytes(1 + columns * 3) * down for columns, down in sizes if columns > 0)
+    return png(width, height, rows, interlace=1)
+
+
+def png(width: int, height: int, rows: bytes, *, depth: int = 8, colour: int = 2, interlace: int = 0) -> bytes:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("multiple", [1, 7, 1000])
+def test_strips_have_the_pixels_of_the_whole(monkeypatch, mode, multiple):
+    monkeypatch.setattr("imagecli.images.png_strips._STRIP", 5000)
+    whole = image(mode)
+    pieces = list(strips(io.BytesIO(saved(whole)), multiple))
+    assert all(piece.height % multiple == 0 for piece in pieces[:-1])
+    together = Image.new(mode, whole.size)
+    top = 0
+    for piece in pieces:
+        together.paste(piece, (0, top))
+        top += piece.height
+    if mode == "P":
+        assert pieces[0].convert("RGB").getpixel((3, 0)) == whole.convert("RGB").getpixel((3, 0))
+    assert together.tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
+@pytest.mark.parametrize("side", [20, 60, 150])
+def test_what_is_scaled_by_strips_is_what_is_scaled_as_a_whole(monkeypatch, mode, fit, side):
+    data = saved(image(mode))
+    monkeypatch.setattr("imagecli.images.png_strips._STRIP", 5000)
+    made = []
+    for large in (0, 1 << 30):
+        monkeypatch.setattr(reading, "_LARGE", large)
+        upload = prepare(open_input(data, "fox.png"), SQUARE._replace(max_side=side), fit).upload
+        made.append(Image.open(io.BytesIO(upload.data)))
+    assert made[0].mode == made[1].mode
+    difference = ImageChops.difference(*made)
+    # A crop begins where averaging over whole pixels would not.
+    assert max(high for _, high in difference.convert("RGB").getextrema()) <= (24 if fit == "crop" else 0)
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "RGB"])
+def test_a_transparent_colour_is_one_in_strips_too(monkeypatch, mode):
+    monkeypatch.setattr(reading, "_LARGE", 0)
+    monkeypatch.setattr("imagecli.images.png_strips._STRIP", 5000)
+    half = Image.new("RGB", (300, 200), "white")
+    half.paste("red", (0, 0, 150, 200))
+    half = half.convert(mode)
+    key = half.getpixel((9, 9))
+    upload = prepare(open_input(saved(half, transparency=key), "fox.png"), SQUARE, "stretch").upload
+    result = Image.open(io.BytesIO(upload.data))
+    assert [result.getpixel((x, 25))[3] for x in (5, 45)] == [0, 255]
+
+
+def test_it_is_scaled_by_strips(monkeypatch):
+    """Or else the tests above compare a way with itself."""
+    monkeypatch.setattr(reading, "_LARGE", 0)
+    opened = open_input(saved(image("RGB")), "fox.png")
+    monkeypatch.setattr(opened, "decode", None)
+    flat = opened.scaled((50, 30), (0, 0, 301, 203))
+    assert flat.image.tobytes() == resample(image("RGB"), (50, 30)).tobytes()
+    assert factors((50, 30), (0, 0, 301, 203)) == (2, 2)
+
+
+def test_a_fingerprint_is_that_of_the_pixels():
+    one = fingerprint(io.BytesIO(saved(image("RGB"), compress_level=1)))
+    assert one == fingerprint(io.BytesIO(saved(image("RGB"), compress_level=1, dpi=(9, 9))))
+    assert one != fingerprint(io.BytesIO(saved(image("L"))))
+    assert fingerprint(io.BytesIO(interlaced(13, 5)))
+    assert layout_of(io.BytesIO(interlaced(1, 1))).length == 4
+    for depth, colour in ((1, 0), (2, 3), (4, 0), (16, 6), (16, 2)):
+        channels = {0: 1, 2: 3, 3: 1, 6: 4}[colour]
+        rows = bytes((1 + -(-13 * depth * channels // 8)) * 5)
+        assert fingerprint(io.BytesIO(png(13, 5, rows, depth=depth, colour=colour)))
+        with pytest.raises(ValueError, match="too early"):
+            fingerprint(io.BytesIO(png(13, 5, rows[:-1], depth=depth, colour=colour)))
+    with pytest.raises(ValueError, match="filter"):
+        fingerprint(io.BytesIO(png(13, 5, bytes(40) + b"\x07" + bytes(159))))
+
+
+def test_a_flipped_byte_is_found_by_the_checksum_of_the_rows(monkeypatch):
+    monkeypatch.setattr(reading, "_LARGE", 0)
+    data = bytearray(saved(image("RGB"), compress_level=0))
+    data[5000] ^= 4
+    with pytest.raises(UsageProblem, match="is damaged or truncated"):
+        prepare(open_input(bytes(data), "fox.png"), SQUARE, "pad")
+
+
+PEAK = """
+import sys
+from imagecli.__main__ import main
+code = main(sys.argv[1:])
+print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0], file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("model", ["dall-e-2", "gpt-image-2"])
+def test_24_megapixels_are_prepared_in_little_memory(tmp_path, model):
+    (tmp_path / "large.png").write_bytes(png(6000, 4000, bytes(4000 * 18001)))
+    command = ["prepare", "large.png", "--for", model, "-o", "small.png"]
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, *command], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert int(done.stderr.split()[-1]) < 100_000
