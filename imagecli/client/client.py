@@ -261,7 +261,7 @@ class Client:
             parsed = self._reader(cut=cut)(content, answer.url, self._explain(answer))
         except NoImages as found:
             if not found.is_error and (task := answer.task_in(found.document)) is not None:
-                raise _Task(task) from None
+                raise (self._errors.task_failed(task, found) if task.has_failed else _Task(task)) from None
             error = self._errors.no_images(found, answer.status, answer.request_id, answer.request, answer.url)
             if found.partial is None or isinstance(error, ContentPolicyRefusal):
                 if content is not spool:
@@ -302,15 +302,13 @@ class Client:
             ImagecliError: it failed.
         """
         from imagecli.client.errors.waits import requested_wait
-        from imagecli.client.polling import Polling, address_of, wait_for
+        from imagecli.client.polling import Polling, places_of, wait_for
 
         self._tasks[id(answer.request)] = sanitize(task.id, self._secrets, limit=200)
         if task.url is not None:
             spool.write(b"\n" * bool(spool.size) + json.dumps({"operation-location": task.url}).encode() + b"\n")
-        if task.has_failed:
-            raise self._errors.task_lost(task, f"is {task.state}")
-        url = address_of(task, self._session, answer.url)
-        if url is None:
+        urls = places_of(task, self._session, answer.url)
+        if not urls:
             raise self._errors.task_accepted(task, answer.request_id)
         watch(f"waiting for task {self._tasks[id(answer.request)]}", None)
         first_wait = requested_wait(answer.headers or {})
@@ -318,7 +316,7 @@ class Client:
             *(self._session, self._errors, self._explain(answer), self._sleep, self._limits.timeout, first_wait)
         )
         try:
-            parsed = wait_for(task, url, spool, polling)
+            parsed = wait_for(task, urls, spool, polling)
         except ImagecliError as error:
             error.request_id = error.request_id or answer.request_id
             raise

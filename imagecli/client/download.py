@@ -10,6 +10,7 @@ import httpx2 as httpx
 from imagecli.client.errors.reader import describe
 from imagecli.client.errors.waits import is_too_long, requested_wait
 from imagecli.client.network import PrivateAddressError, is_private
+from imagecli.client.places import is_inner, places
 from imagecli.client.response.body import decompressed, spool_body
 from imagecli.client.response.spool import Spool
 from imagecli.client.retry import LOST_STATUSES, RETRIED_STATUSES, RequestTrace, RetryableError, ignore_state
@@ -34,7 +35,6 @@ _KEY_REFUSED = frozenset({400, 401, 403})
 # Formats that can be saved come first: a network that negotiates would send AVIF for image/*.
 _ACCEPT = "image/png, image/jpeg, image/webp, image/gif, image/svg+xml, image/*;q=0.5, */*;q=0.4"
 _ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - as the host of an image's URL
-_INNER_SUFFIXES = (".local", ".internal", ".lan", ".localdomain", ".svc", ".home.arpa")
 _INNER_CONNECT_S = 5.0
 _HINT = "Its URL is in the saved response, and is valid for about an hour."
 
@@ -99,25 +99,12 @@ class Download:
             _NotThereError: none of these has it; why the first has not.
         """
         first: _NotThereError | None = None
-        for url in self._places():
+        for url in places(httpx.URL(self._url), self._session.base):
             try:
-                return self._from(url)
+                return self._from(str(url))
             except _NotThereError as error:
                 first = first or error
         raise first or AssertionError
-
-    def _places(self) -> list[str]:
-        """Return the URL, and where it names the server as only the server itself knows it, the same path at the API's.
-
-        A server in a container, or behind a proxy, takes its inner host or port for its address.
-        """
-        url, base = httpx.URL(self._url), self._session.base
-        places = [url]
-        if _is_inner(url, base):
-            places.append(url.copy_with(scheme=base.scheme, host=base.host, port=base.port))
-            if base.scheme == url.scheme == "http":
-                places.append(url.copy_with(host=base.host))
-        return list(dict.fromkeys(map(str, places)))
 
     def _from(self, url: str) -> Spool:
         answer = self._response.spool
@@ -152,7 +139,7 @@ class Download:
         if session.is_public and is_private(host):
             raise self._failure(f"a public server linked to the private address {sanitize(host, self._secrets)}")
         session.guard.public_host = host if session.is_public else None
-        session.guard.connect_within = _INNER_CONNECT_S if _is_inner(place, session.base) else None
+        session.guard.connect_within = _INNER_CONNECT_S if is_inner(place, session.base) else None
         try:
             with session.open("GET", url, RequestTrace(ignore_state), accept=_ACCEPT, with_key=with_key) as response:
                 status = response.status_code
@@ -196,11 +183,3 @@ class Download:
     def _failure(self, reason: str) -> Failure:
         shown = sanitize(self._url, self._secrets, limit=500)
         return Failure(f"the image at {shown} can't be downloaded: {reason}", hint=_HINT)
-
-
-def _is_inner(url: httpx.URL, base: httpx.URL) -> bool:
-    """Return whether a URL seems to name the API's own server as only that server, or its network, knows it."""
-    if (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port):
-        return False
-    host = url.raw_host.decode("ascii", "replace").rstrip(".").lower()
-    return url.host == base.host or "." not in host.strip("[]") or is_private(host) or host.endswith(_INNER_SUFFIXES)

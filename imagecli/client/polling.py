@@ -10,6 +10,7 @@ import httpx2 as httpx
 
 from imagecli.client.errors.waits import requested_wait
 from imagecli.client.network import PrivateAddressError, is_private
+from imagecli.client.places import places
 from imagecli.client.response.body import decompressed, spool_body
 from imagecli.client.response.images import ImageResponse, NoImages, read_document
 from imagecli.client.response.reading import read_response
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _WAITS_S = (1.0, 1.0, 2.0, 3.0)
 _LONGEST_WAIT_S = 5.0
+_SHORTEST_WAIT_S = 0.1
 _MOST_FAILURES = 8
 """In a row, before it is given up: a gateway may be restarted while a task is at work."""
 _SUCCESS = range(200, 300)
@@ -51,26 +53,32 @@ class Polling(NamedTuple):
     """Seconds that the server asked for; None where it did not."""
 
 
-def address_of(task: Task, session: Session, response_url: str) -> str | None:
-    """Return where a task is asked for: what its response says, or else the dialect; None where neither knows.
+def places_of(task: Task, session: Session, response_url: str) -> list[str]:
+    """Return where a task is asked for: where its response says, or else the dialect; empty where neither knows.
 
-    Raises:
-        Failure: it is not an http(s) URL, or a private one of a public server.
+    Of a URL that is none, leads from https to http, or into the private network of a public server, nothing is left
+    but the same path at the API's own address, where it may be that.
     """
     if task.url is None:
         path = session.dialect.task_path(task.id) if task.id else None
-        return None if path is None else f"{str(session.base).rstrip('/')}/{path}"
+        return [] if path is None else [f"{str(session.base).rstrip('/')}/{path}"]
     try:
         url = httpx.URL(urljoin(response_url, task.url))
     except (ValueError, httpx.InvalidURL):
-        return None
-    if url.scheme not in {"http", "https"} or (response_url.startswith("https:") and url.scheme == "http"):
-        return None
-    return None if session.is_public and is_private(url.raw_host.decode("ascii", "replace")) else str(url)
+        return []
+    return [str(place) for place in places(url, session.base) if _may_be_asked(place, session)]
 
 
-def wait_for(task: Task, url: str, spool: Spool, polling: Polling) -> ImageResponse:
-    """Ask `url` for a task until it is done, and return its images in a spool beside `spool`.
+def _may_be_asked(url: httpx.URL, session: Session) -> bool:
+    if url.scheme not in {"http", "https"} or (session.base.scheme == "https" and url.scheme == "http"):
+        return False
+    return not (session.is_public and is_private(url.raw_host.decode("ascii", "replace")))
+
+
+def wait_for(task: Task, urls: list[str], spool: Spool, polling: Polling) -> ImageResponse:
+    """Ask for a task until it is done, and return its images in a spool beside `spool`.
+
+    Where one of `urls` fails, the next is asked.
 
     Raises:
         UnknownOutcome: it was not done in time, or could not be asked for any more.
@@ -79,14 +87,15 @@ def wait_for(task: Task, url: str, spool: Spool, polling: Polling) -> ImageRespo
     waited, failures = 0.0, 0
     wait = polling.first_wait
     for usual in chain(_WAITS_S, repeat(_LONGEST_WAIT_S)):
-        wait = min(usual if wait is None else wait, max(0.0, polling.timeout - waited))
-        if not wait or not polling.session.guard.has_time(wait):
+        left = polling.timeout - waited
+        wait = min(usual if wait is None else max(_SHORTEST_WAIT_S, wait), left)
+        if left <= 0 or not polling.session.guard.has_time(wait):
             raise polling.errors.task_lost(task, f"is not done after {polling.timeout:g} s")
         polling.sleep(wait)
         waited += wait
         content = Spool(spool.run, number=spool.number)
         try:
-            found = _ask(task, url, content, polling)
+            found = _ask(task, urls[failures % len(urls)], content, polling)
         except BaseException:
             content.discard()
             raise

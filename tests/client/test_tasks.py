@@ -28,6 +28,7 @@ IMAGE = image_file()
         ({"code": 0, "data": {"taskId": "H8"}}, "H8"),
         ({"id": "I9", "polling_url": "https://x.invalid/I9"}, "I9"),
         ({"job": {"id": 77, "state": "RUNNING"}, "data": []}, "77"),
+        ({"data": [{"task_id": "J1", "status": "submitted"}, {"task_id": "J2", "status": "submitted"}]}, "J1, J2"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -53,6 +54,28 @@ def test_an_accepted_request_is_never_asked_for_again(imagecli, server, body):
     ran = imagecli("gen", "cat", "--base-url", server.url, "--retry-unknown")
     assert (ran.code, len(server.requests)) == (8, 1)
     assert "accepted the request" in ran.err
+
+
+def test_what_is_not_done_yet_is_never_asked_for_again(imagecli, server):
+    server.respond = lambda reply, _: reply.json({"status": "processing", "message": "Your image is being made."})
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--retry-unknown")
+    assert (ran.code, len(server.requests)) == (8, 1)
+    assert "processing" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ({"id": "task_1", "status": "failed", "message": "The prompt was flagged by content moderation"}, 3),
+        ({"task_id": "1", "task_status": "FAIL", "reason": "no idea"}, 1),
+    ],
+)
+def test_a_task_that_has_failed_already_says_why(imagecli, server, document, code):
+    server.respond = lambda reply, _: reply.json(document)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
+    assert ran.code == code
+    assert "task" in ran.json["error"]["message"]
+    assert "failed" in ran.json["error"]["message"]
 
 
 def test_a_task_in_a_stream_is_named(imagecli, server):
@@ -116,6 +139,13 @@ def test_an_operation_location_is_asked_until_it_has_a_result(imagecli, server, 
     assert {request.path for request in asked} == {"/openai/operations/images/op-1?api-version=1"}
     assert {request.headers["api-key"] for request in asked} == {KEY}
     assert waits[0] == 0.25
+
+
+def test_an_operation_at_an_inner_address_is_asked_for_at_the_apis_own(imagecli, server, azure):
+    operation(server, RUNNING, DONE, location="http://backend:9/openai/operations/images/op-1?api-version=1")
+    ran = imagecli("gen", "cat", "-o", "cat.png", env=azure)
+    assert (ran.code, ran.paths) == (0, ["cat.png"]), ran.err
+    assert server.requests[-1].path == "/openai/operations/images/op-1?api-version=1"
 
 
 def test_a_result_by_address_is_fetched(imagecli, server, azure):
@@ -184,13 +214,14 @@ def test_the_key_goes_to_the_apis_own_origin_only(imagecli, server, azure):
         assert "api-key" not in other.requests[0].headers
 
 
-def test_an_operation_that_leads_inside_is_not_asked_for(imagecli, server):
+def test_an_operation_that_leads_inside_is_asked_for_at_the_api_alone(imagecli, server):
     """The server stands as the proxy of a public API, which names a loopback address."""
     operation(server, DONE)
     env = {"http_proxy": server.origin}
     ran = imagecli("gen", "cat", "--base-url", "http://api.example.com/v1", env=env)
-    assert ran.code == 8
-    assert [request.method for request in server.requests] == ["POST"]
+    assert ran.code == 0, ran.err
+    assert {request.headers["host"] for request in server.requests} == {"api.example.com"}
+    assert all(request.path.startswith("http://api.example.com/") for request in server.requests)
 
 
 def test_an_interrupt_names_the_task_that_may_be_billed(server):

@@ -41,10 +41,16 @@ def phase_of(event: Event) -> str:
     words = set(re.findall("[a-z]+", names[:500].lower()))
     if words & _FAILED:
         return "failed"
-    if words & _FINISHED:
+    is_preview = _is_unfinished(document) or (words & _PREVIEW and document.get("type") != "image")
+    if words & _FINISHED and not _is_unfinished(document):
         return "finished"
-    is_preview = words & _PREVIEW and document.get("type") != "image"
     return "preview" if is_preview or document.get("partial_image_index") is not None else "other"
+
+
+def _is_unfinished(document: dict[str, Any]) -> bool:
+    """Return whether an event says of its image that another will follow."""
+    flags = [document.get(key) for key in ("partial", "is_partial", "preview", "is_preview")]
+    return True in flags or any(document.get(key) is False for key in ("final", "is_final", "done"))
 
 
 def partial_of(event: Event, spool: Spool) -> Item | None:

@@ -37,6 +37,7 @@ _BARE = ("data", "result", "task", "job")
 """Keys of a task's ID where it stands alone."""
 _ID = r"(?a)(?=\D*\d)[\w.:/-]{6,200}"
 _LONGEST_ID = 200
+_MOST_NAMED = 10
 _HEADERS = ("operation-location", "azure-asyncoperation")
 """Where the task can be asked for (Microsoft's REST guidelines, long-running operations)."""
 _WORD = r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])"
@@ -74,11 +75,33 @@ def task_address(headers: Mapping[str, str]) -> str | None:
 
 
 def find_task(document: object, url: str | None = None) -> Task | None:
-    """Return the task that a document without images, or the address in its headers, names; None where neither does."""
-    found = next(filter(None, map(_task_in, _objects(document))), None)
+    """Return the task that a document without images, or the address in its headers, names; None where neither does.
+
+    Of several in one list the IDs stand in one.
+    """
+    found = next(filter(None, map(_tasks_in, _objects(document))), None) or _nameless(document)
     if found is not None or url is None:
         return found and found._replace(url=url)
     return Task(url.partition("?")[0].rstrip("/").rpartition("/")[2][:_LONGEST_ID] or url, "", url)
+
+
+def _tasks_in(node: dict[str, Any]) -> Task | None:
+    """Return the task of an object, or those in one of its lists."""
+    if (found := _task_in(node)) is not None:
+        return found
+    for value in node.values():
+        entries = [entry for entry in value[:_MOST_NAMED] if isinstance(entry, dict)] if isinstance(value, list) else []
+        if tasks := [task for entry in entries if (task := _task_in(entry)) is not None]:
+            return Task(", ".join(dict.fromkeys(task.id for task in tasks)), tasks[0].state)
+    return None
+
+
+def _nameless(document: object) -> Task | None:
+    """Return a task without an ID, of a document that says that it is not done."""
+    node = document if isinstance(document, dict) else {}
+    inner = node.get("data")
+    states = [_state_of(one) for one in (node, inner) if isinstance(one, dict)]
+    return next((Task("", state) for state in states if _plain(state) in _PENDING), None)
 
 
 def _objects(document: object) -> Iterator[dict[str, Any]]:

@@ -159,7 +159,12 @@ def test_the_responses_apis_events(imagecli, server, stream):
 
 @pytest.mark.parametrize("cut", [False, True])
 @pytest.mark.parametrize(
-    "preview", [chunked("chunk", b64_json=b64(PREVIEW)), {"type": "preview", "image": b64(PREVIEW)}]
+    "preview",
+    [
+        chunked("chunk", b64_json=b64(PREVIEW)),
+        {"type": "preview", "image": b64(PREVIEW)},
+        {"b64_json": b64(PREVIEW), "is_final": False},
+    ],
 )
 def test_a_preview_is_never_saved_as_the_image(imagecli, server, stream, preview, cut):
     stream(preview, cut=cut)
