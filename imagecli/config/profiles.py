@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 OPENAI = "openai"
 SANDBOX = "sandbox"
+AZURE = "azure"
 BUILT_IN_PROFILES = (OPENAI, SANDBOX)
 OPENAI_URL = "https://api.openai.com/v1"
 SANDBOX_URL = "http://sandbox.localhost/v1"
@@ -157,6 +158,11 @@ class Profile(NamedTuple):
     def at_openai(self) -> bool:
         """Whether requests go to OpenAI itself."""
         return self.provider == OPENAI
+
+    @property
+    def catalogued(self) -> bool:
+        """Whether a model's name means here what the catalogue says: other servers give it to what they like."""
+        return self.provider in {OPENAI, AZURE, SANDBOX} or self.dialect == AZURE
 
     @property
     def dialect_from(self) -> str:

@@ -14,6 +14,7 @@ from imagecli.config.layout import is_secret_name
 from imagecli.errors import UsageProblem
 from imagecli.flags import FIELDS, FLAG_ONLY_FIELDS
 from imagecli.images.types import parse_size
+from imagecli.models.rows import UNKNOWN
 from imagecli.options import Value
 from imagecli.saving.names import asked_format
 from imagecli.text import KEY_PLACE, named, quoted
@@ -45,6 +46,18 @@ class Context(NamedTuple):
     model: Model
     dialect: OpenAI
     warn: Warn
+    catalogued: bool
+    """Whether the model is what the catalogue calls so (`Profile.catalogued`)."""
+
+    def refuse(self, reason: str, hint: str) -> None:
+        """Refuse what was typed and does not fit the model; at a server that may mean another model, warn.
+
+        Raises:
+            UsageProblem: it is certain to fail.
+        """
+        if self.catalogued or not self.model.known:  # what is known of others, the user's own config file says
+            raise UsageProblem(reason, hint=hint)
+        self.warn(f"{reason}, as far as is known; sending it anyway")
 
 
 def fitting_fields(context: Context, values: Mapping[str, Value[Any]], *, canvas: Size | None) -> Fields:
@@ -102,17 +115,17 @@ def _fitting(context: Context, name: str, value: Value[Any], by_name: str | None
     verdict, reason = model.judge(name, str(sent))
     if verdict == "fails" and name == "size" and "gif" in {context.options.format.value, by_name}:
         verdict = "unlisted"  # a gif's frames share the pixels: smaller sizes than others' were seen to work
-    way_out = ", or name another model with -m"
-    if verdict == "listed":
+    do = f"{'Leave out' if model.values.get(name) == () else 'Change'} --{name.replace('_', '-')}"
+    if verdict == "fails" and value.typed:
+        context.refuse(reason, f"{do}, or name another model with -m.")
+    if verdict == "listed" or (verdict == "fails" and value.typed):
         verdict, reason = context.dialect.judge(context.command, name, sent)
-        way_out = ""
+        if verdict == "fails" and value.typed:
+            raise UsageProblem(reason, hint=f"{do}.")
     if not value.typed and sent == "auto":
         return None
     if verdict == "listed":
         return sent
-    if verdict == "fails" and value.typed:
-        do = "Leave out" if model.values.get(name) == () else "Change"
-        raise UsageProblem(reason, hint=f"{do} --{name.replace('_', '-')}{way_out}.")
     if verdict == "fails" or (not value.typed and not model.values.get(name, ("",))):
         context.warn(f"{value.origin} is left out: {reason}")
         return None
@@ -124,10 +137,9 @@ def _shape(context: Context, shape: str, value: Value[Any]) -> str | None:
     model = context.model
     size = model.shapes.get(shape)
     if size is None and value.typed:
-        raise UsageProblem(
-            f"{model.name} has no {shape} size; it takes {', '.join(model.values['size'])}",
-            hint="Change --size, or name another model with -m.",
-        )
+        reason = f"{model.name} has no {shape} size; it takes {', '.join(model.values['size'])}"
+        context.refuse(reason, "Change --size, or name another model with -m.")
+        return UNKNOWN.shapes[shape]
     if size is None:
         context.warn(f"{value.origin} is left out: {model.name} has no {shape} size")
     return size
@@ -152,7 +164,7 @@ def check_together(context: Context, fields: Fields, *, masked: bool) -> None:
         reason = f"--partials can't be used with {wanted}"
         _leave_out(context, fields, "partials", options.partials, reason)
     if masked and wanted == "gif":
-        raise UsageProblem("a gif can't be made with a mask", hint="Leave the mask out, or change --format.")
+        context.refuse("a gif can't be made with a mask", "Leave the mask out, or change --format.")
     for name, value in (("frames", options.frames), ("frame_ms", options.frame_ms)):
         if name in fields and wanted != "gif":
             reason = f"--{name.replace('_', '-')} is for --format gif"
@@ -166,7 +178,7 @@ def _leave_out(  # noqa: PLR0913 - a field, its value and what is wrong with it
     if value.typed and harmless:
         context.warn(f"{reason}; sending it anyway")
     elif value.typed or value.value is None:
-        raise UsageProblem(reason, hint=f"Change --{name} or --format.")
+        context.refuse(reason, f"Change --{name} or --format.")
     else:
         context.warn(f"{value.origin} is left out: {reason}")
         del fields[name]

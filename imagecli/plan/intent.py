@@ -105,11 +105,11 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
     params = read_params(options.param.value or ()) if params is None else params
     model = model_of(settings)
     dialect = dialects.load(profile.dialect, profile.base_url, profile.api_version)
-    context = Context(command, options, model, dialect, warn)
+    context = Context(command, options, model, dialect, warn, profile.catalogued)
     if inputs.prompt is not None:
         _check_prompt(inputs.prompt)
-    routes = _routes(command, model, dialect, profile)
-    _check_number_of_inputs(len(inputs.images), model)
+    routes = _routes(context, profile)
+    _check_number_of_inputs(len(inputs.images), context)
     images, mask_flags, keep = inputs.images, None, False
     if command == "edit":
         from imagecli.plan.masks import check_mask, expanded_inputs, keeps, read_mask_flags
@@ -124,7 +124,7 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
     prompt = inputs.prompt
     if prompt is not None and options.verbatim.value:
         prompt = VERBATIM + prompt
-    _check_length(prompt, model)
+    _check_length(prompt, context)
     expanded = bool(options.expand.value)
     values = options.fields()
     fields = fitting_fields(context, values, canvas=images[0].size if expanded else None)
@@ -163,30 +163,30 @@ def _subject(inputs: Inputs) -> str:
     return os.path.splitext(os.path.basename(inputs.images[0].name))[0] if inputs.images else "image"
 
 
-def _routes(command: Command, model: Model, dialect: OpenAI, profile: Profile) -> tuple[str, ...]:
-    if command == "vary" and not dialect.has_variations:
+def _routes(context: Context, profile: Profile) -> tuple[str, ...]:
+    """Return where to send it; the user's own word on a model, in the config file, counts at every server.
+
+    Raises:
+        UsageProblem: the model can't do it.
+    """
+    command, model = context.command, context.model
+    vary_or_edit = (VARIATIONS, EDITS) if context.dialect.has_variations else (EDITS,)
+    routes = {"gen": (GENERATIONS,), "edit": (EDITS,), "vary": vary_or_edit}[command]
+    if command in model.endpoints and not (command == "vary" and profile.at_openai and not model.known):
+        return routes[:1] if model.known and context.catalogued else routes
+    if command == "vary" and ("edit" in model.endpoints or not context.dialect.has_variations):
         return (EDITS,)
-    if command == "vary":
-        if not model.known and profile.provider != "openai" and "vary" in model.endpoints:
-            return (VARIATIONS, EDITS)
-        if "vary" in model.endpoints and model.known:
-            return (VARIATIONS,)
-        if "edit" in model.endpoints:
-            return (EDITS,)
-    elif command in model.endpoints:
-        return (GENERATIONS if command == "gen" else EDITS,)
-    raise UsageProblem(
-        f"{model.name} can't {_VERBS[command]}: it takes {', '.join(model.endpoints)}",
-        hint=f"Name another model with -m, for instance {catalog.DEFAULT}.",
-    )
+    reason = f"{model.name} can't {_VERBS[command]}: it takes {', '.join(model.endpoints)}"
+    hint = f"Name another model with -m, for instance {catalog.DEFAULT}."
+    context.refuse(reason, hint)
+    return routes
 
 
-def _check_number_of_inputs(count: int, model: Model) -> None:
+def _check_number_of_inputs(count: int, context: Context) -> None:
+    model = context.model
     if model.known and count > model.max_inputs:
-        raise UsageProblem(
-            f"{model.name} takes {model.max_inputs} input image(s), not {count}",
-            hint="Leave out -i, or name a model that takes several with -m.",
-        )
+        reason = f"{model.name} takes {model.max_inputs} input image(s), not {count}"
+        context.refuse(reason, "Leave out -i, or name a model that takes several with -m.")
 
 
 def _warn_of_shutdown(model: Model, profile: Profile, warn: Warn) -> None:
@@ -208,9 +208,8 @@ def _check_prompt(prompt: str) -> None:
         raise UsageProblem("the prompt contains a NUL byte", hint="Give a text, not a binary file.")
 
 
-def _check_length(prompt: str | None, model: Model) -> None:
+def _check_length(prompt: str | None, context: Context) -> None:
+    model = context.model
     if prompt is not None and model.max_prompt_chars is not None and len(prompt) > model.max_prompt_chars:
-        raise UsageProblem(
-            f"the prompt has {len(prompt):,} characters, and {model.name} takes {model.max_prompt_chars:,}",
-            hint="Shorten it, or name another model with -m.",
-        )
+        reason = f"the prompt has {len(prompt):,} characters, and {model.name} takes {model.max_prompt_chars:,}"
+        context.refuse(reason, "Shorten it, or name another model with -m.")

@@ -101,6 +101,6 @@ def _check_markup(context: Context) -> None:
         )
     verdict, reason = model.judge("markup", "FILE")
     if verdict == "fails":
-        raise UsageProblem(reason, hint="Leave --markup out, or name another model with -m.")
+        context.refuse(reason, "Leave --markup out, or name another model with -m.")
     if verdict == "unlisted":
         context.warn(f"{model.name} takes no --markup, as far as is known; sending it anyway")

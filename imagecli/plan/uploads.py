@@ -66,11 +66,13 @@ def prepare_uploads(intent: Intent, route: str) -> PreparedInputs:
     rules = _rules(intent, route)
     (first, *others), mask, keep_metadata = intent.images, intent.mask, intent.keep_metadata
     region = _region(intent)
+    warnings: list[str] = []
     if route == EDITS and rules.square and mask is None and region is None and not has_transparency(first):
-        raise UsageProblem(
-            f"{intent.model.name} needs a mask, or an image with transparent areas",
-            hint="Give --mask FILE or --mask-rect X,Y,W,H, or another model with -m.",
-        )
+        reason = f"{intent.model.name} needs a mask, or an image with transparent areas"
+        ways = "Give --mask FILE or --mask-rect X,Y,W,H, or " if intent.command == "edit" else "Name "
+        if intent.profile.catalogued:
+            raise UsageProblem(reason, hint=f"{ways}another model with -m.")
+        warnings.append(f"{reason}, as far as is known; sending it anyway")
     prepared, mask_upload = prepare_with_mask(
         *(first, mask, _shaped(intent, rules), intent.fit),
         region=_sent_region(intent, region),
@@ -89,7 +91,7 @@ def prepare_uploads(intent: Intent, route: str) -> PreparedInputs:
         Uploads(tuple(one.upload for one in made), mask_upload, markup),
         _undo(intent, prepared.geometry, region if intent.keep else None),
         tuple(notes),
-        (*_slips(intent), *(warning for one in made for warning in one.warnings)),
+        (*warnings, *_slips(intent), *(warning for one in made for warning in one.warnings)),
     )
 
 

@@ -102,11 +102,10 @@ def test_a_variation_at_xinference_gets_the_default(planned):
 
 
 @pytest.mark.parametrize("model", ["dall-e-2", "dall-e-3", "gpt-image-1", "gpt-image-2.6-flare"])
-def test_openais_models_have_none(imagecli, server, model):
-    ran = imagecli("gen", "a cat", "-m", model, "--base-url", server.url, "--negative", WORDS, "-o", "out.png")
+def test_openais_models_have_none(imagecli, model):
+    ran = imagecli("gen", "a cat", "-m", model, "-P", "sandbox", "--negative", WORDS, "-o", "out.png")
     assert ran.code == 2
     assert f"{model} takes no --negative" in ran.err
-    assert server.requests == []
 
 
 def test_param_sets_it_as_before_and_not_beside_the_flag(imagecli, server):

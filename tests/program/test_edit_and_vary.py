@@ -112,25 +112,6 @@ def test_several_inputs_go_as_an_array_with_the_firsts_mask(imagecli, server):
             "--mask",
             "m.png",
             "-m",
-            "gpt-image-2",
-            "--base-url",
-            server.url,
-        ),
-        *("--quality", "high", "--input-fidelity", "high", "--param", 'svg={"model": "y"}', "--param", "flag=true"),
-    )
-    assert ran.code == 2, "gpt-image-2 knows no input fidelity"
-    ran = imagecli(
-        *(
-            "edit",
-            "a.png",
-            "x",
-            "-i",
-            "b.jpg",
-            "-i",
-            "a.png",
-            "--mask",
-            "m.png",
-            "-m",
             "gpt-image-1.5",
             "--base-url",
             server.url,
@@ -336,12 +317,11 @@ def test_a_wrong_mask_is_refused_before_anything_is_sent(imagecli, server, mask,
         (["edit", "room.png", "x", *(["-i", "room.png"] * 16), "-m", "gpt-image-2"], "17"),
     ],
 )
-def test_commands_that_cannot_work_are_refused(imagecli, server, args, words):
+def test_commands_that_cannot_work_are_refused(imagecli, args, words):
     Path("room.png").write_bytes(_photo())
-    ran = imagecli(*args, "--base-url", server.url)
+    ran = imagecli(*args, "-P", "sandbox")
     assert (ran.code, ran.out) == (2, "")
     assert words in ran.err
-    assert server.requests == []
 
 
 def test_dall_e_2_takes_an_image_with_transparency_instead_of_a_mask(imagecli, server):

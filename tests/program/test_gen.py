@@ -200,7 +200,9 @@ def test_an_image_of_another_format_than_its_name_is_saved_with_a_warning(imagec
     ],
 )
 def test_what_is_certain_to_fail_is_refused_and_nothing_is_sent(imagecli, server, args, wrong):
-    ran = imagecli("gen", "a cat", "--base-url", server.url, *args)
+    """A value that does not fit the model is certain to fail at the model's own hosts; a slip is one everywhere."""
+    place = ("-P", "sandbox") if args[0] == "-m" else ("--base-url", server.url)
+    ran = imagecli("gen", "a cat", *place, *args)
     assert (ran.code, ran.raw) == (2, b"") or "--json" in args
     assert ran.code == 2
     assert wrong in ran.err + ran.out
@@ -209,11 +211,10 @@ def test_what_is_certain_to_fail_is_refused_and_nothing_is_sent(imagecli, server
 
 
 @pytest.mark.parametrize(("prompt", "wrong"), [("", "empty"), ("  \n", "empty"), ("x" * 32001, "32,001")])
-def test_an_empty_or_overlong_prompt_is_refused(imagecli, server, prompt, wrong):
-    ran = imagecli("gen", prompt, "--base-url", server.url, "-m", "gpt-image-2")
+def test_an_empty_or_overlong_prompt_is_refused(imagecli, prompt, wrong):
+    ran = imagecli("gen", prompt, "-P", "sandbox", "-m", "gpt-image-2")
     assert ran.code == 2
     assert wrong in ran.err
-    assert server.requests == []
 
 
 @pytest.mark.parametrize(
@@ -378,9 +379,9 @@ def test_verbose_shows_what_is_sent_and_never_a_header(imagecli, server):
 
 def test_the_frames_of_a_gif_may_be_smaller_than_images(imagecli, server):
     server.respond = lambda reply, _: reply.send(response_with(image_file(kind="GIF")))
-    args = ("gen", "cat", "-m", "gpt-image-2.6-flare", "-s", "720x720", "--base-url", server.url)
-    assert imagecli(*args).code == 2
-    ran = imagecli(*args, "-o", "cat.gif", "--frames", "16", "--frame-ms", "100", "--json")
+    args = ("gen", "cat", "-m", "gpt-image-2.6-flare", "-s", "720x720")
+    assert imagecli(*args, "-P", "sandbox").code == 2
+    ran = imagecli(*args, "--base-url", server.url, "-o", "cat.gif", "--frames", "16", "--frame-ms", "100", "--json")
     assert ran.code == 0, ran.err
     sent = server.requests[0].json
     assert (sent["size"], sent["frame_count"], sent["frame_duration_ms"]) == ("720x720", 16, 100)
