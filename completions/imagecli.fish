@@ -115,7 +115,7 @@ function __imagecli_typed
             string join -- \n $word
         else if test $word = --
             set flags_ended yes
-        else if string match -qr '^-[^-omnsqfPji]*[omnsqfPji]$' -- $word; or contains -- $word --output --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --prompt-file --profile --base-url --jobs --timeout --retries --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --dialect --key-command --key-env
+        else if string match -qr '^-[^-omnsqfPji]*[omnsqfPji]$' -- $word; or contains -- $word --output --resize --also --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --prompt-file --profile --base-url --jobs --timeout --retries --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --dialect --key-command --key-env
             set value_follows yes
         end
     end
@@ -152,6 +152,8 @@ complete -c imagecli -n '__imagecli_at 0 ""' -s h -l help -d 'Show this message 
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare"' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/, a template, or - for raw bytes on standard output'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover"' -l force -d 'Replace files that exist'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l skip-existing -d 'Send nothing for outputs that exist; needs -o'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l resize -x -d 'Save the image at exactly this size: cut in the middle, scaled'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l also -x -d 'Save it at this size too, as NAME.WxH.EXT; repeatable'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s m -l model -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model; any name is accepted'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s n -l count -x -d 'How many images, 1 to 10 [1]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s s -l size -x -k -a 'auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512' -d 'WxH, auto, square, landscape or portrait'
@@ -206,6 +208,8 @@ complete -c imagecli -n '__imagecli_in "edit" "vary" "prepare"' -l fit -x -k -a 
 complete -c imagecli -n '__imagecli_in "edit" "vary"' -l restore -x -k -a 'none aspect size' -d 'Undo that on the result: none, aspect or size [aspect if padded]'
 complete -c imagecli -n '__imagecli_in "edit"' -l keep -d 'Change nothing outside the mask [on for masks made by flags]'
 complete -c imagecli -n '__imagecli_in "edit"' -l no-keep -d 'Not --keep'
+complete -c imagecli -n '__imagecli_in "edit"' -l strict-mask -d 'Exit with 1 if the server seems to have ignored the mask [off]'
+complete -c imagecli -n '__imagecli_in "edit"' -l no-strict-mask -d 'Not --strict-mask'
 complete -c imagecli -n '__imagecli_in "edit" "vary" "prepare"' -l keep-metadata -d 'Leave location, camera and author in the file [off]'
 complete -c imagecli -n '__imagecli_in "edit" "vary" "prepare"' -l no-keep-metadata -d 'Not --keep-metadata'
 complete -c imagecli -n '__imagecli_in "edit" "vary" "prepare"' -l max-pixels -x -d 'How many pixels an input may have [about 179 million]'
@@ -225,7 +229,7 @@ complete -c imagecli -n '__imagecli_at 1 "config"' -a set-key -d 'Store the key 
 complete -c imagecli -n '__imagecli_at 1 "config"' -a add -d 'Write a new profile: where a server is and how it differs from OpenAI'
 complete -c imagecli -n '__imagecli_at 1 "config"' -a check -d 'Ask a server for its models, which is free'
 complete -c imagecli -n '__imagecli_at 1 "config"' -s h -l help -d 'Show this message and exit'
-complete -c imagecli -n '__imagecli_at 2 "config get" "config set" "config unset"' -x -k -a 'profile defaults.output defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.partials defaults.save_partials defaults.frames defaults.frame_ms defaults.complexity defaults.safety_identifier defaults.seed defaults.negative defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
+complete -c imagecli -n '__imagecli_at 2 "config get" "config set" "config unset"' -x -k -a 'profile defaults.output defaults.resize defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.partials defaults.save_partials defaults.frames defaults.frame_ms defaults.complexity defaults.safety_identifier defaults.seed defaults.negative defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.strict_mask defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
 complete -c imagecli -n '__imagecli_at 2 "config set-key" "config check"' -x -k -a '(__imagecli_words_and_names profiles openai sandbox)'
 complete -c imagecli -n '__imagecli_in "config add"' -l base-url -x -d 'Where the server is, usually ending in /v1'
 complete -c imagecli -n '__imagecli_in "config add"' -l dialect -x -k -a 'openai apimart azure deepinfra evolink gemini modelscope openrouter together xai litellm localai sdcpp sglang vllm-omni xinference' -d 'How the server differs from OpenAI [by its host\'s name, else openai]'

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from imagecli.config.settings import Settings
     from imagecli.errors import ImagecliError
     from imagecli.flags import Command
-    from imagecli.result import Result
+    from imagecli.result import GeneratedImage, Result
 
     ReadInputs = Callable[[int | None], Inputs]
     """Reads what a call was given, once the most pixels that an input may have are known."""
@@ -63,6 +63,11 @@ class Image:
     n: int
     """From 1, in the order that was asked for; `failures` counts the same."""
     revised_prompt: str | None
+    outside_changed: float | None = None
+    """After an edit with a mask: the share of the pixels outside it that the server changed, 0 to 1, before `keep` puts
+    them back; None: not known."""
+    also: tuple[Image, ...] = ()
+    """The same image in the further sizes that were asked for, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,10 +328,7 @@ def _images(result: Result, sink: MemorySink, warnings: tuple[str, ...]) -> Imag
     """
     if result.error is not None and isinstance(result.error.__cause__, KeyboardInterrupt):
         raise result.error.__cause__
-    images = [
-        (Image(sink.data[one.n], one.format, one.width, one.height, one.n, one.revised_prompt), one.partial)
-        for one in result.images
-    ]
+    images = [(_image(one, sink), one.partial) for one in result.images]
     finished = tuple(image for image, partial in images if not partial)
     partials = tuple(image for image, partial in images if partial)
     if result.error is not None and not finished:
@@ -343,6 +345,15 @@ def _images(result: Result, sink: MemorySink, warnings: tuple[str, ...]) -> Imag
         warnings,
         partials,
     )
+
+
+def _image(made: GeneratedImage, sink: MemorySink) -> Image:
+    also = tuple(
+        Image(data, each.format, each.width, each.height, each.n, made.revised_prompt)
+        for each, data in zip(made.also, sink.sizes[made.n], strict=True)
+    )
+    facts = (made.format, made.width, made.height, made.n, made.revised_prompt)
+    return Image(sink.data[made.n], *facts, made.outside_changed, also)
 
 
 def _edit_inputs(

@@ -18,7 +18,9 @@ An error has one sentence about what happened (`message`), one about what to do 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
+
+E = TypeVar("E", bound="ImagecliError")
 
 
 class ExitCode(IntEnum):
@@ -74,6 +76,11 @@ class ImagecliError(Exception):
         """Fields of the request that the server refused, and that it may be sent without."""
         self.missing_fields: tuple[str, ...] = ()
         """Fields that the server requires and the request lacked."""
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The server's own details, for an error that takes the place of this one."""
+        return {name: getattr(self, name) for name in ("http_status", "code", "param", "type", "request_id")}
 
     def as_dict(self) -> dict[str, object]:
         """Return the fields of `error` in the JSON document, in order."""
@@ -166,3 +173,13 @@ class Signalled(KeyboardInterrupt):
         """Take the signal's number."""
         super().__init__()
         self.exit_code = 128 + number
+
+
+def out_of_memory(kind: type[E], error: MemoryError) -> E:
+    """Return the error for a response that was too much for the memory."""
+    made = kind(
+        "there is not enough memory for the response",
+        hint="End other programs, raise the limit (ulimit -v), or ask for fewer images at once with --jobs 1.",
+    )
+    made.__cause__ = error
+    return made

@@ -11,9 +11,10 @@ import queue
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from imagecli import interrupts
+from imagecli.as_asked import differences, shortfall
 from imagecli.dialects.request import EDITS
 from imagecli.errors import (
     ExitCode,
@@ -22,12 +23,13 @@ from imagecli.errors import (
     Interrupted,
     PartialResult,
     UnknownOutcome,
+    out_of_memory,
 )
 from imagecli.exchange import Exchange, Observer
 from imagecli.plan import other_plan
 from imagecli.plan.costs import Bill
 from imagecli.result import GeneratedImage, Result
-from imagecli.saving.sinks import describe
+from imagecli.saving.receiving import describe_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +39,8 @@ if TYPE_CHECKING:
     from imagecli.client.response.sources import Item
     from imagecli.dialects.request import ImageRequest
     from imagecli.plan import Plan
-    from imagecli.saving.sinks import Sink, Transform
-
-E = TypeVar("E", bound=ImagecliError)
+    from imagecli.saving.receiving import Transform
+    from imagecli.saving.sinks import Sink
 
 _NO_SUCH_ROUTE = frozenset({404, 405, 501})
 _FINAL = frozenset({ExitCode.MONEY, ExitCode.AUTH, ExitCode.USAGE})
@@ -75,6 +76,7 @@ def execute(
         jobs: how many requests are sent at once.
     """
     run = _Execution(plan, sink, observer or Observer())
+    run.complete_existing()
     if client is not None and plan.requests:
         try:
             run.send(client, jobs)
@@ -91,7 +93,7 @@ class _Execution:
         self._sink = sink
         self._observer = observer
         self._route: str | None = None
-        self._images = [describe(n, path) for n, path in plan.existing.items()]
+        self._images = [describe_file(n, path) for n, path in plan.existing.items()]
         self._failures: dict[int, ImagecliError] = {}
         self._partials: dict[int, list[str]] = {}
         self._bill = Bill(plan.intent.dialect, plan.intent.model, images_sent=bool(plan.intent.images))
@@ -130,6 +132,14 @@ class _Execution:
             notes=tuple(self._notes),
             error=self._error,
         )
+
+    def complete_existing(self) -> None:
+        """Make the sizes that are missing beside images that exist: that costs nothing."""
+        finish = self._plan.finish
+        for at, image in enumerate(self._images):
+            if finish is not None and finish.also:
+                self._images[at] = self._sink.complete(image, finish.sizes_of, self._warn)
+        self._conclude()
 
     def send(self, client: Client, jobs: int) -> None:
         """Send and save everything; where the server has no such route, the plan's other one is tried."""
@@ -205,7 +215,7 @@ class _Execution:
             exchange.response = self._post(client, exchange)
         except MemoryError as error:
             kind = UnknownOutcome if exchange.in_flight else Failure
-            self._fail(exchange.numbers, _out_of_memory(kind, error))
+            self._fail(exchange.numbers, out_of_memory(kind, error))
             exchange.report("failed", None)
             return
         except ImagecliError as error:
@@ -254,9 +264,9 @@ class _Execution:
 
     # What has come
 
-    def _transform(self) -> Transform | None:
-        undo = self._plan.undo
-        return None if undo is None else lambda data: undo.apply(data, self._warn)
+    def _transform(self, *, partial: bool = False) -> Transform | None:
+        finish = self._plan.finish
+        return None if finish is None else lambda data, file: finish.apply(data, file, self._warn, partial=partial)
 
     def _show_partial(self, n: int, number: int, data: bytes) -> None:
         self._observer.partial(n, number, data)
@@ -270,7 +280,7 @@ class _Execution:
                 return
             self._saving_partials += 1
         try:
-            image = self._sink.save_partial(n, number, [data], self._transform(), self._warn)
+            image = self._sink.save_partial(n, number, [data], self._transform(partial=True), self._warn)
         except Failure as error:
             self._warn(f"partial image {number} of image {n} is not saved: {error.message}")
             return
@@ -322,6 +332,7 @@ class _Execution:
                 pieces = client.fetch(item, response, exchange.report)
                 image = self._sink.save(numbers[0], pieces, self._transform(), self._warn)
                 self._add(image._replace(revised_prompt=item.revised_prompt))
+                self._warn(*differences(self._plan, image))
             except (ImagecliError, MemoryError) as error:
                 failure = item.withheld or _unsaved(error, response)
                 if item.withheld is None:
@@ -355,7 +366,7 @@ class _Execution:
         if item is not None:
             try:
                 pieces = client.fetch(item, response, exchange.report)
-                image = self._sink.save_partial(n, None, pieces, self._transform(), self._warn)
+                image = self._sink.save_partial(n, None, pieces, self._transform(partial=True), self._warn)
             except ImagecliError as error:
                 self._warn(f"the last partial image of image {n} is not saved: {error.message}")
         if image is None:
@@ -364,7 +375,7 @@ class _Execution:
         missing = self._failures[n]
         kept = f"; its last partial image is kept in {image.path}" if image.path is not None else ""
         kind = UnknownOutcome if isinstance(missing, UnknownOutcome) else PartialResult
-        self._fail((n,), kind(f"{missing.message}{kept}", hint=missing.hint, **_details_of(missing)))
+        self._fail((n,), kind(f"{missing.message}{kept}", hint=missing.hint, **missing.details))
         return True
 
     def _numbers(self, exchange: Exchange, response: ImageResponse, came: int) -> Sequence[int]:
@@ -470,6 +481,7 @@ class _Execution:
         """Fill up the failures of requests that were not sent any more, and decide what the run's error is."""
         failures = self._failures
         if not failures:
+            self._error = next(filter(None, (shortfall(self._plan, image) for image in self._images)), None)
             return
         there = {image.n for image in self._images if not image.partial}
         errors = [failures[n] for n in sorted(failures)]
@@ -492,20 +504,11 @@ class _Execution:
 def _unsaved(error: ImagecliError | MemoryError, response: ImageResponse) -> Failure:
     """Return why an image of a response that is paid for is not saved."""
     if isinstance(error, MemoryError):
-        failure = _out_of_memory(Failure, error)
+        failure = out_of_memory(Failure, error)
     else:
         failure = Failure(error.message, hint=error.hint)
     failure.request_id = response.request_id
     return failure
-
-
-def _out_of_memory(kind: type[E], error: MemoryError) -> E:
-    made = kind(
-        "there is not enough memory for the response",
-        hint="End other programs, raise the limit (ulimit -v), or ask for fewer images at once with --jobs 1.",
-    )
-    made.__cause__ = error
-    return made
 
 
 def _partial(missing: int, there: int, first: ImagecliError) -> PartialResult:
@@ -513,10 +516,5 @@ def _partial(missing: int, there: int, first: ImagecliError) -> PartialResult:
         f"{missing} of {missing + there} images {'is' if missing == 1 else 'are'} missing: {first.message}",
         hint=_RUN_AGAIN,
         saved_response=first.saved_response,
-        **_details_of(first),
+        **first.details,
     )
-
-
-def _details_of(error: ImagecliError) -> dict[str, Any]:
-    """Return the server's own details of an error, for one that takes its place."""
-    return {name: getattr(error, name) for name in ("http_status", "code", "param", "type", "request_id")}

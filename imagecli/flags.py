@@ -133,6 +133,24 @@ _ROWS = (
         in_file=False,
         in_environment=False,
     ),
+    Flag(
+        "resize",
+        "Save the image at exactly this size: cut in the middle, scaled.",
+        OUTPUT,
+        MAKING,
+        "WxH",
+        in_python=True,
+    ),
+    Flag(
+        "also",
+        "Save it at this size too, as NAME.WxH.EXT; repeatable.",
+        OUTPUT,
+        MAKING,
+        "WxH",
+        repeated=True,
+        in_file=False,
+        in_python=True,
+    ),
     Flag("model", "The model; any name is accepted.", IMAGE, MAKING, "NAME", "-m", in_python=True),
     Flag(
         "model", "The model to prepare the image for; any name is accepted.", INPUT, ("prepare",), "MODEL", flag="--for"
@@ -363,6 +381,13 @@ _ROWS = (
     ),
     Flag(
         "keep", "Change nothing outside the mask [on for masks made by flags].", MASK, EDIT, type=bool, in_python=True
+    ),
+    Flag(
+        "strict_mask",
+        "Exit with 1 if the server seems to have ignored the mask [off].",
+        MASK,
+        EDIT,
+        type=bool,
     ),
     Flag(
         "keep_metadata",

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 class GenOptions(TypedDict, total=False):
     """The keyword arguments of `ImageClient.generate` and `generate_stream`, all optional."""
 
+    resize: str
+    """Save the image at exactly this size: cut in the middle, scaled."""
+
+    also: Sequence[str]
+    """Save it at this size too, as NAME.WxH.EXT; repeatable."""
+
     model: str
     """The model; any name is accepted."""
 
@@ -76,6 +82,12 @@ class GenOptions(TypedDict, total=False):
 
 class EditOptions(TypedDict, total=False):
     """The keyword arguments of `ImageClient.edit` and `edit_stream`, all optional."""
+
+    resize: str
+    """Save the image at exactly this size: cut in the middle, scaled."""
+
+    also: Sequence[str]
+    """Save it at this size too, as NAME.WxH.EXT; repeatable."""
 
     model: str
     """The model; any name is accepted."""
@@ -170,6 +182,12 @@ class EditOptions(TypedDict, total=False):
 
 class VaryOptions(TypedDict, total=False):
     """The keyword arguments of `ImageClient.vary`, all optional."""
+
+    resize: str
+    """Save the image at exactly this size: cut in the middle, scaled."""
+
+    also: Sequence[str]
+    """Save it at this size too, as NAME.WxH.EXT; repeatable."""
 
     model: str
     """The model; any name is accepted."""

@@ -74,6 +74,8 @@ class Typed(_Frozen):
     output: str | None = None
     force: bool = False
     skip_existing: bool = False
+    resize: str | None = None
+    also: tuple[str, ...] = ()
     model: str | None = None
     count: int | None = None
     size: str | None = None
@@ -109,6 +111,7 @@ class Typed(_Frozen):
     fit: str | None = None
     restore: str | None = None
     keep: bool | None = None
+    strict_mask: bool | None = None
     keep_metadata: bool | None = None
     max_pixels: int | None = None
     profile: str | None = None
@@ -134,6 +137,8 @@ class Options(_Frozen):
     """What is asked for: one value a setting, with its origin; unset where a command does not take it."""
 
     output: Value[str | None] = UNSET
+    resize: Value[str | None] = UNSET
+    also: Value[tuple[str, ...] | None] = UNSET
     model: Value[str | None] = UNSET
     count: Value[int | None] = UNSET
     size: Value[str | None] = UNSET
@@ -169,6 +174,7 @@ class Options(_Frozen):
     fit: Value[Literal["pad", "crop", "stretch"] | None] = UNSET
     restore: Value[Literal["none", "aspect", "size"] | None] = UNSET
     keep: Value[bool | None] = UNSET
+    strict_mask: Value[bool | None] = UNSET
     keep_metadata: Value[bool | None] = UNSET
     max_pixels: Value[int | None] = UNSET
     jobs: Value[int] = UNSET

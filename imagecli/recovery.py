@@ -14,8 +14,9 @@ from imagecli.client.response.sources import Item, Link, Withheld, decode
 from imagecli.errors import Failure, ImagecliError, PartialResult, UsageProblem
 from imagecli.result import GeneratedImage, Result
 from imagecli.saving.names import Names
+from imagecli.saving.receiving import describe_file
 from imagecli.saving.recorded import RunRecord
-from imagecli.saving.sinks import FileSink, describe
+from imagecli.saving.sinks import FileSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -185,7 +186,7 @@ class _Recovery:
             name, following = name.partial(None), map(name.partial, itertools.repeat(None), itertools.count(2))
         while not self._force and (taken := name.taken_by()) is not None:
             if os.path.isfile(taken) and os.path.getsize(taken) == len(data):
-                there = describe(1, taken)
+                there = describe_file(1, taken)
                 if there.sha256 == digest:
                     return there
             name = next(following)

@@ -35,6 +35,20 @@ class GeneratedImage(NamedTuple):
     """Whether it is the last partial image of a stream whose finished image never came."""
     partials: tuple[str, ...] = ()
     """Where the partial images that came before it were saved."""
+    delivered: tuple[int, int] | None = None
+    """Width and height as the server sent it, in pixels; None: not known, or not sent now."""
+    unfinished: str = ""
+    """Why it is as the server sent it, where something was to be done to it (undoing a fit, resizing)."""
+    measured: bool = False
+    """Whether a mask went along, so that what it did was measured."""
+    ignores_mask: bool = False
+    """Whether that mask seems to have had no effect."""
+    outside_changed: float | None = None
+    """The share of the pixels outside the mask that changed, 0 to 1, before --keep puts them back; None: not known."""
+    also: tuple[GeneratedImage, ...] = ()
+    """The same image in further sizes."""
+    shortfall: ImagecliError | None = None
+    """Why it is not all that was asked for, though it is saved."""
 
 
 class Result(NamedTuple):

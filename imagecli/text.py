@@ -176,8 +176,11 @@ def closest_match(word: str, known: Iterable[str]) -> str | None:
     return next(iter(close_matches(word, known)), None)
 
 
+_ABOUT = 0.15
+
+
 def close_matches(word: str, known: Iterable[str]) -> list[str]:
-    """Return up to three known words that are similar to `word`, the most similar first.
+    """Return up to three known words that are about as similar to `word` as the most similar, which comes first.
 
     Where none is, those of which it is the beginning, or that are its beginning: `generate` is near to `gen`.
     """
@@ -185,6 +188,8 @@ def close_matches(word: str, known: Iterable[str]) -> list[str]:
 
     words = list(known)
     close = difflib.get_close_matches(word, words)
+    likeness = [difflib.SequenceMatcher(None, each, word).ratio() for each in close]
+    close = [each for each, like in zip(close, likeness, strict=True) if like > likeness[0] - _ABOUT]
     return close or [each for each in words if min(len(each), len(word)) > 2 and _begins(word, each)][:3]  # noqa: PLR2004 - "s" begins half of them
 
 

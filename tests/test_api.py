@@ -16,12 +16,12 @@ from support.serving import image_file, response_with
 def test_generate_returns_bytes_and_writes_nothing(server, home):
     data = image_file()
     server.respond = lambda reply, _: reply.send(response_with(data, usage={"total_tokens": 5}), x_request_id="req_3")
-    made = ImageClient(base_url=server.url, api_key="sk-mine").generate("a cat", size="1024x1024", params={"seed": 7})
+    made = ImageClient(base_url=server.url, api_key="sk-mine").generate("a cat", size="64x48", params={"seed": 7})
     assert made.images[0].data == data
     assert (made.images[0].format, made.images[0].width, made.images[0].height) == ("png", 64, 48)
     assert (made.usage, made.request_ids, made.route) == ({"total_tokens": 5}, ("req_3",), "images/generations")
     assert made.warnings == ()
-    assert server.requests[0].json == {"prompt": "a cat", "size": "1024x1024", "seed": 7}
+    assert server.requests[0].json == {"prompt": "a cat", "size": "64x48", "seed": 7}
     assert server.requests[0].headers["authorization"] == "Bearer sk-mine"
     assert [path for path in home.rglob("*") if path.is_file()] == []
     assert list(Path().iterdir()) == []

@@ -38,7 +38,8 @@ MAY_IMPORT = {
         *("_version", "config", "dialects", "disk", "errors", "images", "models", "redaction", "sandbox", "text"),
     },
     "exchange": {"client", "dialects", "result"},
-    "execute": {"client", "dialects", "errors", "exchange", "interrupts", "plan", "result", "saving"},
+    "as_asked": {"errors", "plan", "result", "saving"},
+    "execute": {"as_asked", "client", "dialects", "errors", "exchange", "interrupts", "plan", "result", "saving"},
     "recovery": {"client", "errors", "result", "saving"},
     "terminal": {"dialects", "errors", "images", "models", "options", "result", "text"},
     "commands": {

@@ -141,7 +141,9 @@ class _Run:
         cost, caveat = estimate_plan(planned)
         if caveat is not None:
             self._warnings.append(caveat)
-        self._result = self._result._replace(requests=requests, route=planned.route, cost_estimate=cost)
+        self._result = self._result._replace(
+            requests=requests, route=planned.route, notes=planned.notes, cost_estimate=cost
+        )
 
     def _execute(self, planned: Plan, sink: Sink, observer: Observer, key: Key | None) -> None:
         client = run = None
@@ -279,6 +281,8 @@ def _check_outputs(options: Options, typed: Typed) -> None:
         return
     if saves_partials:
         raise UsageProblem("-o - has no place for partial images", hint="Leave out --save-partials, or give -o a file.")
+    if options.also.value:
+        raise UsageProblem("-o - takes one file, and --also makes more", hint="Leave out --also, or give -o a file.")
     if (options.count.value or 1) > 1:
         raise UsageProblem("-o - takes one image, not several", hint="Leave out -n, or give -o a folder.")
     if typed.json or typed.dry_run:

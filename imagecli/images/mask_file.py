@@ -169,6 +169,8 @@ def _coarse(opened: Image.Image, block: int) -> Image.Image:
 
 def _resized(opened: Image.Image, size: Size, box: ExactBox) -> Image.Image:
     """Scale a box of openings that has open and closed pixels, and keep some of both."""
+    if box == full(opened.size) and size == opened.size:
+        return opened
     covered = opened.resize(size, Image.Resampling.BILINEAR, box)
     for least in _THRESHOLDS:
         scaled_openings = opens_from(least, covered)

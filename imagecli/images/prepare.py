@@ -138,7 +138,7 @@ def _fits_unchanged(image: InputImage, rules: InputRules) -> bool:
         and image.is_plain
         and image.colour_note is None
         and image.length < rules.max_bytes
-        and _has_shape(image.size, _shape(image, rules))
+        and (image.size == rules.shape if rules.exact else _has_shape(image.size, _shape(image, rules)))
         # What Pillow repairs silently, such as a cut-off end, is repaired by re-encoding.
         and image.is_whole()
     )
@@ -204,7 +204,7 @@ def _overlay_fits(overlay: InputImage, geometry: Geometry, limit: int) -> bool:
 def _reencoded(image: InputImage, rules: InputRules, fit: Fit | None, shape: Size) -> Prepared:
     """Encode the input as a PNG, as large as its limits allow."""
     whole = longest_side(image.size, fit, shape)
-    wanted = min(whole // image.shrink, rules.max_side or whole)
+    wanted = max(shape) if rules.exact else min(whole // image.shrink, rules.max_side or whole)
     geometry = lay_out(image.size, fit, wanted, shape)
     longest = wanted
     while True:

@@ -173,6 +173,10 @@ class InputImage:
                 self._decoded = image if turn is None else image.transpose(turn)
         return self._decoded
 
+    def forget(self) -> None:
+        """Give the memory of the pixels back; they are decoded anew when they are needed."""
+        self._opened = self._decoded = None
+
     def flat(self, at_least: Size | None = None) -> Flat:
         """Return the pixels, upright, in RGB or RGBA; `at_least` and errors as for `decode`."""
         image = self.decode(at_least)

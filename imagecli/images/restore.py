@@ -5,119 +5,112 @@ Or combines the result with the original, so that nothing changes outside the re
 
 from __future__ import annotations
 
-import io
+import contextlib
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from imagecli.errors import Failure, UsageProblem
+from imagecli.errors import Failure
 from imagecli.images.canvas import centred, full, resample, scaled, shrunk, size_of, whole
-from imagecli.images.colour import from_srgb, on_white, to_srgb
+from imagecli.images.colour import from_srgb, to_srgb
 from imagecli.images.limits import MAX_PIXELS
-from imagecli.images.pillow import pillow_errors
-from imagecli.images.reading import InputImage, open_input
-from imagecli.images.sniffing import KIND_NAMES, sniff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from PIL import Image
 
     from imagecli.images.colour import Flat
+    from imagecli.images.reading import InputImage
     from imagecli.images.types import Box, ExactBox, Geometry, Size
 
     Mode = Literal["aspect", "size"]
 
-_FORMATS = ("png", "jpeg", "webp")
-_HINT = "The result is saved as the server sent it."
-_QUALITY = 95
 _BYTE = 8
 _EPSILON = 1e-6
 """Differences of less than this part of a pixel are floating-point noise."""
+_MUCH_SMALLER = 2
+"""A result that has to be enlarged by this much to fit in is much less sharp than what is around it."""
+_SUPPORT = 4
+"""How many pixels beside a place LANCZOS looks at, at the scale of the smaller image, and one to spare."""
+_ROWS = 512
+"""Of how many rows of the original a patch is made at once."""
 
 
-def restore(data: bytes, geometry: Geometry, mode: Mode, original: InputImage) -> bytes:
-    """Return a result in its own format, with the shape ("aspect") or the exact size of the upright original.
+class Pixels(NamedTuple):
+    """An image to be written, and the ICC profile of its values; None: sRGB, or unknown."""
 
-    `data` is a PNG, JPEG or WebP of any size, showing the whole canvas of `geometry`. Padding is removed, stretching is
-    undone, and a crop is put back into the whole original. Where nothing has to be done, the bytes are returned
-    unchanged. Raises `Failure` where it can't be done.
-    """
-    return _remake(data, lambda result: _restored(result, geometry, mode, original))
+    image: Image.Image
+    profile: bytes | None = None
 
 
-def keep(
-    data: bytes,
-    geometry: Geometry,
-    region: Image.Image,
-    original: InputImage,
-    warn: Callable[[str], None] = lambda _text: None,
-) -> bytes:
-    """Return the whole upright original, at its own size, changed by a result only within the region.
+class Region(NamedTuple):
+    """Where an original may change: `weights`, an L image, lie at `box` of it, and around that it may not.
 
-    The region is an L image of the original's size: where it is 0, the original's pixels stay exact, in the colours of
-    the original's profile; where it is 255, they are the result's. `data` is as in `restore`, and the image is returned
-    in its format: exact as PNG or lossless WebP, though with at most 8 bits per channel. `warn` is called where bit
-    depth is lost, and where the result has another shape than the canvas, so that only its middle is used. Raises
-    `Failure` where it can't be done.
+    Where a weight is 0, the original's pixels stay exact; where it is 255, they are the result's.
     """
 
-    def composed(result: InputImage) -> tuple[Image.Image, bytes | None]:
-        if _frame(result.size, geometry.canvas) != full(result.size):
-            sizes = "x".join(map(str, result.size)), "x".join(map(str, geometry.canvas))
-            warn(
-                f"the result ({sizes[0]}) has a different shape from the input that was sent ({sizes[1]}): its middle"
-                " was used, so the edit may be misplaced; request the same shape with --size"
-            )
-        if original.bits > _BYTE:
-            warn(f"{original.shown} has {original.bits} bits per channel and the result has 8, also outside the mask")
-        return _composed(result, geometry, region, original)
+    box: Box
+    weights: Image.Image
 
-    return _remake(data, composed)
+    @classmethod
+    def of(cls, weights: Image.Image) -> Region:
+        """Return the region of an L image of the original's size."""
+        box = weights.getbbox() or full(weights.size)
+        return cls(box, weights.crop(box))
 
 
-def _remake(data: bytes, remake: Callable[[InputImage], tuple[Image.Image | None, bytes | None]]) -> bytes:
-    """Return what `remake` makes of a result, in the result's format; the bytes unchanged where it returns None."""
-    kind = sniff(data[:4096])
-    if kind not in _FORMATS:
-        raise Failure(f"{KIND_NAMES.get(kind or '', 'this kind of file')} can't be restored", hint=_HINT)
-    try:
-        result = open_input(data, "the result")
-        if result.animated:
-            raise Failure("an animated result can't be restored", hint=_HINT)
-        with pillow_errors(result.name):
-            restored, profile = remake(result)
-    except UsageProblem as problem:
-        raise Failure(f"the result can't be restored: {problem.message}", hint=_HINT) from problem
-    if restored is None:
-        return data
-    try:
-        return _encode(restored, result, profile)
-    except (OSError, ValueError) as error:
-        raise Failure(f"the restored image can't be written as {kind}: {error}", hint=_HINT) from error
+def restored(result: InputImage, geometry: Geometry, mode: Mode, original: InputImage) -> Pixels | None:
+    """Return a result with the shape ("aspect") or the exact size of the upright original; None: it has that already.
 
-
-def _restored(
-    result: InputImage, geometry: Geometry, mode: Mode, original: InputImage
-) -> tuple[Image.Image | None, bytes | None]:
-    """Return the restored image, None where nothing has to be done, and its colour profile."""
+    `result` has any size, and shows the whole canvas of `geometry`. Padding is removed, stretching is undone, and a
+    crop is put back into the whole original. Raises `Failure` where it would be too large.
+    """
     frame = _frame(result.size, geometry.canvas)
     if geometry.source != full(geometry.original):
-        return _put_back(result, frame, geometry, mode, original), None
+        return Pixels(_put_back(result, frame, geometry, mode, original))
     return _cut_out(result, frame, geometry, mode)
 
 
-def _composed(
-    result: InputImage, geometry: Geometry, region: Image.Image, original: InputImage
-) -> tuple[Image.Image, bytes | None]:
-    """Return the original with the result where the region shows it, and its colour profile."""
-    base, profile = original.flat()
-    new = result.flat()
-    box = _overlap(region.getbbox() or full(region.size), geometry.source)
-    # Where the image on the canvas lies on the result, and what the box covers there; in fractions of a pixel.
+class Patch(NamedTuple):
+    """What a result shows where its original may change."""
+
+    image: Image.Image
+    """RGB or RGBA, in sRGB."""
+    place: ExactBox
+    """What of it belongs on `box`."""
+    box: Box
+    """Of the original."""
+
+
+def patch_of(
+    result: InputImage, geometry: Geometry, region: Region, original: InputImage, warn: Callable[[str], None]
+) -> Patch:
+    """Return what a result, which shows the whole canvas of `geometry`, has in place of a region.
+
+    `warn` is called where the result has another shape than the canvas, so that only its middle is used, where it is
+    much smaller than what it replaces, and where bit depth is lost.
+    """
     frame = _frame(result.size, geometry.canvas)
+    if frame != full(result.size):
+        sizes = "x".join(map(str, result.size)), "x".join(map(str, geometry.canvas))
+        warn(
+            f"the result ({sizes[0]}) has a different shape from the input that was sent ({sizes[1]}): its middle"
+            " was used, so the edit may be misplaced; request the same shape with --size"
+        )
+    if original.bits > _BYTE:
+        warn(f"{original.shown} has {original.bits} bits per channel and the result has 8, also outside the mask")
+    box = _overlap(region.box, geometry.source)
+    # Where the image on the canvas lies on the result, and what the box covers there; in fractions of a pixel.
     left, top, right, bottom = scaled(geometry.placed, geometry.canvas, size_of(frame))
     width, height = size_of(geometry.source)
     across, down = (right - left) / width, (bottom - top) / height
+    if max(across, down) * _MUCH_SMALLER <= 1:
+        warn(
+            "the result ({}x{}) is much smaller than {} ({}x{}): what was edited is enlarged {:.1f} times, and less"
+            " sharp than the rest; ask for more with --size, or crop the image first".format(
+                *result.size, original.shown, *original.size, 1 / max(across, down)
+            )
+        )
     x, y = left + frame[0], top + frame[1]
     there = (
         x + (box[0] - geometry.source[0]) * across,
@@ -126,31 +119,74 @@ def _composed(
         y + (box[3] - geometry.source[1]) * down,
     )
     # Cut out before scaling, which would mix in the padding beside it.
+    reach = math.ceil(_SUPPORT * max(1, across, down))
     cut = (
-        math.floor(x + _EPSILON),
-        math.floor(y + _EPSILON),
-        math.ceil(x + right - left - _EPSILON),
-        math.ceil(y + bottom - top - _EPSILON),
+        max(math.floor(x + _EPSILON), math.floor(there[0]) - reach),
+        max(math.floor(y + _EPSILON), math.floor(there[1]) - reach),
+        min(math.ceil(x + right - left - _EPSILON), math.ceil(there[2]) + reach),
+        min(math.ceil(y + bottom - top - _EPSILON), math.ceil(there[3]) + reach),
     )
-    patch = new.image.crop(cut)
-    there = _inside((there[0] - cut[0], there[1] - cut[1], there[2] - cut[0], there[3] - cut[1]), patch.size)
-    patch = to_srgb(resample(patch, size_of(box), there), new.profile)
-    if profile and (own := from_srgb(patch, profile)):
-        patch = own
+    flat = result.flat()
+    image = to_srgb(flat.image.crop(cut), flat.profile)
+    place = _inside((there[0] - cut[0], there[1] - cut[1], there[2] - cut[0], there[3] - cut[1]), image.size)
+    return Patch(image, place, box)
+
+
+@contextlib.contextmanager
+def patched(original: InputImage, region: Region, patch: Patch) -> Iterator[Pixels]:
+    """Lend the whole upright original, at its own size and in its own colours, with a patch in its region.
+
+    Its pixels are those that `original` holds, as a copy of a large photograph would not fit into memory: the patch is
+    taken out again at the end, and nobody else may look at `original` meanwhile.
+    """
+    base, profile = original.flat()
+    image = patch.image
+    if profile and (own := from_srgb(image, profile)):
+        image = own
     elif profile:
         base, profile = to_srgb(base, profile), None
-    return _merged(base, patch, box, result.format, region.crop(box)), profile
+    if "RGBA" in (base.mode, image.mode):
+        base, image = base.convert("RGBA"), image.convert("RGBA")
+    before = []
+    try:
+        for box, weights in _strips(region, patch.box):
+            piece = resample(image, size_of(box), _shown(_relative(box, patch.box), size_of(patch.box), patch.place))
+            before.append((base.crop(box), box))
+            base.paste(piece, box[:2], weights)
+        yield Pixels(base, profile)
+    finally:
+        for pixels, box in before:
+            base.paste(pixels, box[:2])
 
 
-def _merged(
-    base: Image.Image, patch: Image.Image, box: Box, kind: str, weights: Image.Image | None = None
-) -> Image.Image:
-    """Return a copy of an RGB or RGBA image with a patch on a box of it, fit to be written as `kind`."""
+def _strips(region: Region, box: Box) -> Iterator[tuple[Box, Image.Image]]:
+    """Yield where a region has weights within a box, and the weights, some rows at a time."""
+    for top in range(box[1], box[3], _ROWS):
+        strip = (box[0], top, box[2], min(top + _ROWS, box[3]))
+        weights = region.weights.crop(_relative(strip, region.box))
+        inner = weights.getbbox()
+        if inner:
+            yield (strip[0] + inner[0], top + inner[1], strip[0] + inner[2], top + inner[3]), weights.crop(inner)
+
+
+def _shown(box: Box, size: Size, place: ExactBox) -> ExactBox:
+    """Return what a box of an area of this size shows of the `place` that fills the area."""
+    across, down = (place[2] - place[0]) / size[0], (place[3] - place[1]) / size[1]
+    left, top = place[:2]
+    return left + box[0] * across, top + box[1] * down, left + box[2] * across, top + box[3] * down
+
+
+def _relative(box: Box, to: Box) -> Box:
+    return box[0] - to[0], box[1] - to[1], box[2] - to[0], box[3] - to[1]
+
+
+def _merged(base: Image.Image, patch: Image.Image, box: Box) -> Image.Image:
+    """Return a copy of an RGB or RGBA image with a patch on a box of it."""
     if "RGBA" in (base.mode, patch.mode):
         base, patch = base.convert("RGBA"), patch.convert("RGBA")
     merged = base.copy()
-    merged.paste(patch, box[:2], weights)
-    return on_white(merged) if kind == "jpeg" else merged
+    merged.paste(patch, box[:2])
+    return merged
 
 
 def _overlap(one: Box, other: Box) -> Box:
@@ -175,7 +211,7 @@ def _frame(size: Size, canvas: Size) -> Box:
     return full(size) if sum(size) - sum(size_of(box)) <= 1 else box
 
 
-def _cut_out(result: InputImage, frame: Box, geometry: Geometry, mode: Mode) -> tuple[Image.Image | None, bytes | None]:
+def _cut_out(result: InputImage, frame: Box, geometry: Geometry, mode: Mode) -> Pixels | None:
     """Remove the padding, and undo the stretching."""
     box = _within(frame, geometry.placed, geometry.canvas)
     size = size_of(box)
@@ -185,13 +221,13 @@ def _cut_out(result: InputImage, frame: Box, geometry: Geometry, mode: Mode) -> 
     elif placed != shrunk(geometry.original, max(placed)):
         size = size_of(centred(size, geometry.original))
     if box == full(result.size) and size == result.size:
-        return None, None
+        return None
     if size == size_of(box):
         image = result.decode()
-        return image.crop(box), image.info.get("icc_profile")
+        return Pixels(image.crop(box), image.info.get("icc_profile"))
     flat = result.flat()
     # Cut out before scaling, which would mix in the padding beside it.
-    return resample(flat.image.crop(box), size), flat.profile
+    return Pixels(resample(flat.image.crop(box), size), flat.profile)
 
 
 def _put_back(result: InputImage, frame: Box, geometry: Geometry, mode: Mode, original: InputImage) -> Image.Image:
@@ -203,10 +239,10 @@ def _put_back(result: InputImage, frame: Box, geometry: Geometry, mode: Mode, or
     # An original that was allowed to exceed the limit may be restored at its size.
     limit = max(MAX_PIXELS, geometry.original[0] * geometry.original[1])
     if size[0] * size[1] > limit:
-        raise Failure(f"restored, the result would have {size[0]}x{size[1]} pixels; the limit is {limit:,}", hint=_HINT)
+        raise Failure(f"restored, it would have {size[0]}x{size[1]} pixels; the limit is {limit:,}")
     base = _srgb(original.flat(size), size)
     patch = _srgb(result.flat(), size_of(place), frame)
-    return _merged(base, patch, place, result.format)
+    return _merged(base, patch, place)
 
 
 def _srgb(flat: Flat, size: Size, box: Box | None = None) -> Image.Image:
@@ -228,31 +264,3 @@ def _within(frame: Box, placed: Box, canvas: Size) -> Box:
     """Return where a box of the canvas lies on a result whose box `frame` shows the canvas."""
     left, top, right, bottom = whole(scaled(placed, canvas, size_of(frame)))
     return left + frame[0], top + frame[1], right + frame[0], bottom + frame[1]
-
-
-def _encode(image: Image.Image, result: InputImage, profile: bytes | None) -> bytes:
-    """Encode an image in the result's format, with no metadata but the colour profile."""
-    key = image.info.get("transparency")
-    bare = image.copy()
-    bare.info = {} if key is None or result.format != "png" else {"transparency": key}
-    out = io.BytesIO()
-    extra = {"icc_profile": profile} if profile else {}
-    if result.format == "png":
-        bare.save(out, "PNG", compress_type=3, **extra)
-    elif result.format == "jpeg":
-        bare.save(out, "JPEG", quality=_QUALITY, subsampling=0, **extra)
-    else:
-        bare.save(out, "WEBP", lossless=_is_lossless(result.data), quality=_QUALITY, exact=True, **extra)
-    return out.getvalue()
-
-
-def _is_lossless(webp: bytes) -> bool:
-    """Return whether a WebP's pixels are in a VP8L chunk, the first chunk or one after a VP8X header."""
-    position = 12
-    while position + 8 <= len(webp):
-        chunk = webp[position : position + 4]
-        if chunk in (b"VP8L", b"VP8 "):
-            return chunk == b"VP8L"
-        length = int.from_bytes(webp[position + 4 : position + 8], "little")
-        position += 8 + length + length % 2
-    return False

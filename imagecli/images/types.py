@@ -20,6 +20,10 @@ UNMADE_EXTENSIONS = ("avif", "bmp", "eps", "heic", "heif", "ico", "jp2", "jxl", 
 """The extensions of formats that no server makes; what is saved under them would be another format."""
 
 
+MOST_SIDE = {"jpeg": 65_535, "webp": 16_383}
+"""The longest side that a format can hold, in pixels, where it is not out of reach."""
+
+
 def parse_size(text: str) -> Size | None:
     """Return width and height of `WxH`, None for any other text."""
     match = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
@@ -43,6 +47,9 @@ class InputRules(NamedTuple):
     """A mask must be strictly smaller."""
     shape: Size | None = None
     """The requested size, where the canvas must have its proportions; `square` takes precedence."""
+    exact: bool = False
+    """Whether the canvas must have that very size, so that the server has nothing to resize: then a smaller image is
+    enlarged."""
 
 
 class MaskConvention(NamedTuple):

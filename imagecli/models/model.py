@@ -85,15 +85,19 @@ class Model(NamedTuple):
         listed = self.values.get("format")
         return listed is None or value in listed
 
-    def nearest_size(self, canvas: Size) -> str:
-        """Return the size nearest to a canvas: in shape first, then one that does not enlarge the result."""
+    def nearest_size(self, canvas: Size, *, covering: bool = False) -> str:
+        """Return the size nearest to a canvas: in shape first, then one that does not enlarge the result.
+
+        With `covering`, one that is not smaller either way comes before one that is nearer.
+        """
         if self.free_size:
-            return _nearest_free_size(canvas, self.free_size)
+            return _nearest_free_size(canvas, self.free_size, covering=covering)
         listed = [size for text in (*self.values.get("size", ()), *self.shapes.values()) if (size := parse_size(text))]
 
-        def distance(size: Size) -> tuple[float, bool, int]:
+        def distance(size: Size) -> tuple[bool, float, bool, int]:
             shape = abs(math.log(size[0] * canvas[1] / (size[1] * canvas[0])))
-            return round(shape, 6), size[0] < canvas[0], abs(size[0] - canvas[0])
+            smaller = covering and not _covers(size, canvas)
+            return smaller, round(shape, 6), size[0] < canvas[0], abs(size[0] - canvas[0])
 
         width, height = min(listed, key=distance)
         return f"{width}x{height}"
@@ -121,12 +125,18 @@ def _free_size_error(text: str, limits: FreeSize) -> str:
     return ""
 
 
-def _nearest_free_size(canvas: Size, limits: FreeSize) -> str:
+def _covers(size: Size, canvas: Size) -> bool:
+    return size[0] >= canvas[0] and size[1] >= canvas[1]
+
+
+def _nearest_free_size(canvas: Size, limits: FreeSize, *, covering: bool) -> str:
     """Return the free size with a canvas's shape and, within the limits, its number of pixels."""
     step, (low, high) = limits["multiple"], limits["pixels"]
     ratio = min(limits["ratio"], max(1 / limits["ratio"], canvas[0] / canvas[1]))
     most = min(high, limits["long_edge"] ** 2 * min(ratio, 1 / ratio))
-    pixels = max(low, min(most, canvas[0] * canvas[1]))
+    # A canvas too long for the ratio is covered by one that is as long, and wider.
+    width, height = (max(canvas[0], canvas[1] * ratio), max(canvas[1], canvas[0] / ratio)) if covering else canvas
+    pixels = max(low, min(most, width * height))
     wide = math.sqrt(pixels * ratio)
     # Rounding may exceed the limits, so the sizes around it are tried.
     around = [
@@ -135,8 +145,9 @@ def _nearest_free_size(canvas: Size, limits: FreeSize) -> str:
         for down in range(-1, 3)
     ]
     allowed = [size for size in around if min(size) > 0 and not _free_size_error(f"{size[0]}x{size[1]}", limits)]
+    covers = [size for size in allowed if _covers(size, canvas)] if covering else []
     width, height = min(
-        allowed,
+        covers or allowed,
         # Another shape means padding, another number of pixels only scaling.
         key=lambda size: 8 * abs(math.log(size[0] / size[1] / ratio)) + abs(math.log(size[0] * size[1] / pixels)),
     )

@@ -20,11 +20,12 @@ from imagecli.images.types import Uploads
 from imagecli.saving.names import names_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from imagecli.dialects.request import Draft, ImageRequest
+    from imagecli.images.finish import Finish
     from imagecli.plan.intent import Intent
-    from imagecli.plan.uploads import Undo
+    from imagecli.plan.uploads import PreparedInputs
     from imagecli.saving.names import Names
 
 
@@ -59,9 +60,10 @@ class Plan(NamedTuple):
     """Image number → the file that --skip-existing found."""
     uploads: Uploads = Uploads()
     """The files of each request."""
-    undo: Undo | None = None
+    finish: Finish | None = None
+    """What is done to each image that comes; None: nothing."""
     notes: tuple[str, ...] = ()
-    """What was done to the inputs, for -v."""
+    """What was done to the inputs, and will be to the results, for -v."""
     warnings: tuple[str, ...] = ()
     """What was given up on the way from the intent to the plan."""
     other_routes: tuple[str, ...] = ()
@@ -115,11 +117,31 @@ def _plan(intent: Intent, output: Output | None, routes: Sequence[str]) -> Plan:
         names=names,
         existing=existing,
         uploads=uploads,
-        undo=prepared.undo if prepared else None,
-        notes=prepared.notes if prepared else (),
+        finish=_finish(intent, prepared),
+        notes=(*(prepared.notes if prepared else ()), *_later(intent)),
         warnings=(*(prepared.warnings if prepared else ()), *([names.warning] if names and names.warning else ())),
         other_routes=tuple(others),
     )
+
+
+def _finish(intent: Intent, prepared: PreparedInputs | None) -> Finish | None:
+    """Return what is done to each image that comes; None where it is saved as it comes."""
+    fitted, sent = (prepared.fitted, prepared.sent) if prepared else (None, None)
+    resize, also = intent.sizes
+    if not (fitted or sent or resize or also):
+        return None
+    from imagecli.images.finish import Finish
+
+    return Finish(fitted=fitted, sent=sent, resize=resize, also=also, kind=intent.kind, quality=intent.quality)
+
+
+def _later(intent: Intent) -> Iterator[str]:
+    """Yield what will be done to each result."""
+    resize, also = intent.sizes
+    if resize:
+        yield "the result is cut to the shape of {}x{} in its middle, and scaled to that".format(*resize)
+    if also:
+        yield f"beside it: {', '.join('{}x{}'.format(*size) for size in also)}"
 
 
 def _requests(
@@ -167,7 +189,12 @@ def _draft(intent: Intent, numbers: Sequence[int]) -> Draft:
 def _names(intent: Intent, output: Output, built: Sequence[PlannedRequest]) -> Names:
     hashed = _hash(built) if built else ""
     next_free = not (output.force or output.skip_existing)
-    return names_for(output.path, intent.subject, intent.model.name, hashed, count=intent.wanted, next_free=next_free)
+    return names_for(
+        *(output.path, intent.subject, intent.model.name, hashed),
+        count=intent.wanted,
+        next_free=next_free,
+        also=intent.sizes.also,
+    )
 
 
 def _hash(requests: Iterable[PlannedRequest]) -> str:

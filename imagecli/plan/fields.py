@@ -60,14 +60,17 @@ class Context(NamedTuple):
         self.warn(f"{reason}, as far as is known; sending it anyway")
 
 
-def fitting_fields(context: Context, values: Mapping[str, Value[Any]], *, canvas: Size | None) -> Fields:
+def fitting_fields(
+    context: Context, values: Mapping[str, Value[Any]], *, canvas: Size | None, covering: bool
+) -> Fields:
     """Return the values that are sent, by flag.
 
     Args:
         context: what they are held against.
         values: the options that become fields, by flag, unset ones too.
-        canvas: the size of an input that --expand has enlarged: the size that comes nearest is asked for, unless one
-            was typed.
+        canvas: the size of an input that --expand has enlarged, or that the result is given: the size that comes
+            nearest is asked for, unless one was typed.
+        covering: whether a size that is not smaller comes before one that is nearer in shape.
 
     Raises:
         UsageProblem: a typed value is certain to fail.
@@ -76,7 +79,9 @@ def fitting_fields(context: Context, values: Mapping[str, Value[Any]], *, canvas
     by_name = asked_format(context.options.output.value)
     for name, value in values.items():
         if name == "size" and canvas and not value.typed:
-            fields[name] = context.model.nearest_size(canvas)
+            nearest = context.model.nearest_size(canvas, covering=covering)
+            if context.dialect.judge(context.command, name, nearest)[0] == "listed":
+                fields[name] = nearest
             continue
         asked = _format(context, by_name) if name == "format" and by_name is not None else value
         if asked.value is not None and (sent := _fitting(context, name, asked, by_name)) is not None:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from imagecli import dialects
 from imagecli.dialects.request import EDITS, GENERATIONS, VARIATIONS, Draft
 from imagecli.errors import UsageProblem
+from imagecli.images.types import parse_size
 from imagecli.models import catalog
 from imagecli.plan.fields import Context, check_params, check_together, fitting_fields, read_params
+from imagecli.plan.sizes import Sizes, read_sizes
+from imagecli.saving.names import asked_format
 
 if TYPE_CHECKING:
     from imagecli.config.profiles import Profile
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from imagecli.flags import Command
     from imagecli.images.mask_flags import MaskFlags
     from imagecli.images.reading import InputImage
-    from imagecli.images.types import Fit, Restore
+    from imagecli.images.types import Fit, Restore, Size
     from imagecli.inputs import Inputs
     from imagecli.models.model import Model
     from imagecli.plan.fields import Warn
@@ -57,8 +60,24 @@ class Intent(NamedTuple):
     """None: undo padding, and nothing else."""
     keep_metadata: bool = False
     save_partials: bool = False
+    typed_size: Size | None = None
+    """The size in pixels that was typed, so that another one is said."""
+    sizes: Sizes = Sizes()
+    """What results are scaled to."""
+    kind: str | None = None
+    """The format that a result is written in here, if it has to be: that of the output's name, else of --format."""
+    quality: int | None = None
+    """Of a JPEG or WebP that is written here."""
+    strict_mask: bool = False
+    """Whether it is an error if the server seems to have ignored the mask."""
     warnings: tuple[str, ...] = ()
     """What was left out, and what is sent though it may be refused."""
+
+    @property
+    def server_is_unknown(self) -> bool:
+        """Whether neither the server nor its model is known: how it resizes what it gets can't be known either."""
+        own = self.profile.provider in {"openai", "sandbox"}
+        return not self.model.known and not own and self.dialect.name == "openai"
 
     @property
     def per_request(self) -> int:
@@ -108,6 +127,7 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
     context = Context(command, options, model, dialect, warn, profile.catalogued)
     if inputs.prompt is not None:
         _check_prompt(inputs.prompt)
+    sizes = read_sizes(options)
     routes = _routes(context, profile)
     _check_number_of_inputs(len(inputs.images), context)
     images, mask_flags, keep = inputs.images, None, False
@@ -127,7 +147,9 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
     _check_length(prompt, context)
     expanded = bool(options.expand.value)
     values = options.fields()
-    fields = fitting_fields(context, values, canvas=images[0].size if expanded else None)
+    # What is put back into the original should have its shape.
+    size = images[0].size if expanded else None if keep else sizes.resize
+    fields = fitting_fields(context, values, canvas=size, covering=not expanded)
     params = check_params(params, values)
     check_together(context, fields, masked=masked)
     draft = Draft(
@@ -153,6 +175,11 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
         restore=options.restore.value,
         keep_metadata=bool(options.keep_metadata.value),
         save_partials=bool(options.save_partials.value),
+        typed_size=parse_size(str(options.size.value).lower()) if options.size.typed else None,
+        sizes=sizes,
+        kind=asked_format(options.output.value) or options.format.value,
+        quality=options.compression.value,
+        strict_mask=bool(options.strict_mask.value),
     )
 
 

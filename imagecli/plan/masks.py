@@ -45,6 +45,7 @@ def read_mask_flags(options: Options, *, mask: bool) -> MaskFlags | None:
             ("--mask-feather", options.mask_feather),
             ("--mask-preview", options.mask_preview),
             ("--keep", options.keep),
+            ("--strict-mask", options.strict_mask),
         ):
             if value.typed and value.value:
                 raise UsageProblem(
@@ -85,6 +86,10 @@ def check_mask(context: Context, inputs: Inputs, *, masked: bool) -> None:
         warn(dialect.mask_warning)
     if dialect.mask is not None:
         return
+    if context.options.strict_mask.typed and context.options.strict_mask.value:
+        raise UsageProblem(
+            f"{dialect.title} takes no mask, so --strict-mask has nothing to go by", hint="Leave out --strict-mask."
+        )
     if not (context.options.keep.typed and context.options.keep.value):
         raise UsageProblem(
             f"{dialect.title} takes no mask: it would change the whole image",

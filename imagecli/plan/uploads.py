@@ -1,4 +1,4 @@
-"""The images of a request: inputs made what the endpoint takes, and what undoes that on the result."""
+"""The images of a request: inputs made what the endpoint takes, and what is needed to undo that on the result."""
 
 from __future__ import annotations
 
@@ -10,43 +10,25 @@ from imagecli.images.types import MaskConvention, Uploads
 from imagecli.models.catalog import variation_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from PIL import Image
 
-    from imagecli.images.reading import InputImage
-    from imagecli.images.types import Geometry, InputRules, Prepared, Restore, Upload
+    from imagecli.images.finish import Fitted
+    from imagecli.images.measure import Sent
+    from imagecli.images.types import Geometry, InputRules, Prepared, Upload
     from imagecli.plan.intent import Intent
 
 
-class Undo(NamedTuple):
-    """What undoes the fit of an input on the images that were made from it."""
-
-    geometry: Geometry
-    original: InputImage
-    region: Image.Image | None
-    """Where the original may change, at its size: everything else is put back. None: only the shape is restored."""
-    restore: Restore
-
-    def apply(self, data: bytes, warn: Callable[[str], None]) -> bytes:
-        """Return an image's file with the fit undone.
-
-        Raises:
-            Failure: the file can't be read.
-        """
-        from imagecli.images.restore import keep, restore
-
-        if self.region is not None:
-            return keep(data, self.geometry, self.region, self.original, warn)
-        return data if self.restore == "none" else restore(data, self.geometry, self.restore, self.original)
+_LOSSY = ("jpeg", "webp", "avif", "heif")
 
 
 class PreparedInputs(NamedTuple):
     """The files of a request, and what was done to get there."""
 
     uploads: Uploads = Uploads()
-    undo: Undo | None = None
-    """None: there is nothing to undo."""
+    fitted: Fitted | None = None
+    """What the result gets back of the input; None: nothing."""
+    sent: Sent | None = None
+    """What a mask went along with; None: none did."""
     notes: tuple[str, ...] = ()
     """What was done, for -v."""
     warnings: tuple[str, ...] = ()
@@ -66,6 +48,7 @@ def prepare_uploads(intent: Intent, route: str) -> PreparedInputs:
     rules = _rules(intent, route)
     (first, *others), mask, keep_metadata = intent.images, intent.mask, intent.keep_metadata
     region = _region(intent)
+    sent_region = _sent_region(intent, region)
     warnings: list[str] = []
     if route == EDITS and rules.square and mask is None and region is None and not has_transparency(first):
         reason = f"{intent.model.name} needs a mask, or an image with transparent areas"
@@ -75,7 +58,7 @@ def prepare_uploads(intent: Intent, route: str) -> PreparedInputs:
         warnings.append(f"{reason}, as far as is known; sending it anyway")
     prepared, mask_upload = prepare_with_mask(
         *(first, mask, _shaped(intent, rules), intent.fit),
-        region=_sent_region(intent, region),
+        region=sent_region,
         convention=intent.dialect.mask or MaskConvention(),
         # How an unknown model reads a mask file is unknown too: drawn by the convention, it opens the same to a server
         # that goes by grey.
@@ -84,14 +67,20 @@ def prepare_uploads(intent: Intent, route: str) -> PreparedInputs:
     )
     made = [prepared, *(prepare(image, rules, intent.fit, keep_metadata=keep_metadata) for image in others)]
     notes = [f"{one.upload.filename}: {note}" for one in made for note in one.notes]
+    warnings += [*_slips(intent), *(warning for one in made for warning in one.warnings)]
     if intent.keep:
         notes.append("outside the mask the original's pixels are kept, at {}x{}".format(*first.size))
+        if intent.kind == "jpeg" or (intent.kind == "webp" and intent.quality is not None):
+            warnings.append(f"outside the mask the original is kept up to the loss of {intent.kind}; png is exact")
+        elif first.format in _LOSSY:
+            notes.append(f"these are the pixels of the {first.format} as it is decoded: saved as png, no more is lost")
     markup = _markup(intent, prepared, rules)
     return PreparedInputs(
         Uploads(tuple(one.upload for one in made), mask_upload, markup),
-        _undo(intent, prepared.geometry, region if intent.keep else None),
+        _fitted(intent, prepared.geometry, region if intent.keep else None),
+        _sent(intent, prepared, sent_region) if mask_upload and intent.dialect.mask else None,
         tuple(notes),
-        (*warnings, *_slips(intent), *(warning for one in made for warning in one.warnings)),
+        tuple(warnings),
     )
 
 
@@ -119,9 +108,28 @@ def _slips(intent: Intent) -> tuple[str, ...]:
     return slips(intent.mask, intent.images[0], opened, by_alpha=by_alpha)
 
 
-def _undo(intent: Intent, geometry: Geometry, region: Image.Image | None) -> Undo | None:
+def _fitted(intent: Intent, geometry: Geometry, region: Image.Image | None) -> Fitted | None:
     mode = intent.restore or ("aspect" if geometry.padded else "none")
-    return None if mode == "none" and region is None else Undo(geometry, intent.images[0], region, mode)
+    if mode == "none" and region is None:
+        return None
+    from imagecli.images.finish import Fitted
+    from imagecli.images.restore import Region
+
+    return Fitted(intent.images[0], geometry, mode, None if region is None else Region.of(region))
+
+
+def _sent(intent: Intent, prepared: Prepared, region: Image.Image | None) -> Sent | None:
+    """Return what went along with a mask, so that what it did can be measured."""
+    from imagecli.images.mask_file import follow, opened_by, openings
+    from imagecli.images.measure import Sent
+
+    if region is not None:
+        opened = opened_by(region)
+    elif intent.mask is not None:
+        opened, _ = openings(intent.mask)
+    else:
+        return None
+    return Sent.of(prepared.upload, follow(opened, prepared.geometry), prepared.geometry.placed)
 
 
 def _markup(intent: Intent, prepared: Prepared, rules: InputRules) -> Upload | None:
@@ -141,8 +149,8 @@ def _region(intent: Intent) -> Image.Image | None:
     from imagecli.images.mask import region_of
     from imagecli.images.mask_flags import MaskFlags
 
-    if intent.keep:
-        intent.images[0].decode()  # whole, as it will be needed; for the upload it is scaled from there
+    if intent.keep and intent.images[0].shrink > 1:
+        intent.images[0].decode()  # raises: it will be needed whole
     return region_of(intent.images[0], intent.mask, intent.mask_flags or MaskFlags())
 
 
@@ -173,4 +181,6 @@ def _rules(intent: Intent, route: str) -> InputRules:
         rules = rules._replace(max_side=size[0])
     rules = intent.dialect.inputs(rules)
     canvas = intent.dialect.canvas(intent.draft)
+    if canvas is None and size and route == EDITS and intent.server_is_unknown:
+        return rules._replace(shape=size, exact=True)
     return rules._replace(shape=canvas, max_side=rules.max_side or max(canvas)) if canvas else rules

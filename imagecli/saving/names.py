@@ -19,6 +19,8 @@ from imagecli.images.types import IMAGE_EXTENSIONS, UNMADE_EXTENSIONS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from imagecli.images.types import Size
+
 FIELDS = ("slug", "n", "model", "date", "time", "hash", "ext")
 _SLUG_LENGTH = 60
 _SLUG_BYTES = 120
@@ -63,6 +65,16 @@ class Name(NamedTuple):
         folder, stem, extension = self._parts()
         return Name(os.path.join(folder, f"{stem}-{number}{extension}"))
 
+    def sized(self, size: Size) -> Name:
+        """Return the name with the size before its extension: cat.64x64.png."""
+        folder, stem, extension = self._parts()
+        return Name(os.path.join(folder, f"{stem}.{size[0]}x{size[1]}{extension}"))
+
+    @classmethod
+    def of(cls, path: str, planned: Name) -> Name:
+        """Return the name of a file, with an open extension where the planned name has one."""
+        return cls(f"{os.path.splitext(path)[0]}.{_EXT}" if planned.is_open else path)
+
     def partial(self, number: int | None, again: int = 1) -> Name:
         """Return the name for the partial image of this number, or for the one that is all that came.
 
@@ -91,7 +103,9 @@ def slug(text: str) -> str:
 class Names:
     """The names of a run's images: those that were planned, and those that follow where one has been taken since."""
 
-    def __init__(self, output: str | None, count: int, fields: NameFields, *, next_free: bool) -> None:
+    def __init__(
+        self, output: str | None, count: int, fields: NameFields, *, next_free: bool, also: tuple[Size, ...] = ()
+    ) -> None:
         """Plan the names of `count` images.
 
         Args:
@@ -99,6 +113,7 @@ class Names:
             count: how many images.
             fields: what the template's fields stand for.
             next_free: for default names and folders, skip names that are taken.
+            also: the further sizes of each image.
 
         Raises:
             UsageProblem: the template has an unknown field or an unmatched brace, the name can't be one, asks for a
@@ -109,6 +124,7 @@ class Names:
                 "the output's name is empty or contains a NUL byte", hint="Give -o a file, a folder or a template."
             )
         self.output = output
+        self.also = also
         self.count = count
         self.warning: str | None = None
         """What was added to the name that was given."""
@@ -127,7 +143,7 @@ class Names:
         _check_extension(self._base)
         if self._template is not None and _render(self._template, fields, 2) == self._base.text:
             self._template = None
-        free = (n for n in itertools.count(1) if not (self._default and next_free) or self._at(n).taken_by() is None)
+        free = (n for n in itertools.count(1) if not (self._default and next_free) or self._is_free(n))
         self.numbers = tuple(itertools.islice(free, count))
         """What tells the planned names apart, that of the first image first."""
 
@@ -138,6 +154,10 @@ class Names:
     def name(self, n: int) -> Name:
         """Return the name of image `n`, also of one that was not planned."""
         return self._at(self.numbers[n - 1] if n <= self.count else self.numbers[-1] + n - self.count)
+
+    def files(self, n: int) -> tuple[Name, ...]:
+        """Return the names of all files of image `n`: its own, and those of its further sizes."""
+        return self._with_sizes(self.name(n))
 
     def existing(self) -> dict[int, str]:
         """Return the files that exist under the planned names, by the image's number; folders are not among them."""
@@ -156,10 +176,18 @@ class Names:
         """
         if self.count > 1 and is_special(output):
             raise UsageProblem(f"{output} takes one image, not several", hint="Leave out -n, or give -o a folder.")
+        if self.also and is_special(output):
+            raise UsageProblem(f"{output} takes one file, and --also makes more", hint="Give -o the name of a file.")
         if self.count == 1 or os.path.splitext(output)[1]:
             return Name(output)
         self.warning = f"{output} has no extension: each image gets that of its format; for a folder, write {output}/"
         return Name(f"{output}.{_EXT}")
+
+    def _with_sizes(self, name: Name) -> tuple[Name, ...]:
+        return name, *(name.sized(size) for size in self.also)
+
+    def _is_free(self, number: int) -> bool:
+        return all(name.taken_by() is None for name in self._with_sizes(self._at(number)))
 
     def _at(self, number: int) -> Name:
         if self._template is not None:
@@ -176,6 +204,7 @@ def names_for(  # noqa: PLR0913 - all that a name can be made of
     *,
     count: int = 1,
     next_free: bool = True,
+    also: tuple[Size, ...] = (),
 ) -> Names:
     """Return the names of `count` images; now is the time that {date} and {time} stand for.
 
@@ -186,13 +215,13 @@ def names_for(  # noqa: PLR0913 - all that a name can be made of
         hashed: eight hex digits of the requests.
         count: how many images.
         next_free: for default names and folders, skip names that are taken.
+        also: the further sizes of each image.
 
     Raises:
         UsageProblem: as `Names`.
     """
-    return Names(
-        output, count, NameFields(slug(subject), model or "model", hashed, time.localtime()), next_free=next_free
-    )
+    fields = NameFields(slug(subject), model or "model", hashed, time.localtime())
+    return Names(output, count, fields, next_free=next_free, also=also)
 
 
 def _is_folder(path: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import os
 import stat
@@ -12,22 +11,19 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from imagecli.disk import NO_SPACE, NewFile, as_size, check_room, free_bytes
 from imagecli.errors import Failure, UsageProblem
-from imagecli.images.sniffing import ImageCheck, ImageFacts
-from imagecli.result import GeneratedImage
-from imagecli.saving.names import asked_format, descriptor, extension_of, is_special
+from imagecli.saving.names import Name, asked_format, descriptor, extension_of, is_special
+from imagecli.saving.receiving import copy, describe, describe_file, receive
 from imagecli.saving.room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
-    from imagecli.saving.names import Name, Names
+    from imagecli.images.types import Size
+    from imagecli.result import GeneratedImage
+    from imagecli.saving.names import Names
+    from imagecli.saving.receiving import Sizes, Transform
 
-    Transform = Callable[[bytes], bytes]
-    """What is done to an image before it is saved (undoing the padding); if that fails, it is saved as it
-    came, with a warning."""
-
-_COPY = 1 << 20
 _IN_MEMORY = 1 << 26
 """Bytes of an image that goes to no file of its own, kept in memory, so that no full disk can stop it."""
 NO_ROOM = Room()
@@ -60,7 +56,15 @@ class Sink(Protocol):
     def save(
         self, n: int, pieces: Iterable[bytes], transform: Transform | None, warn: Callable[[str], None]
     ) -> GeneratedImage:
-        """Take image `n`, whole and checked, or raise Failure and leave nothing behind."""
+        """Take image `n`, whole and checked, or raise Failure and leave nothing behind.
+
+        Where the image is there, but not in all its sizes, its `shortfall` says why.
+        """
+
+    def complete(
+        self, image: GeneratedImage, make: Callable[[bytes], Sizes], warn: Callable[[str], None]
+    ) -> GeneratedImage:
+        """Add to an image that was there before the sizes that are missing beside it."""
 
     def save_partial(
         self,
@@ -113,7 +117,7 @@ class FileSink:
                     os.rmdir(path)
 
     def _reserve(self, numbers: Iterable[int], room: Room, warn: Callable[[str], None], *, dry: bool) -> None:
-        names = [self._names.name(n) for n in numbers]
+        names = [name for n in numbers for name in self._names.files(n)]
         for name in names:
             taken = name.taken_by()
             if taken is not None and os.path.isdir(taken):
@@ -198,7 +202,51 @@ class FileSink:
         name = self._names.name(n)
         if is_special(name.path("")):
             return self._save_special(n, name.path(""), pieces, transform, warn)
-        return self.save_as(name, self._names.following(), n, pieces, transform, warn)
+        image, sizes = self.receive_as(name, self._names.following(), n, pieces, transform, warn)
+        if self._names.also and not sizes:
+            missing = ", ".join("{}x{}".format(*size) for size in self._names.also)
+            return image._replace(shortfall=Failure(f"image {n} is there, but not its {missing}: {image.unfinished}"))
+        return self._save_sizes(image, sizes, warn)
+
+    def complete(
+        self, image: GeneratedImage, make: Callable[[bytes], Sizes], warn: Callable[[str], None]
+    ) -> GeneratedImage:
+        """Save the sizes that are missing beside an image that was there before; nothing of it is replaced."""
+        beside = self._beside(image)
+        there = {size: taken for size in self._names.also if (taken := beside.sized(size).taken_by())}
+        image = image._replace(also=tuple(describe_file(image.n, path) for path in there.values()))
+        if len(there) == len(self._names.also):
+            return image
+        try:
+            with _failing(image.path or ""), open(image.path or "", "rb") as file:
+                sizes = make(file.read())
+        except Failure as failure:
+            failure.message = f"the further sizes of {image.path} can't be made: {failure.message}"
+            return image._replace(shortfall=failure)
+        return self._save_sizes(image, [each for each in sizes if each[0] not in there], warn)
+
+    def _beside(self, image: GeneratedImage) -> Name:
+        """Return the name that those of an image's further sizes are made from."""
+        return Name.of(image.path or "", self._names.name(image.n))
+
+    def _save_sizes(
+        self, image: GeneratedImage, sizes: Iterable[tuple[Size, bytes]], warn: Callable[[str], None]
+    ) -> GeneratedImage:
+        """Save further sizes of an image beside it; its `shortfall` says why one is not there.
+
+        The image itself is paid for and saved: nothing that goes wrong here takes that back.
+        """
+        beside = self._beside(image)
+        for size, data in sizes:
+            name = beside.sized(size)
+            following = map(name.numbered, itertools.count(2))
+            try:
+                made, _ = self.receive_as(name, following, image.n, [data], None, warn)
+            except Failure as failure:
+                image = image._replace(shortfall=failure)
+            else:
+                image = image._replace(also=(*image.also, made))
+        return image
 
     def save_partial(
         self,
@@ -214,7 +262,7 @@ class FileSink:
             return None
         names = (name.partial(number, again) for again in itertools.count(1))
         free = next(each for each in names if self._force or each.taken_by() is None)
-        image = self.save_as(free, names, n, pieces, transform, warn)
+        image, _ = self.receive_as(free, names, n, pieces, transform, warn)
         return image._replace(partial=True)
 
     def make_folder(self, name: Name) -> None:
@@ -235,6 +283,18 @@ class FileSink:
         warn: Callable[[str], None],
     ) -> GeneratedImage:
         """Save an image under this name, or the first of the following that is free."""
+        return self.receive_as(name, following, n, pieces, transform, warn)[0]
+
+    def receive_as(  # noqa: PLR0913, PLR0917 - a name, and what `save` takes
+        self,
+        name: Name,
+        following: Iterator[Name],
+        n: int,
+        pieces: Iterable[bytes],
+        transform: Transform | None,
+        warn: Callable[[str], None],
+    ) -> tuple[GeneratedImage, Sizes]:
+        """Save an image as `save_as` does, and return its further sizes too, which are still to be saved."""
         # An image that has to be fetched is fetched now, before there is a file that an interrupt would leave behind.
         pieces = iter(pieces)
         pieces = itertools.chain((next(pieces, b""),), pieces)
@@ -243,9 +303,9 @@ class FileSink:
             try:
                 if self._closed:
                     raise Failure("the run has ended")
-                image = receive(n, pieces, new.file, transform, warn)
+                image, sizes = receive(n, pieces, new.file, transform, warn)
                 new.sync()
-                return image._replace(path=self._publish(new, name, following, image, warn))
+                return image._replace(path=self._publish(new, name, following, image, warn)), sizes
             finally:
                 self._unfinished.discard(new)
 
@@ -276,8 +336,8 @@ class FileSink:
     ) -> GeneratedImage:
         """Write to a device or a pipe: there is nothing to rename, so the image is checked first."""
         with _failing(path), tempfile.SpooledTemporaryFile(_IN_MEMORY) as file, _open_special(path) as target:
-            image = receive(n, pieces, file, transform, warn)
-            target.writelines(_copy(file))
+            image, _ = receive(n, pieces, file, transform, warn)
+            target.writelines(copy(file))
         return image._replace(path=path)
 
 
@@ -333,10 +393,19 @@ class StdoutSink:
     ) -> GeneratedImage:
         """Write the image."""
         with _failing("the temporary folder"), tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
-            image = receive(n, pieces, file, transform, warn)
-            for piece in _copy(file):
+            image, _ = receive(n, pieces, file, transform, warn)
+            for piece in copy(file):
                 self._stdout.out_bytes(piece)
         self.undelivered = self._stdout.stdout_is_closed
+        return image
+
+    def complete(
+        self,
+        image: GeneratedImage,
+        make: Callable[[bytes], Sizes],  # noqa: ARG002 - a Sink's
+        warn: Callable[[str], None],  # noqa: ARG002
+    ) -> GeneratedImage:
+        """Add nothing: no image was there before."""
         return image
 
     def save_partial(
@@ -360,6 +429,8 @@ class MemorySink:
     def __init__(self) -> None:
         """Start empty."""
         self.data: dict[int, bytes] = {}
+        self.sizes: dict[int, tuple[bytes, ...]] = {}
+        """Image → its files in further sizes."""
 
     def reserved(
         self,
@@ -377,9 +448,19 @@ class MemorySink:
     ) -> GeneratedImage:
         """Keep the image's bytes under its number."""
         with tempfile.SpooledTemporaryFile(max_size=1 << 28) as file:
-            image = receive(n, pieces, file, transform, warn)
+            image, sizes = receive(n, pieces, file, transform, warn)
             file.seek(0)
             self.data[n] = file.read()
+        self.sizes[n] = tuple(data for _, data in sizes)
+        return image._replace(also=tuple(describe(n, data) for data in self.sizes[n]))
+
+    def complete(
+        self,
+        image: GeneratedImage,
+        make: Callable[[bytes], Sizes],  # noqa: ARG002 - a Sink's
+        warn: Callable[[str], None],  # noqa: ARG002
+    ) -> GeneratedImage:
+        """Add nothing: no image was there before."""
         return image
 
     def save_partial(
@@ -410,63 +491,6 @@ def open_sink(names: Names | None, stdout: Stdout, *, force: bool) -> Sink:
             hint="Pipe it into a program or a file, or give -o a name; --preview draws it.",
         )
     return StdoutSink(stdout)
-
-
-def receive(
-    n: int, pieces: Iterable[bytes], file: IO[bytes], transform: Transform | None, warn: Callable[[str], None]
-) -> GeneratedImage:
-    """Write an image into `file`, checking that it is one and whole, and apply `transform`.
-
-    Raises:
-        Failure: it is not an image, or a broken one.
-    """
-    facts, size, digest = _write(pieces, file)
-    if facts.too_large:
-        warn(f"image {n} has {facts.width}x{facts.height} pixels, far more than models make: it is saved as it came")
-    elif transform is not None:
-        file.seek(0)
-        before = file.read()
-        try:
-            after = transform(before)
-        except (Failure, MemoryError) as error:
-            reason = error.message if isinstance(error, Failure) else "there is not enough memory to undo the fit"
-            warn(f"image {n} is saved as the server sent it: {reason}")
-        else:
-            if after is not before:
-                file.seek(0)
-                file.truncate()
-                facts, size, digest = _write((after,), file)
-    return GeneratedImage(n, None, facts.format, facts.width, facts.height, size, digest)
-
-
-def _write(pieces: Iterable[bytes], file: IO[bytes]) -> tuple[ImageFacts, int, str]:
-    check, digest, size = ImageCheck(), hashlib.sha256(), 0
-    for piece in pieces:
-        check.feed(piece)
-        digest.update(piece)
-        size += len(piece)
-        file.write(piece)
-    return check.finish_file(file), size, digest.hexdigest()
-
-
-def describe(n: int, path: str) -> GeneratedImage:
-    """Return what is known of an image that exists; one that can't be read exists all the same."""
-    check, digest, size = ImageCheck(), hashlib.sha256(), 0
-    facts: ImageFacts | None = None
-    with contextlib.suppress(OSError, Failure), open(path, "rb") as file:
-        for piece in _copy(file):
-            check.feed(piece)
-            digest.update(piece)
-            size += len(piece)
-        facts = check.finish_file(file)
-    image = GeneratedImage(n, path, None, None, None, size, digest.hexdigest())
-    return image._replace(format=facts.format, width=facts.width, height=facts.height) if facts else image
-
-
-def _copy(file: IO[bytes]) -> Iterable[bytes]:
-    file.seek(0)
-    while piece := file.read(_COPY):
-        yield piece
 
 
 def _check_descriptor(path: str) -> None:

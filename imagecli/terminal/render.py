@@ -155,7 +155,8 @@ def _hidden(texts: Iterable[str]) -> list[str]:
 def _result_lines(result: Result, base_url: str) -> Iterator[str]:
     for request in result.requests or ():
         yield from _request_lines(request, base_url)
-    yield from (image.path for image in result.images if image.path is not None)
+    files = (each for image in result.images for each in (image, *image.also))
+    yield from (file.path for file in files if file.path is not None)
 
 
 def _request_lines(request: ImageRequest, base_url: str) -> Iterator[str]:
@@ -243,6 +244,7 @@ def document(result: Result, base_url: str) -> dict[str, Any]:
         chosen = cost is not None and cost[0] < cost[1]
         filled["cost_estimate_usd"] = None if cost is None or chosen else cost[0]
         filled["cost_estimate_range_usd"] = cost if chosen else None
+        filled["steps"] = result.notes
     if result.prepared is not None:
         filled["prepared"] = result.prepared
     if result.mask is not None:
@@ -279,16 +281,20 @@ def _image(image: GeneratedImage) -> dict[str, Any]:
     streamed: dict[str, Any] = {"partial": True} if image.partial else {}
     if image.partials:
         streamed["partials"] = image.partials
+    measured = {"outside_changed": image.outside_changed} if image.measured else {}
+    also = {"also": [_image_file(each) for each in image.also]} if image.also else {}
+    described = {"n": image.n} | _image_file(image) | {"revised_prompt": image.revised_prompt}
+    return described | streamed | measured | also
+
+
+def _image_file(image: GeneratedImage) -> dict[str, Any]:
     return {
-        "n": image.n,
         "path": image.path,
         "format": image.format,
         "width": image.width,
         "height": image.height,
         "bytes": image.bytes,
         "sha256": image.sha256,
-        "revised_prompt": image.revised_prompt,
-        **streamed,
     }
 
 

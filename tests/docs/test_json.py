@@ -41,7 +41,7 @@ def _fields(value, place=""):
 @pytest.mark.parametrize(
     "line",
     [
-        ("gen", "fox", "-s", "1024x1024"),
+        ("gen", "fox", "-s", "1024x1024", "--also", "16x16"),
         ("gen", "sandbox:fewer", "-n", "2"),
         ("gen", "sandbox:stream-end", "--partials", "2", "--save-partials"),
         ("gen", "fox", "--partials", "2", "--save-partials"),

@@ -16,8 +16,8 @@ from imagecli.images.mask import region_of
 from imagecli.images.mask_flags import ELLIPSE, RECT, MaskFlags, read_area, read_margins
 from imagecli.images.prepare import prepare, prepare_with_mask
 from imagecli.images.reading import open_input
-from imagecli.images.restore import keep, restore
 from imagecli.images.types import InputRules
+from support.finishing import keep, restore
 
 SQUARE = InputRules(square=True, formats=("png",), modes=("RGB", "RGBA"), max_bytes=4_000_000, max_side=64)
 FREE = InputRules(square=False, formats=("png", "jpeg", "webp"), modes=("L", "RGB", "RGBA"), max_bytes=50_000_000)

@@ -12,8 +12,8 @@ from PIL import Image, ImageChops, ImageCms
 from imagecli.errors import Failure
 from imagecli.images.prepare import prepare
 from imagecli.images.reading import InputImage, open_input
-from imagecli.images.restore import restore
 from imagecli.images.types import InputRules
+from support.finishing import restore
 
 SQUARE = InputRules(square=True, formats=("png",), modes=("RGB", "RGBA"), max_bytes=4_000_000, max_side=512)
 FREE = InputRules(square=False, formats=("png", "jpeg"), modes=("RGB",), max_bytes=50_000_000)
@@ -132,33 +132,38 @@ def test_a_result_of_another_shape_is_cut_in_its_middle():
     assert decoded(restore(result, geometry, "size", original)).size == (400, 300)
 
 
+@pytest.mark.parametrize("sent", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize(
-    ("kind", "options"),
-    [
-        ("PNG", {}),
-        ("JPEG", {"quality": 95, "subsampling": 0}),
-        ("WEBP", {"quality": 95}),
-        ("WEBP", {"lossless": True}),
-        ("WEBP", {"lossless": True, "exif": b"Exif\0\0"}),
-    ],
+    ("asked", "kind"), [(None, "PNG"), ("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP"), ("svg", "PNG")]
 )
 @pytest.mark.parametrize("fit", ["pad", "crop"])
-def test_the_format_stays_and_so_does_the_profile(kind, options, fit):
+def test_what_is_written_here_has_the_format_that_was_asked_for_and_never_a_lossy_one_because_it_came_so(
+    sent, asked, kind, fit
+):
     original = input_of((300, 200))
     geometry = prepare(original, SQUARE, fit).geometry
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    result = encoded(scene((300, 300)), kind, icc_profile=profile, **options)
-    data = restore(result, geometry, "aspect", original)
+    result = encoded(scene((300, 300)), sent, icc_profile=profile, quality=95)
+    data = restore(result, geometry, "aspect", original, asked)
     restored = decoded(data)
     assert restored.format == kind
     if kind == "JPEG":
         assert {layer[1:3] for layer in restored.layer} == {(1, 1)}, "no colour is halved"
     if kind == "WEBP":
-        assert (b"VP8L" in data[:4096]) == ("lossless" in options)
+        assert b"VP8L" in data[:4096], "it is lossless"
     if fit == "pad":
         assert restored.size == (300, 200)
         assert restored.info["icc_profile"] == profile
-        assert worst(restored, decoded(result).crop((0, 50, 300, 250))) <= (6 if options.get("quality") else 0)
+        assert worst(restored, decoded(result).crop((0, 50, 300, 250))) <= (6 if kind == "JPEG" else 0)
+
+
+def test_where_nothing_has_to_be_done_a_name_decides_all_the_same():
+    original = input_of((64, 64))
+    geometry = prepare(original, SQUARE, "pad").geometry
+    result = encoded(scene((64, 64)), "JPEG")
+    assert restore(result, geometry, "size", original) == result
+    assert restore(result, geometry, "size", original, "jpeg") == result
+    assert decoded(restore(result, geometry, "size", original, "png")).tobytes() == decoded(result).tobytes()
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P", "L", "1", "I;16"])
@@ -183,13 +188,13 @@ def test_a_transparent_result_stays_transparent_in_its_place():
 @pytest.mark.parametrize(
     ("result", "says"),
     [
-        (encoded(Image.new("RGB", (9, 9)), "GIF"), "a GIF image can't be restored"),
         (b"<svg></svg>", "an SVG image can't be restored"),
         (b"\0\1\2", "this kind of file can't be restored"),
         (encoded(scene((99, 99)))[:200], "the result is damaged or truncated"),
+        (encoded(Image.new("1", (8001, 8000))), "the result declares 8001x8000"),
         (
             encoded(scene((9, 9)), save_all=True, append_images=[Image.new("RGB", (9, 9))]),
-            "an animated result can't be restored",
+            "an animation can't be restored",
         ),
     ],
 )

@@ -274,7 +274,7 @@ def test_every_flag_and_command_of_the_help_is_offered_and_no_other(shell, comma
         (
             "imagecli config set",
             "defaults.re",
-            ["defaults.response_format", "defaults.restore", "defaults.retries", "defaults.retry_unknown"],
+            [f"defaults.{name}" for name in ("resize", "response_format", "restore", "retries", "retry_unknown")],
         ),
         ("imagecli config unset", "defaults.si", ["defaults.size"]),
     ],

@@ -136,7 +136,8 @@ def test_gpt_image_fields_go_under_the_wires_names(imagecli, server):
         "safety_identifier": "u-1",
         "x": [1, 2],
     }
-    assert "WARNING" not in ran.err.upper()
+    said = ran.err.splitlines()
+    assert ["64x48, not the 1536x864" in said[0], "PNG, not the webp" in said[1], len(said)] == [True, True, 2]
 
 
 @pytest.mark.parametrize(

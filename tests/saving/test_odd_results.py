@@ -67,7 +67,7 @@ def test_broken_pixels_are_no_result(imagecli, server, spoilt):
 
 @pytest.mark.parametrize("flags", [[], ["--restore", "size"], ["--mask-rect", "1,1,20,20", "--keep"]])
 def test_a_result_of_more_pixels_than_models_make_is_saved_and_not_decoded(imagecli, server, monkeypatch, flags):
-    monkeypatch.setattr("imagecli.images.restore._remake", lambda *_: pytest.fail("it is decoded"))
+    monkeypatch.setattr("imagecli.images.finish.open_input", lambda *_: pytest.fail("it is decoded"))
     data = large(8001, 8001)
     Path("in.png").write_bytes(image_file())
     server.respond = lambda reply, _: reply.send(response_with(data))

@@ -1,0 +1,38 @@
+"""What an image that is saved has of what was asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagecli.errors import Failure
+from imagecli.saving.names import asked_format
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imagecli.errors import ImagecliError
+    from imagecli.plan import Plan
+    from imagecli.result import GeneratedImage
+
+
+def differences(plan: Plan, image: GeneratedImage) -> Iterator[str]:
+    """Yield what of an image is not what was typed; of its name's format the sink has warned."""
+    asked, came = plan.intent.typed_size, image.delivered if image.format != "svg" else None
+    fixed = plan.finish is not None and not image.unfinished and plan.finish.size is not None
+    if asked and came and came != asked and not fixed:
+        yield "the server sent {}x{}, not the {}x{} that was asked for".format(*came, *asked)
+    draft = plan.intent.draft
+    kind = draft.fields.get("format")
+    if "format" in draft.typed and image.format != kind and asked_format(image.path) in {None, image.format}:
+        yield f"the image is {(image.format or '?').upper()}, not the {kind} that was asked for"
+
+
+def shortfall(plan: Plan, image: GeneratedImage) -> ImagecliError | None:
+    """Return why an image, though it is saved, is an error; None where it is none."""
+    if image.ignores_mask and plan.intent.strict_mask:
+        kept = f"It is kept in {image.path}: look" if image.path else "It is kept: look"
+        return Failure(
+            f"image {image.n} does not follow its mask, as far as can be measured, and --strict-mask was given",
+            hint=f"{kept} at it, or use another model or server.",
+        )
+    return image.shortfall
