@@ -26,7 +26,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
     Examples:
       imagecli models --profile sandbox
       imagecli models gpt-image-2 -P sandbox
-      imagecli models -P sandbox | grep 2026-12
+      imagecli models -P sandbox | grep -v retired
     """
     from datetime import UTC, datetime
 

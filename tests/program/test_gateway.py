@@ -172,10 +172,14 @@ def test_the_document_describes_the_image(run):
     assert len(said["request_ids"]) == 1, "the gateway's own, as it keeps the upstream's to itself"
 
 
-def test_a_name_asks_for_its_format_and_gets_it(run):
-    assert run("gen", "a boat", "-m", HIDDEN, "-o", "boat.jpg").code == 0
-    with Image.open("boat.jpg") as made:
-        assert made.format == "JPEG"
+def test_a_name_asks_for_its_format_only_where_that_field_is_known(run):
+    """Nobody knows whether a hidden model takes the field, so that only a typed one is sent."""
+    ran = run("gen", "a boat", "-m", HIDDEN, "-o", "boat.jpg")
+    assert (ran.code, "png" in ran.err.lower()) == (0, True)
+    assert run("gen", "a boat", "-m", HIDDEN, "--format", "jpeg", "-o", "typed.jpg").code == 0
+    for name, kind in (("boat.jpg", "PNG"), ("typed.jpg", "JPEG")):
+        with Image.open(name) as made:
+            assert made.format == kind
 
 
 def test_an_address_is_fetched_and_the_revised_prompt_reported(run):
