@@ -6,6 +6,7 @@ Warnings, notes and errors go to stderr either way, and into the document.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from contextlib import suppress
@@ -330,11 +331,24 @@ def _dumped(filled: Mapping[str, Any], indent: int | None = 2, default: Callable
     """Return the document in ASCII: no terminal and no locale can spoil it.
 
     What is not Unicode, the undecodable bytes of a file's name, becomes U+FFFD: strict readers refuse lone surrogates.
+    Numbers that JSON does not have become texts: "nan", "inf".
     """
-    text = json.dumps(filled, indent=indent, default=default)
+    try:
+        text = json.dumps(filled, indent=indent, default=default, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(filled), indent=indent, default=default)
     if "\\ud" in text:  # of pairs too, which are whole characters
         text = json.dumps(_replaced(json.loads(text)), indent=indent)
     return text
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a document with texts for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _replaced(value: Any) -> Any:  # noqa: ANN401 - any JSON
