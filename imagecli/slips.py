@@ -9,7 +9,8 @@ import os
 from typing import TYPE_CHECKING
 
 from imagecli.errors import UsageProblem
-from imagecli.flags import ARGUMENTS, FLAGS, flags_of, long_spellings
+from imagecli.flags import ARGUMENTS, FLAGS, MAKING, flags_of, long_spellings
+from imagecli.images.types import IMAGE_EXTENSIONS, UNMADE_EXTENSIONS
 from imagecli.text import close_matches, quoted, shell_word
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def unknown_flag(name: str, command: str) -> UsageProblem:
     """Return the error for a flag that the command does not have; the nearest ones are named, the likeliest first."""
     problem = f"no such option: {name}"
     page = f"See imagecli {command} --help." if command else "See imagecli --help."
-    owners = [owner for flag in FLAGS if name in long_spellings([flag]) for owner in flag.commands]
+    owning = (flag.commands for flag in FLAGS if name in {flag.short, *long_spellings([flag])})
+    owners = list(dict.fromkeys(owner for commands in owning for owner in commands))
     if owners and not command:
         return UsageProblem(problem, hint=f"Flags follow their command, as in imagecli {owners[0]} … {name}. {page}")
     word = name.lstrip("-")
@@ -62,7 +64,7 @@ def unknown_flag(name: str, command: str) -> UsageProblem:
     if near:
         return UsageProblem(problem, hint=f"Did you mean {' or '.join(near)}? {page}")
     if owners:
-        return UsageProblem(problem, hint=f"It is a flag of imagecli {' and '.join(dict.fromkeys(owners))}. {page}")
+        return UsageProblem(problem, hint=f"It is a flag of imagecli {', '.join(owners[:3])}. {page}")
     return UsageProblem(problem, hint=page)
 
 
@@ -110,6 +112,8 @@ def extra_words(command: str, values: Mapping[str, object], extra: Sequence[str]
     page = f"See imagecli {command} --help."
     if late := [word for word in extra if word in _spellings(command)]:
         hint = f"What follows -- is no flag: write {late[0]} before it."
+    elif command in {*MAKING, "prepare"} and _looks_like_an_image(extra[-1]) and not os.path.exists(extra[-1]):
+        hint = f"To name the file that is written: -o {shell_word(extra[-1])}. {page}"
     elif command == "edit" and len(images) > 1:
         hint = f"Give further inputs with -i: {_shown('edit', images[0], *_inputs(images[1:]), *_joined(others))}."
     elif command == "edit":
@@ -118,9 +122,11 @@ def extra_words(command: str, values: Mapping[str, object], extra: Sequence[str]
         hint = f"To change an image: {_shown('edit', images[0], *_inputs(images[1:]), *_joined(others))}."
     elif command == "gen":
         hint = f"Put quotes around the prompt: {_shown('gen', *_joined(words))}. {page}"
+    elif command in _ONE_INPUT and len(images) < len(words):
+        hint = f"It takes no words; to say what changes: {_shown('edit', words[0], *_joined(words[1:]))}. {page}"
     elif command in _ONE_INPUT:
         files = " ".join(map(shell_word, words))
-        hint = f'It takes one image at a time: for each in {files}; do imagecli {command} "$each"; done'
+        hint = f'It takes one image at a time: `for each in {files}; do imagecli {command} "$each"; done`'
     else:  # what was typed may be a key
         takes = " ".join(each.metavar for each in arguments) or "none"
         problem = f"too many arguments for imagecli {command}, which takes {takes}"
@@ -144,9 +150,16 @@ def check_words(command: str, image: str | None, prompt: str | None) -> None:
                 f"{quoted(word)} alone is taken for a question about imagecli",
                 hint=f"Run {page}, or write -- before it where it is meant.{other}",
             )
-    if prompt is None or not _names_file(prompt):
+    if prompt is None:
         return
     anyway = "-- before it says that it is meant"
+    if _looks_like_an_image(prompt) and not os.path.exists(prompt):
+        hint = f"Say what the image should show; -o {shell_word(prompt)} names the file that is written; {anyway}."
+        if image is not None:
+            hint = f"Check the path of a further input, and give it with -i; {anyway}."
+        raise UsageProblem(f"the prompt {quoted(prompt)} is the name of a file, and there is none", hint=hint)
+    if not _names_file(prompt):
+        return
     if not _is_image(prompt):
         raise UsageProblem(
             f"the prompt {quoted(prompt)} is a file", hint=f"Use its text with -f {shell_word(prompt)}; {anyway}."
@@ -166,6 +179,11 @@ def check_words(command: str, image: str | None, prompt: str | None) -> None:
 def _names_file(word: str) -> bool:
     """Whether the word is the path of a file, and no word that a file happens to be named like."""
     return bool(os.path.splitext(word)[1] or os.sep in word) and os.path.isfile(word)
+
+
+def _looks_like_an_image(word: str) -> bool:
+    """Whether the word is a file's name by its spelling: no blanks, and the extension of an image."""
+    return len(word.split()) == 1 and os.path.splitext(word)[1].lower()[1:] in (*IMAGE_EXTENSIONS, *UNMADE_EXTENSIONS)
 
 
 def _is_image(word: str) -> bool:
@@ -190,9 +208,9 @@ def _joined(words: Sequence[str]) -> tuple[str]:
 
 
 def _shown(*words: str) -> str:
-    """Return a command line to copy; what is long is cut."""
+    """Return a command line to copy, which no message breaks; what is long is cut."""
     text = " ".join(("imagecli", *(word if word.isupper() else shell_word(word) for word in words)))
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+    return f"`{text}`" if len(text) <= _MOST_SHOWN else f"`{text[:_MOST_SHOWN]}…`"
 
 
 def _spellings(command: str) -> list[str]:

@@ -62,6 +62,11 @@ def files():
         (("edit", "a hat", "a.png"), "imagecli edit a.png 'a hat'"),
         (("vary", "a.png", "b.png"), 'for each in a.png b.png; do imagecli vary "$each"; done'),
         (("gen", "--", "help", "--dry-run"), "write --dry-run before it"),
+        (("gen", "a fox", "fox.png"), "-o fox.png"),
+        (("gen", "fox.png"), "-o fox.png"),
+        (("edit", "a.png", "missing.jpg"), "Check the path of a further input"),
+        (("vary", "a.png", "more", "colours"), "imagecli edit a.png 'more colours'"),
+        (("-P", "sandbox", *A_FOX), "Flags follow their command"),
         # The page of the command itself.
         (("config", "set", "defaults.size"), "See imagecli config set --help."),
         (("config", "set", "defaults.size", "a", "b"), "See imagecli config set --help."),

@@ -13,7 +13,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _FORBIDDEN_IN_HOST = frozenset("%\\\"'<>^`{|}[]")
 QUOTES = frozenset("\"'`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}")
 """What surrounds a value where no shell has read it."""
-_ROUTE = r"/(?:images/\w+|chat/completions|completions|models|responses|embeddings)$"
+_ROUTE = r"(?:(?<=/v1)/images|/(?:images/\w+|chat/completions|completions|models|responses|embeddings))$"
 """One route of a server, behind its base URL."""
 
 

@@ -347,6 +347,7 @@ def test_without_a_key_plain_http_is_free(monkeypatch):
         ("https://a.test/v1/images/generations", "ends in /images/generations", "https://a.test/v1."),
         ("https://a.test/v1/images/edits/", "ends in /images/edits", "https://a.test/v1."),
         ("HTTP://a.test/v1/chat/completions", "ends in /chat/completions", "http://a.test/v1."),
+        ("https://a.test/v1/images", "ends in /images", "https://a.test/v1."),
         ("https://a.test/v1/models", "ends in /models", "https://a.test/v1."),
         (
             "https://a.test/openai/deployments/d/images/generations?api-version=2025-04-01",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from imagecli.client.proxies import find_proxy
@@ -10,6 +11,11 @@ from imagecli.errors import AuthProblem, ImagecliError, Unavailable
 
 _FORBIDDEN = 403
 _PROXY_AUTH = 407
+_NOT_CONNECTED = (
+    "[Errno -",  # of the resolver
+    *(f"[Errno {number}]" for number in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)),
+)
+"""How the errors of a connection begin that was never there."""
 
 
 def proxy_variable(url: str) -> str | None:
@@ -48,6 +54,9 @@ def unreachable(reason: str, *, host: str, url: str, by_proxy: bool) -> Imagecli
         if reason.startswith(str(_FORBIDDEN)):
             hint = f"Ask the proxy's operator, or add {host} to NO_PROXY if it can be reached directly."
             return AuthProblem(message, hint=hint, http_status=_FORBIDDEN)
+        return Unavailable(message, hint=f"Check {variable}, or run it again later.")
+    if variable is not None and reason.startswith(_NOT_CONNECTED):  # no connection but the proxy's was tried
+        message = f"the proxy in {variable}, which leads to {host}, can't be reached: {reason}"
         return Unavailable(message, hint=f"Check {variable}, or run it again later.")
     settings = f"the proxy settings ({variable} is set)" if variable else "the proxy settings"
     if variable is None and url.startswith("http:") and os.environ.get("HTTP_PROXY"):

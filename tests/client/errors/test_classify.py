@@ -541,7 +541,7 @@ def test_an_unreachable_server_names_the_proxy_that_is_set(imagecli, monkeypatch
     monkeypatch.setenv("HTTPS_PROXY", dead)
     ran = imagecli("gen", "cat", "--base-url", "https://images.invalid/v1", "--retries", "0")
     assert ran.code == 5
-    assert "the proxy settings (HTTPS_PROXY is set)" in ran.err
+    assert "the proxy in HTTPS_PROXY, which leads to images.invalid, can't be reached" in ran.err
 
 
 # Waits
