@@ -15,6 +15,7 @@ from imagecli.client.client import Client
 from imagecli.sandbox.api.app import create_app
 from support.places import PHOTOS
 from support.running import Clock, run_here, run_process
+from support.sandboxed import SandboxClient
 from support.serving import Server
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def waits() -> list[float]:
 def api(waits: list[float]) -> Iterator[httpx.Client]:
     """A client of a sandbox in this process."""
     transport = httpx.WSGITransport(app=create_app(pause=waits.append))
-    with httpx.Client(transport=transport, base_url="http://sandbox.test/v1") as client:
+    with SandboxClient(transport=transport, base_url="http://sandbox.test/v1") as client:
         yield client
 
 

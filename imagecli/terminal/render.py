@@ -194,10 +194,10 @@ def usd(price: float) -> str:
 
 
 def _missing_lines(result: Result) -> Iterator[str]:
-    """Yield why images are missing, where that is not the run's error itself."""
+    """Yield why images are missing, where the run's error does not say that itself."""
     others: dict[tuple[str, str | None], list[str]] = {}
     for n, failure in sorted(result.failures.items()):
-        if result.error is None or failure.message != result.error.message:
+        if result.error is None or not result.error.message.endswith(failure.message):
             others.setdefault((failure.message, failure.saved_response), []).append(str(n))
     named = result.error.saved_response if result.error is not None else None
     for (message, kept), numbers in others.items():

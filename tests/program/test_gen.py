@@ -539,3 +539,11 @@ def test_no_lone_surrogate_is_in_the_document(imagecli, server, text):
     assert image["path"] == "cat-🦊.png"
     assert image["revised_prompt"].replace("\ufffd", "").encode() in {b"", b"xy"}
     assert "\ufffd" in image["revised_prompt"]
+
+
+def test_a_missing_image_is_said_once(imagecli, server):
+    server.respond = lambda reply, _: reply.send(response_with(image_file(), image_file()))
+    ran = imagecli("gen", "cat", "-n", "3", "-o", "cat.png", "--base-url", server.url)
+    assert ran.code == 6
+    assert ran.err.count("the server sent 2 of 3 images") == 1
+    assert len([line for line in ran.err.splitlines() if "missing" in line]) == 1

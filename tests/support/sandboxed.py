@@ -9,11 +9,23 @@ import subprocess
 import sys
 from io import BytesIO
 
+import httpx2 as httpx
 from PIL import Image
 
 from support.places import ROOT
 
 SERVE = "from imagecli.sandbox.api.server import serve; serve({port}, ready=lambda url: print(url, flush=True))"
+
+
+class SandboxClient(httpx.Client):
+    """A client that declares images as such: httpx declares bytes without a name to be application/octet-stream."""
+
+    def build_request(self, method, url, *, files=None, **more):
+        """Build a request; bare bytes in `files` become a PNG."""
+        if files is not None and str(url).startswith("/images/"):
+            pairs = files.items() if isinstance(files, dict) else files
+            files = [(name, file if isinstance(file, tuple) else ("a.png", file, "image/png")) for name, file in pairs]
+        return super().build_request(method, url, files=files, **more)
 
 
 def png(size=(64, 64), color="teal", mode="RGB"):

@@ -11,7 +11,14 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
-from imagecli.sandbox.api.refusals import Refusal, invalid_type, invalid_value, missing, unknown_parameter
+from imagecli.sandbox.api.refusals import (
+    Refusal,
+    invalid_type,
+    invalid_value,
+    missing,
+    unknown_parameter,
+    unsupported_media_type,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +30,8 @@ _MAX_PARTS = 64
 _MAX_URL = 20_971_520
 """Characters in an `image_url`."""
 _FILES = {"image": "image", "image[]": "image", "mask": "mask", "markup": "markup"}
+_UNKNOWN_TYPE = "application/octet-stream"
+"""What the official package declares bytes in memory to be, and OpenAI refuses, whatever they are."""
 _NESTED = r"([a-z_]+)((?:\[[a-z_]+\])+)"
 
 
@@ -44,6 +53,8 @@ class FormFile(NamedTuple):
 
     filename: str
     data: bytes
+    media_type: str
+    """As it was declared; "" where it was not."""
 
 
 def read_body(
@@ -87,7 +98,11 @@ def read_form(data: bytes, content_type: str) -> tuple[dict[str, Any], dict[str,
     media_type, options = parse_options_header(content_type)
     if media_type != "multipart/form-data":
         raise _unsupported(media_type, "multipart/form-data")
-    return _parse_form(data, options)
+    fields, files = _parse_form(data, options)
+    for name, value in fields.items():
+        if isinstance(value, list):
+            raise invalid_type(name, "a string", "an array")
+    return fields, files
 
 
 def _unsupported(media_type: str, accepted: str) -> Refusal:
@@ -120,16 +135,15 @@ def _parse_form(data: bytes, options: dict[str, str]) -> tuple[dict[str, Any], d
         raise Refusal("We could not parse the multipart body of your request.") from error
     fields: dict[str, Any] = {}
     for name, values in form.lists():
-        if len(values) > 1:
-            raise invalid_type(str(name), "a string", "an array")
-        _set_field(fields, str(name), values[0])
+        _set_field(fields, str(name), values if len(values) > 1 else values[0])
     form_files = {
-        str(name): [FormFile(part.filename or "upload", part.read()) for part in parts] for name, parts in files.lists()
+        str(name): [FormFile(part.filename or "upload", part.read(), part.mimetype) for part in parts]
+        for name, parts in files.lists()
     }
     return fields, form_files
 
 
-def _set_field(fields: dict[str, Any], name: str, value: str) -> None:
+def _set_field(fields: dict[str, Any], name: str, value: str | list[str]) -> None:
     """Set a form's field: `svg[reasoning][effort]` is a field of an object within an object."""
     nested = re.fullmatch(_NESTED, name)
     *path, last = (nested[1], *nested[2][1:-1].split("][")) if nested else (name,)
@@ -152,7 +166,10 @@ def _read_multipart(data: bytes, options: dict[str, str]) -> Body:
     for name, parts in files.items():
         if name not in _FILES:
             raise unknown_parameter(name) if name not in fields else invalid_type(name, "a string", "a file")
-        uploads[_FILES[name]] += [part.data for part in parts]
+        for part in parts:
+            if part.media_type == _UNKNOWN_TYPE:
+                raise unsupported_media_type(_FILES[name], part.media_type)
+            uploads[_FILES[name]].append(part.data)
     for name in ("mask", "markup"):
         if len(uploads[name]) > 1:
             raise invalid_type(name, "a file", "an array")

@@ -1,6 +1,6 @@
 """Uploaded images: decoded, checked against what the model takes, and made upright RGB or RGBA.
 
-The bytes decide what a file is; its name and declared type do not matter.
+The bytes decide what a file is; its name does not matter, and its declared type only where that is of no known file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image, ImageChops, ImageOps
 
-from imagecli.sandbox.api.refusals import Refusal, bad_image, invalid_type, missing
+from imagecli.sandbox.api.refusals import Refusal, bad_image, invalid_type, missing, unsupported_media_type
 
 if TYPE_CHECKING:
     from imagecli.images.types import InputRules
@@ -80,11 +80,7 @@ def _read_image(data: bytes, param: str, rules: InputRules) -> Image.Image:
             raise bad_image(param, f"Uploaded image must be a PNG and less than {rules.max_bytes // 1_000_000} MB.")
         if kind in rules.formats:
             raise bad_image(param, f"Uploaded image must be less than {rules.max_bytes // 1_000_000} MB.")
-        raise bad_image(
-            param,
-            f"Invalid file '{param}': unsupported mimetype ('{_guess_media_type(data)}'). Supported file formats are"
-            " 'image/jpeg', 'image/png', and 'image/webp'.",
-        )
+        raise unsupported_media_type(param, _guess_media_type(data))
     image = _decode(data, param)
     if rules.square and image.width != image.height:
         raise bad_image(param, f"Uploaded image must be square, and this one is {image.width}x{image.height}.")

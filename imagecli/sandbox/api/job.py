@@ -20,7 +20,7 @@ Route = Literal["generations", "edits", "variations"]
 
 _COMMAND = {"generations": "gen", "edits": "edit", "variations": "vary"}
 
-_EVERYWHERE = {"model", "n", "size", "response_format", "user", "seed"}
+_EVERYWHERE = {"model", "n", "size", "response_format", "user"}
 _OF_GIF_AND_SVG = {"complexity", "frame_count", "frame_duration_ms", "svg"}
 _OF_GPT = {
     "background",
@@ -56,7 +56,7 @@ _RANGES = {
     "frame_count": (2, 16),
     "frame_duration_ms": (1, 2**31 - 1),
 }
-_INTEGERS = {"n", "seed", *_RANGES}
+_INTEGERS = {"n", *_RANGES}
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _NOT_STREAMED = {"gif", "svg"}
 _SVG_AUTHOR = "sandbox-svg-author"
@@ -99,7 +99,6 @@ class ImageJob(NamedTuple):
     """How many partial images a stream sends before each finished one."""
     urls: bool
     safety_identifier: str | None
-    seed: int | None
 
     @property
     def gpt(self) -> bool:
@@ -115,9 +114,9 @@ def read_job(route: Route, body: Body, has_dalle_uploads: Callable[[], bool]) ->
     Raises:
         Refusal: a field is unknown, of the wrong type, or has a value that the model does not take.
     """
+    model = _find_model(route, body, has_dalle_uploads)
+    _refuse_unknown(route, model, body.fields)
     fields = {name: _parse_field(name, value, text=body.text) for name, value in body.fields.items()}
-    model = _find_model(route, fields, body, has_dalle_uploads)
-    _refuse_unknown(route, model, fields)
     if body.markup is not None and not _takes_markup(model):
         raise unknown_parameter("markup")
     for name, flag in _FLAGS.items():
@@ -149,7 +148,6 @@ def read_job(route: Route, body: Body, has_dalle_uploads: Callable[[], bool]) ->
         partials=fields.get("partial_images", 0),
         urls=model.family == "dall-e" and fields.get("response_format", "url") == "url",
         safety_identifier=fields.get("safety_identifier") or fields.get("user") or None,
-        seed=fields.get("seed"),
     )
 
 
@@ -173,10 +171,14 @@ def _require_type(name: str, value: object, kind: type, expected: str) -> object
     raise invalid_type(name, expected, words.get(type(value), "an object"))
 
 
-def _find_model(route: Route, fields: Mapping[str, Any], body: Body, has_dalle_uploads: Callable[[], bool]) -> Model:
-    name = fields.get("model")
-    if name is None:
-        name = _default_model(route, fields, body, has_dalle_uploads)
+def _find_model(route: Route, body: Body, has_dalle_uploads: Callable[[], bool]) -> Model:
+    for field in body.fields:
+        if field not in _FIELDS[route]:  # whichever model it is
+            raise unknown_parameter(field)
+    if "model" in body.fields:
+        name = str(_require_type("model", body.fields["model"], str, "a string"))
+    else:
+        name = _default_model(route, body, has_dalle_uploads)
     model = catalog.find(name)
     if not model.known:
         raise Refusal(f"The model '{name}' does not exist", status=404, param="model", code="model_not_found")
@@ -185,13 +187,14 @@ def _find_model(route: Route, fields: Mapping[str, Any], body: Body, has_dalle_u
     return model
 
 
-def _default_model(route: Route, fields: Mapping[str, Any], body: Body, has_dalle_uploads: Callable[[], bool]) -> str:
+def _default_model(route: Route, body: Body, has_dalle_uploads: Callable[[], bool]) -> str:
     """Return the model for a request that names none: the one that its fields, then its uploads, are meant for."""
     if route == "variations":
         return "dall-e-2"
-    if fields.keys() & (_OF_GPT | {"input_fidelity"}) or body.array or body.markup is not None:
+    if body.fields.keys() & (_OF_GPT | {"input_fidelity"}) or body.array or body.markup is not None:
         return catalog.DEFAULT
-    size, quality = fields.get("size"), fields.get("quality")
+    fields = body.fields
+    size, quality = str(fields.get("size")), fields.get("quality")
     if route == "generations" and (size in {"1792x1024", "1024x1792"} or quality == "hd" or "style" in fields):
         return "dall-e-3"
     if size in {"256x256", "512x512"} or quality == "standard" or "response_format" in fields:

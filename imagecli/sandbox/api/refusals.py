@@ -49,6 +49,15 @@ def unknown_parameter(param: str) -> Refusal:
     return Refusal(f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
 
 
+def unsupported_media_type(param: str, media_type: str) -> Refusal:
+    """Return the error for an uploaded file of a type that no model reads."""
+    return bad_image(
+        param,
+        f"Invalid file '{param}': unsupported mimetype ('{media_type}'). Supported file formats are 'image/jpeg',"
+        " 'image/png', and 'image/webp'.",
+    )
+
+
 def bad_image(param: str, message: str) -> Refusal:
     """Return the error for an uploaded file that can't be used."""
     return Refusal(message, param=param, code="invalid_image_file")

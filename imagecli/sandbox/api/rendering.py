@@ -49,7 +49,6 @@ def paint_image(job: ImageJob, inputs: Inputs | None, n: int) -> list[Image.Imag
             job.prompt,
             job.size or _SQUARE,
             n,
-            seed=job.seed,
             quality=job.quality,
             style=job.style,
             complexity=job.complexity,
@@ -61,13 +60,11 @@ def paint_image(job: ImageJob, inputs: Inputs | None, n: int) -> list[Image.Imag
     image = inputs.images[0]
     size = job.size or _default_edit_size(job, image.size)
     if job.route == "variations":
-        return [vary(image, size[0], n, seed=job.seed)]
+        return [vary(image, size[0], n)]
     if inputs.region is not None:
-        result = inpaint(
-            image, inputs.region, job.prompt, n, seed=job.seed, quality=job.quality, transparent=transparent
-        )
+        result = inpaint(image, inputs.region, job.prompt, n, quality=job.quality, transparent=transparent)
     else:
-        result = tint(inputs.images, job.prompt, n, seed=job.seed)
+        result = tint(inputs.images, job.prompt, n)
         result = round_corners(result) if transparent else result
     if job.background == "opaque":
         result = flatten(result)
@@ -109,7 +106,7 @@ def _default_edit_size(job: ImageJob, size: Size) -> Size:
 def _render_svg(job: ImageJob) -> Rendering:
     size = job.size or _SQUARE
     scenes = [
-        compose(job.prompt, size, derive_seed(job.prompt, n, job.seed), quality=job.quality, complexity=job.complexity)
+        compose(job.prompt, size, derive_seed(job.prompt, n), quality=job.quality, complexity=job.complexity)
         for n in range(job.n)
     ]
     files = tuple(ResponseFile(write_svg(scene, job.prompt), _media_type("svg")) for scene in scenes)

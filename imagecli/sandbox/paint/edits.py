@@ -26,7 +26,6 @@ def inpaint(  # noqa: PLR0913 - an image, a region, and all that a request may c
     prompt: str,
     n: int = 0,
     *,
-    seed: int | None = None,
     quality: str = "auto",
     transparent: bool = False,
 ) -> Image.Image:
@@ -36,17 +35,17 @@ def inpaint(  # noqa: PLR0913 - an image, a region, and all that a request may c
     if box is None:
         return result
     left, top, right, bottom = box
-    scene = compose(prompt, (right - left, bottom - top), derive_seed(prompt, n, seed), quality=quality)
+    scene = compose(prompt, (right - left, bottom - top), derive_seed(prompt, n), quality=quality)
     patch = draw(scene, transparent=transparent)
     label(patch, prompt, centred=True)
     result.paste(patch.convert(result.mode), box, region.crop(box))
     return result
 
 
-def tint(images: Sequence[Image.Image], prompt: str, n: int = 0, *, seed: int | None = None) -> Image.Image:
+def tint(images: Sequence[Image.Image], prompt: str, n: int = 0) -> Image.Image:
     """Give the first image the prompt's colours, and show the others small in its corner."""
     image = images[0]
-    rng = random.Random(derive_seed(prompt, n, seed))  # noqa: S311 - an image, not a secret
+    rng = random.Random(derive_seed(prompt, n))  # noqa: S311 - an image, not a secret
     palette = choose_palette(prompt)
     shade, light = (palette.ground[-1], palette.sky) if rng.random() < 0.5 else (palette.sky, palette.accent)  # noqa: PLR2004 - one chance in two
     middle = mix(shade, light, 0.5)
@@ -66,9 +65,9 @@ def tint(images: Sequence[Image.Image], prompt: str, n: int = 0, *, seed: int | 
     return result
 
 
-def vary(image: Image.Image, side: int, n: int = 0, *, seed: int | None = None) -> Image.Image:
+def vary(image: Image.Image, side: int, n: int = 0) -> Image.Image:
     """Return a variation of a square image, `side` pixels wide: other hues, cropped edges, every other one mirrored."""
-    rng = random.Random(derive_seed("", n, seed))  # noqa: S311 - an image, not a secret
+    rng = random.Random(derive_seed("", n))  # noqa: S311 - an image, not a secret
     cut = image.width * rng.uniform(0.03, 0.08)
     x, y = rng.uniform(0, cut), rng.uniform(0, cut)
     crop = (x, y, x + image.width - cut, y + image.height - cut)

@@ -25,7 +25,6 @@ def paint(  # noqa: PLR0913 - all that a request may choose
     size: Size,
     n: int = 0,
     *,
-    seed: int | None = None,
     quality: str = "auto",
     style: str | None = None,
     complexity: str | None = None,
@@ -36,7 +35,7 @@ def paint(  # noqa: PLR0913 - all that a request may choose
 
     `n` counts the images of a request from 0. Frames are RGB, or RGBA without a sky if `transparent`.
     """
-    scene = compose(prompt, size, derive_seed(prompt, n, seed), quality=quality, style=style, complexity=complexity)
+    scene = compose(prompt, size, derive_seed(prompt, n), quality=quality, style=style, complexity=complexity)
     images = [draw(scene.at(i / frames), transparent=transparent) for i in range(frames)]
     for image in images:
         label(image, prompt)

@@ -86,9 +86,9 @@ def _move(triple: Triple, right: float) -> Triple:
     return (ax + right, ay), (bx + right, by), (cx + right, cy)
 
 
-def derive_seed(prompt: str, n: int, seed: int | None) -> int:
-    """Return the seed of a composition from that of a request; `n` counts the request's images from 0."""
-    return int.from_bytes(hashlib.sha256(f"{n}\n{seed}\n{prompt}".encode("utf-8", "replace")).digest()[:8])
+def derive_seed(prompt: str, n: int) -> int:
+    """Return the seed of a composition; `n` counts the request's images from 0."""
+    return int.from_bytes(hashlib.sha256(f"{n}\n{prompt}".encode("utf-8", "replace")).digest()[:8])
 
 
 def shorten(prompt: str, limit: int = _EXCERPT) -> str:

@@ -134,10 +134,17 @@ def test_transparent_background(api):
     assert image_of(api, response).getchannel("A").getextrema() == (0, 255)
 
 
-def test_seed_decides(api):
-    one, again, two = (image_of(api, generate(api, seed=seed)).tobytes() for seed in (1, 1, 2))
-    assert one == again
-    assert one != two
+@pytest.mark.parametrize("value", [1, "1", 1.5, True, [1], {"a": 1}])
+@pytest.mark.parametrize("name", ["seed", "negative_prompt", "steps"])
+def test_a_field_that_no_model_has_is_unknown_whatever_its_type(api, name, value):
+    for model in ({}, {"model": "dall-e-2"}, {"model": "gpt-image-2"}):
+        assert error_of(generate(api, **model, **{name: value})) == (400, "unknown_parameter", name)
+
+
+@pytest.mark.parametrize("value", [1, "1", True, [1], {"a": 1}])
+@pytest.mark.parametrize(("model", "name"), [("dall-e-2", "stream"), ("gpt-image-1", "style"), ("gpt-image-2", "svg")])
+def test_so_is_one_that_other_models_have(api, model, name, value):
+    assert error_of(generate(api, model=model, **{name: value})) == (400, "unknown_parameter", name)
 
 
 def test_any_key_and_none(api):
@@ -411,9 +418,9 @@ def test_the_store_is_bounded(monkeypatch):
 
 
 def test_many_threads(api):
-    responses = []
+    responses, small = [], {"model": "dall-e-2", "size": "256x256"}
     threads = [
-        threading.Thread(target=lambda n=n: responses.append(generate(api, model="dall-e-2", size="256x256", seed=n)))
+        threading.Thread(target=lambda n=n: responses.append(generate(api, **small, prompt=f"a red fox, {n}")))
         for n in range(12)
     ]
     for thread in threads:

@@ -11,6 +11,8 @@ from PIL import Image, ImageChops, ImageDraw
 from support.places import PHOTOS
 from support.sandboxed import edit, error_of, hole, image_of, png, saved
 
+UNKNOWN_TYPE = "application/octet-stream"
+
 
 @pytest.mark.parametrize(
     ("files", "fields", "refused"),
@@ -94,11 +96,19 @@ def test_a_variations_json_is_unsupported(api):
 
 
 def test_variations(api):
-    """The guide's bytes: a file named `upload`, of no known type."""
-    files = {"image": ("upload", png((256, 256)), "application/octet-stream")}
+    files = {"image": png((256, 256))}
     response = api.post("/images/variations", data={"n": "3", "size": "256x256"}, files=files)
     assert [image_of(api, response, i).size for i in range(3)] == [(256, 256)] * 3
     assert len({item["url"] for item in response.json()["data"]}) == 3
+
+
+@pytest.mark.parametrize(("route", "field"), [("variations", "image"), ("edits", "image"), ("edits", "mask")])
+def test_a_file_of_no_declared_type_is_refused(api, route, field):
+    """The guide's bytes, as the official package sends them: a file named `upload`, application/octet-stream."""
+    files = {"image": ("a.png", png((256, 256)), "image/png"), field: ("upload", hole((256, 256)), UNKNOWN_TYPE)}
+    response = api.post(f"/images/{route}", data={"prompt": "x"} if route == "edits" else {}, files=files)
+    assert error_of(response) == (400, "invalid_image_file", field)
+    assert f"unsupported mimetype ('{UNKNOWN_TYPE}')" in response.json()["error"]["message"]
 
 
 def colourful(size=(128, 128), mode="RGB"):

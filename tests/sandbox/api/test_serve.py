@@ -137,9 +137,13 @@ def test_variation(client, lounge):
 
 @_VARIATION
 def test_variation_of_bytes_in_memory(client, lounge):
+    """As the API, it refuses what the package declares to be of no known type; a name and a type make it right."""
     stream = BytesIO()
     Image.open(lounge / "lounge.png").resize((256, 256)).save(stream, "PNG")
-    response = client.images.create_variation(image=stream.getvalue(), n=2, model="dall-e-2", size="256x256")
+    with pytest.raises(openai.BadRequestError, match=r"unsupported mimetype \('application/octet-stream'\)"):
+        client.images.create_variation(image=stream.getvalue(), model="dall-e-2", size="256x256")
+    image = ("lounge.png", stream.getvalue(), "image/png")
+    response = client.images.create_variation(image=image, n=2, model="dall-e-2", size="256x256")
     assert [fetched(item.url).size for item in response.data] == [(256, 256)] * 2
 
 
