@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from imagecli.errors import UsageProblem
 from imagecli.flags import ARGUMENTS, FLAGS, MAKING, flags_of, long_spellings
-from imagecli.images.types import IMAGE_EXTENSIONS, UNMADE_EXTENSIONS
 from imagecli.text import close_matches, quoted, shell_word
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def unknown_command(word: str, known: Sequence[str], group: str) -> UsageProblem
         return UsageProblem(problem, hint=f"To change an image: {_shown('edit', word, 'PROMPT')}.")
     if not group and " " in word:
         return UsageProblem(problem, hint=f"To make an image: {_shown('gen', word)}.")
-    near = close_matches(word, known)
+    near = close_matches(word.lower(), known)
     meant = f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(known)}."
     return UsageProblem(problem, hint=f"{meant} See {program} --help.")
 
@@ -58,14 +57,17 @@ def unknown_flag(name: str, command: str) -> UsageProblem:
         hint = "No flag takes a key, as other users could see it: run `imagecli config set-key`."
         return UsageProblem(problem, hint=hint)
     own = {spelling.lstrip("-"): spelling for spelling in _spellings(command)}
-    near = [own[each] for each in close_matches(word, [own_word for own_word in own if len(own_word) > 1])]
+    near = [own[each] for each in close_matches(word.lower(), [own_word for own_word in own if len(own_word) > 1])]
     if word in own:
         near = [own[word]]
     if near:
         return UsageProblem(problem, hint=f"Did you mean {' or '.join(near)}? {page}")
     if owners:
         return UsageProblem(problem, hint=f"It is a flag of imagecli {', '.join(owners[:3])}. {page}")
-    return UsageProblem(problem, hint=page)
+    dash = (
+        "" if name.startswith("--") else "A text that begins with - goes behind --, as in `imagecli gen -- '-1 °C'`. "
+    )
+    return UsageProblem(problem, hint=dash + page)
 
 
 def check_dashes(command: str, words: Iterable[str]) -> None:
@@ -183,6 +185,8 @@ def _names_file(word: str) -> bool:
 
 def _looks_like_an_image(word: str) -> bool:
     """Whether the word is a file's name by its spelling: no blanks, and the extension of an image."""
+    from imagecli.images.types import IMAGE_EXTENSIONS, UNMADE_EXTENSIONS
+
     return len(word.split()) == 1 and os.path.splitext(word)[1].lower()[1:] in (*IMAGE_EXTENSIONS, *UNMADE_EXTENSIONS)
 
 
