@@ -161,7 +161,9 @@ class Finder:
 
     def may_hold_one(self, document: Any) -> bool:  # noqa: ANN401 - any JSON
         """Return whether anything in a document may be an image or the address of one, wherever it stands."""
-        for key, value in _strings(document):
+        for number, (key, value) in enumerate(_strings(document)):
+            if number > _MAX_NODES:
+                return True
             text = self.text(value, _LONGEST_ADDRESS)
             is_address = text is not None and _is_absolute(text)
             if (is_address and not _words(key) & {"doc", "docs", "help", "documentation"}) or kind_of(

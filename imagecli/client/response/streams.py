@@ -27,6 +27,7 @@ _FAILED = frozenset({"failed", "error"})
 _PREVIEW = frozenset({"partial", "preview", "chunk", "progress", "draft", "intermediate"})
 _INDICES = ("image_index", "index", "output_index")
 _MAX_IMAGES = 1000
+_MOST_NOTED = 1000
 
 
 def phase_of(event: Event) -> str:
@@ -55,8 +56,10 @@ def _is_unfinished(document: dict[str, Any]) -> bool:
 
 def partial_of(event: Event, spool: Spool) -> Item | None:
     """Return the partial image in an event, None where it contains none."""
-    if phase_of(event) != "preview":
-        return None
+    return _preview_in(event, spool) if phase_of(event) == "preview" else None
+
+
+def _preview_in(event: Event, spool: Spool) -> Item | None:
     found = Finder(spool, previews=True).find(event.document)
     return next((one.item for one in found if one.item is not None), None)
 
@@ -86,35 +89,40 @@ class _Gathered:
         self.rest: dict[str, Any] = {}
         """What stands for the stream where it has no images: its error, its message, or a task."""
         self.may_hold_one = False
+        self._noted = 0
 
     def take(self, event: Event) -> None:
         """Take the next event."""
         document = event.document
-        if (found := partial_of(event, self._spool)) is not None:
-            self.partial = found
+        if not isinstance(document, dict) or not document:
             return
-        if not isinstance(document, dict):
-            return
-        self.counts |= counts_in(document)
         phase = phase_of(event)
+        if phase == "preview":
+            self.partial = _preview_in(event, self._spool) or self.partial
+        self.counts |= counts_in(document)
         index = next((document[key] for key in _INDICES if type(document.get(key)) is int), None)
-        entries = self._finder.find(document)
-        if phase != "preview" and any(one.item is not None for one in entries):
+        entries = self._finder.find(document) if phase != "preview" else []
+        if any(one.item is not None for one in entries):
             into = self.finished if phase == "finished" else self.others
             name = f"{event.name} {document.get('type')}"
             into += [_Entry(index, name, item) for item in items_of(entries, self._spool, self._explain)]
         elif phase == "failed" and index is not None:
             self.failed.append(_Entry(index, "", Item(Withheld(self._explain(shortened(document, self._spool))))))
-        else:
-            self._note(document, phase)
-
-    def _note(self, document: dict[str, Any], phase: str) -> None:
-        """Note what an event without images has to say."""
-        self.may_hold_one = self.may_hold_one or self._finder.may_hold_one(document)
-        document = shortened(document, self._spool)
-        if document.get("error") or phase == "failed":
+        elif document.get("error") or phase == "failed":
+            self.may_hold_one = self.may_hold_one or self._finder.may_hold_one(document)
+            document = shortened(document, self._spool)
             self.rest["error"] = document.get("error") or document
-        elif isinstance(document.get("message"), str) and "message" in str(document.get("object")):
+        elif phase != "preview":
+            self._note(document)
+
+    def _note(self, document: dict[str, Any]) -> None:
+        """Note what an event without images has to say; of a great many, the first."""
+        self._noted += 1
+        self.may_hold_one = self.may_hold_one or self._noted > _MOST_NOTED or self._finder.may_hold_one(document)
+        if self._noted > _MOST_NOTED:
+            return
+        document = shortened(document, self._spool)
+        if isinstance(document.get("message"), str) and "message" in str(document.get("object")):
             self.rest.setdefault("message", document["message"])
         elif find_task(document) is not None:
             self.rest = document | self.rest
