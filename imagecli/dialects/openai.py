@@ -12,7 +12,7 @@ from imagecli.flags import FIELDS
 from imagecli.images.types import InputRules, MaskConvention, Size, Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from imagecli.dialects.error_words import ErrorWords
     from imagecli.dialects.rules import Reads
@@ -93,7 +93,7 @@ class OpenAI:
     """How a mask is written, and the name of its field. None: the server takes none, so that a mask is refused before
     anything is sent."""
     mask_warning: ClassVar[str | None] = None
-    """The warning for a mask that the server takes but, as far as is known, does not use."""
+    """The warning for a mask that the server takes but, as far as is known, does not use (`mask_warning_for`)."""
     formats_by_name: ClassVar[bool] = True
     """Whether the output's name asks for its format: `-o cat.jpg` for a jpeg."""
     has_markup: ClassVar[bool] = True
@@ -238,6 +238,10 @@ class OpenAI:
         if uploads.markup is not None:
             files.append(FilePart("markup", uploads.markup))
         return tuple(files)
+
+    def mask_warning_for(self, models: Sequence[str]) -> str | None:  # noqa: ARG002 - for servers where it matters
+        """Return the warning for a mask; `models`: the one that is asked for, or else those that the server lists."""
+        return self.mask_warning
 
     def path(self, route: str, draft: Draft) -> str:  # noqa: ARG002 - for others to override
         """Return where the server has a route: a path below the base URL, with a query if it needs one."""

@@ -15,7 +15,7 @@ from imagecli.dialects.rules import ANY, ONLY_BASE64, Rule, any_of, makes, no_va
 from imagecli.images.types import MaskConvention
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imagecli.dialects.request import Draft, Fields, ImageRequest
     from imagecli.dialects.rules import Reads
@@ -62,6 +62,10 @@ class VllmOmni(OpenAI):
         model_hints=(("model mismatch", "This server has one model: leave -m out, or give that one's name."),),
     )
     """A size that does not fit the mask; and a name that is not the one model's."""
+
+    def mask_warning_for(self, models: Sequence[str]) -> str | None:
+        """Return the warning, unless the model is, or the server lists, one that uses a mask."""
+        return None if any("klein" in name.lower() for name in models) else self.mask_warning
 
     def build(self, draft: Draft, route: str, count: int, uploads: Uploads) -> ImageRequest:
         """Return the request; with a mask and no typed size, its size is the one that the image will be shrunk to.

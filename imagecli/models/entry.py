@@ -10,6 +10,7 @@
     LocalAI                   capabilities, output_modalities (in models/capabilities)
     xAI                       output_modalities, image_price (10,000,000,000 is a dollar)
     Azure, Mistral            capabilities: {"chat_completion": true, …}; deprecation
+    others                    modality: "image" or "text->image"; modalities: {"input": […], "output": ["image"]}
     OpenAI                    only a name and shutdown_date
 
 Where an entry does not state whether a model makes images, its name decides, if it is unambiguous.
@@ -62,7 +63,7 @@ def makes_images(name: str, entry: Entry) -> bool | None:
         return True
     made = [word.lower() for word in _outputs(entry)]
     if made:
-        return "image" in made
+        return any(word.startswith("image") for word in made)
     words = [word.lower() for word in _abilities(entry)]
     if any(_IMAGE_WORD.fullmatch(word) for word in words):
         return True
@@ -161,15 +162,28 @@ def read_successor(entry: Entry) -> str | None:
 
 
 def _outputs(entry: Entry) -> list[str]:
-    architecture = _table(entry, "architecture")
-    found = _texts(architecture.get("output_modalities")) or _texts(entry.get("output_modalities"))
-    modality = architecture.get("modality")
-    if not found and isinstance(modality, str) and "->" in modality:
-        found = modality.rpartition("->")[2].split("+")
-    return found
+    """Return what a model makes, where the entry tells that apart from what it takes."""
+    for place in (_table(entry, "architecture"), entry, _table(entry, "metadata")):
+        found = _texts(place.get("output_modalities")) or _texts(_table(place, "modalities").get("output"))
+        modality = place.get("modality")
+        if not found and isinstance(modality, str) and "->" in modality:
+            found = [word.strip() for word in re.split(r"[+,]", modality.rpartition("->")[2])]
+        if found:
+            return found
+    return []
+
+
+def _modality(entry: Entry) -> Iterator[str]:
+    """Yield the one modality of a model: of several, some may be what it takes."""
+    for place in (entry, _table(entry, "architecture"), _table(entry, "metadata")):
+        for value in (place.get("modality"), place.get("modalities")):
+            words = [value] if isinstance(value, str) else _texts(value)
+            if len(words) == 1 and "->" not in words[0]:
+                yield words[0].replace(" ", "-")
 
 
 def _abilities(entry: Entry) -> Iterator[str]:
+    yield from _modality(entry)
     for key in ("type", "model_type", "mode", "task", "task_type"):
         # Anthropic's lists, and some that imitate OpenAI's, have type: "model".
         if _is_text(entry.get(key)) and entry[key] != "model":

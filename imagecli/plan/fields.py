@@ -22,6 +22,7 @@ from imagecli.text import KEY_PLACE, named, quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from imagecli.config.profiles import Profile
     from imagecli.dialects.openai import OpenAI
     from imagecli.dialects.request import Fields
     from imagecli.flags import Command
@@ -46,8 +47,7 @@ class Context(NamedTuple):
     model: Model
     dialect: OpenAI
     warn: Warn
-    catalogued: bool
-    """Whether the model is what the catalogue calls so (`Profile.catalogued`)."""
+    profile: Profile
 
     def refuse(self, reason: str, hint: str) -> None:
         """Refuse what was typed and does not fit the model; at a server that may mean another model, warn.
@@ -55,7 +55,7 @@ class Context(NamedTuple):
         Raises:
             UsageProblem: it is certain to fail.
         """
-        if self.catalogued or not self.model.known:  # what is known of others, the user's own config file says
+        if self.profile.catalogued or not self.model.known:  # what is known of others, the user's own config file says
             raise UsageProblem(reason, hint=hint)
         self.warn(f"{reason}, as far as is known; sending it anyway")
 

@@ -124,11 +124,11 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
     params = read_params(options.param.value or ()) if params is None else params
     model = model_of(settings)
     dialect = dialects.load(profile.dialect, profile.base_url, profile.api_version)
-    context = Context(command, options, model, dialect, warn, profile.catalogued)
+    context = Context(command, options, model, dialect, warn, profile)
     if inputs.prompt is not None:
         _check_prompt(inputs.prompt)
     sizes = read_sizes(options)
-    routes = _routes(context, profile)
+    routes = _routes(context)
     _check_number_of_inputs(len(inputs.images), context)
     images, mask_flags, keep = inputs.images, None, False
     if command == "edit":
@@ -190,7 +190,7 @@ def _subject(inputs: Inputs) -> str:
     return os.path.splitext(os.path.basename(inputs.images[0].name))[0] if inputs.images else "image"
 
 
-def _routes(context: Context, profile: Profile) -> tuple[str, ...]:
+def _routes(context: Context) -> tuple[str, ...]:
     """Return where to send it; the user's own word on a model, in the config file, counts at every server.
 
     Raises:
@@ -199,8 +199,8 @@ def _routes(context: Context, profile: Profile) -> tuple[str, ...]:
     command, model = context.command, context.model
     vary_or_edit = (VARIATIONS, EDITS) if context.dialect.has_variations else (EDITS,)
     routes = {"gen": (GENERATIONS,), "edit": (EDITS,), "vary": vary_or_edit}[command]
-    if command in model.endpoints and not (command == "vary" and profile.at_openai and not model.known):
-        return routes[:1] if model.known and context.catalogued else routes
+    if command in model.endpoints and not (command == "vary" and context.profile.at_openai and not model.known):
+        return routes[:1] if model.known and context.profile.catalogued else routes
     if command == "vary" and ("edit" in model.endpoints or not context.dialect.has_variations):
         return (EDITS,)
     reason = f"{model.name} can't {_VERBS[command]}: it takes {', '.join(model.endpoints)}"

@@ -82,8 +82,8 @@ def check_mask(context: Context, inputs: Inputs, *, masked: bool) -> None:
         _check_markup(context)
     if not masked:
         return
-    if dialect.mask_warning is not None:
-        warn(dialect.mask_warning)
+    if dialect.mask_warning is not None and (warning := dialect.mask_warning_for(_models(context))) is not None:
+        warn(warning)
     if dialect.mask is not None:
         return
     if context.options.strict_mask.typed and context.options.strict_mask.value:
@@ -96,6 +96,16 @@ def check_mask(context: Context, inputs: Inputs, *, masked: bool) -> None:
             hint="Leave the mask out, or add --keep: then everything outside the mask is put back from the original.",
         )
     warn(f"{dialect.title} takes no mask: the whole image is edited, and everything outside the mask is put back")
+
+
+def _models(context: Context) -> tuple[str, ...]:
+    """Return the model that is asked for; where none is, those that the server listed when it was last asked."""
+    from imagecli.models import cache
+
+    if context.model.name is not None:
+        return (context.model.name,)
+    listed = cache.load(context.profile, None)
+    return () if listed is None else listed.report.models
 
 
 def _check_markup(context: Context) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
@@ -19,6 +21,7 @@ from support.fakes.base import (
     use_profile,
 )
 from support.fakes.vllm_omni import VllmOmni
+from support.serving import image_file
 
 KLEIN = "black-forest-labs/FLUX.2-klein-4B"
 
@@ -236,3 +239,17 @@ def test_a_table_is_json_in_one_field_of_the_form(imagecli, omni):
     lora = '{"name": "x", "scale": 0.5}'
     assert imagecli("edit", photo(), "a hat", "--param", f"lora={lora}", "--param", "seed=5", "-o", "out.png").code == 0
     assert (omni.posts[0].form["lora"], omni.posts[0].form["seed"]) == (lora, "5")
+
+
+@pytest.mark.parametrize("name", ["black-forest-labs/FLUX.2-klein-4B", "flux.2-Klein"])
+def test_no_warning_of_a_mask_where_the_model_uses_it(imagecli, server, home, name):
+    """The model is named, or is what the server listed when it was last asked."""
+    use_profile(home, server.url, "vllm-omni")
+    Path("in.png").write_bytes(image_file((64, 64)))
+    mask = ("edit", "in.png", "a hat", "--mask-rect", "0,0,16,16", "--dry-run")
+    assert "only FLUX.2 klein" in imagecli(*mask).err
+    assert "only FLUX.2 klein" in imagecli(*mask, "-m", "Qwen/Qwen-Image-Edit").err
+    assert "klein" not in imagecli(*mask, "-m", name).err
+    server.respond = lambda reply, _: reply.json({"object": "list", "data": [{"id": name, "owned_by": "vllm"}]})
+    assert imagecli("config", "check").code == 0
+    assert "klein" not in imagecli(*mask).err

@@ -25,9 +25,13 @@ def run(typed: Typed, renderer: Renderer) -> int:
       imagecli config check --json
       imagecli config check --base-url http://127.0.0.1:8080/v1 || echo "not reachable"
     """
+    import time
+
     from imagecli.commands.listing import ask, explain, load_for_list
     from imagecli.config.keys import require_key
     from imagecli.errors import ImagecliError, UsageProblem
+    from imagecli.models import cache
+    from imagecli.models.cache import CachedList
     from imagecli.terminal.render import Page, aligned
 
     if None not in {typed.named_profile, typed.profile} and typed.named_profile != typed.profile:
@@ -49,6 +53,8 @@ def run(typed: Typed, renderer: Renderer) -> int:
             renderer.console.note(line)
         explain(error, settings, key)
         return renderer.page(Page(None, fields, error))
+    if not settings.profile.sandbox:
+        cache.save(settings.profile, key, CachedList(report, int(time.time())))
     found = _find(report, settings, key_tried=None if key is None else _needs_key(settings))
     suggestion = _suggestion(settings.profile, found.recognised)
     rows = [*_known(settings, key), *_findings(settings, found)]
