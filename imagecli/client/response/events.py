@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagecli.client.response.spool import NotJsonError, Outliner, parsed
+from imagecli.client.response.spool import LONG_STRING, NotJsonError, Outliner, parsed, parsed_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _BEGINNINGS = (b"event:", b"data:", b"id:", b"retry:", b":")
 _LONGEST_NAME = 200
+_MOST_EVENTS = 100_000
+"""Events of one stream; what comes after them is not read, as no image comes with so many."""
 
 
 class Event(NamedTuple):
@@ -56,13 +58,19 @@ class EventReader:
         self._value = bytearray()
         """Value of the current line, where it is not data."""
         self._after_return = False
+        self._left = _MOST_EVENTS
         self.ended = False
-        """Whether "[DONE]" has come: some servers leave the connection open after it."""
+        """Whether nothing more is read: "[DONE]" has come, after which some servers leave the connection open, or too
+        many events."""
         self._begin()
 
     def _begin(self) -> None:
         self._event = b""
-        self._outliner = Outliner()
+        self._data: list[tuple[bytes, int]] = []
+        """The data of a short event, in pieces with their places in the spool."""
+        self._size = 0
+        self._outliner: Outliner | None = None
+        """Takes the data instead, once the event is long enough for a long string."""
         self._has_data = False
         self._broken = False
 
@@ -118,10 +126,17 @@ class EventReader:
     def _feed(self, piece: bytes, at: int) -> None:
         if self._broken:
             return
+        self._data.append((piece, at))
+        self._size += len(piece)
+        if self._size <= LONG_STRING:
+            return
+        self._outliner = self._outliner or Outliner()
         try:
-            self._outliner.feed(piece, at)
+            for held, place in self._data:
+                self._outliner.feed(held, place)
         except NotJsonError:
             self._broken = True
+        self._data.clear()
 
     def _end_line(self) -> Iterator[Event]:
         if self._field == b"":
@@ -136,21 +151,35 @@ class EventReader:
         self._value.clear()
 
     def _dispatch(self) -> Iterator[Event]:
-        if not (self._has_data or self._event):
+        if not (self._has_data or self._event) or self.ended:
             return
+        self._left -= 1
         if self._has_data and not self._broken:
             name = self._event.decode("utf-8", "replace")
             with suppress(NotJsonError):
-                text, strings = self._outliner.finish()
-                try:
-                    document = parsed(text, strings)
-                except NotJsonError:
-                    self.ended = self.ended or text.strip() == "[DONE]"
-                    if name != "error":
-                        raise
-                    document = {"error": text}
+                document = self._document(name)
                 yield Event(name, document if name != "error" or isinstance(document, dict) else {"error": document})
+        self.ended = self.ended or not self._left
         self._begin()
+
+    def _document(self, name: str) -> Any:  # noqa: ANN401 - any JSON
+        """Return the data of the event that has ended; the text itself where that is an error.
+
+        Raises:
+            NotJsonError: it is not JSON.
+        """
+        text, strings = self._outliner.finish() if self._outliner is not None else (self._short_text(), None)
+        try:
+            return parsed_whole(text) if strings is None else parsed(text, strings)
+        except NotJsonError:
+            self.ended = self.ended or text.strip() == "[DONE]"
+            if name != "error":
+                raise
+            return {"error": text}
+
+    def _short_text(self) -> str:
+        data = b"".join(piece for piece, _ in self._data)
+        return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
 
 
 def _find(chunk: bytes, byte: bytes, start: int) -> int:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 CHUNK = 1 << 16
 MAX_RESPONSE = 2 << 30
 """Bytes (decompressed) of a response; a larger one is not read to its end."""
-_LONG_STRING = 4096
+LONG_STRING = 4096
+"""Bytes of a string that stays in a document; a longer one is left in the file."""
 _MAX_OUTLINE = 4 << 20
 _LONGEST_INTEGER = 300
 _LONGEST_ESCAPE = 6
@@ -232,18 +233,29 @@ def parsed(text: str, strings: _Strings) -> Any:  # noqa: ANN401 - any JSON
     Raises:
         NotJsonError: it is not JSON, or nested too deeply.
     """
+    return _with_strings(parsed_whole(text), strings)
+
+
+def parsed_whole(text: str) -> Any:  # noqa: ANN401 - any JSON
+    """Return the document of a text without long strings.
+
+    Raises:
+        NotJsonError: it is not JSON, or nested too deeply.
+    """
     try:
-        document = json.loads(text, parse_int=_integer)
+        return _DECODER.decode(text)
     except RecursionError as error:
         raise NotJsonError("it is nested too deeply") from error
     except ValueError as error:
         raise NotJsonError(str(error)) from error
-    return _with_strings(document, strings)
 
 
 def _integer(digits: str) -> float:
     """Read a number that need not be exact; Python refuses to read integers of thousands of digits."""
     return int(digits) if len(digits) < _LONGEST_INTEGER else float(digits)
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer)  # one for all: a stream may have many events
 
 
 class Outliner:
@@ -286,8 +298,8 @@ class Outliner:
 
     def _string(self, chunk: bytes, position: int, end: int, *, closed: bool) -> None:
         """Go on in a string up to `end`, which is a quote if `closed`."""
-        if len(self._held) <= _LONG_STRING:
-            self._held += chunk[position : min(end, position + _LONG_STRING + 1)]
+        if len(self._held) <= LONG_STRING:
+            self._held += chunk[position : min(end, position + LONG_STRING + 1)]
         self._backslashes = _trailing_backslashes(chunk, position, end, self._backslashes)
         if not closed:
             return
@@ -296,7 +308,7 @@ class Outliner:
             self._backslashes = 0
             return
         start, end = self._start or 0, self._offset + end
-        if end - start > _LONG_STRING:
+        if end - start > LONG_STRING:
             self._kept += f'{self._token}{len(self._strings)}"'.encode()
             self._strings.append(LongString(start, end))
         else:
@@ -306,7 +318,7 @@ class Outliner:
     def long_strings(self, end: int) -> list[LongString]:
         """Return the long strings so far, with one that is not closed at `end`, where the document was left."""
         open_string = [] if self._start is None else [LongString(self._start, end)]
-        return [*self._strings, *(each for each in open_string if each.end - each.start > _LONG_STRING)]
+        return [*self._strings, *(each for each in open_string if each.end - each.start > LONG_STRING)]
 
     def finish(self, *, cut: bool = False) -> tuple[str, _Strings]:
         """Return the outline and its long strings; where it may be `cut`, without a string that has no end.

@@ -247,6 +247,19 @@ def test_every_legal_way_to_write_events_is_read(imagecli, server, events):
         assert colour("cat.png") == (200, 40, 40)
 
 
+def test_a_stream_of_very_many_events_is_read_no_further(imagecli, server, monkeypatch):
+    """A million of `data: {}` would take longer to read than any --timeout; what came before is used."""
+    monkeypatch.setattr("imagecli.client.response.events._MOST_EVENTS", 50)
+    server.respond = stream(*[b"data: {}\n\n"] * 49, completed())
+    assert imagecli("gen", "cat", "--base-url", server.url, "--partials", "0", "-o", "cat.png").code == 0
+    server.respond = stream(*[b"data: {}\n\n"] * 50, completed())
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "0", "-o", "dog.png", "--json")
+    assert ran.code == 1
+    assert b"completed" in Path(ran.json["error"]["saved_response"]).read_bytes()
+    server.respond = stream(completed(), *[b"data: {}\n\n"] * 60)
+    assert imagecli("gen", "cat", "--base-url", server.url, "--partials", "0", "-o", "fox.png").code == 0
+
+
 def test_xinferences_events(imagecli, server):
     Path("in.png").write_bytes(image_file())
     server.respond = stream(
