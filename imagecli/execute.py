@@ -302,6 +302,8 @@ class _Execution:
             exchange.report("saving", None)
             if not self._keep_partial(client, exchange, response):
                 unsaved += [self._failures[n] for n in exchange.numbers]
+        if response.lost is not None:
+            unsaved = [self._lost(exchange, response.lost)]
         kept = response.spool.keep() if unsaved or self._sink.undelivered else None
         if self._sink.undelivered:
             where = f"is kept in {kept}" if kept else "could not be kept"
@@ -355,6 +357,16 @@ class _Execution:
                 items.remove(item)
                 self._warn(f"the server reports an error besides its images: {item.withheld.message}")
         return items
+
+    def _lost(self, exchange: Exchange, lost: ImagecliError) -> ImagecliError:
+        """Report a response as lost, and whether the images are saved that an error carries in its place."""
+        saved = [image for image in self._images if image.n in exchange.numbers]
+        names = ", ".join(image.path for image in saved if image.path is not None)
+        where = f", which is saved as {names}" if names else "" if saved else ", which did not come whole"
+        hint = "Look at the image: it is what was paid for, and need not be asked for again." if saved else lost.hint
+        failure = UnknownOutcome(f"{lost.message}{where}", hint=hint, **lost.details)
+        self._fail(exchange.numbers, failure)
+        return failure
 
     def _keep_partial(self, client: Client, exchange: Exchange, response: ImageResponse) -> bool:
         """Save the last partial image of a stream whose finished image never came, under a name that marks it.

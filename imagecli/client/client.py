@@ -10,11 +10,11 @@ import json
 import time
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import httpx2 as httpx
 
-from imagecli.client.response.body import decompressed, read_head, request_id_of, spool_body
+from imagecli.client.response.body import decompressed, read_head, request_id_of, spool_body, spool_refusal
 from imagecli.client.response.images import ImageResponse, NoImages
 from imagecli.client.response.partial_images import PartialImageReader
 from imagecli.client.response.reading import read_response
@@ -223,7 +223,7 @@ class Client:
                 request_id = request_id_of(response, self._secrets)
                 status = response.status_code
                 if status not in _SUCCESS:
-                    raise self._errors.refused(response, request, url, self._session.guard.waited)
+                    return self._refused(response, spool, _Answer(request, url, status, request_id, response.headers))
                 headers = response.headers
                 spool_body(response, spool, PartialImageReader(spool, watch, show).read)
         except httpx.TransportError as error:
@@ -246,6 +246,43 @@ class Client:
         if parsed.error is lost is not None and not parsed.items and self._limits.retry_unknown:
             # What is finished is not paid for again; a partial image is for the case that retrying does not help.
             raise RetryableError(lost, fallback=parsed)
+        return parsed
+
+    def _refused(self, response: httpx.Response, spool: Spool, answer: _Answer) -> ImageResponse:
+        """Return the images that an error carries, as a gateway's may that could not read them.
+
+        Raises:
+            RetryableError: it carries none, and the same may be sent again.
+            ImagecliError: it may not.
+        """
+        from imagecli.client.response.carried import carries_image, copy_stream
+
+        waited = self._session.guard.waited
+        head = spool_refusal(response, spool)
+        failed = self._errors.refused(response, head, answer.request, answer.url, waited)
+        if not carries_image(head):
+            spool.discard()
+            raise failed
+        error: Any = failed.error if isinstance(failed, RetryableError) else failed
+        error.message = (
+            f"{self._session.host} lost the response: it sent an error (HTTP {answer.status}) with the image in it"
+        )
+        content, stream = decompressed(spool, cut=True), spool.another()
+        try:
+            if not isinstance(error, UnknownOutcome) or not copy_stream(content, stream):
+                raise failed
+            parsed = read_response(stream, answer.url, self._explain(answer))
+            if not parsed.items:
+                raise failed
+        except (Failure, NoImages):
+            raise failed from None
+        finally:
+            if content is not spool:
+                content.discard()
+        spool.discard()
+        parsed.lost = error
+        parsed.request_id = answer.request_id
+        parsed.redact(self._secrets)
         return parsed
 
     def _read(self, spool: Spool, answer: _Answer, *, cut: bool) -> ImageResponse:
@@ -336,7 +373,7 @@ class Client:
         try:
             with self._session.open("GET", url, RequestTrace(ignore_state)) as response:
                 if response.status_code not in _SUCCESS:
-                    raise self._errors.refused(response, None, url)
+                    raise self._errors.refused(response, read_head(response), None, url)
                 body = read_head(response, _MAX_LIST)
                 request_id = request_id_of(response, self._secrets)
                 headers = response.headers

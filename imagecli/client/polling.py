@@ -11,7 +11,7 @@ import httpx2 as httpx
 from imagecli.client.errors.waits import requested_wait
 from imagecli.client.network import PrivateAddressError, is_private
 from imagecli.client.places import places
-from imagecli.client.response.body import decompressed, spool_body
+from imagecli.client.response.body import decompressed, read_head, spool_body
 from imagecli.client.response.images import ImageResponse, NoImages, read_document
 from imagecli.client.response.reading import read_response
 from imagecli.client.response.sources import IMAGE_KINDS
@@ -120,7 +120,7 @@ def _ask(task: Task, url: str, spool: Spool, polling: Polling) -> ImageResponse 
             if response.status_code in _LATER:
                 return wait, f"HTTP {response.status_code}"
             if response.status_code not in _SUCCESS:
-                error = polling.errors.refused(response, None, url)
+                error = polling.errors.refused(response, read_head(response), None, url)
                 reason = error.message if isinstance(error, ImagecliError) else str(error)
                 raise polling.errors.task_lost(task, f"can't be asked for: {reason}")
             spool_body(response, spool)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.serving import error_document, image_file, noise, response_with
+from support.serving import b64, error_document, image_file, noise, response_with
 
 KEY = "sk-very-secret-0123456789"
 IMAGE = response_with(image_file())
@@ -186,6 +186,53 @@ def test_a_list_of_models_is_never_billed(imagecli, server, clock):
     server.respond = lambda reply, _: (clock.advance(30), reply.send(PAGE, 504))
     ran = imagecli("config", "check", "--base-url", server.url)
     assert (ran.code, "billed" in ran.err) == (5, False)
+
+
+def _carried(image, *, cut=0):
+    """Return the 500 with which LiteLLM's proxy repeats a stream of an edit that it could not read."""
+    event = json.dumps({"type": "image_edit.completed", "b64_json": b64(image), "output_format": "png"})
+    event = event[:-cut] if cut else event
+    stream = f"event: image_edit.completed\ndata: {event}\n\n\n\nLiteLLM: model group 'x' failed with the error above."
+    message = f"litellm.APIError: APIError: OpenAIException - {stream}"
+    return {"error": {"message": message, "type": "internal_server_error", "param": None, "code": "500"}}
+
+
+@pytest.mark.parametrize("size", [(20, 20), (90, 90), (800, 700)], ids=["short", "long", "over a megabyte"])
+def test_an_image_that_an_error_carries_is_saved_and_never_paid_for_again(imagecli, server, size):
+    image = noise(size)
+    server.respond = lambda reply, _: reply.json(_carried(image), 500, Retry_After="1")
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "cat.png", "--json", "--retry-unknown")
+    assert (ran.code, len(server.posts)) == (8, 1), ran.out
+    assert Path("cat.png").read_bytes() == image
+    [failure] = ran.json["failures"]
+    assert (failure["kind"], ran.json["images"][0]["path"]) == ("unknown_outcome", "cat.png")
+    assert "cat.png" in failure["message"]
+    assert b64(image[:300])[:200].encode() in Path(failure["saved_response"]).read_bytes()
+
+
+@pytest.mark.parametrize("cut", [2, 300], ids=["event", "image"])
+def test_an_image_that_an_error_carries_in_part_is_a_lost_response_that_is_kept(imagecli, server, cut):
+    server.respond = lambda reply, _: reply.json(_carried(noise(), cut=cut), 500)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "cat.png", "--json")
+    assert (ran.code, len(server.posts), ran.json["images"]) == (8, 1, [])
+    assert b"image_edit.completed" in Path(ran.json["error"]["saved_response"]).read_bytes()
+    assert not Path("cat.png").exists()
+
+
+def test_a_damaged_image_that_an_error_carries_is_a_lost_response_that_is_kept(imagecli, server):
+    """LiteLLM takes out of its messages what looks like a key, also in the middle of an image."""
+    image = noise()
+    server.respond = lambda reply, _: reply.json(_carried(image[:9000] + image[9030:]), 500)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "cat.png", "--json")
+    assert (ran.code, len(server.posts), ran.json["images"]) == (8, 1, [])
+    assert "did not come whole" in ran.json["error"]["message"]
+    assert Path(ran.json["error"]["saved_response"]).is_file()
+
+
+def test_an_error_of_a_server_leaves_no_file(imagecli, server, home):
+    server.respond = lambda reply, _: reply.json(error_document("x" * 3_000_000), 500)
+    assert imagecli("gen", "cat", "--base-url", server.url).code == 5
+    assert list(home.rglob("answer-*")) == []
 
 
 def test_a_server_that_sends_nothing_is_waited_for_until_the_timeout(imagecli, server):

@@ -5,6 +5,7 @@ One table (`_CAUSES`) goes from status, code, type and message to the kind; the 
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -155,6 +156,17 @@ def _is_lost_500(document: ErrorDocument) -> bool:
     )
 
 
+def _carries_image(document: ErrorDocument) -> bool:
+    """Return whether a server's failure has an image in it: it was made, whatever else is said."""
+    from imagecli.client.response.carried import carries_image
+
+    return (document.status or 0) >= _SERVER_ERROR and carries_image(_raw(document.source))
+
+
+def _raw(source: object) -> bytes:
+    return (source if isinstance(source, str) else json.dumps(source)).encode("utf-8", "replace")
+
+
 def _is_lost_behind_gateway(document: ErrorDocument) -> bool:
     """Return whether a gateway failed after it had passed the request on.
 
@@ -179,6 +191,7 @@ _USED_UP = (
 # A 429 is about rates unless its code names money: its words often mention both, so only codes and quota count there.
 # Volcengine and DashScope have codes of their own for content.
 _CAUSES: tuple[_Cause, ...] = (
+    _Cause(_carries_image, UnknownOutcome, hints.maybe_billed),
     _Cause(
         _codes(
             *("moderation_blocked", "content_policy_violation", "contentfilter", "content_filter", "safety_violation"),

@@ -106,7 +106,7 @@ def read_error(status: int | None, body: bytes, secrets: Iterable[str] = ()) -> 
         is_page = not text.strip() or text.lstrip()[:1] == "<"
         error = ErrorDocument(
             status,
-            sanitize(_page_text(text), secrets, limit=500),
+            sanitize(_LONG_BASE64.sub("…", _page_text(text)), secrets, limit=500),
             is_page=is_page,
             by_gateway=True,
             source=text,

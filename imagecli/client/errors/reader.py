@@ -10,7 +10,7 @@ import httpx2 as httpx
 from imagecli.client.errors.connection import readable, unreachable
 from imagecli.client.errors.waits import is_too_long, requested_wait
 from imagecli.client.network import ReadableTransportError
-from imagecli.client.response.body import read_head, request_id_of
+from imagecli.client.response.body import request_id_of
 from imagecli.client.retry import RETRIED_STATUSES, RetryableError
 from imagecli.errors import (
     AuthProblem,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from imagecli.config.profiles import Profile
     from imagecli.dialects.request import ImageRequest
 
-_MAX_ERROR_BODY = 1 << 20
 _GATEWAY_S = 2.0
 """Seconds in which a gateway finds out that it does not reach a server; what it reports later may be of its work."""
 _UNAUTHORIZED = 401
@@ -89,12 +88,13 @@ class ErrorReader:
     # Responses
 
     def refused(
-        self, response: httpx.Response, request: ImageRequest | None, url: str, waited: float = 0.0
+        self, response: httpx.Response, body: bytes, request: ImageRequest | None, url: str, waited: float = 0.0
     ) -> Exception:
         """Return the error of a response that is not a success.
 
         Args:
-            response: its body is not read yet.
+            response: its status and headers count.
+            body: its beginning.
             request: None where no images were asked for.
             url: where it went.
             waited: seconds from the end of the request to the beginning of the response.
@@ -106,7 +106,7 @@ class ErrorReader:
         request_id = request_id_of(response, self._secrets)
         if status in _REDIRECTS:
             return self._redirected(response, request_id)
-        document = read_error(status, read_head(response, _MAX_ERROR_BODY), self._secrets)
+        document = read_error(status, body, self._secrets)
         should = response.headers.get("x-should-retry", "").lower()
         reported = should == "true" or requested_wait(response.headers) is not None
         document = document._replace(late=waited > _GATEWAY_S and not reported)

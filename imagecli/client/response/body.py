@@ -15,6 +15,8 @@ from imagecli.text import sanitize
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_MAX_ERROR = 1 << 20
+"""Bytes of an error's body that are read."""
 _GZIP = zlib.MAX_WBITS | 16
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -26,7 +28,7 @@ def request_id_of(response: httpx.Response, secrets: tuple[str, ...]) -> str | N
     return sanitize(found, secrets)[:200] if found else None
 
 
-def read_head(response: httpx.Response, limit: int) -> bytes:
+def read_head(response: httpx.Response, limit: int = _MAX_ERROR) -> bytes:
     """Return at most `limit` bytes of a body, decompressed, as far as it comes: that its status is known is enough."""
     body = bytearray()
     with suppress(httpx.TransportError):
@@ -34,10 +36,34 @@ def read_head(response: httpx.Response, limit: int) -> bytes:
             body += piece
             if len(body) >= limit:
                 break
+    return _inflated(bytes(body), limit)
+
+
+def _inflated(body: bytes, limit: int) -> bytes:
+    """Return at most `limit` bytes of the beginning of a body, decompressed if it is compressed."""
     if body.startswith(_GZIP_MAGIC):
         with suppress(zlib.error):
-            return zlib.decompressobj(_GZIP).decompress(bytes(body), limit)
-    return bytes(body[:limit])
+            return zlib.decompressobj(_GZIP).decompress(body, limit)
+    return body[:limit]
+
+
+def spool_refusal(response: httpx.Response, spool: Spool) -> bytes:
+    """Read the beginning of an error's body into `spool`, or all of it where it carries an image.
+
+    It is read as far as it comes: that its status is known is enough.
+
+    Returns:
+        Its beginning, decompressed.
+    """
+    from imagecli.client.response.carried import carries_image
+
+    def is_enough(_piece: bytes) -> bool:
+        is_long = _MAX_ERROR <= spool.size < _MAX_ERROR + CHUNK
+        return is_long and not carries_image(_inflated(spool.read(0, _MAX_ERROR), _MAX_ERROR))
+
+    with suppress(httpx.TransportError, Failure):
+        spool_body(response, spool, is_enough)
+    return _inflated(spool.read(0, _MAX_ERROR), _MAX_ERROR)
 
 
 def spool_body(response: httpx.Response, spool: Spool, on_piece: Callable[[bytes], bool] | None = None) -> None:
@@ -68,7 +94,7 @@ def decompressed(spool: Spool, *, cut: bool = False) -> Spool:
     """
     if spool.read(0, 2) != _GZIP_MAGIC:
         return spool
-    whole = Spool(spool.run, limit=spool.limit, number=spool.number, clean=spool.clean)
+    whole = spool.another()
     try:
         for piece in _pieces(spool):
             whole.write(piece)

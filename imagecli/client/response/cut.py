@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imagecli.client.response.images import Explain
     from imagecli.errors import ImagecliError
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[][{},:]')
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|["[\]{},:]', re.DOTALL)
 _HEAD = 16
 _CLOSING = {"[": "]", "{": "}"}
 
@@ -107,6 +107,8 @@ def completed(text: str) -> str:
     end, closing, before = 0, "", ""
     for match in _TOKEN.finditer(text):
         mark = match[0][0]
+        if match[0] == '"':  # a string that is not whole: the rest is read no further
+            break
         if mark in _CLOSING:
             open_ones.append(mark)
         elif mark in "]}" and open_ones:

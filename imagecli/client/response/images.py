@@ -38,6 +38,7 @@ class ImageResponse:
         warnings: what a user should know of it.
         request_id: the server's.
         downloads: what was downloaded from links; discarded with the response.
+        lost: the error that carries the images; the response itself never came.
         partial: the last partial image of a stream that ended without its finished one.
         error: why the response is not complete, where it is not.
     """
@@ -64,6 +65,7 @@ class ImageResponse:
         self.downloads: list[Spool] = []
         self.partial = partial
         self.error = error
+        self.lost: ImagecliError | None = None
 
     def redact(self, secrets: Iterable[str]) -> None:
         """Make what the server wrote besides its images safe to show: without control characters and keys."""

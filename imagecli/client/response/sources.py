@@ -98,7 +98,7 @@ def decode(source: Inline | Raw, spool: Spool) -> Iterator[bytes]:
         yield from spool.chunks()
         return
     try:
-        yield from _decoded(_pieces(source.text, spool))
+        yield from _decoded(pieces_of(source.text, spool))
     except (binascii.Error, ValueError) as error:
         raise Failure("the server sent something other than base64 as an image") from error
 
@@ -129,12 +129,16 @@ def _from_percents(held: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield unquote_to_bytes(held)
 
 
-def _pieces(text: str | LongString, spool: Spool) -> Iterator[bytes]:
-    """Yield the string's bytes, unescaped; no escape is split."""
+def pieces_of(text: str | LongString, spool: Spool, *, is_base64: bool | None = None) -> Iterator[bytes]:
+    """Yield the string's bytes, unescaped; no escape is split. Whether it is base64 shows where it is not known.
+
+    Raises:
+        ValueError: it has escapes that base64 has not, or no string has.
+    """
     if isinstance(text, str):
         yield text.encode("utf-8", "replace")
         return
-    rest, is_base64 = b"", None
+    rest = b""
     for chunk in spool.chunks(text.start, text.end):
         piece = rest + chunk
         if is_base64 is None:

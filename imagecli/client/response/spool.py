@@ -85,6 +85,10 @@ class Spool:
         except OSError:
             self._tail = io.BytesIO()
 
+    def another(self) -> Spool:
+        """Return an empty one for another form of the same response."""
+        return Spool(self.run, limit=self.limit, number=self.number, clean=self.clean)
+
     def write(self, data: bytes) -> None:
         """Append `data`.
 
