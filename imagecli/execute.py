@@ -17,7 +17,6 @@ from imagecli import interrupts
 from imagecli.as_asked import differences, shortfall
 from imagecli.dialects.request import EDITS
 from imagecli.errors import (
-    ExitCode,
     Failure,
     ImagecliError,
     Interrupted,
@@ -26,6 +25,7 @@ from imagecli.errors import (
     out_of_memory,
 )
 from imagecli.exchange import Exchange, Observer
+from imagecli.outcome import RUN_AGAIN, is_final, missing, run_error
 from imagecli.plan import other_plan
 from imagecli.plan.costs import Bill
 from imagecli.result import GeneratedImage, Result
@@ -43,22 +43,9 @@ if TYPE_CHECKING:
     from imagecli.saving.sinks import Sink
 
 _NO_SUCH_ROUTE = frozenset({404, 405, 501})
-_FINAL = frozenset({ExitCode.MONEY, ExitCode.AUTH, ExitCode.USAGE})
-"""After one of these the requests that have not begun are not sent: each would fail alike. Another image of a prompt
-that the content policy refused may pass."""
-_ORDER = (
-    ExitCode.MONEY,
-    ExitCode.AUTH,
-    ExitCode.CONTENT_POLICY,
-    ExitCode.USAGE,
-    ExitCode.UNAVAILABLE,
-    ExitCode.FAILURE,
-)
-"""With several requests and no image, the first error of these, in this order, decides the exit code."""
 _SAVING_GRACE_S = 10.0
 _MOST_PARTIALS = 16
 """Partial images of one image that are saved; three are asked for at most."""
-_RUN_AGAIN = "Run it again with --skip-existing and the same -o (-o ./ where there was none) for the rest."
 
 
 def execute(
@@ -421,7 +408,7 @@ class _Execution:
                 self._failures[n] = error
             if error.request_id and error.request_id not in self._request_ids:
                 self._request_ids.append(error.request_id)
-            if error.exit_code in _FINAL:
+            if is_final(error):
                 self._stopped = True
 
     def _warn(self, *texts: str) -> None:
@@ -450,7 +437,7 @@ class _Execution:
             return
         count = sum(each.in_flight for each in missing)
         billed = f"; {count} request{'s' * (count > 1)} in flight may have been billed" if count else ""
-        self._error = Interrupted.by(interrupt, billed, hint=_RUN_AGAIN)
+        self._error = Interrupted.by(interrupt, billed, hint=RUN_AGAIN)
         for exchange in missing:
             failure = self._cut_short(exchange, client, interrupt)
             for n in exchange.numbers:
@@ -495,22 +482,10 @@ class _Execution:
         if not failures:
             self._error = next(filter(None, (shortfall(self._plan, image) for image in self._images)), None)
             return
+        asked = [n for each in self._exchanges for n in each.numbers]
         there = {image.n for image in self._images if not image.partial}
-        errors = [failures[n] for n in sorted(failures)]
-        decisive = next((error for error in errors if error.exit_code in _FINAL), errors[0])
-        for n in (n for each in self._exchanges for n in each.numbers):
-            if n not in there:
-                failures.setdefault(n, decisive)
-        errors = [failures[n] for n in sorted(failures)]
-        unknown = next((error for error in errors if error.exit_code == ExitCode.UNKNOWN_OUTCOME), None)
-        if unknown is not None:
-            self._error = unknown
-        elif len(errors) == 1 and isinstance(errors[0], PartialResult):
-            self._error = errors[0]
-        elif self._images:
-            self._error = _partial(len(errors), len(there), errors[0])
-        else:
-            self._error = min(errors, key=lambda error: _ORDER.index(ExitCode(error.exit_code)))
+        self._failures = missing(failures, asked, there)
+        self._error = run_error([self._failures[n] for n in sorted(self._failures)], self._images)
 
 
 def _unsaved(error: ImagecliError | MemoryError, response: ImageResponse) -> Failure:
@@ -521,12 +496,3 @@ def _unsaved(error: ImagecliError | MemoryError, response: ImageResponse) -> Fai
         failure = Failure(error.message, hint=error.hint)
     failure.request_id = response.request_id
     return failure
-
-
-def _partial(missing: int, there: int, first: ImagecliError) -> PartialResult:
-    return PartialResult(
-        f"{missing} of {missing + there} images {'is' if missing == 1 else 'are'} missing: {first.message}",
-        hint=_RUN_AGAIN,
-        saved_response=first.saved_response,
-        **first.details,
-    )

@@ -39,7 +39,10 @@ MAY_IMPORT = {
     },
     "exchange": {"client", "dialects", "result"},
     "as_asked": {"errors", "plan", "result", "saving"},
-    "execute": {"as_asked", "client", "dialects", "errors", "exchange", "interrupts", "plan", "result", "saving"},
+    "outcome": {"errors", "result"},
+    "execute": {
+        *("as_asked", "client", "dialects", "errors", "exchange", "interrupts", "outcome", "plan", "result", "saving"),
+    },
     "recovery": {"client", "errors", "result", "saving"},
     "terminal": {"dialects", "errors", "images", "models", "options", "result", "text"},
     "commands": {
