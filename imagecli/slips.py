@@ -56,7 +56,8 @@ def unknown_flag(name: str, command: str) -> UsageProblem:
     if word.lower().replace("-", "").replace("_", "") in {"apikey", "key"}:
         hint = "No flag takes a key, as other users could see it: run `imagecli config set-key`."
         return UsageProblem(problem, hint=hint)
-    own = {spelling.lstrip("-"): spelling for spelling in _spellings(command)}
+    own = {spelling.lstrip("-"): spelling for spelling in (*_spellings(command), "--help")}
+    own |= {} if command else {"version": "--version", "v": "--version", "V": "--version"}
     near = [own[each] for each in close_matches(word.lower(), [own_word for own_word in own if len(own_word) > 1])]
     if word in own:
         near = [own[word]]

@@ -43,6 +43,8 @@ def files():
         ((*A_FOX, "--dry_run"), "Did you mean --dry-run?"),
         ((*A_FOX, "--neg", "x"), "Did you mean --negative?"),
         ((*A_FOX, "--Size", "x"), "Did you mean --size?"),
+        (("-V",), "Did you mean --version?"),
+        (("gen", "--hlep"), "Did you mean --help?"),
         (("GEN", "a fox"), "Did you mean gen?"),
         (("gen", "-10 °C in a village"), "goes behind --"),
         (("config", "set", "defaults.seed", "-1"), "goes behind --"),

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from imagecli.config.profiles import Command, Keyring, Stored, Variable
-from imagecli.config.urls import QUOTES, is_readable, web_origin
+from imagecli.config.urls import NO_QUOTES, QUOTES, is_readable, web_origin
 from imagecli.errors import AuthProblem
 from imagecli.options import Origin
 from imagecli.text import named, printable
@@ -132,7 +132,7 @@ def make_key(text: str, origin: Origin) -> Key:
         problem = "is empty"
     elif key[0] in QUOTES or key[-1] in QUOTES:
         problem = "is in quotes"
-        hint = "Leave the quotes out: a shell removes them, `docker --env-file` and the like don't."
+        hint = NO_QUOTES
     elif any(char.isspace() for char in key):
         problem = "contains white space"
     elif not key.isascii():

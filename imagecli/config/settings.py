@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from imagecli import dialects
 from imagecli.config import file, layout
 from imagecli.config.profiles import Address, Command, Profile, resolve, unread_address
-from imagecli.config.urls import check_base_url
+from imagecli.config.urls import NO_QUOTES, QUOTES, check_base_url
 from imagecli.config.validation import checked, from_text
+from imagecli.errors import UsageProblem
 from imagecli.flags import SETTINGS, VARIABLES, Flag, flags_of
 from imagecli.options import BUILT_IN, Options, Origin, Value
 from imagecli.text import file_place, named, printable
@@ -112,6 +113,8 @@ def _typed_or_environment(flag: Flag, typed: Mapping[str, object], environ: Mapp
     text = environ.get(variable)
     if not text:
         return None
+    if len(text) > 1 and {text[0], text[-1]} <= QUOTES:
+        raise UsageProblem(f"{variable} is in quotes", hint=NO_QUOTES)
     return Value(_at_home(flag, from_text(flag, text, variable)), Origin("environment", variable))
 
 

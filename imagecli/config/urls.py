@@ -13,6 +13,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _FORBIDDEN_IN_HOST = frozenset("%\\\"'<>^`{|}[]")
 QUOTES = frozenset("\"'`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}")
 """What surrounds a value where no shell has read it."""
+NO_QUOTES = "Leave the quotes out: a shell removes them, `docker --env-file` and the like don't."
+_IN_QUOTES = "is in quotes"
 _ROUTE = r"(?:(?<=/v1)/images|/(?:images/\w+|chat/completions|completions|models|responses|embeddings))$"
 """One route of a server, behind its base URL."""
 
@@ -32,7 +34,9 @@ def check_base_url(text: str, place: str) -> str:
     if problem:
         raise UsageProblem(
             f"{place} {problem}",
-            hint="A base URL looks like https://images.example.com/v1 or http://127.0.0.1:8080/v1.",
+            hint=NO_QUOTES
+            if problem == _IN_QUOTES
+            else "A base URL looks like https://images.example.com/v1 or http://127.0.0.1:8080/v1.",
         )
     scheme, colon, rest = url.partition(":")
     url = scheme.lower() + colon + rest
@@ -95,7 +99,7 @@ def is_readable(url: str) -> bool:
 
 def _problem(url: str) -> str | None:  # noqa: PLR0911 - one return for each problem
     if url[:1] in QUOTES or url[-1:] in QUOTES:
-        return "is in quotes"
+        return _IN_QUOTES
     # Before the rest, as urlsplit drops tabs and newlines silently.
     if any(not char.isprintable() or char.isspace() for char in url):
         return "contains white space or control characters"

@@ -240,7 +240,7 @@ class Console:
             return [line]
         from imagecli.terminal.wrapping import wrapped
 
-        return wrapped(line, columns, before, indent)
+        return wrapped(line, columns, before, min(indent, columns // 4))
 
     def _coloured(self, text: str, colour: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self.colour else text

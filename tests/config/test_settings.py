@@ -217,6 +217,16 @@ def test_a_path_may_be_any_bytes_and_begin_with_a_tilde_wherever_it_stands(confi
     assert load({}, {"IMAGECLI_CONFIG": "~/elsewhere.toml"}).profile.name == "openai"
 
 
+@pytest.mark.parametrize(
+    "text", ['"square"', "'square'", "\N{LEFT DOUBLE QUOTATION MARK}x\N{RIGHT DOUBLE QUOTATION MARK}"]
+)
+def test_a_variable_that_no_shell_has_read_is_refused(text):
+    """As `docker --env-file` leaves it."""
+    with pytest.raises(UsageProblem, match="IMAGECLI_SIZE is in quotes"):
+        load({}, {"IMAGECLI_SIZE": text})
+    assert load({}, {"IMAGECLI_NEGATIVE": 'a "red" fox'}).values["negative"].value == 'a "red" fox'
+
+
 def test_an_address_under_another_programs_name_is_said_and_not_read():
     environ = {"OPENAI_API_BASE": "https://images.example.com/v1"}
     settings = load({}, environ)
