@@ -15,7 +15,7 @@ _MAX_12 = 4095
 _MAX_16 = 65535
 _LEVELS = 16
 """Floating point up to 255 is taken for 0 to 255 from this value on; below, for 0 to 1 and a little more."""
-_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 """TIFF tags."""
 _WHITE_IS_ZERO = 0
 _FLOAT_MAX = 3.4028234663852886e38
@@ -59,9 +59,21 @@ def _scale(image: Image.Image) -> Image.Image:
     wide = image.convert("I")
     low, high = _extrema(wide)
     if low < 0 or high > _MAX_16:
-        return _stretch(wide.convert("F"))
+        return _scale_unsigned(wide) if _is_unsigned(image) else _stretch(wide.convert("F"))
     top = _top(image, high)
     return wide.point([min(255, round(value * 255 / top)) for value in range(1 << 16)], "L")
+
+
+def _is_unsigned(image: Image.Image) -> bool:
+    """Return whether integers of 32 bits have no sign, which Pillow doesn't mind."""
+    tags = getattr(image, "tag_v2", None)
+    return tags is not None and tags.get(_SAMPLE_FORMAT, 1) in (1, (1,))
+
+
+def _scale_unsigned(wide: Image.Image) -> Image.Image:
+    """Scale 32 bits, of which Pillow takes the highest for a sign, to L."""
+    floats: Image.Image = ImageMath.lambda_eval(lambda args: args["x"] + (args["x"] < 0) * float(1 << 32), x=wide.convert("F"))
+    return floats.point(lambda value: value * (255 / ((1 << 32) - 1)) + 0.5).convert("L")
 
 
 def _top(image: Image.Image, high: float) -> int:

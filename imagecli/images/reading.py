@@ -14,7 +14,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from imagecli.errors import Failure, UsageProblem
 from imagecli.images.camera_raw import is_camera_raw
@@ -272,6 +272,8 @@ class InputImage:
             silence_libtiff()
         if self.format != "jpeg":
             image.load()
+            if self.format == "xbm":
+                return ImageChops.invert(image)  # in XBM ink is 1, which Pillow shows white
             return self._with_exact_key(image) if self.bits > _BYTE and image.mode == "RGB" else image
         try:
             return _scaled(image, at_least)
@@ -419,7 +421,10 @@ def _unknown(safe: str, kind: str | None) -> UsageProblem:
     if kind == "text":
         return UsageProblem(f"{safe} is text, not an image", hint="Name an image file.")
     what = f"begins like {KIND_NAMES[kind]} but can't be read" if kind else "isn't an image that can be read"
-    return UsageProblem(f"{safe} {what}", hint="Name a whole PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF file.")
+    hint = "Name a whole PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF file."
+    if kind == "tiff":
+        hint = "Save it as a PNG, or as a TIFF of 8 or 16 bits per channel."
+    return UsageProblem(f"{safe} {what}", hint=hint)
 
 
 def _has_frames(image: ImageFile) -> bool:

@@ -264,6 +264,18 @@ def test_white_is_zero_at_every_depth():
     assert near(row(grey16([step * 257 for step in steps])), steps, 1)
 
 
+def test_32_bits_have_no_sign_where_the_file_says_so():
+    top = (1 << 32) - 1
+    assert near(row(grey16([0, top // 4, top // 2 + 1, top], bits=32, form="I")), [0, 64, 128, 255], 1)
+    assert near(row(grey16([0, 64, 128, 255], bits=32, form="I")), [0, 64, 128, 255], 1)
+    assert near(row(grey16([-(1 << 31), 0, 0, (1 << 31) - 1], bits=32, form="i", sample=2)), [0, 128, 128, 255], 1)
+
+
+def test_ink_is_black_in_xbm():
+    data = b"#define i_width 8\n#define i_height 1\nstatic char i_bits[] = {\n0x0f};\n"
+    assert row(data) == [0] * 4 + [255] * 4
+
+
 @pytest.mark.parametrize(
     ("values", "seen"),
     [
