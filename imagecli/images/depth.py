@@ -72,7 +72,9 @@ def _is_unsigned(image: Image.Image) -> bool:
 
 def _scale_unsigned(wide: Image.Image) -> Image.Image:
     """Scale 32 bits, of which Pillow takes the highest for a sign, to L."""
-    floats: Image.Image = ImageMath.lambda_eval(lambda args: args["x"] + (args["x"] < 0) * float(1 << 32), x=wide.convert("F"))
+    floats: Image.Image = ImageMath.lambda_eval(
+        lambda args: args["x"] + (args["x"] < 0) * float(1 << 32), x=wide.convert("F")
+    )
     return floats.point(lambda value: value * (255 / ((1 << 32) - 1)) + 0.5).convert("L")
 
 

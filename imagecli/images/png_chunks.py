@@ -42,7 +42,8 @@ _ONCE = (_BEFORE_PIXELS | {b"tIME", b"eXIf"}) - {b"sPLT"}
 _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _MAX_TEXT = 1 << 20
 """The longest text, inflated; Pillow refuses a file with a longer one."""
-_MAX_TEXTS = 1000
+_MAX_OTHERS = 1000
+"""How many ancillary chunks are kept; libpng keeps as many."""
 _EXIF_AS_TEXT = b"Raw profile type exif"
 _MAX_PROFILE = 1 << 24
 _PALETTE = 3
@@ -189,7 +190,7 @@ class _Judge:
         self._seen: set[bytes] = set()
         self._frames = 0
         self._colours = 0
-        self._texts = 0
+        self._others = 0
 
     def is_sound(self, file: BinaryIO, chunk: Chunk) -> bool:
         """Return whether a chunk is to be kept; a critical one always is."""
@@ -231,8 +232,8 @@ class _Judge:
             # They are numbered; where one is missing, Pillow refuses those that follow.
             self._frames += 1
             return body[:4] == struct.pack(">I", self._frames - 1)
-        self._texts += kind in _TEXTS
-        return kind not in _TEXTS or (self._texts <= _MAX_TEXTS and _is_text(kind, body))
+        self._others += 1
+        return self._others <= _MAX_OTHERS and (kind not in _TEXTS or _is_text(kind, body))
 
 
 def profile_in(body: bytes) -> bytes | None:

@@ -127,13 +127,14 @@ def test_the_end_may_be_missing():
     accepted(built(end=chunk(b"IEND", b"", crc=1)))
 
 
-@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"tEXt"])
-def test_texts_may_be_huge_or_many(kind):
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"tEXt", b"prVt"])
+def test_chunks_may_be_huge_or_many(kind):
     text = b"fox " * 400_000
     huge = {
         b"tEXt": b"Title\0" + text,
         b"zTXt": b"Title\0\0" + zlib.compress(text),
         b"iTXt": b"Title\0\1\0\0\0" + zlib.compress(text),
+        b"prVt": text,
     }[kind]
     for data in (built(before=chunk(kind, huge)), built(before=chunk(kind, WELL[kind]) * 3000)):
         accepted(data)
