@@ -221,7 +221,8 @@ def _reencoded(image: InputImage, rules: InputRules, fit: Fit | None, shape: Siz
         geometry = lay_out(image.size, fit, longest, shape)
     warnings = []
     if image.animated:
-        warnings.append("only the first frame of the animation is used")
+        what = "page" if image.format == "tiff" else "frame of the animation"
+        warnings.append(f"only the first {what} is used")
     if wanted < min(whole, rules.max_side or whole):
         warnings.append(f"the image was shrunk to {canvas.width}x{canvas.height}: it is too large to be decoded whole")
     limit = f"to stay under {rules.max_bytes:,} bytes"

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from imagecli.errors import Failure, UsageProblem
-from imagecli.images.camera_raw import is_camera_raw
 from imagecli.images.canvas import factors, resample, resample_strips, scaled
 from imagecli.images.colour import Flat, flatten, note_on, own_profile, to_srgb, without_opaque_alpha
 from imagecli.images.declared import profile_of_heif, profile_of_png
@@ -28,6 +27,7 @@ from imagecli.images.pillow import open_with_pillow, pillow_errors, silence_libt
 from imagecli.images.png_chunks import exif_in, repaired
 from imagecli.images.png_strips import fingerprint, layout_of, strips
 from imagecli.images.sniffing import KIND_NAMES, ImageCheck, has_boxes, sniff
+from imagecli.images.tiff_pages import count_pages, is_camera_raw
 from imagecli.text import printable
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ class InputImage:
         self.format = "jpeg" if kind == "mpo" else kind
         """Judged by the bytes: "png", "jpeg", "webp", "tiff" and so on, Pillow's names in lower case."""
         self.animated = self.format in _ANIMATED and _has_frames(image)
+        if self.animated and self.format == "tiff":
+            self.animated = count_pages(self.data) > 1
         # A PNG is opened again to be decoded, as its chunks are looked at in between.
         self._opened: ImageFile | None = None if self.format == "png" else image
         self._decoded: Image.Image | None = None

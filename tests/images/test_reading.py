@@ -269,7 +269,8 @@ def test_an_animation_is_known_as_one(kind):
     opened = open_input(out.getvalue(), "moving")
     assert opened.animated
     prepared = prepare(opened, FREE, "pad")
-    assert prepared.warnings == ("only the first frame of the animation is used",)
+    what = "page" if kind == "TIFF" else "frame of the animation"
+    assert prepared.warnings == (f"only the first {what} is used",)
     red, green, blue = Image.open(io.BytesIO(prepared.upload.data)).convert("RGB").getpixel((4, 4))
     assert red > 240
     assert max(green, blue) < 15
@@ -330,9 +331,14 @@ def test_camera_raw_is_refused_and_a_converter_named(data):
 
 
 def test_a_tiff_whose_other_pages_are_smaller_or_equal_is_an_image():
-    out = io.BytesIO()
-    Image.new("RGB", (64, 48), "red").save(out, "TIFF", save_all=True, append_images=[Image.new("RGB", (32, 24))])
-    assert open_input(out.getvalue(), "pyramid.tif").size == (64, 48)
+    second = Image.new("RGB", (32, 24))
+    for subfile_type in (0, 1):
+        second.encoderinfo = {"tiffinfo": {254: subfile_type}}
+        out = io.BytesIO()
+        Image.new("RGB", (64, 48), "red").save(out, "TIFF", save_all=True, append_images=[second])
+        opened = open_input(out.getvalue(), "pages.tif")
+        # A smaller version of the first page is not another page.
+        assert (opened.size, opened.animated) == ((64, 48), not subfile_type)
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 2}, {"quality": 100}])

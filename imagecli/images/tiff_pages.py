@@ -1,4 +1,4 @@
-"""Camera RAW files that are TIFFs: what a decoder of TIFF shows of them is a small preview, or nothing.
+"""The pages of a TIFF: whether it is a camera RAW file, of which a decoder shows a small preview, and how many it has.
 
 Sources: TIFF 6.0, TIFF/EP (ISO 12234-2), DNG 1.7, and how Canon's CR2, Nikon's NEF and Sony's ARW are laid out.
 """
@@ -34,14 +34,16 @@ def is_camera_raw(tiff: bytes) -> bool:
         first, *others = _pages(tiff, layout)
     except (struct.error, ValueError):
         return False
-    area = _area(first)
-    return (
-        bool(first.get(_SUBFILE_TYPE, (0,))[0] & _REDUCED)
-        or any(
-            _DNG_VERSION in page or page.get(_PHOTOMETRIC, (0,))[0] in (_CFA, _LINEAR_RAW) for page in (first, *others)
-        )
-        or any(_area(page) > area for page in _sub_pages(tiff, layout, first))
-    )
+    larger_below = any(_area(page) > _area(first) for page in _sub_pages(tiff, layout, first))
+    return _is_reduced(first) or larger_below or any(map(_is_undeveloped, (first, *others)))
+
+
+def count_pages(tiff: bytes) -> int:
+    """Return how many pages a TIFF has, not counting smaller versions of another; 0 where it is broken."""
+    try:
+        return sum(not _is_reduced(page) for page in _pages(tiff, _Layout.of(tiff), below=False))
+    except (struct.error, ValueError):
+        return 0
 
 
 class _Layout(NamedTuple):
@@ -67,15 +69,16 @@ class _Layout(NamedTuple):
         return int(number)
 
 
-def _pages(tiff: bytes, layout: _Layout) -> Iterator[_Page]:
-    """Yield the directories of the chain, and of the first one's sub-directories."""
+def _pages(tiff: bytes, layout: _Layout, *, below: bool = True) -> Iterator[_Page]:
+    """Yield the directories of the chain, and their sub-directories, if wanted, after each."""
     position = layout.read(tiff, layout.offset, layout.first)
     for _ in range(_MAX_PAGES):
         if not position:
             return
         page, position = _page(tiff, layout, position)
         yield page
-        yield from _sub_pages(tiff, layout, page)
+        if below:
+            yield from _sub_pages(tiff, layout, page)
 
 
 def _sub_pages(tiff: bytes, layout: _Layout, page: _Page) -> Iterator[_Page]:
@@ -107,6 +110,10 @@ def _page(tiff: bytes, layout: _Layout, position: int) -> tuple[_Page, int]:
             page[tag] = struct.unpack_from(form, tiff, at)
     end = position + count * layout.entry
     return page, layout.read(tiff, layout.offset, end) if end + width <= len(tiff) else 0
+
+
+def _is_reduced(page: _Page) -> bool:
+    return bool(page.get(_SUBFILE_TYPE, (0,))[0] & _REDUCED)
 
 
 def _is_undeveloped(page: _Page) -> bool:
