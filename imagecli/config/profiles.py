@@ -121,8 +121,8 @@ class Profile(NamedTuple):
     own_base_url: str
     """The profile's own, which `--base-url` may have replaced in `base_url`."""
     provider: str | None = None
-    """Whose server that is, by its https host: "openai", "azure" or another dialect's name; "sandbox" for the one in
-    this process. None: nobody knows."""
+    """Whose server that is, by its https host: "openai", "azure" or another dialect's name. "azure" also where the
+    profile names that dialect, as nobody else speaks it; "sandbox" for the one in this process. None: not known."""
     dialect: str = dialects.DEFAULT
     """How the server differs: a name in the table of dialects, or one that is unknown to this version."""
     dialect_origin: Origin = BUILT_IN
@@ -162,7 +162,7 @@ class Profile(NamedTuple):
     @property
     def catalogued(self) -> bool:
         """Whether a model's name means here what the catalogue says: other servers give it to what they like."""
-        return self.provider in {OPENAI, AZURE, SANDBOX} or self.dialect == AZURE
+        return self.provider in {OPENAI, AZURE, SANDBOX}
 
     @property
     def dialect_from(self) -> str:
@@ -240,7 +240,6 @@ def resolve(
     own = in_environment or in_file
     address = override or own
     target = web_origin(address.url)
-    tls = target.startswith("https:")
     same_origin = web_origin(own.url) == target
 
     named = table.get("dialect")
@@ -263,7 +262,7 @@ def resolve(
         base_url=address.url,
         base_url_origin=address.origin,
         own_base_url=own.url,
-        provider=SANDBOX if (name, address.url) == (SANDBOX, SANDBOX_URL) else known_host if tls else None,
+        provider=_provider(name, address.url, known_host, dialect),
         dialect=dialect,
         dialect_origin=_dialect_origin(name, named, guessed),
         api_version=_api_version(spoken, table, environ),
@@ -345,6 +344,14 @@ def _key_sources(
     if "api_key" in table:
         sources.append((Stored(table["api_key"], place("api_key")), owners.file))
     return sources
+
+
+def _provider(profile: str, url: str, known_host: str | None, dialect: str) -> str | None:
+    if (profile, url) == (SANDBOX, SANDBOX_URL):
+        return SANDBOX
+    if known_host is not None and url.startswith("https:"):
+        return known_host
+    return AZURE if dialect == AZURE else None
 
 
 def _dialect_origin(profile: str, named: str | None, guessed: str | None) -> Origin:
