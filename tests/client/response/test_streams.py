@@ -292,8 +292,6 @@ def test_vllm_omnis_events(imagecli, server):
         (["--partials", "4"], "--partials must be"),
         (["--partials", "2", "--save-partials", "-o", "-"], "no place for partial images"),
         (["--partials", "2", "--param", "stream=false"], "set the same field"),
-        (["--partials", "2", "-m", "dall-e-3"], "takes no --partials"),
-        (["--partials", "2", "-m", "gpt-image-2.6-flare", "--format", "svg"], "can't be used with svg"),
         (["--partials", "2", "--param", "partial_images=1"], "can't set partial_images"),
     ],
 )
@@ -302,6 +300,16 @@ def test_contradictions_are_refused_before_anything_is_sent(imagecli, server, ar
     assert ran.code == 2
     assert words in ran.err
     assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [("dall-e-3", "takes no --partials"), ("gpt-image-2.6-flare", "can't be used with svg")],
+)
+def test_what_a_model_can_not_stream_is_refused_at_its_own_hosts(imagecli, model, words):
+    args = ("--format", "svg") if words.endswith("svg") else ()
+    ran = imagecli("gen", "cat", "-P", "sandbox", "-m", model, "--partials", "2", *args)
+    assert (ran.code, words in ran.err) == (2, True)
 
 
 def test_a_stream_is_retried_only_if_asked(imagecli, server):
