@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
         try:
             print(f"imagecli {__version__}", flush=True)  # noqa: T201 - the console is not needed for a line
         except OSError as error:
-            return _unwritable(argv, error)
+            return _system_error(argv, error)
         return 0
     from imagecli import interrupts
     from imagecli.errors import ImagecliError, Interrupted
@@ -52,8 +52,8 @@ def main(argv: list[str]) -> int:
         return _invoke(argv)
     except ImagecliError as error:
         return _failed(argv, error)
-    except OSError as error:  # of --help, which Typer writes
-        return _unwritable(argv, error)
+    except (MemoryError, OSError) as error:
+        return _system_error(argv, error)
     except KeyboardInterrupt as interrupt:
         return _failed(argv, Interrupted.by(interrupt, "; no request was waiting for its response"))
 
@@ -80,12 +80,14 @@ def _invoke(argv: list[str]) -> int:
     return code
 
 
-def _unwritable(argv: list[str], error: OSError) -> int:
-    """Return the exit code where stdout did not take --version or --help."""
-    if error.errno not in _STDOUT_ERRORS:
-        raise error
-    from imagecli.errors import Failure
+def _system_error(argv: list[str], error: OSError | MemoryError) -> int:
+    """Return the exit code where stdout did not take --version or --help, or memory ran out."""
+    from imagecli.errors import Failure, is_out_of_memory, out_of_memory
 
+    if is_out_of_memory(error):
+        return _failed(argv, out_of_memory(error))
+    if not isinstance(error, OSError) or error.errno not in _STDOUT_ERRORS:
+        raise error
     sys.stdout = None
     if error.errno == errno.EPIPE:  # the reader is gone
         return 0

@@ -18,9 +18,8 @@ An error has one sentence about what happened (`message`), one about what to do 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, ClassVar, TypeVar
-
-E = TypeVar("E", bound="ImagecliError")
+from errno import ENOMEM
+from typing import Any, ClassVar
 
 
 class ExitCode(IntEnum):
@@ -175,11 +174,16 @@ class Signalled(KeyboardInterrupt):
         self.exit_code = 128 + number
 
 
-def out_of_memory(kind: type[E], error: MemoryError) -> E:
-    """Return the error for a response that was too much for the memory."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error is the system's that it has no more memory."""
+    # OpenSSL has its own words for it.
+    return isinstance(error, MemoryError) or getattr(error, "errno", 0) == ENOMEM or "malloc failure" in str(error)
+
+
+def out_of_memory(error: BaseException, kind: type[ImagecliError] = Failure) -> ImagecliError:
+    """Return the error for that."""
     made = kind(
-        "there is not enough memory for the response",
-        hint="End other programs, raise the limit (ulimit -v), or ask for fewer images at once with --jobs 1.",
+        "there is not enough memory", hint="End other programs, raise the limit (ulimit -v), or take fewer --jobs."
     )
     made.__cause__ = error
     return made

@@ -22,6 +22,7 @@ from imagecli.errors import (
     Interrupted,
     PartialResult,
     UnknownOutcome,
+    is_out_of_memory,
     out_of_memory,
 )
 from imagecli.exchange import Exchange, Observer
@@ -200,9 +201,10 @@ class _Execution:
     def _carry_out(self, client: Client, exchange: Exchange) -> None:
         try:
             exchange.response = self._post(client, exchange)
-        except MemoryError as error:
-            kind = UnknownOutcome if exchange.in_flight else Failure
-            self._fail(exchange.numbers, out_of_memory(kind, error))
+        except (MemoryError, OSError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self._fail(exchange.numbers, out_of_memory(error, UnknownOutcome if exchange.in_flight else Failure))
             exchange.report("failed", None)
             return
         except ImagecliError as error:
@@ -299,6 +301,7 @@ class _Execution:
             each.saved_response = kept
             if kept is None and response.spool.run is not None:
                 each.message += "; no folder has room to keep the response"
+                each.hint = "Make room before the next run."
         if unsaved and not any(each in self._failures.values() for each in unsaved):
             self._warn(f"the response is kept in {kept}")
         response.discard()
@@ -488,11 +491,8 @@ class _Execution:
         self._error = run_error([self._failures[n] for n in sorted(self._failures)], self._images)
 
 
-def _unsaved(error: ImagecliError | MemoryError, response: ImageResponse) -> Failure:
+def _unsaved(error: ImagecliError | MemoryError, response: ImageResponse) -> ImagecliError:
     """Return why an image of a response that is paid for is not saved."""
-    if isinstance(error, MemoryError):
-        failure = out_of_memory(Failure, error)
-    else:
-        failure = Failure(error.message, hint=error.hint)
+    failure = Failure(error.message, hint=error.hint) if isinstance(error, ImagecliError) else out_of_memory(error)
     failure.request_id = response.request_id
     return failure

@@ -54,7 +54,7 @@ def run_error(errors: Sequence[ImagecliError], images: Sequence[GeneratedImage])
 def _partial(missing: int, there: int, first: ImagecliError) -> PartialResult:
     return PartialResult(
         f"{missing} of {missing + there} images {'is' if missing == 1 else 'are'} missing: {first.message}",
-        hint=RUN_AGAIN,
+        hint=first.hint if first.saved_response else RUN_AGAIN,
         saved_response=first.saved_response,
         **first.details,
     )

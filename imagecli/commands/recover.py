@@ -25,7 +25,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
       imagecli recover -o recovered/
       imagecli recover ~/.local/state/imagecli/answers/answer-*.json -o "{slug}-{n}.{ext}"
     """
-    from imagecli.client.response.files import kept_responses, response_folders, take_over
+    from imagecli.client.response.files import kept_responses, response_folders, spare_folders, take_over
     from imagecli.errors import UsageProblem
     from imagecli.recovery import recover
 
@@ -33,7 +33,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
         raise UsageProblem("recover writes files", hint="Give -o a file, a folder or a template.")
     folders = response_folders()
     take_over(folders)
-    kept = [_named(path) for path in typed.responses] if typed.responses else kept_responses(folders)
+    kept = [_named(path) for path in typed.responses] if typed.responses else kept_responses(folders, spare_folders())
     if not kept:
         renderer.console.note("there is nothing to recover")
     result = recover(kept, _open_client, output=typed.output, force=typed.force)

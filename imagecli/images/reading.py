@@ -362,7 +362,9 @@ def read_input(path: str, max_pixels: int | None = None) -> InputImage:
                 opened = _open(file, head, path, max_pixels)
                 stack.pop_all()
                 return opened
-            data = head + file.read(MAX_FILE_BYTES + 1 - len(head))
+            # At once it would make room for as much as it may return.
+            most = MAX_FILE_BYTES + 1 if stat.S_ISFIFO(kind) else min(status.st_size, MAX_FILE_BYTES) + 1
+            data = head + file.read(most)
     except FileNotFoundError:
         raise UsageProblem(f"{name} does not exist", hint="Check the path.") from None
     except (OSError, ValueError) as error:

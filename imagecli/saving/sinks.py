@@ -538,7 +538,7 @@ def _failing(path: str) -> Iterator[None]:
     except OSError as error:
         raise Failure(
             f"{path} can't be written: {error.strerror or error}",
-            hint="Make room there, or choose another place with -o.",
+            hint="Make room there, or choose another place with -o; imagecli recover then saves what was paid for.",
         ) from error
 
 

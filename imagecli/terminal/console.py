@@ -111,7 +111,9 @@ class Console:
                 return
             try:
                 if binary := getattr(stream, "buffer", None):
-                    binary.write(data)
+                    view = memoryview(data)
+                    while view:  # under PYTHONUNBUFFERED a write may take a part only
+                        view = view[binary.write(view) or 0 :]
                 else:
                     stream.write(data.decode(errors="surrogateescape"))
                 stream.flush()

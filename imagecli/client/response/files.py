@@ -181,10 +181,14 @@ def take_over(folders: Iterable[str], now: float | None = None) -> list[tuple[st
     return found
 
 
-def kept_responses(folders: Iterable[str]) -> list[Kept]:
-    """Return the responses that are kept in these folders, the oldest first."""
-    paths = [os.path.join(folder, "answers", name) for folder in folders for name in _names(f"{folder}/answers")]
-    return sorted((kept_response(path) for path in paths if _KEPT.match(os.path.basename(path))), key=_age)
+def kept_responses(folders: Iterable[str], spare: Iterable[str] = ()) -> list[Kept]:
+    """Return the responses that are kept in these folders, and those in spare ones, the oldest first."""
+    places = [os.path.join(folder, "answers") for folder in folders]
+    paths = [os.path.join(place, name) for place in places for name in _names(place) if _KEPT.match(name)]
+    for folder in spare:  # where others write, too
+        its = [os.path.join(folder, name) for name in _names(folder) if (match := _KEPT.match(name)) and match["run"]]
+        paths += [path for path in its if _is_own(path)]
+    return sorted((kept_response(path) for path in paths), key=_age)
 
 
 def kept_response(path: str) -> Kept:
@@ -212,6 +216,14 @@ def spare_folders() -> tuple[str, ...]:
 def _temporary_folder() -> str:
     # Not tempfile's, which is the working folder where this one is full.
     return os.path.join(os.environ.get("TMPDIR") or "/tmp", f"imagecli-{os.getuid()}")  # noqa: S108 - checked when made
+
+
+def _is_own(path: str) -> bool:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid()
 
 
 def _age(kept: Kept) -> tuple[float, str]:
