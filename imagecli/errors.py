@@ -174,16 +174,24 @@ class Signalled(KeyboardInterrupt):
         self.exit_code = 128 + number
 
 
+_NO_THREAD = "can't start new thread"
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error is the system's that it has no more memory."""
-    # OpenSSL has its own words for it.
-    return isinstance(error, MemoryError) or getattr(error, "errno", 0) == ENOMEM or "malloc failure" in str(error)
+    """Return whether an error is the system's that it has no more memory, or allows no further thread."""
+    # OpenSSL and Python have words of their own for it.
+    words = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or getattr(error, "errno", 0) == ENOMEM
+        or "malloc failure" in words
+        or words == _NO_THREAD
+    )
 
 
 def out_of_memory(error: BaseException, kind: type[ImagecliError] = Failure) -> ImagecliError:
     """Return the error for that."""
-    made = kind(
-        "there is not enough memory", hint="End other programs, raise the limit (ulimit -v), or take fewer --jobs."
-    )
+    what = "the system allows no further thread" if str(error) == _NO_THREAD else "there is not enough memory"
+    made = kind(what, hint="End other programs, raise the limit (ulimit -u, ulimit -v), or take fewer --jobs.")
     made.__cause__ = error
     return made

@@ -178,10 +178,7 @@ class _Execution:
                 threading.Thread(target=self._work, args=(client, waiting), daemon=True).start()
             except (RuntimeError, MemoryError) as error:
                 if not started:
-                    raise Failure(
-                        "the system allows no further thread, so nothing was sent",
-                        hint="Raise the limit of processes or memory (ulimit -u, ulimit -v).",
-                    ) from error
+                    raise out_of_memory(error) from error
                 return started
         return wanted
 
@@ -201,7 +198,7 @@ class _Execution:
     def _carry_out(self, client: Client, exchange: Exchange) -> None:
         try:
             exchange.response = self._post(client, exchange)
-        except (MemoryError, OSError) as error:
+        except (MemoryError, OSError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             self._fail(exchange.numbers, out_of_memory(error, UnknownOutcome if exchange.in_flight else Failure))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import stat
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     OpenClient = Callable[[RunRecord], Client]
     """Given a run, returns a client of its server: images that are kept as addresses have to be fetched."""
+
+_CLOCKS_S = 2.0
+"""How far the clock of a file system may be off, and its resolution."""
 
 
 class _Target(NamedTuple):
@@ -58,7 +62,7 @@ def recover(kept: Sequence[Kept], open_client: OpenClient, *, output: str | None
             record = RunRecord.read(each.about)
             if output is None:
                 names = record.names()
-                target = _Target(names, FileSink(names, force=False), each.number)
+                target = _Target(names, FileSink(names, force=force), each.number)
             else:
                 names = Names(output, max(1, sum(counts)), record.fields, next_free=not force)
                 target = _Target(names, FileSink(names, force=force), first)
@@ -80,7 +84,9 @@ class _Recovery:
         self._images: list[GeneratedImage] = []
         self._failures: dict[int, ImagecliError] = {}
         self._warnings: list[str] = []
-        self._seen: set[tuple[object, ...]] = set()
+        self._seen: dict[tuple[object, ...], str] = {}
+        """Images of a request → the file that each was found in."""
+        self._written: set[str] = set()
 
     def result(self) -> Result:
         """Return what has come of it."""
@@ -150,10 +156,10 @@ class _Recovery:
             digest = hashlib.sha256(data).hexdigest()
             # A killed run may have left what it had downloaded or decompressed of a response, too.
             mark = (kept.about.get("started"), kept.number, digest)
-            if kept.about and mark in self._seen:
+            if kept.about and self._seen.setdefault(mark, kept.path) != kept.path:
                 return True
-            image = self._save(data, digest, target, index, is_partial=is_partial)
-            self._seen.add(mark)
+            started = RunRecord.read(kept.about).started
+            image = self._save(data, digest, target, index, started, is_partial=is_partial)
         except ImagecliError as error:
             failure = Failure(error.message, hint=error.hint, saved_response=kept.path)
             self._failures[self._next()] = failure
@@ -177,21 +183,35 @@ class _Recovery:
             self._clients[server] = self._open_client(record)
         return b"".join(self._clients[server].fetch(item, response, ignore_state))
 
-    def _save(self, data: bytes, digest: str, target: _Target, index: int, *, is_partial: bool) -> GeneratedImage:
-        """Save an image under the first of its names that is free, or has this very image already."""
+    def _save(  # noqa: PLR0913 - an image and where it goes
+        self, data: bytes, digest: str, target: _Target, index: int, started: float, *, is_partial: bool
+    ) -> GeneratedImage:
+        """Save an image under the first of its names that is free, or under which its run has saved it already."""
         names = target.names
         name = names.name(target.first + index)
         following = names.following()
         if is_partial:
             name, following = name.partial(None), map(name.partial, itertools.repeat(None), itertools.count(2))
         while not self._force and (taken := name.taken_by()) is not None:
-            if os.path.isfile(taken) and os.path.getsize(taken) == len(data):
+            if taken not in self._written and _may_be(taken, len(data), started):
                 there = describe_file(1, taken)
                 if there.sha256 == digest:
+                    self._written.add(taken)
                     return there
             name = next(following)
         target.sink.make_folder(name)
-        return target.sink.save_as(name, following, 1, [data], None, self._warnings.append)
+        image = target.sink.save_as(name, following, 1, [data], None, self._warnings.append)
+        self._written.add(image.path or "")
+        return image
+
+
+def _may_be(path: str, size: int, started: float) -> bool:
+    """Return whether a file may be the image of so many bytes that a run has saved which began at that time."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == size and found.st_mtime >= started - _CLOCKS_S
 
 
 def _items(response: ImageResponse | None) -> Sequence[Item]:

@@ -72,7 +72,10 @@ def _look_up(host: str, port: int, left: Callable[[], float | None]) -> Sequence
         except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
             found.put(error)
 
-    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        threading.Thread(target=look_up, daemon=True).start()
+    except RuntimeError:  # the system allows no further thread
+        look_up()
     try:
         addresses = found.get(timeout=left())
     except queue.Empty:

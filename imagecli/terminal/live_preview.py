@@ -60,10 +60,14 @@ class LivePreview:
             with contextlib.suppress(Exception):  # reported with the finished image
                 # Not in the thread: if the run ended during the query, the terminal would be left without echo.
                 preview.detect_terminal(console)
+        thread = threading.Thread(target=self._run, name="live-preview", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system allows no further thread
+            return
+        self._thread = thread
         # After Ctrl-Z the shell writes below the image; after `fg` the next one is drawn below that.
         self._previous_handler = signal.signal(signal.SIGCONT, lambda *_: console.forget_placed())
-        self._thread = threading.Thread(target=self._run, name="live-preview", daemon=True)
-        self._thread.start()
 
     def __enter__(self) -> Self:
         """Return itself."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from itertools import cycle
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -58,8 +59,10 @@ class Progress:
     def __enter__(self) -> Self:
         """Start drawing."""
         if self._console.animated:
-            self._thread = threading.Thread(target=self._draw, name="progress", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._draw, name="progress", daemon=True)
+            with suppress(RuntimeError):  # the system allows no further thread
+                thread.start()
+                self._thread = thread
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -290,11 +290,13 @@ def _keep(path: str, ending: str) -> str:
 
 def _remove_old(runs: str, answers: str, names: Iterable[str], now: float) -> None:
     """Remove responses that were kept long enough, what their runs were about, and a start that was cut off."""
-    kept = _names(answers)
-    for name in kept:
+    kept = []
+    for name in _names(answers):
         path = os.path.join(answers, name)
         if _KEPT.match(name) and _is_older(path, now - KEPT_S):
             _remove(path)
+        else:
+            kept.append(name)
     for name in names:
         match = _ABOUT.match(name)
         path = os.path.join(runs, name)

@@ -353,6 +353,10 @@ def _with_strings(document: Any, strings: _Strings) -> Any:  # noqa: ANN401 - an
     todo = [document]
     while todo:
         node = todo.pop()
+        if isinstance(node, dict):
+            for key in [key for key in node if key.startswith(token)]:
+                place = places[int(key[len(token) :])]
+                node[f"(a name of {place.end - place.start} bytes, at {place.start})"] = node.pop(key)
         pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
         for key, value in list(pairs):
             if isinstance(value, str) and value.startswith(token):

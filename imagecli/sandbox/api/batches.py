@@ -8,11 +8,11 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from imagecli.sandbox.api.files import BATCH_LIFETIME_S, make_page, read_lifetime
+from imagecli.sandbox.api.files import BATCH_LIFETIME_S, MAX_BYTES, make_page, read_lifetime
 from imagecli.sandbox.api.refusals import Refusal, invalid_type, invalid_value, missing, unknown_parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from wsgiref.types import WSGIApplication
 
     from imagecli.sandbox.api.files import Files
@@ -21,6 +21,8 @@ _ENDPOINTS = ("/v1/images/generations", "/v1/images/edits")
 _WINDOW = "24h"
 _WINDOW_S = 24 * 3600
 _MAX_LINES = 50_000
+_MAX_BATCHES = 1000
+"""How many are kept; the oldest go first."""
 _LIMIT, _MAX_LIMIT = 20, 100
 """Batches on a page."""
 _MAX_METADATA = (16, 64, 512)
@@ -100,6 +102,8 @@ class Batches:
         }
         with self._lock:
             self._batches[document["id"]] = _Batch(document, lifetime_s or BATCH_LIFETIME_S)
+            if len(self._batches) > _MAX_BATCHES:
+                del self._batches[next(iter(self._batches))]
         return document
 
     def poll(self, batch_id: str, origin: str) -> dict[str, Any]:
@@ -161,7 +165,7 @@ class Batches:
         if len(models) == 1 and isinstance(model := models.pop(), str):
             document["model"] = model
         # In reverse: the API guarantees no order, so clients must not rely on one.
-        results = [self._send(line, document["endpoint"], origin) for line in lines][::-1]
+        results = list(self._results(lines, document["endpoint"], origin))[::-1]
         now = int(self._clock())
         done = [result for result in results if _has_succeeded(result)]
         failed = [result for result in results if not _has_succeeded(result)]
@@ -178,10 +182,21 @@ class Batches:
             "usage": _add_usage(done),
         }
 
+    def _results(self, lines: Sequence[_Line], endpoint: str, origin: str) -> Iterator[dict[str, Any]]:
+        """Yield the result of each request, as far as the sandbox has room to keep them."""
+        room = MAX_BYTES
+        for line in lines:
+            result = self._send(line, endpoint, origin) if room > 0 else _empty_result(line)
+            room -= len(json.dumps(result))
+            if room <= 0:
+                message = f"The results of a batch have at most {MAX_BYTES:,} bytes here."
+                result = _empty_result(line) | {"error": {"code": "output_too_large", "message": message}}
+            yield result
+
     def _send(self, line: _Line, endpoint: str, origin: str) -> dict[str, Any]:
         from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-        result = {"id": f"batch_req_{uuid.uuid4().hex}", "custom_id": line.custom_id, "response": None, "error": None}
+        result = _empty_result(line)
         if line.body.get("stream"):
             refusal = invalid_value("stream", "Invalid value: true. A batch does not stream.")
             return result | {"response": _wrap(refusal.status, "", {"error": refusal.error})}
@@ -199,6 +214,10 @@ class Batches:
         except ValueError:
             return result | {"error": {"code": "server_error", "message": "The answer could not be read."}}
         return result | {"response": _wrap(code, headers["x-request-id"], document)}
+
+
+def _empty_result(line: _Line) -> dict[str, Any]:
+    return {"id": f"batch_req_{uuid.uuid4().hex}", "custom_id": line.custom_id, "response": None, "error": None}
 
 
 def _wrap(code: int, request_id: str, document: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 BATCH_LIFETIME_S = 30 * 24 * 3600
 """How long the files of batches are kept unless the client sets a lifetime."""
 _PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
-_MAX_BYTES = 512_000_000
+MAX_BYTES = 512_000_000
+"""What is kept in all."""
+_MAX_FILES = 10_000
 _MAX_LISTED = 10_000
 _LIFETIMES_S = (3600, 2_592_000)
 
@@ -48,7 +50,7 @@ class FileObject:
 
 
 class Files:
-    """Files by their ID, until they expire or are deleted; above the limit in bytes the oldest go first.
+    """Files by their ID, until they expire or are deleted; above the limits in number and bytes the oldest go first.
 
     Safe from any thread.
     """
@@ -85,10 +87,11 @@ class Files:
         end = None if lifetime_s is None else now + lifetime_s
         file = FileObject(f"file-{uuid.uuid4().hex[:24]}", filename, purpose, now, end, data)
         with self._lock:
+            self._expire()
             self._files[file.id] = file
-            excess = sum(len(each.data) for each in self._files.values()) - _MAX_BYTES
+            excess = sum(len(each.data) for each in self._files.values()) - MAX_BYTES
             for old in list(self._files.values())[:-1]:
-                if excess <= 0:
+                if excess <= 0 and len(self._files) <= _MAX_FILES:
                     break
                 excess -= len(self._files.pop(old.id).data)
         return file

@@ -112,11 +112,13 @@ def test_an_expired_file_is_gone():
 
 
 def test_files_are_bounded(monkeypatch):
-    monkeypatch.setattr(files, "_MAX_BYTES", 10)
+    monkeypatch.setattr(files, "MAX_BYTES", 10)
     kept = Files(clock=lambda: 0.0)
     names = [kept.add("a", "vision", bytes(4), None).id for _ in range(3)]
     assert [kept.read(name) is not None for name in names] == [False, True, True]
-    assert kept.read(kept.add("a", "vision", bytes(20), None).id) == bytes(20), "the newest stays, whatever its size"
+    monkeypatch.setattr(files, "_MAX_FILES", 2)
+    names = [kept.add("a", "vision", b"", None).id for _ in range(3)]
+    assert [kept.read(name) is not None for name in names] == [False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -211,6 +213,23 @@ def test_what_fails_in_a_batch(api):
     assert [result["custom_id"] for result in results(api, done["output_file_id"])] == ["u4"]
     file = api.get(f"/files/{done['error_file_id']}").json()
     assert file["expires_at"] - file["created_at"] == 3600
+
+
+def test_the_results_of_a_batch_are_bounded(api, monkeypatch):
+    """What is beyond is an error, and not painted."""
+    monkeypatch.setattr("imagecli.sandbox.api.batches.MAX_BYTES", 3000)
+    done = api.get(f"/batches/{create(api, *map(line, range(1, 5))).json()['id']}").json()
+    whole = results(api, done["output_file_id"]) if "output_file_id" in done else []
+    lost = results(api, done["error_file_id"])
+    assert {result["error"]["code"] for result in lost} == {"output_too_large"}
+    assert (len(whole) + len(lost), len(json.dumps(whole)) < 3000) == (4, True)
+
+
+def test_old_batches_are_dropped(api, monkeypatch):
+    monkeypatch.setattr("imagecli.sandbox.api.batches._MAX_BATCHES", 2)
+    first, *others = [create(api, line(1)).json()["id"] for _ in range(3)]
+    assert api.get(f"/batches/{first}").status_code == 404
+    assert [api.get(f"/batches/{each}").status_code for each in others] == [200, 200]
 
 
 def test_a_request_of_a_batch_that_takes_too_long():

@@ -1,0 +1,197 @@
+"""`imagecli recover`, and what a killed run leaves: no image that came whole is lost, and nothing else remains."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import signal
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from support.running import HANGS_S, start, wait_until
+from support.serving import b64, image_file, noise, response_with
+
+IMAGES = [noise((90, 90)) for _ in range(3)]
+
+
+def _runs(home):
+    return home / "state" / "imagecli" / "runs"
+
+
+def _answers(home):
+    return home / "state" / "imagecli" / "answers"
+
+
+def _left(home):
+    """Return every file that is left in the state folder."""
+    return [path for path in (home / "state").rglob("*") if path.is_file()]
+
+
+def _saved():
+    return {hashlib.sha256(path.read_bytes()).hexdigest() for path in Path().rglob("*") if path.is_file()}
+
+
+def _arrived(home):
+    """Return how many bytes of a response have come."""
+    sizes = [0]
+    for path in _runs(home).glob("*.part"):
+        with suppress(OSError):  # its run has ended
+            sizes.append(path.stat().st_size)
+    return max(sizes)
+
+
+def _digests(images):
+    return {hashlib.sha256(image).hexdigest() for image in images}
+
+
+def _killed(server, home, body, share, *args):
+    """Kill a run by SIGKILL when so much of its response has come."""
+    sent = threading.Event()
+
+    def respond(reply, _):
+        reply.raw(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
+        reply.raw(body[: int(len(body) * share)])
+        sent.set()
+        if share < 1:
+            reply.hang()
+
+    server.responses = [respond]
+    with start("gen", "a cat", "--base-url", server.url, *args) as process:
+        assert sent.wait(HANGS_S)
+        there = int(len(body) * share)
+        wait_until(lambda: _arrived(home) >= there or process.poll() is not None)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=HANGS_S)
+
+
+def test_no_whole_image_is_lost_whenever_a_run_is_killed(server, imagecli, home):
+    """At a handful of moments: before, in and between the images of its response, and when all of it has come."""
+    body = response_with(*IMAGES)
+    moments = {0.0: 0, 0.2: 0, 0.5: 1, 0.8: 2, 1.0: 3, 0.9: 2}
+    for number, (share, whole) in enumerate(moments.items()):
+        before = _saved()
+        _killed(server, home, body, share, "-n", "3", "-o", f"{number}/cat.png")
+        ran = imagecli("recover")
+        assert ran.code == 0, ran.err
+        assert _saved() - before <= _digests(IMAGES)
+        assert len(list(Path(str(number)).iterdir())) == whole, share
+        assert _saved() >= _digests(IMAGES[:whole])
+        assert _left(home) == []
+    assert imagecli("recover").out == ""
+
+
+def test_a_later_run_says_once_what_there_is(server, imagecli, home):
+    _killed(server, home, response_with(*IMAGES), 0.5, "-n", "3", "-o", "cat.png")
+    runs = [start("gen", "dog", "--base-url", server.url, "-o", f"dog{n}.png") for n in range(2)]
+    said = "".join(process.communicate(timeout=HANGS_S)[1] for process in runs)
+    assert said.count("interrupted run") == 1, said
+    assert f"imagecli: warning: a response of an interrupted run is in {_answers(home)}: imagecli recover" in said
+    again = imagecli("gen", "dog", "--base-url", server.url, "-o", "more.png", "--json")
+    assert again.json["warnings"] == []
+
+
+def test_a_running_process_is_left_alone(server, imagecli, home):
+    release = threading.Event()
+
+    def respond(reply, _):
+        body = response_with(IMAGES[0])
+        reply.raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:9000])
+        release.wait(HANGS_S)
+        reply.raw(body[9000:])
+
+    server.responses = [respond]
+    with start("gen", "cat", "--base-url", server.url, "-o", "cat.png") as process:
+        wait_until(lambda: _arrived(home) > 0)
+        assert "interrupted" not in imagecli("gen", "dog", "--base-url", server.url, "-o", "dog.png").err
+        assert imagecli("recover").out == ""
+        release.set()
+        assert process.communicate(timeout=HANGS_S) == ("cat.png\n", "")
+
+
+def _keep(home, body, name="answer-0123456789ab-1-1.json", **about):
+    _answers(home).mkdir(parents=True, exist_ok=True)
+    _runs(home).mkdir(exist_ok=True)
+    if about:
+        (_runs(home) / f"{name.split('-')[1]}.done").write_text(json.dumps(about))
+    (_answers(home) / name).write_bytes(body)
+    return _answers(home) / name
+
+
+def test_images_get_the_names_that_their_run_had_planned(imagecli, home):
+    Path("pics").mkdir()
+    here = {"folder": str(Path.cwd()), "started": 1.0}
+    _keep(home, response_with(*IMAGES[:2]), **here, output="pics/fox.png", numbers=[1, 2], slug="a-fox")
+    _keep(home, response_with(IMAGES[2]), "answer-0123456789ac-1-1.json", **here, slug="a-dog", model="m")
+    assert imagecli("recover").paths == ["pics/fox-1.png", "pics/fox-2.png", "a-dog.png"]
+    assert _left(home) == []
+
+
+def test_an_output_says_otherwise(imagecli, home):
+    _keep(home, response_with(*IMAGES[:2]), slug="a-fox", started=1.0)
+    ran = imagecli("recover", "-o", "new/{slug}-{n}.{ext}")
+    assert (ran.code, ran.paths) == (0, ["new/a-fox-1.png", "new/a-fox-2.png"])
+
+
+def test_nothing_is_replaced_without_force(imagecli, home):
+    kept = _keep(home, response_with(IMAGES[0]), slug="a-fox", started=1.0)
+    Path("taken.png").write_bytes(b"mine")
+    assert imagecli("recover", "-o", "taken.png").code == 2
+    assert (kept.exists(), Path("taken.png").read_bytes()) == (True, b"mine")
+    assert imagecli("recover", "-o", "taken.png", "--force").paths == ["taken.png"]
+    assert Path("taken.png").read_bytes() == IMAGES[0]
+
+
+def test_what_is_there_already_is_not_saved_twice(imagecli, home):
+    """The run was killed, or its disk was full, between two images."""
+    Path("fox-1.png").write_bytes(IMAGES[0])
+    _keep(home, response_with(*IMAGES[:2]), folder=str(Path.cwd()), output="fox.png", numbers=[1, 2], started=1.0)
+    assert imagecli("recover").paths == ["fox-1.png", "fox-2.png"]
+    assert len(list(Path().iterdir())) == 2
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_of_a_response_that_is_cut_off_what_is_whole_is_saved(imagecli, pack):
+    body = pack(response_with(IMAGES[0], IMAGES[1]))
+    Path("kept.json").write_bytes(body[: len(body) * 3 // 4])
+    ran = imagecli("recover", "kept.json", "-o", "fox.png")
+    assert (ran.code, ran.paths) == (0, ["fox.png"]), ran.err
+    assert Path("fox.png").read_bytes() == IMAGES[0]
+
+
+def test_a_partial_image_is_called_one(imagecli):
+    event = {"type": "image_generation.partial_image", "partial_image_index": 0, "b64_json": b64(IMAGES[0])}
+    Path("kept.json").write_text(f"event: {event['type']}\ndata: {json.dumps(event)}\n\nevent: image_gen")
+    ran = imagecli("recover", "kept.json", "-o", "fox.png", "--json")
+    [image] = ran.json["images"]
+    assert (ran.code, image["path"], image["partial"]) == (0, "fox.partial.png", True)
+
+
+def test_an_image_that_is_kept_as_an_address_is_fetched(imagecli, server, home):
+    kept = _keep(home, b'{"data":[{"url":"/x.png"}]}', base_url=server.url, profile="gone", slug="a-fox", started=1.0)
+    server.respond = lambda reply, _: reply.json({}, 404)
+    ran = imagecli("recover", "--json")
+    assert (ran.code, ran.json["failures"][0]["saved_response"]) == (1, str(kept))
+    server.respond = lambda reply, _: reply.send(IMAGES[0], kind="image/png")
+    assert imagecli("recover").paths == ["a-fox.png"]
+    assert not kept.exists()
+
+
+def test_what_contains_no_image(imagecli, home):
+    """A response that somebody was told of stays; what a killed run has left of an error goes."""
+    told = _keep(home, b'{"id":"task-1","status":"queued"}')
+    left = _keep(home, b'{"error":{"message":"no"}}', "answer-0123456789ac-1-1.left.json")
+    ran = imagecli("recover")
+    assert (ran.code, ran.out) == (0, "")
+    assert (told.exists(), left.exists()) == (True, False)
+    assert str(told) in ran.err
+    missing = imagecli("recover", "gone.json")
+    assert (missing.code, "gone.json" in missing.err) == (2, True)
+
+
+def test_a_plain_image_that_was_downloaded(imagecli, home):
+    _keep(home, image_file(kind="JPEG"), slug="a-fox", started=1.0)
+    assert imagecli("recover").paths == ["a-fox.jpg"]
