@@ -101,6 +101,8 @@ class Images:
     warnings: tuple[str, ...]
     partials: tuple[Image, ...] = ()
     """The last partial images of streams whose finished ones never came; `failures` says why."""
+    svg_usage: Mapping[str, Any] | None = None
+    """As `usage`, of the model that wrote SVG images, where the server counts it apart."""
 
 
 class ImageClient:
@@ -344,6 +346,7 @@ def _images(result: Result, sink: MemorySink, warnings: tuple[str, ...]) -> Imag
         result.request_ids,
         warnings,
         partials,
+        result.svg_usage,
     )
 
 

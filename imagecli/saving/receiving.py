@@ -45,10 +45,10 @@ def receive(
         return image._replace(unfinished=f"it has {pixels}"), ()
     if transform is None:
         return image, ()
-    file.seek(0)
-    before = file.read()
-    made = _Checked(file)
+    before, made = b"", _Checked(file)
     try:
+        file.seek(0)
+        before = file.read()
         finished = transform(before, made)  # type: ignore[arg-type]  # it only writes
     except (Failure, MemoryError) as error:
         if made.error:  # the file's own
