@@ -16,7 +16,6 @@ from imagecli.flags import FIELDS, FLAG_ONLY_FIELDS
 from imagecli.images.types import parse_size
 from imagecli.models.rows import UNKNOWN
 from imagecli.options import Value
-from imagecli.saving.names import asked_format
 from imagecli.text import KEY_PLACE, named, quoted
 
 if TYPE_CHECKING:
@@ -48,6 +47,8 @@ class Context(NamedTuple):
     dialect: OpenAI
     warn: Warn
     profile: Profile
+    by_name: str | None
+    """The format that the output's name asks for."""
 
     def refuse(self, reason: str, hint: str) -> None:
         """Refuse what was typed and does not fit the model; at a server that may mean another model, warn.
@@ -76,15 +77,14 @@ def fitting_fields(
         UsageProblem: a typed value is certain to fail.
     """
     fields: Fields = {}
-    by_name = asked_format(context.options.output.value)
     for name, value in values.items():
         if name == "size" and canvas and not value.typed:
             nearest = context.model.nearest_size(canvas, covering=covering)
             if context.dialect.judge(context.command, name, nearest)[0] == "listed":
                 fields[name] = nearest
             continue
-        asked = _format(context, by_name) if name == "format" and by_name is not None else value
-        if asked.value is not None and (sent := _fitting(context, name, asked, by_name)) is not None:
+        asked = _format(context, context.by_name) if name == "format" and context.by_name is not None else value
+        if asked.value is not None and (sent := _fitting(context, name, asked)) is not None:
             fields[name] = sent
     return fields
 
@@ -108,7 +108,7 @@ def _format(context: Context, by_name: str) -> Value[Any]:
     return options.format
 
 
-def _fitting(context: Context, name: str, value: Value[Any], by_name: str | None) -> object | None:
+def _fitting(context: Context, name: str, value: Value[Any]) -> object | None:
     """Return what is sent for the flag `name`, None if it is left out."""
     model = context.model
     sent: object = value.value
@@ -118,7 +118,7 @@ def _fitting(context: Context, name: str, value: Value[Any], by_name: str | None
         if sent in SHAPES:
             return _shape(context, str(sent), value)
     verdict, reason = model.judge(name, str(sent))
-    if verdict == "fails" and name == "size" and "gif" in {context.options.format.value, by_name}:
+    if verdict == "fails" and name == "size" and "gif" in {context.options.format.value, context.by_name}:
         verdict = "unlisted"  # a gif's frames share the pixels: smaller sizes than others' were seen to work
     do = f"{'Leave out' if model.values.get(name) == () else 'Change'} --{name.replace('_', '-')}"
     if verdict == "fails" and value.typed:
