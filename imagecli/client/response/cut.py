@@ -104,7 +104,7 @@ def _none_whole() -> Failure:
 def completed(text: str) -> str:
     """Return a JSON text that is cut off with what is whole of it, and everything closed that it opens."""
     open_ones: list[str] = []
-    end, closing, before = 0, "", ""
+    end, before = 0, ""
     for match in _TOKEN.finditer(text):
         mark = match[0][0]
         if match[0] == '"':  # a string that is not whole: the rest is read no further
@@ -117,8 +117,8 @@ def completed(text: str) -> str:
         before = mark
         if mark != ":" and not is_key:
             end = match.start() if mark == "," else match.end()
-            closing = "".join(_CLOSING[each] for each in reversed(open_ones))
-    return text[:end] + closing
+    # What follows the last whole value opens and closes nothing.
+    return text[:end] + "".join(_CLOSING[each] for each in reversed(open_ones))
 
 
 def _without_images(spool: Spool, content: Spool, url: str, found: NoImages, *, is_cut: bool) -> Reread:
