@@ -28,21 +28,15 @@ _FIRST_LOOK = 64
 _BASE64 = ("b64_json", "base64")
 _ADDRESSES = ("url", "image_url")
 """OpenAI's own keys of an image, and their next of kin: whatever text they hold is meant to be one."""
-_FIRST = (
-    *_BASE64,
-    "data",
-    "images",
-    "output",
-    "outputs",
-    "result",
-    "results",
-    "artifacts",
-    "predictions",
-    "candidates",
+_RANKED = (
+    *(*_BASE64, "data", "images", "output", "outputs", "result", "results", "artifacts", "predictions", "candidates"),
+    *("choices", "{result}", *_ADDRESSES, "image", "{other}", "{late}"),
 )
-_RANKS = {key: rank for rank, key in enumerate((*_FIRST, "choices", *_ADDRESSES, "image"))}
-"""Key → its rank, where it goes before others of the same object; the results before a link to the document itself."""
-_LATE = frozenset({"original", "source", "metadata", "meta"})
+"""Keys in the order in which they are tried; the results before an address of the document itself."""
+_RANKS = {key: rank for rank, key in enumerate(_RANKED)}
+_RESULT = frozenset({"output", "outputs", "result", "results", "generated", "edited", "final"})
+"""Words in keys of results: beside "image", which may be the input."""
+_LATE = frozenset({"original", "source", "before", "uploaded", "metadata", "meta"})
 """Words in keys that go after all others: of two images, those under them are hardly the result."""
 _NEVER = frozenset(
     {
@@ -57,7 +51,7 @@ _NO_ADDRESS = frozenset(
     {
         *("status", "cancel", "callback", "webhook", "response", "poll", "polling", "get", "self", "stream"),
         *("task", "web", "next", "prev", "previous", "homepage", "model", "license", "operation", "metrics"),
-        *("video", "audio"),
+        *("video", "audio", "upgrade", "billing", "payment", "pricing", "support", "login", "dashboard", "console"),
     }
 )
 """Words in keys whose addresses are not an image's."""
@@ -87,10 +81,13 @@ class Finder:
         self._spool = spool
         self._never = _NEVER - {"preview", "previews", "partial"} if previews else _NEVER
         self._left = _MAX_NODES
+        self._doubtful = False
+        self._lists = 0
 
     def find(self, document: Any) -> list[Found]:  # noqa: ANN401 - any JSON
         """Return the images of a document in their order, and in their places what its lists have instead."""
-        self._left = _MAX_NODES
+        self._left, self._lists = _MAX_NODES, 0
+        self._doubtful = is_error(document)
         return self._images(document, "data", _MAX_DEPTH)[:_MAX_IMAGES]
 
     def _images(self, node: Any, key: str, depth: int) -> list[Found]:  # noqa: ANN401 - any JSON
@@ -107,8 +104,10 @@ class Finder:
     def _in_list(self, entries: list[Any], key: str, depth: int) -> list[Found]:
         """Return the images of all entries; of one without any, the entry: it counts where others have images."""
         found: list[Found] = []
+        self._lists += 1
         for entry in entries[:_MAX_NODES]:
             found += self._images(entry, key, depth - 1) or ([Found(None, entry)] if _is_place(entry) else [])
+        self._lists -= 1
         return found
 
     def _in_object(self, node: dict[str, Any], depth: int) -> list[Found]:
@@ -142,14 +141,18 @@ class Finder:
         head = value if isinstance(value, str) else read_text(self._spool, value, _FIRST_LOOK)
         if head[:_FIRST_LOOK].lstrip().lower().startswith("data:"):
             return Item(Inline(value)) if key in _BASE64 or key in _ADDRESSES else None
-        text = self.text(value, _LONGEST_ADDRESS)
-        if text is None or not text.strip():
-            return None
+        text = (self.text(value, _LONGEST_ADDRESS) or "").strip()
+        if text and self._is_address(text, key):
+            return Item(Link(text))
+        return Item(Inline(value)) if text and key in _BASE64 else None
+
+    def _is_address(self, text: str, key: str) -> bool:
+        """Return whether a text is an image's address; where an error is explained, most others aren't."""
+        if self._doubtful and not (self._lists or _has_extension(text)):
+            return False
         if _is_absolute(text):
-            return Item(Link(text.strip())) if _says_address(key, text) else None
-        if key in _ADDRESSES or (text.startswith("/") and _says_address(key, "") and _has_extension(text)):
-            return Item(Link(text.strip()))
-        return Item(Inline(value)) if key in _BASE64 else None
+            return _says_address(key, text)
+        return key in _ADDRESSES or (text.startswith("/") and _says_address(key, "") and _has_extension(text))
 
     def text(self, value: object, limit: int = 1 << 20) -> str | None:
         """Return a string of the document, None where it is none or longer than `limit`."""
@@ -173,9 +176,6 @@ class Finder:
         return False
 
 
-_OTHER = len(_RANKS)
-
-
 @lru_cache(4096)
 def _words(key: str) -> frozenset[str]:
     """Return the words of a key, in lower case: "thumbnail_url", "thumbnailUrl"."""
@@ -184,10 +184,10 @@ def _words(key: str) -> frozenset[str]:
 
 
 def _order(key: str, value: object) -> tuple[int, int]:
-    """Return what orders the keys of an object: under those that nobody knows, the longer string is the result."""
-    rank = _RANKS.get(key, _OTHER + 1 if _words(key) & _LATE else _OTHER)
-    size = value.end - value.start if isinstance(value, LongString) else len(value) if isinstance(value, str) else 0
-    return rank, -size if rank == _OTHER else 0
+    """Return what orders the keys of an object: of several that nobody knows, the longest image is the result."""
+    kind = "{result}" if _words(key) & _RESULT else "{late}" if _words(key) & _LATE else "{other}"
+    size = value.end - value.start if isinstance(value, LongString) else 0
+    return (_RANKS[key], 0) if key in _RANKS else (_RANKS[kind], -size)
 
 
 def _stem(key: str) -> str:

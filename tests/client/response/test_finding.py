@@ -89,6 +89,8 @@ def test_an_image_is_found_whatever_its_key(imagecli, server, respond, document,
         {"data": [{"image": O, "url": U}]},
         {"data": [{"original": O, "edited": I}]},
         {"request": {"image": "data:image/png;base64," + O}, "output": {"picture": I}},
+        {"image": O, "output_image": I},
+        {"before": O, "after": I},
         {"data": [{"url": U, "thumbnail_url": "{origin}/thumb.png", "preview": O}], "next_url": "{origin}/list"},
     ],
 )
@@ -208,6 +210,12 @@ def test_a_response_that_holds_an_image_is_kept_whatever_error_it_reports(imagec
     ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
     assert ran.code == 3
     assert next(iter(odd)) in Path(ran.json["error"]["saved_response"]).read_text()
+
+
+def test_an_address_that_explains_an_error_is_not_an_image(imagecli, server, respond):
+    respond({"error": {"message": "Pay.", "code": "insufficient_quota"}, "upgrade": U, "url": U, "link": {"href": U}})
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert (ran.code, len(server.requests)) == (7, 1)
 
 
 def test_svg_usage_is_reported_beside_usage(imagecli, server, respond):
