@@ -240,6 +240,8 @@ class Client:
         except _Task as accepted:
             parsed = self._follow(accepted.task, spool, answer, watch)
             lost = None
+        if parsed.is_cut:  # by a proxy, of a server that speaks HTTP/1.0 with it
+            lost = lost or self._errors.lost(None, request_id)
         parsed.error = parsed.error or lost
         parsed.redact(self._secrets)
         parsed.request_id = request_id

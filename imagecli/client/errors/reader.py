@@ -66,8 +66,11 @@ class ErrorReader:
         )
         return found if _is_final(found) else RetryableError(found)
 
-    def lost(self, error: httpx.TransportError, request_id: str | None) -> UnknownOutcome:
-        """Return the error of a request that was sent whole and whose response did not come whole."""
+    def lost(self, error: httpx.TransportError | None, request_id: str | None) -> UnknownOutcome:
+        """Return the error of a request that was sent whole and whose response did not come whole.
+
+        `error` is the connection's; None where that ended as it should.
+        """
         late = isinstance(error, httpx.TimeoutException)
         what = (
             f"no complete response came within {self._limits.timeout:g} s"

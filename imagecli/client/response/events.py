@@ -31,9 +31,8 @@ def looks_like_events(head: bytes) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").startswith(_BEGINNINGS)
 
 
-def read_events(spool: Spool) -> Iterator[Event]:
-    """Yield the events of a whole stream, without one that is cut off at its end."""
-    reader = EventReader()
+def read_events(spool: Spool, reader: EventReader) -> Iterator[Event]:
+    """Yield the events of a whole stream, without one that is cut off at its end: `reader.is_cut` says so."""
     for chunk in spool.chunks():
         yield from reader.feed(chunk)
     yield from reader.finish()
@@ -59,6 +58,8 @@ class EventReader:
         """Value of the current line, where it is not data."""
         self._after_return = False
         self._left = _MOST_EVENTS
+        self.is_cut = False
+        """Whether the stream ended in the middle of an event."""
         self.ended = False
         """Whether nothing more is read: "[DONE]" has come, after which some servers leave the connection open, or too
         many events."""
@@ -99,7 +100,10 @@ class EventReader:
         """Yield the last event, where the stream ended without the empty line after it."""
         if self._field is None:
             self._end_field()
-        yield from self._dispatch()
+        begun = self._has_data or bool(self._event)
+        last = list(self._dispatch())
+        self.is_cut = begun and not last and not self.ended
+        yield from last
 
     def _piece(self, piece: bytes, at: int) -> None:
         """Take a piece of a line; `at` is its place in the spool."""

@@ -38,6 +38,7 @@ class ImageResponse:
         warnings: what a user should know of it.
         request_id: the server's.
         downloads: what was downloaded from links; discarded with the response.
+        is_cut: whether it ends in the middle of an event, however orderly the connection was closed.
         lost: the error that carries the images; the response itself never came.
         partial: the last partial image of a stream that ended without its finished one.
         error: why the response is not complete, where it is not.
@@ -66,6 +67,7 @@ class ImageResponse:
         self.partial = partial
         self.error = error
         self.lost: ImagecliError | None = None
+        self.is_cut = False
 
     def redact(self, secrets: Iterable[str]) -> None:
         """Make what the server wrote besides its images safe to show: without control characters and keys."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagecli.client.response.events import Event, read_events
+from imagecli.client.response.events import Event, EventReader, read_events
 from imagecli.client.response.finding import Finder, shortened
 from imagecli.client.response.images import ImageResponse, NoImages, counts_in, items_of
 from imagecli.client.response.sources import Inline, Item, Withheld
@@ -169,7 +169,8 @@ def read_stream(spool: Spool, url: str, explain: Explain) -> ImageResponse:
         NoImages: it contains an error or a task instead; `partial` is what had come before.
     """
     gathered = _Gathered(spool, explain)
-    for event in read_events(spool):
+    reader = EventReader()
+    for event in read_events(spool, reader):
         gathered.take(event)
     items, rest = gathered.items(), gathered.rest
     if items:
@@ -182,4 +183,6 @@ def read_stream(spool: Spool, url: str, explain: Explain) -> ImageResponse:
         raise NoImages(rest, gathered.partial, may_hold_one=gathered.may_hold_one)
     if gathered.partial is None:
         raise Failure("the server's stream ended without a finished image", hint="Run it again.")
-    return ImageResponse(spool, url, (), gathered.counts, partial=gathered.partial)
+    response = ImageResponse(spool, url, (), gathered.counts, partial=gathered.partial)
+    response.is_cut = reader.is_cut
+    return response

@@ -174,6 +174,15 @@ def test_a_partial_image_never_goes_to_stdout(imagecli, server):
     assert b"partial_image" in Path(kept).read_bytes()
 
 
+@pytest.mark.parametrize("end", [completed()[:60], b"event: image_generation.completed\n", b"data: "])
+def test_a_stream_that_ends_in_the_middle_of_an_event_has_broken_off(imagecli, server, end):
+    """As nginx ends what a server breaks off that speaks HTTP/1.0 with it: in an orderly way."""
+    server.respond = stream(partial(0), end)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "2", "-o", "cat.png")
+    assert (ran.code, ran.paths, len(server.posts)) == (8, ["cat.partial.png"], 1), ran.err
+    assert "billed" in ran.err
+
+
 def test_a_stream_that_is_cut_after_its_finished_image_is_whole(imagecli, server):
     server.respond = stream(*WHOLE, cut=True)
     ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "2", "-o", "cat.png")
