@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from imagecli.flags import FLAGS
 from support.places import ROOT
 from support.sandboxed import png
 
@@ -38,31 +39,31 @@ def _fields(value, place=""):
             yield from _fields(inner, f"{place}[]")
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        ("gen", "fox", "-s", "1024x1024", "--also", "16x16"),
-        ("gen", "sandbox:fewer", "-n", "2"),
-        ("gen", "sandbox:stream-end", "--partials", "2", "--save-partials"),
-        ("gen", "fox", "--partials", "2", "--save-partials"),
-        ("gen", "sandbox:moderation"),
-        ("gen", "fox", "--sise", "4"),
-        ("edit", *MASK, "a hat", "--dry-run"),
-        ("gen", "fox", "--dry-run"),
-        ("edit", *MASK, "a hat", "-s", "1024x1024"),
-        ("edit", *MASK, "--mask-preview", "preview.png"),
-        ("vary", "a.png", "-m", "dall-e-2", "-s", "256x256"),
-        ("prepare", "a.png"),
-        ("recover",),
-        ("models",),
-        ("models", "gpt-image-2"),
-        ("nothing",),
-        *(("config", *words.split()) for words in ("path", "show", "check", "get defaults", "unset defaults.size")),
-        *(("config", *words.split()) for words in ("set profile sandbox", "add new --base-url http://127.0.0.1:9/v1")),
-        ("config", "set-key", "openai"),
-    ],
-    ids=" ".join,
-)
+LINES = [
+    ("gen", "fox", "-s", "1024x1024", "--also", "16x16"),
+    ("gen", "sandbox:fewer", "-n", "2"),
+    ("gen", "sandbox:stream-end", "--partials", "2", "--save-partials"),
+    ("gen", "fox", "--partials", "2", "--save-partials"),
+    ("gen", "sandbox:moderation"),
+    ("gen", "fox", "--sise", "4"),
+    ("edit", *MASK, "a hat", "--dry-run"),
+    ("gen", "fox", "--dry-run"),
+    ("edit", *MASK, "a hat", "-s", "1024x1024"),
+    ("edit", *MASK, "--mask-preview", "preview.png"),
+    ("vary", "a.png", "-m", "dall-e-2", "-s", "256x256"),
+    ("prepare", "a.png"),
+    ("recover",),
+    ("models",),
+    ("models", "gpt-image-2"),
+    ("nothing",),
+    *(("config", *words.split()) for words in ("path", "show", "check", "get defaults", "unset defaults.size")),
+    *(("config", *words.split()) for words in ("set profile sandbox", "add new --base-url http://127.0.0.1:9/v1")),
+    ("config", "set-key", "openai"),
+]
+"""One for each kind of document."""
+
+
+@pytest.mark.parametrize("line", LINES, ids=" ".join)
 def test_every_field_of_a_document_is_on_the_page(imagecli, line):
     with open("a.png", "wb") as file:
         file.write(png())
@@ -77,3 +78,8 @@ def test_the_page_names_no_field_twice():
     rows = re.findall(r"^\| (`.*?) \|", TEXT, re.MULTILINE)
     fields = [field for row in rows for field in re.findall(r"`(.*?)`", row) if "[]" in field or "." in field]
     assert len(fields) == len(set(fields))
+
+
+def test_every_command_with_json_is_run():
+    words = {" ".join(line[: 2 if line[0] == "config" else 1]) for line in LINES}
+    assert {command for flag in FLAGS if flag.name == "json" for command in flag.commands} <= words
