@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from imagecli.errors import UsageProblem
 from imagecli.flags import ARGUMENTS, FLAGS, MAKING, flags_of, long_spellings
-from imagecli.text import close_matches, quoted, shell_word
+from imagecli.text import close_matches, named, quoted, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,13 +43,13 @@ def unknown_command(word: str, known: Sequence[str], group: str) -> UsageProblem
 
 def unknown_flag(name: str, command: str) -> UsageProblem:
     """Return the error for a flag that the command does not have; the nearest ones are named, the likeliest first."""
-    problem = f"no such option: {name}"
+    word = name.lstrip("-")
+    problem = f"no such option: {name.removesuffix(word)}{named(word)}"
     page = f"See imagecli {command} --help." if command else "See imagecli --help."
     owning = (flag.commands for flag in FLAGS if name in {flag.short, *long_spellings([flag])})
     owners = list(dict.fromkeys(owner for commands in owning for owner in commands))
     if owners and not command:
         return UsageProblem(problem, hint=f"Flags follow their command, as in imagecli {owners[0]} … {name}. {page}")
-    word = name.lstrip("-")
     argument = next((each for each in ARGUMENTS if command in each.commands and each.metavar == word.upper()), None)
     if argument is not None:
         return UsageProblem(problem, hint=f"{argument.metavar} is written without a flag. {page}")
