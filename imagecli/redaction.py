@@ -112,7 +112,7 @@ class Redactor:
             kept = view.kept
             for secret in self._searched:
                 for start, end in _matches(kept, secret):
-                    yield sorted(view.source(place) for place in view.kept_places()[start:end])
+                    yield sorted(map(view.source, view.places(start, end)))
 
 
 @lru_cache(maxsize=16)
@@ -170,9 +170,15 @@ class _View:
     """A text, and where each of its bytes comes from in the text that it was made of."""
 
     def __init__(
-        self, data: bytes, parent: _View | None = None, places: Callable[[], Sequence[Span]] | None = None
+        self,
+        data: bytes,
+        parent: _View | None = None,
+        places: Callable[[], Sequence[Span]] | None = None,
+        *,
+        decoded: bool = False,
     ) -> None:
         self.data = data
+        self._decoded: bool = decoded or (parent is not None and parent._decoded)  # noqa: SLF001 - another view
         self._parent = parent
         self._find_places = places
         self._places: Sequence[Span] = ()
@@ -183,11 +189,12 @@ class _View:
         """Its letters and digits, in lower case."""
         return _letters_and_digits(self.data)
 
-    def kept_places(self) -> list[Span]:
-        """Return where the bytes of `kept` are."""
+    def places(self, start: int, end: int) -> Sequence[Span]:
+        """Return where some bytes of `kept` are; what stands between them in base64 or hex is of the secret, too."""
         if not self._kept_places:
             self._kept_places = [match.span() for match in re.finditer(_KEPT, self.data)]
-        return self._kept_places
+        places = self._kept_places[start:end]
+        return [(at, at + 1) for at in range(places[0][0], places[-1][1])] if self._decoded else places
 
     def source(self, span: Span) -> Span:
         """Return where a part of this view stands in the very first text."""
@@ -216,12 +223,19 @@ class _View:
         """Return what its base64 says, read from an offset."""
         text = self.data.translate(_STANDARD, _NOT_BASE64)[offset:]
         whole = len(text) // 4 * 4
-        return _View(binascii.a2b_base64(text[:whole]), self, lambda: self._groups(_KEPT_BASE64, offset, 6))
+        return _View(
+            binascii.a2b_base64(text[:whole]), self, lambda: self._groups(_KEPT_BASE64, offset, 6), decoded=True
+        )
 
     def from_hex(self, offset: int) -> _View:
         """Return what its hex digits say, read from an offset."""
         text = self.data.translate(None, _NOT_HEX)[offset:]
-        return _View(binascii.unhexlify(text[: len(text) // 2 * 2]), self, lambda: self._groups(_KEPT_HEX, offset, 4))
+        return _View(
+            binascii.unhexlify(text[: len(text) // 2 * 2]),
+            self,
+            lambda: self._groups(_KEPT_HEX, offset, 4),
+            decoded=True,
+        )
 
     def _groups(self, digit: bytes, offset: int, bits: int) -> list[Span]:
         """Return the place of each decoded byte: from its first digit, of so many bits, to its last."""

@@ -53,6 +53,8 @@ def _shown(text: str, key: str) -> str:
     if key == "base_url":
         place, question_mark, query = text.partition("?")
         text = place + question_mark + (HIDDEN if query else "")
+    if key == "api_key_env" and not text.isidentifier():  # no variable's name
+        return HIDDEN
     return hide_words(text, random=key in _WORDS or key.startswith("api_key"))
 
 
