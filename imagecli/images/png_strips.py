@@ -84,6 +84,10 @@ def fingerprint(file: BinaryIO) -> bytes:
     Raises `ValueError` or `zlib.error` where the rows are not whole.
     """
     layout = layout_of(file)
+    kinds = [chunk.kind for chunk in layout.chunks]
+    first, count = kinds.index(b"IDAT"), kinds.count(b"IDAT")
+    if kinds[first : first + count] != [b"IDAT"] * count:
+        raise ValueError("its pixels are interrupted")
     digest = hashlib.blake2b(layout.header)
     for chunk in layout.chunks:
         if chunk.kind in _COLOURS:

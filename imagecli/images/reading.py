@@ -57,6 +57,10 @@ _REFUSED = {
     "pdf": ("PDF input is not supported", "Rasterise the page first, for instance with pdftoppm."),
     "html": ("it is HTML, not an image", "Check what was downloaded there."),
     "json": ("it is JSON, not an image", "Check what was saved there."),
+    "apple": (
+        "it is a PNG in a form that only Apple's devices read",
+        "Restore it with pngcrush from Xcode, or save it anew.",
+    ),
     "jxl": ("JPEG XL input is not supported", "Convert it first, for instance with djxl."),
     "raw": (
         "it is a camera RAW file, or begins with a preview as one does",
@@ -392,6 +396,8 @@ def _open(source: bytes | BinaryIO, head: bytes, name: str, max_pixels: int | No
     kind = sniff(head)
     if kind == "tiff" and isinstance(source, bytes) and is_camera_raw(source):
         kind = "raw"
+    if kind == "png" and head[12:16] == b"CgBI":
+        kind = "apple"
     if kind in _REFUSED:
         what, hint = _REFUSED[kind]
         raise UsageProblem(f"{safe} can't be used: {what}", hint=hint)

@@ -169,8 +169,10 @@ def test_what_was_left_out_is_said():
         HEADER + END,
         HEADER[:20] + b"\0" * 5 + HEADER[25:] + FIRST + SECOND + END,
         HEADER + FIRST + SECOND[:200] + bytes(9) + SECOND[209:] + END,
+        HEADER + FIRST + HEADER[8:] + SECOND + END,
+        HEADER[:8] + chunk(b"CgBI", bytes(4)) + HEADER[8:] + FIRST + SECOND + END,
     ],
-    ids=["half", "cut", "renamed", "no pixels", "no size", "flipped"],
+    ids=["half", "cut", "renamed", "no pixels", "no size", "flipped", "interrupted", "Apple's"],
 )
 def test_broken_pixels_are_refused(data):
     with pytest.raises(UsageProblem, match=r"^fox\.png "):

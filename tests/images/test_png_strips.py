@@ -101,6 +101,18 @@ def test_a_transparent_colour_is_one_in_strips_too(monkeypatch, mode):
     assert [result.getpixel((x, 25))[3] for x in (5, 45)] == [0, 255]
 
 
+def test_a_palette_may_be_half_transparent(monkeypatch):
+    monkeypatch.setattr("imagecli.images.png_strips._STRIP", 5000)
+    data = saved(image("P"), transparency=bytes(range(0, 256, 2)))
+    made = []
+    for large in (0, 1 << 30):
+        monkeypatch.setattr(reading, "_LARGE", large)
+        upload = prepare(open_input(data, "fox.png"), SQUARE, "stretch").upload
+        made.append(Image.open(io.BytesIO(upload.data)))
+    assert made[0].mode == "RGBA"
+    assert made[0].tobytes() == made[1].tobytes()
+
+
 def test_it_is_scaled_by_strips(monkeypatch):
     """Or else the tests above compare a way with itself."""
     monkeypatch.setattr(reading, "_LARGE", 0)
