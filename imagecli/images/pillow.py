@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
     from PIL.ImageFile import ImageFile
 
+# What Pillow decodes by itself, common formats first. Left out: EPS (runs Ghostscript), IPTC (opens whatever it
+# holds, EPS too), FPX and MIC (need olefile), and those that Pillow only recognises: BUFR, GRIB, HDF5, MPEG, WMF.
+FORMATS = (
+    *("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "ICO", "PPM", "PSD", "DDS", "QOI", "SGI", "PCX"),
+    *("ICNS", "CUR", "DIB", "DCX", "FITS", "FLI", "BLP", "FTEX", "GBR", "IM", "MSP", "PCD", "PIXAR", "SPIDER", "SUN"),
+    *("XBM", "XPM", "XVTHUMB", "IMT", "MCIDAS", "TGA"),
+)
+
 # Without any handler, what Pillow logs about a broken TIFF would go to stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 

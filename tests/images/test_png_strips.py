@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from imagecli.errors import UsageProblem
-from imagecli.images import reading
+from imagecli.images import input_image
 from imagecli.images.canvas import factors, resample
 from imagecli.images.png_strips import fingerprint, layout_of, strips
 from imagecli.images.prepare import prepare
@@ -79,7 +79,7 @@ def test_what_is_scaled_by_strips_is_what_is_scaled_as_a_whole(monkeypatch, mode
     monkeypatch.setattr("imagecli.images.png_strips._STRIP", 5000)
     made = []
     for large in (0, 1 << 30):
-        monkeypatch.setattr(reading, "_LARGE", large)
+        monkeypatch.setattr(input_image, "_LARGE", large)
         upload = prepare(open_input(data, "fox.png"), SQUARE._replace(max_side=side), fit).upload
         made.append(Image.open(io.BytesIO(upload.data)))
     assert made[0].mode == made[1].mode
@@ -90,7 +90,7 @@ def test_what_is_scaled_by_strips_is_what_is_scaled_as_a_whole(monkeypatch, mode
 
 @pytest.mark.parametrize("mode", ["P", "L", "RGB"])
 def test_a_transparent_colour_is_one_in_strips_too(monkeypatch, mode):
-    monkeypatch.setattr(reading, "_LARGE", 0)
+    monkeypatch.setattr(input_image, "_LARGE", 0)
     monkeypatch.setattr("imagecli.images.png_strips._STRIP", 5000)
     half = Image.new("RGB", (300, 200), "white")
     half.paste("red", (0, 0, 150, 200))
@@ -106,7 +106,7 @@ def test_a_palette_may_be_half_transparent(monkeypatch):
     data = saved(image("P"), transparency=bytes(range(0, 256, 2)))
     made = []
     for large in (0, 1 << 30):
-        monkeypatch.setattr(reading, "_LARGE", large)
+        monkeypatch.setattr(input_image, "_LARGE", large)
         upload = prepare(open_input(data, "fox.png"), SQUARE, "stretch").upload
         made.append(Image.open(io.BytesIO(upload.data)))
     assert made[0].mode == "RGBA"
@@ -115,7 +115,7 @@ def test_a_palette_may_be_half_transparent(monkeypatch):
 
 def test_it_is_scaled_by_strips(monkeypatch):
     """Or else the tests above compare a way with itself."""
-    monkeypatch.setattr(reading, "_LARGE", 0)
+    monkeypatch.setattr(input_image, "_LARGE", 0)
     opened = open_input(saved(image("RGB")), "fox.png")
     monkeypatch.setattr(opened, "decode", None)
     flat = opened.scaled((50, 30), (0, 0, 301, 203))
@@ -140,7 +140,7 @@ def test_a_fingerprint_is_that_of_the_pixels():
 
 
 def test_a_flipped_byte_is_found_by_the_checksum_of_the_rows(monkeypatch):
-    monkeypatch.setattr(reading, "_LARGE", 0)
+    monkeypatch.setattr(input_image, "_LARGE", 0)
     data = bytearray(saved(image("RGB"), compress_level=0))
     data[5000] ^= 4
     with pytest.raises(UsageProblem, match="is damaged or truncated"):
