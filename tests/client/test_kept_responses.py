@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 
@@ -76,6 +77,21 @@ def test_whatever_it_is(around):
     image = b64(noise((120, 120)))
     text = around(KEY, image)
     assert cleaned(text.encode()).decode() == text.replace(KEY, "*" * len(KEY))
+
+
+@pytest.mark.parametrize("cut", [0, 12])
+def test_what_is_compressed_is_kept_as_it_reads(cut):
+    image = b64(noise((60, 60)))
+    document = json.dumps({"b64_json": image, "echo": KEY, "end": "x" * 1000}).encode()
+    packed = gzip.compress(document)
+    left = cleaned(packed[: len(packed) - cut])
+    assert left.startswith(document[: len(image)])
+    assert KEY.encode() not in left
+    assert b"*" * len(KEY) in left
+
+
+def test_what_only_looks_compressed_stays():
+    assert cleaned(b"\x1f\x8bnothing") == b"\x1f\x8bnothing"
 
 
 def test_a_body_that_is_an_image_is_left_alone():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MAX_ERROR = 1 << 20
 """Bytes of an error's body that are read."""
 _GZIP = zlib.MAX_WBITS | 16
-_GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
 
 
 def request_id_of(response: httpx.Response, secrets: tuple[str, ...]) -> str | None:
@@ -41,7 +41,7 @@ def read_head(response: httpx.Response, limit: int = _MAX_ERROR) -> bytes:
 
 def _inflated(body: bytes, limit: int) -> bytes:
     """Return at most `limit` bytes of the beginning of a body, decompressed if it is compressed."""
-    if body.startswith(_GZIP_MAGIC):
+    if body.startswith(GZIP_MAGIC):
         with suppress(zlib.error):
             return zlib.decompressobj(_GZIP).decompress(body, limit)
     return body[:limit]
@@ -92,11 +92,11 @@ def decompressed(spool: Spool, *, cut: bool = False) -> Spool:
     Raises:
         Failure: it can't be decompressed, or is too large then.
     """
-    if spool.read(0, 2) != _GZIP_MAGIC:
+    if spool.read(0, 2) != GZIP_MAGIC:
         return spool
     whole = spool.another()
     try:
-        for piece in _pieces(spool):
+        for piece in unpacked(spool):
             whole.write(piece)
     except zlib.error as error:
         if cut:
@@ -109,13 +109,18 @@ def decompressed(spool: Spool, *, cut: bool = False) -> Spool:
     return whole
 
 
-def _pieces(spool: Spool) -> Iterator[bytes]:
+def unpacked(spool: Spool) -> Iterator[bytes]:
+    """Yield what a compressed body says, a piece at a time.
+
+    Raises:
+        zlib.error: it is damaged, or cut off.
+    """
     decompressor = zlib.decompressobj(_GZIP)
     for chunk in spool.chunks():
         left = chunk
         while left:
             if decompressor.eof:
-                if not left.startswith(_GZIP_MAGIC):
+                if not left.startswith(GZIP_MAGIC):
                     return  # padding
                 decompressor = zlib.decompressobj(_GZIP)  # one gzip file after the other is a gzip file
             yield decompressor.decompress(left, CHUNK)

@@ -6,16 +6,18 @@ are left as they are: a body that is one, and every long string that begins as o
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from imagecli.client.response.spool import NotJsonError, Outliner
+from imagecli.client.response.body import GZIP_MAGIC, unpacked
+from imagecli.client.response.spool import NotJsonError, Outliner, ResponseTooLargeError, Spool
 from imagecli.images.sniffing import sniff
 from imagecli.redaction import redactor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imagecli.client.response.spool import LongString, Spool
+    from imagecli.client.response.spool import LongString
 
 _WINDOW = 1 << 16
 _OVERLAP = 1 << 12
@@ -25,6 +27,8 @@ _HEAD = 64
 
 def clean(spool: Spool, secrets: tuple[str, ...]) -> None:
     """Put stars in the place of secrets, in time proportional to what is not images."""
+    if spool.read(0, len(GZIP_MAGIC)) == GZIP_MAGIC:
+        _unpack(spool)
     if _is_image(spool.read(0, _HEAD)):
         return
     found = redactor(secrets)
@@ -37,6 +41,21 @@ def clean(spool: Spool, secrets: tuple[str, ...]) -> None:
             if at + len(data) >= end:
                 break
             at += _WINDOW - _OVERLAP
+
+
+def _unpack(spool: Spool) -> None:
+    """Replace what is compressed by what it says, as far as it goes: it can't be searched otherwise."""
+    import zlib
+
+    whole = Spool(None, limit=spool.limit)
+    try:
+        with suppress(zlib.error, ResponseTooLargeError):
+            for piece in unpacked(spool):
+                whole.write(piece)
+        if whole.size:
+            spool.replace(whole)
+    finally:
+        whole.discard()
 
 
 def _between_images(spool: Spool) -> Iterator[tuple[int, int]]:

@@ -131,6 +131,16 @@ class Spool:
             at = start + len(on_disk) - self._on_disk
             self._tail.getbuffer()[at : at + len(data) - len(on_disk)] = data[len(on_disk) :]
 
+    def replace(self, other: Spool) -> None:
+        """Have the content of another one in place of its own."""
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
+        self._tail = None if self._file is not None else io.BytesIO()
+        self.size = self._on_disk = 0
+        for chunk in other.chunks():
+            self.write(chunk)
+
     def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes from `start` to `end`, a piece at a time."""
         end = self.size if end is None else end
