@@ -1,21 +1,26 @@
 """Compares `imagecli prepare` with vipsthumbnail and ImageMagick, process against process, in turns.
 
 python bench/prepare.py            all figures (needs vipsthumbnail; ImageMagick's convert for one of them)
-python bench/prepare.py speed      one group: speed, memory, noise
+python bench/prepare.py speed      one group: speed, memory, keep, noise
 """
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import math
 import os
 import random
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from PIL import Image, ImageChops, ImageStat
@@ -117,6 +122,42 @@ def memory() -> None:
         print(f"{what:<54} {peak:6.1f}  (bound {bound})")
 
 
+def keep() -> None:
+    """Print the peak memory and the CPU time of an edit of the JPEG with a mask, from a server of this process."""
+    out = io.BytesIO()
+    photo(1536, 1152).save(out, "PNG")
+    body = json.dumps({"data": [{"b64_json": base64.b64encode(out.getvalue()).decode()}]}).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    base = ("--base-url", f"http://127.0.0.1:{server.server_port}/v1", "--force", "--quiet")
+    for mask in ("3000,2000,1500,1000", "100,100,7800,5800"):
+        for name in ("kept.png", "kept.jpg"):
+            edit = ("edit", "48mp.jpg", "a balloon", "--mask-rect", mask, "--keep", "-m", "gpt-image-2", "-o", name)
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            done = subprocess.run([PY, "-c", PEAK, *edit, *base], check=True, capture_output=True, text=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            peak = int(done.stderr.split()[-1]) / 1000
+            bound = "bound 350" if mask.startswith("3") else "nearly all of it"
+            print(
+                f"{f'peak of edit 48mp.jpg --mask-rect --keep, {name}, MB':<54} {peak:6.1f}  ({bound})  {cpu:.1f} s CPU"
+            )
+    server.shutdown()
+
+
 def noise() -> None:
     """Print how near noise of 1024x1024 comes, how large it is, and how many encodes it took."""
     sys.path.insert(0, str(ROOT))
@@ -154,6 +195,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         sources()
-        for group in sys.argv[1:] or ("speed", "memory", "noise"):
-            {"speed": speed, "memory": memory, "noise": noise}[group]()
+        groups = {"speed": speed, "memory": memory, "keep": keep, "noise": noise}
+        for group in sys.argv[1:] or groups:
+            groups[group]()
         os.chdir(ROOT)

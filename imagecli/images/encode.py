@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import io
-from typing import IO, Any, NamedTuple
+import struct
+import zlib
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
 
 from imagecli.images.colour import flatten, on_white
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imagecli.images.types import Size
+
 _RLE = 3
 """A strategy of zlib: 4 to 6 times faster than the default on photos, and no larger."""
+_COLOUR_TYPES = {"L": 0, "RGB": 2, "RGBA": 6}
 _FAST_LOSSLESS = 20
 """Of a lossless WebP, quality is the effort: at 80, its default, it takes four times as long for
 half a percent less."""
@@ -46,6 +54,30 @@ def png(image: Image.Image, *, fast: bool = True) -> bytes:
     # What Pillow would write of what it read; a copy without that would take as much memory again.
     image.save(out, "PNG", icc_profile=None, transparency=None, **how)
     return out.getvalue()
+
+
+def png_of_strips(strips: Iterable[Image.Image], size: Size, mode: str, level: int) -> bytes:
+    """Return a PNG of an image in L, RGB or RGBA that is never in memory as a whole: for masks, which are flat.
+
+    Args:
+        strips: the image from top to bottom, each of its full width.
+        size: of the whole, in pixels.
+        mode: of the strips.
+        level: of the compression, 1 to 9.
+    """
+    header = struct.pack(">IIBBBBB", *size, 8, _COLOUR_TYPES[mode], 0, 0, 0)
+    deflate = zlib.compressobj(level)
+    packed = []
+    for strip in strips:
+        raw = strip.tobytes()
+        row = len(raw) // strip.height
+        # Each row begins with its filter: none.
+        packed.append(deflate.compress(b"".join(b"\0" + raw[at : at + row] for at in range(0, len(raw), row))))
+    packed.append(deflate.flush())
+    chunks = ((b"IHDR", header), (b"IDAT", b"".join(packed)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
 
 
 WRITTEN = ("png", "jpeg", "webp")

@@ -146,6 +146,11 @@ class InputImage:
                 self._decoded = image if turn is None else image.transpose(turn)
         return self._decoded
 
+    @property
+    def has_file(self) -> bool:
+        """Whether its pixels can be decoded anew."""
+        return self._source != b""
+
     def forget(self) -> None:
         """Give the memory of the pixels back; they are decoded anew when they are needed."""
         self._opened = self._decoded = None

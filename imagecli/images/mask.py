@@ -6,6 +6,7 @@ A region is an L image of the upright input's size: 255 shows the result, 0 the 
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
@@ -25,6 +26,10 @@ _SEAM_SHARE = 32
 """The seam beside what was expanded is a 32nd of the input's shorter side …"""
 _SEAM = (8, 64)
 """… within these bounds, in pixels."""
+_ROWS = 512
+"""Of how many rows the colours are looked at at once."""
+_LARGE = 8_000_000
+"""Pixels that are rather decoded twice than held."""
 _STEP = 100
 """A box blur of this radius still shows a single open pixel."""
 _TINT = (255, 0, 110)
@@ -100,7 +105,16 @@ def _of_file(mask: InputImage, size: Size, *, soft: bool) -> Image.Image:
 
 def _of_colours(image: InputImage, inner: Box, flags: MaskFlags) -> Image.Image:
     """Return where an image shows one of the colours; fully transparent pixels show none."""
-    flat = image.srgb().crop(inner)
+    whole, found = image.srgb(), Image.new("L", size_of(inner), CLOSED)
+    for top in range(inner[1], inner[3], _ROWS):
+        strip = whole.crop((inner[0], top, inner[2], min(top + _ROWS, inner[3])))
+        found.paste(_of_colours_in(strip, flags), (0, top - inner[1]))
+    if image.has_file and math.prod(found.size) > _LARGE:
+        image.forget()  # it would fill the memory for as long as the server is at work
+    return found
+
+
+def _of_colours_in(flat: Image.Image, flags: MaskFlags) -> Image.Image:
     found = Image.new("L", flat.size, CLOSED)
     bands = flat.split()
     for colour in flags.colours:
@@ -115,16 +129,16 @@ def _of_colours(image: InputImage, inner: Box, flags: MaskFlags) -> Image.Image:
 
 
 def _feathered(region: Image.Image, radius: int) -> Image.Image:
-    """Let a region fade out over `radius` pixels around it; what it opens stays open, however narrow it is."""
+    """Let a region fade out, in place, over `radius` pixels around it; what it opens stays open, however narrow."""
     box = region.getbbox()
     if box is None:
         return region
     near = max(0, box[0] - radius), max(0, box[1] - radius), box[2] + radius, box[3] + radius
     near = (*near[:2], min(region.width, near[2]), min(region.height, near[3]))
     half = radius // 2
-    sharp, faded = region.crop(near), region.copy()
-    faded.paste(ImageChops.lighter(sharp, _blurred(_grown(sharp, radius - half), half)), near[:2])
-    return faded
+    sharp = region.crop(near)
+    region.paste(ImageChops.lighter(sharp, _blurred(_grown(sharp, radius - half), half)), near[:2])
+    return region
 
 
 def _grown(region: Image.Image, radius: int) -> Image.Image:

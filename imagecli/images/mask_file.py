@@ -12,15 +12,22 @@ from PIL import Image, ImageChops, ImageStat
 from imagecli.errors import UsageProblem
 from imagecli.images.canvas import full, same_shape, scaled, size_of, whole
 from imagecli.images.colour import flatten
-from imagecli.images.encode import png
+from imagecli.images.encode import png_of_strips
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from imagecli.images.reading import InputImage
     from imagecli.images.types import ExactBox, Geometry, MaskConvention, Size
 
 OPEN, CLOSED = 255, 0
 _WHITE = 128
 """The lowest grey that opens in a mask without transparency."""
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_LEVELS = (1, 6)
+"""Of the compression: the first is enough for nearly all masks."""
+_ROWS = 256
+"""Of how many rows a mask is written at once."""
 _LOSSY = ("jpeg", "webp", "avif", "heif")
 _NOISE = 16
 """How far such a format may move black and white."""
@@ -86,7 +93,7 @@ def highest(band: Image.Image) -> int:
 
 def opened_by(region: Image.Image) -> Image.Image:
     """Return the openings of a region: all that it lets change, however little, so that its soft edge is included."""
-    return opens_from(1, region)
+    return opens_from(1, region) if any(region.histogram()[1:OPEN]) else region  # a copy of a large one is costly
 
 
 def opens_from(least: int, image: Image.Image) -> Image.Image:
@@ -145,19 +152,25 @@ def write(opened: Image.Image, limit: int, convention: MaskConvention) -> tuple[
     """
     block = 1
     while block <= max(opened.size):
-        image = _by_convention(_coarse(opened, block), convention)
-        for fast in (True, False):
-            data = png(image, fast=fast)
+        coarse = _coarse(opened, block)
+        for level in _LEVELS:
+            strips = (_by_convention(strip, convention) for strip in _strips(coarse))
+            data = png_of_strips(strips, coarse.size, _MODES[len(convention.open)], level)
             if len(data) < limit:
                 return data, f"the mask was simplified to blocks of {block} pixels" if block > 1 else None
         block *= 2
     raise UsageProblem(f"the mask does not fit into {limit:,} bytes", hint="Use a smaller image.")
 
 
+def _strips(opened: Image.Image) -> Iterator[Image.Image]:
+    for top in range(0, opened.height, _ROWS):
+        yield opened.crop((0, top, opened.width, min(top + _ROWS, opened.height)))
+
+
 def _by_convention(opened: Image.Image, convention: MaskConvention) -> Image.Image:
     pixels = zip(convention.open, convention.closed, strict=True)
     bands = [opened.point([closed] * OPEN + [open_]) for open_, closed in pixels]
-    return bands[0] if len(bands) == 1 else Image.merge("RGBA"[: len(bands)], bands)
+    return bands[0] if len(bands) == 1 else Image.merge(_MODES[len(bands)], bands)
 
 
 def _coarse(opened: Image.Image, block: int) -> Image.Image:

@@ -203,8 +203,8 @@ def _overlay_fits(overlay: InputImage, geometry: Geometry, limit: int) -> bool:
 
 def _reencoded(image: InputImage, rules: InputRules, fit: Fit | None, shape: Size) -> Prepared:
     """Encode the input as a PNG, as large as its limits allow."""
-    whole = longest_side(image.size, fit, shape)
-    wanted = max(shape) if rules.exact else min(whole // image.shrink, rules.max_side or whole)
+    whole = max(shape) if rules.exact else longest_side(image.size, fit, shape)
+    wanted = whole if rules.exact else min(whole // image.shrink, rules.max_side or whole)
     geometry = lay_out(image.size, fit, wanted, shape)
     longest = wanted
     while True:

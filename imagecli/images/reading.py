@@ -80,8 +80,8 @@ def read_input(path: str, max_pixels: int | None = None) -> InputImage:
 def open_input(data: bytes, name: str, max_pixels: int | None = None) -> InputImage:
     """Open an image from the bytes of a whole file; `name` is for messages and the upload's file name.
 
-    `max_pixels` replaces the limits of `limits.py`, for a caller who knows what to expect. Raises `UsageProblem` for what isn't
-    an image, is damaged, or declares more pixels than the limit.
+    `max_pixels` replaces the limits of `limits.py`, for a caller who knows what to expect. Raises `UsageProblem` for
+    what isn't an image, is damaged, or declares more pixels than the limit.
     """
     safe = printable(name)
     if not data:

@@ -33,7 +33,9 @@ _MUCH_SMALLER = 2
 _SUPPORT = 4
 """How many pixels beside a place LANCZOS looks at, at the scale of the smaller image, and one to spare."""
 _ROWS = 512
-"""Of how many rows of the original a patch is made at once."""
+"""The most rows of a piece of a region."""
+_MOST_KEPT = 8_000_000
+"""Pixels under a patch that are kept to take it out again; an original that loses more is decoded anew."""
 
 
 class Pixels(NamedTuple):
@@ -44,19 +46,34 @@ class Pixels(NamedTuple):
 
 
 class Region(NamedTuple):
-    """Where an original may change: `weights`, an L image, lie at `box` of it, and around that it may not.
+    """Where an original may change: pieces of an L image of its size; around them it may not.
 
     Where a weight is 0, the original's pixels stay exact; where it is 255, they are the result's.
     """
 
     box: Box
-    weights: Image.Image
+    """Around all of it."""
+    pieces: tuple[tuple[Box, Image.Image], ...]
 
     @classmethod
     def of(cls, weights: Image.Image) -> Region:
         """Return the region of an L image of the original's size."""
-        box = weights.getbbox() or full(weights.size)
-        return cls(box, weights.crop(box))
+        pieces = []
+        for top in range(0, weights.height, _ROWS):
+            strip = weights.crop((0, top, weights.width, min(top + _ROWS, weights.height)))
+            if inner := strip.getbbox():
+                box = (inner[0], top + inner[1], inner[2], top + inner[3])
+                pieces.append((box, strip.crop(inner)))
+        return cls(weights.getbbox() or full(weights.size), tuple(pieces))
+
+    def within(self, box: Box) -> list[tuple[Box, Image.Image]]:
+        """Return what of its pieces lies within a box."""
+        found = []
+        for where, weights in self.pieces:
+            both = _shared(where, box)
+            if min(size_of(both)) > 0:
+                found.append((both, weights if both == where else weights.crop(_relative(both, where))))
+        return found
 
 
 def restored(result: InputImage, geometry: Geometry, mode: Mode, original: InputImage) -> Pixels | None:
@@ -99,7 +116,9 @@ def patch_of(
         )
     if original.bits > _BYTE:
         warn(f"{original.shown} has {original.bits} bits per channel and the result has 8, also outside the mask")
-    box = _overlap(region.box, geometry.source)
+    box = _shared(region.box, geometry.source)
+    if min(size_of(box)) <= 0:  # the crop has cut it off
+        box = geometry.source
     # Where the image on the canvas lies on the result, and what the box covers there; in fractions of a pixel.
     left, top, right, bottom = scaled(geometry.placed, geometry.canvas, size_of(frame))
     width, height = size_of(geometry.source)
@@ -137,7 +156,7 @@ def patched(original: InputImage, region: Region, patch: Patch) -> Iterator[Pixe
     """Lend the whole upright original, at its own size and in its own colours, with a patch in its region.
 
     Its pixels are those that `original` holds, as a copy of a large photograph would not fit into memory: the patch is
-    taken out again at the end, and nobody else may look at `original` meanwhile.
+    taken out again at the end, or the pixels are forgotten; nobody else may look at `original` meanwhile.
     """
     base, profile = original.flat()
     image = patch.image
@@ -147,26 +166,19 @@ def patched(original: InputImage, region: Region, patch: Patch) -> Iterator[Pixe
         base, profile = to_srgb(base, profile), None
     if "RGBA" in (base.mode, image.mode):
         base, image = base.convert("RGBA"), image.convert("RGBA")
-    before = []
+    pieces = region.within(patch.box)
+    large = sum(math.prod(size_of(box)) for box, _ in pieces) > _MOST_KEPT and original.has_file
+    before = [] if large else [(base.crop(box), box) for box, _ in pieces]
     try:
-        for box, weights in _strips(region, patch.box):
+        for box, weights in pieces:
             piece = resample(image, size_of(box), _shown(_relative(box, patch.box), size_of(patch.box), patch.place))
-            before.append((base.crop(box), box))
             base.paste(piece, box[:2], weights)
         yield Pixels(base, profile)
     finally:
         for pixels, box in before:
             base.paste(pixels, box[:2])
-
-
-def _strips(region: Region, box: Box) -> Iterator[tuple[Box, Image.Image]]:
-    """Yield where a region has weights within a box, and the weights, some rows at a time."""
-    for top in range(box[1], box[3], _ROWS):
-        strip = (box[0], top, box[2], min(top + _ROWS, box[3]))
-        weights = region.weights.crop(_relative(strip, region.box))
-        inner = weights.getbbox()
-        if inner:
-            yield (strip[0] + inner[0], top + inner[1], strip[0] + inner[2], top + inner[3]), weights.crop(inner)
+        if large:
+            original.forget()
 
 
 def _shown(box: Box, size: Size, place: ExactBox) -> ExactBox:
@@ -189,14 +201,9 @@ def _merged(base: Image.Image, patch: Image.Image, box: Box) -> Image.Image:
     return merged
 
 
-def _overlap(one: Box, other: Box) -> Box:
-    left, top, right, bottom = (
-        max(one[0], other[0]),
-        max(one[1], other[1]),
-        min(one[2], other[2]),
-        min(one[3], other[3]),
-    )
-    return (left, top, right, bottom) if left < right and top < bottom else other
+def _shared(one: Box, other: Box) -> Box:
+    """Return what two boxes share; no wider or higher than 0 where that is nothing."""
+    return max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])
 
 
 def _inside(box: ExactBox, size: Size) -> ExactBox:

@@ -492,3 +492,97 @@ def test_for_an_unknown_model_a_mask_opens_by_alpha_and_by_grey(imagecli, server
         assert (seen.getpixel((10, 10))[3], seen.getpixel((40, 40))[3]) == (0, 255)
         if not same:
             assert (seen.convert("RGB").convert("L").getpixel((10, 10)), seen.getpixel((40, 40))[0]) == (255, 0)
+
+
+@pytest.mark.parametrize("kept_pixels", [0, 8_000_000])
+def test_several_results_are_each_put_into_the_untouched_original(imagecli, painting, monkeypatch, kept_pixels):
+    """The original is lent with a patch in it, not copied: nothing of one patch may be left for the next."""
+    monkeypatch.setattr("imagecli.images.restore._MOST_KEPT", kept_pixels)
+    monkeypatch.setattr("imagecli.images.restore._ROWS", 64)
+    scene = _scene()
+    scene.save("scene.png")
+    out = [io.BytesIO() for _ in range(4)]
+    colours = [(255, 0, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255)]
+    for colour, file in zip(colours, out, strict=True):
+        Image.new("RGB", (400, 300), colour).save(file, "PNG")
+    painting.respond = lambda reply, _: reply.send(response_with(*(file.getvalue() for file in out)))
+    areas = ("--mask-rect", "10,10,50,40", "--mask-rect", "300,100,60,150", "--mask-ellipse", "100,200,80,80")
+    call = ("edit", "scene.png", "x", *areas, "-n", "4", "-m", "gpt-image-2", "--base-url", painting.url)
+    assert imagecli(*call, "-o", "kept.png").code == 0
+    for n, colour in enumerate(colours, 1):
+        expected = scene.copy()
+        expected.paste(colour, (10, 10, 60, 50))
+        expected.paste(colour, (300, 100, 360, 250))
+        ImageDraw.Draw(expected).ellipse((100, 200, 179, 279), fill=colour)
+        assert ImageChops.difference(_saved(f"kept-{n}.png"), expected).getbbox() is None, n
+
+
+def test_what_is_kept_in_a_lossy_format_is_said(imagecli, server):
+    _scene().save("scene.png")
+    out = io.BytesIO()
+    _scene().save(out, "JPEG", quality=80)
+    server.respond = lambda reply, _: reply.send(response_with(out.getvalue()))
+    call = ("edit", "scene.png", "x", "--mask-rect", "0,0,60,60", "-m", "gpt-image-2", "--base-url", server.url)
+    said = imagecli(*call, "-o", "kept.jpg", "--json").json["warnings"]
+    assert any("up to the loss of jpeg" in warning for warning in said)
+    assert any("up to the loss of webp" in one for one in _kept_warnings(imagecli, call, "kept.webp", "80"))
+    # As a server answers in a lossy format, nothing is lost, nor by a lossless one.
+    for name in ("kept.png", "./", "lossless.webp"):
+        ran = imagecli(*call, "-o", name, "--json")
+        assert not any("loss of" in warning for warning in ran.json["warnings"])
+        path = ran.json["images"][0]["path"]
+        box = ImageChops.difference(_saved(path).convert("RGB"), _scene()).getbbox()
+        assert box is None or (box[2] <= 60 and box[3] <= 60), path
+
+
+def _kept_warnings(imagecli, call, name, compression):
+    flags = ("--format", "webp", "--compression", compression)
+    return imagecli(*call, *flags, "-o", name, "--json").json["warnings"]
+
+
+def test_a_result_much_smaller_than_the_original_is_said(imagecli, server):
+    _scene((1600, 1200)).save("scene.png")
+    out = io.BytesIO()
+    _scene((400, 300)).save(out, "PNG")
+    server.respond = lambda reply, _: reply.send(response_with(out.getvalue()))
+    call = ("edit", "scene.png", "x", "--mask-rect", "0,0,60,60", "-m", "gpt-image-2", "--base-url", server.url)
+    said = imagecli(*call, "-o", "kept.png", "--json").json["warnings"]
+    assert any("much smaller than scene.png (1600x1200)" in one and "4.0 times" in one for one in said)
+
+
+def _pillow_resizes(reply, request):
+    """What a server does that resizes image and mask with Pillow to the size it was asked for, and goes by grey."""
+    size = tuple(map(int, request.form["size"].split("x")))
+    image, mask = (Image.open(io.BytesIO(request.files[name][0][2])) for name in ("image", "mask"))
+    if image.size != size:
+        image, mask = image.resize(size), mask.resize(size)
+    painted = image.convert("RGB")
+    painted.paste((255, 0, 255), (0, 0), mask.convert("RGB").convert("L").point([0] * 128 + [255] * 128))
+    out = io.BytesIO()
+    painted.save(out, "PNG")
+    reply.send(response_with(out.getvalue()))
+
+
+@pytest.mark.parametrize("size", ["512x512", "240x180", "400x300", "640x240", "landscape"])
+@pytest.mark.parametrize("flag", ["--mask-rect", "--mask"])
+def test_to_an_unknown_server_image_and_mask_go_at_the_size_that_is_asked_for(imagecli, server, size, flag):
+    """A mask that is white at alpha 0 is black once Pillow has resized it: the server would change nothing."""
+    server.respond = _pillow_resizes
+    scene = _scene()
+    scene.save("scene.png")
+    mask = Image.new("L", (400, 300))
+    mask.paste(255, (100, 100, 200, 200))
+    mask.save("mask.png")
+    how = ("--mask-rect", "100,100,100,100") if flag == "--mask-rect" else ("--mask", "mask.png", "--keep")
+    call = ("edit", "scene.png", "x", *how, "-m", "team/sdxl", "--base-url", server.url)
+    ran = imagecli(*call, "-s", size, "-o", "kept.png", "--json")
+    assert ran.code == 0, ran.err
+    form = server.posts[0].form["size"]
+    sizes = [Image.open(io.BytesIO(files[0][2])).size for files in server.posts[0].files.values()]
+    assert [f"{width}x{height}" for width, height in sizes] == [form, form]
+    assert ran.json["warnings"] == []
+    assert ran.json["images"][0]["outside_changed"] == 0
+    kept = _saved("kept.png")
+    assert kept.getpixel((150, 150)) == (255, 0, 255)
+    left, top, right, bottom = ImageChops.difference(kept, scene).getbbox()
+    assert max(abs(left - 100), abs(top - 100), abs(right - 200), abs(bottom - 200)) <= 1
