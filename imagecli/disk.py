@@ -88,10 +88,9 @@ class NewFile:
             with contextlib.suppress(OSError):
                 os.fchmod(self.file.fileno(), mode)
         if self._temporary is None:
-            temporary = self._new_name()
+            self._temporary = self._new_name()
             try:
-                self._link_unnamed(temporary)
-                self._temporary = temporary
+                self._link_unnamed(self._temporary)
             except OSError as error:
                 if error.errno not in _NOT_HERE:
                     raise

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from imagecli.errors import Signalled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 _AT_ONCE_S = 1.0
@@ -18,11 +23,13 @@ class _State:
     first: float | None = None
     again = False
     handled = False
+    held = 0
+    waiting: int | None = None
 
 
 def catch() -> None:
     """Let Ctrl-C, SIGTERM and SIGHUP end a run with a KeyboardInterrupt, where they are not ignored (nohup)."""
-    _State.first, _State.again, _State.handled = None, False, False
+    _State.first, _State.again, _State.handled, _State.held, _State.waiting = None, False, False, 0, None
     for number in _numbers():
         if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
             signal.signal(number, _end)
@@ -31,6 +38,19 @@ def catch() -> None:
 def handle() -> None:
     """Say that an interrupt is being dealt with, so that no other cuts that off."""
     _State.handled = True
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Let none come in between: one that does ends the run right behind."""
+    _State.held += 1
+    try:
+        yield
+    finally:
+        _State.held -= 1
+        if _State.waiting is not None and not _State.held:
+            number, _State.waiting = _State.waiting, None
+            _end(number, None)
 
 
 def pressed() -> bool:
@@ -45,6 +65,9 @@ def ignore() -> None:
 
 
 def _end(number: int, _frame: object) -> None:
+    if _State.held:
+        _State.waiting = number
+        return
     now = time.monotonic()
     if _State.first is not None:
         _State.again = True

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "models": {"config", "flags", "images", "text"},
     "inputs": {"errors", "flags", "images", "options", "text"},
     "result": {"dialects", "errors", "flags"},
-    "saving": {"disk", "errors", "images", "result"},
+    "saving": {"disk", "errors", "images", "interrupts", "result"},
     "sandbox": {"errors", "images", "models"},
     "plan": {"config", "dialects", "errors", "flags", "images", "inputs", "models", "options", "saving", "text"},
     "client": {

@@ -7,8 +7,10 @@ import itertools
 import os
 import stat
 import tempfile
+import threading
 from typing import IO, TYPE_CHECKING, Protocol
 
+from imagecli import interrupts
 from imagecli.disk import NO_SPACE, NewFile, as_size, check_room, free_bytes
 from imagecli.errors import Failure, UsageProblem
 from imagecli.saving.names import Name, asked_format, descriptor, extension_of, is_special
@@ -93,6 +95,7 @@ class FileSink:
         self._made: list[str] = []
         self._unfinished: set[NewFile] = set()
         self._closed = False
+        self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def reserved(
@@ -106,12 +109,14 @@ class FileSink:
             UsageProblem: a name is taken, or its folder can't be written or has no room.
         """
         try:
-            self._reserve(numbers, room, warn, dry=dry)
+            with interrupts.held():
+                self._reserve(numbers, room, warn, dry=dry)
             yield
         finally:
-            self._closed = True
-            for new in tuple(self._unfinished):
-                new.remove()
+            with self._lock:
+                self._closed = True
+                for new in self._unfinished:
+                    new.remove()
             for path in reversed(self._made):
                 with contextlib.suppress(OSError):
                     os.rmdir(path)
@@ -298,16 +303,30 @@ class FileSink:
         # An image that has to be fetched is fetched now, before there is a file that an interrupt would leave behind.
         pieces = iter(pieces)
         pieces = itertools.chain((next(pieces, b""),), pieces)
-        with _failing(name.path("png")), NewFile(self._folder(name)) as new:
-            self._unfinished.add(new)
-            try:
-                if self._closed:
-                    raise Failure("the run has ended")
-                image, sizes = receive(n, pieces, new.file, transform, warn)
-                new.sync()
+        with _failing(name.path("png")), self._new_file(name) as new:
+            image, sizes = receive(n, pieces, new.file, transform, warn)
+            new.sync()
+            with self._still_open():
                 return image._replace(path=self._publish(new, name, following, image, warn)), sizes
-            finally:
-                self._unfinished.discard(new)
+
+    @contextlib.contextmanager
+    def _new_file(self, name: Name) -> Iterator[NewFile]:
+        with self._still_open():
+            new = NewFile(self._folder(name))
+            self._unfinished.add(new)
+        try:
+            with new:
+                yield new
+        finally:
+            self._unfinished.discard(new)
+
+    @contextlib.contextmanager
+    def _still_open(self) -> Iterator[None]:
+        """Let no file appear when the run has ended: its threads may go on for a moment."""
+        with self._lock:
+            if self._closed:
+                raise Failure("the run has ended")
+            yield
 
     def _publish(
         self, new: NewFile, name: Name, following: Iterator[Name], image: GeneratedImage, warn: Callable[[str], None]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import signal
+import subprocess
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from support.running import HANGS_S, start
-from support.serving import b64, image_file, response_with
+from imagecli import interrupts
+from imagecli.errors import Signalled
+from support.running import HANGS_S, Clock, environment, start, wait_until
+from support.serving import b64, image_file, noise, response_with
 
 IMAGE = image_file()
 
@@ -99,3 +106,71 @@ def test_an_interrupt_saves_what_had_arrived_and_names_what_was_in_flight(server
     assert "billed" in err
     assert "Traceback" not in err
     assert Path("cat-1.png").is_file()
+
+
+def test_an_interrupt_that_comes_when_everything_is_saved_changes_nothing(server):
+    """The paths are being printed, into a pipe that is full and that nobody reads."""
+    folder = Path(*["a" * 200] * 18)
+    server.respond = lambda reply, _: reply.send(response_with(*[IMAGE] * 10))
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    args = ("-n", "10", "-o", f"{folder}/cat.png", "--base-url", server.url)
+    with start("gen", "cat", *args, stdout=writer) as process, open(reader, "rb") as out:
+        os.close(writer)
+        wait_until(lambda: len(list(folder.glob("*.png"))) == 10)
+        process.send_signal(signal.SIGINT)
+        printed = out.read().decode().split()
+        err = process.communicate(timeout=HANGS_S)[1]
+    assert (process.returncode, err) == (0, "")
+    assert len(list(folder.iterdir())) == 10
+    assert printed[0] == f"{folder}/cat-1.png"
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_two_signals_leave_nothing_half_written(server, home, first):
+    """Also where files can't be without a name; the response that was being saved is found again."""
+    big = noise((1200, 1200))
+    server.respond = lambda reply, _: reply.send(response_with(*[big] * 4))
+    code = "import os; os.O_TMPFILE = os.O_CREAT | os.O_EXCL\nfrom imagecli.__main__ import run; run()"
+    line = [sys.executable, "-c", code, "gen", "cat", "-n", "4", "--base-url", server.url, "-o", "out/cat.png"]
+    with subprocess.Popen(line, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: any(Path("out").glob("*")))
+        process.send_signal(first)
+        process.send_signal(signal.SIGTERM)
+        err = process.communicate(timeout=HANGS_S)[1]
+    assert process.returncode in {0, 130, 143}, err
+    assert "Traceback" not in err
+    there = list(Path("out").glob("*"))
+    assert [path for path in there if path.suffix != ".png"] == []
+    assert all(path.read_bytes() == big for path in there)
+    state = [path for path in (home / "state").rglob("*.part") if path.is_file()]
+    assert state == []
+
+
+def test_the_second_signal_is_not_another_interrupt(monkeypatch):
+    """Whenever it comes: before the first is dealt with, or while it is."""
+    clock = Clock()
+    monkeypatch.setattr("imagecli.interrupts.time.monotonic", clock)
+    with _handlers_kept():
+        interrupts.catch()
+        with pytest.raises(Signalled):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        assert interrupts.pressed()
+        clock.advance(2)
+        with pytest.raises(KeyboardInterrupt):  # nobody has dealt with the first: it was swallowed somewhere
+            signal.raise_signal(signal.SIGINT)
+        interrupts.handle()
+        clock.advance(2)
+        signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def _handlers_kept():
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
