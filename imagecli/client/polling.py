@@ -93,7 +93,7 @@ def wait_for(task: Task, urls: list[str], spool: Spool, polling: Polling) -> Ima
             raise polling.errors.task_lost(task, f"is not done after {polling.timeout:g} s")
         polling.sleep(wait)
         waited += wait
-        content = Spool(spool.run, number=spool.number)
+        content = Spool(spool.run, number=spool.number, clean=spool.clean)
         try:
             found = _ask(task, urls[failures % len(urls)], content, polling)
         except BaseException:
