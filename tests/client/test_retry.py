@@ -130,6 +130,8 @@ def _body(document):
         (502, {"message": "An invalid response was received from the upstream server"}),
         (500, {"error": {"message": "do request failed", "code": "do_request_failed", "type": "new_api_error"}}),
         (500, {"error": {"message": "Post https://x/v1: unexpected EOF", "type": "server_error"}}),
+        (500, {"error": {"message": "do request failed: context deadline exceeded", "type": "one_api_error"}}),
+        (503, {"error": {"message": "上游服务暂时不可用", "type": "new_api_error"}}),
         (500, {"message": "Internal server error"}),
         (502, {"type": "about:blank", "title": "Bad Gateway", "status": 502}),
     ],

@@ -46,7 +46,7 @@ _UPSTREAM = re.compile(
     r"\bupstream|\bbad[ _]gateway|gateway[ _]time-?_?out|\bgateway_error|bad_response|do_request_failed|reset reason"
     r"|\bconnection (?:was |has been )?(?:termina|reset|closed|aborted|broken|lost|timed? ?out|error)"
     r"|\b(?:server|origin|remote end) (?:closed|disconnected|hung up)|socket hang up|econnreset|unexpected eof"
-    r"|\binvalid response (?:was received )?from"
+    r"|\binvalid response (?:was received )?from|\bdo request failed|context deadline exceeded|timeout awaiting|上游"
 )
 """How gateways report that the server behind them did not respond as a server does: nginx's and Envoy's words, Kong's,
 those of new-api and of HTTP libraries. In lower case."""
