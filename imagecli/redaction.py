@@ -97,6 +97,10 @@ class Redactor:
             data = data[:start] + MARK.encode() + data[end:]
         return data.decode("utf-8", "surrogatepass")
 
+    def occurs_in(self, data: bytes) -> bool:
+        """Return whether there is anything of a secret in a text."""
+        return any(secret.encode() in data for secret in self._whole) or any(True for _ in self._find(data))
+
     def places(self, data: bytes) -> list[Span]:
         """Return where the characters of secrets are, without what stands between them."""
         spans = []

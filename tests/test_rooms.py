@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "images": {"errors", "text"},
     "dialects": {"errors", "flags", "images"},
     "config": {"dialects", "errors", "flags", "options", "text"},
-    "models": {"config", "flags", "images", "text"},
+    "models": {"config", "flags", "images", "redaction", "text"},
     "inputs": {"errors", "flags", "images", "options", "text"},
     "result": {"dialects", "errors", "flags"},
     "saving": {"disk", "errors", "images", "interrupts", "result"},

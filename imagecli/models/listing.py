@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from imagecli.redaction import redactor
 from imagecli.text import sanitize
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def read_models(  # noqa: PLR0913 - the parts of a response
         entries = document.get(key)
     if not isinstance(entries, list):
         return None
-    found = [entry for each in entries[:_MOST_ENTRIES] if (entry := _entry(each, secrets))]
+    # Most lists repeat no secret, and have thousands of strings: the whole is searched once.
+    hidden = secrets if secrets and redactor(secrets).occurs_in(body) else ()
+    found = [entry for each in entries[:_MOST_ENTRIES] if (entry := _entry(each, hidden))]
     if prefix:
         found = [entry | {"id": name_of(entry).removeprefix(prefix)} for entry in found]
     return ModelsReport(
