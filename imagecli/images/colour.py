@@ -62,8 +62,8 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if not profile or is_srgb(profile):
         return image
     try:
-        grey = space_in(profile) == "GRAY"
-        converted = transform(image.getchannel(0) if grey else image.convert("RGB"), opened(profile))
+        colours = image.getchannel(0) if space_in(profile) == "GRAY" else _colours(image)
+        converted = transform(colours, opened(profile))
     except ImageCms.PyCMSError:
         return image
     if image.mode == "RGBA":
@@ -80,7 +80,7 @@ def from_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
     from PIL import ImageCms
 
     try:
-        colours = image.convert("RGB")
+        colours = _colours(image)
         source = ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(colours, source, opened(profile), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
@@ -88,6 +88,11 @@ def from_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
     if converted is not None and image.mode == "RGBA":
         converted.putalpha(image.getchannel("A"))
     return converted
+
+
+def _colours(image: Image.Image) -> Image.Image:
+    """Return an RGB or RGBA image as RGB; the image itself where it is, as even converting to the same mode copies."""
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def note_on(profile: bytes | None, mode: str) -> str | None:

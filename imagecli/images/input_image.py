@@ -134,17 +134,22 @@ class InputImage:
         (width, height), unless it is too large otherwise. Decoded once. Raises `UsageProblem` where the file is
         damaged or truncated, or too large to be decoded as a whole.
         """
+        self._decoded = self._pixels(at_least)
+        return self._decoded
+
+    def _pixels(self, at_least: Size | None) -> Image.Image:
+        """Return the same as `decode`, but keep nothing."""
         if self.shrink > 1:
             if not at_least:
                 width, height = self.size
                 raise too_many_pixels(self.shown, f"{width}x{height} = {width * height:,}")
             at_least = self._no_larger_than_decodable(at_least)
-        if self._decoded is None or not self._suffices(self._decoded.size, at_least):
-            with pillow_errors(self.name):
-                image = self._load(at_least and self._upright(at_least))
-                turn = _TURN.get(self.orientation)
-                self._decoded = image if turn is None else image.transpose(turn)
-        return self._decoded
+        if self._decoded is not None and self._suffices(self._decoded.size, at_least):
+            return self._decoded
+        with pillow_errors(self.name):
+            image = self._load(at_least and self._upright(at_least))
+            turn = _TURN.get(self.orientation)
+            return image if turn is None else image.transpose(turn)
 
     @property
     def has_file(self) -> bool:
@@ -171,7 +176,10 @@ class InputImage:
                 return self._scaled_by_strips(size, box)
         parts = zip(self.size, size, (box[2] - box[0], box[3] - box[1]), strict=True)
         width, height = (math.ceil(side * wanted / part) for side, wanted, part in parts)
-        flat = self.flat((width, height))
+        image = self._pixels((width, height))
+        with pillow_errors(self.name):
+            flat = flatten(image, self.profile)
+        del image  # or it would be in memory beside what is made of it
         return Flat(resample(flat.image, size, scaled(box, self.size, flat.image.size)), flat.profile)
 
     def _comes_in_strips(self, size: Size, box: Box) -> bool:
@@ -244,7 +252,7 @@ class InputImage:
 
     def _load(self, at_least: Size | None) -> Image.Image:
         """Decode the file as it is stored; `at_least` as for `decode`. Raises Pillow's own errors."""
-        image = self._opened or open_with_pillow(self.stream(), FORMATS)
+        image = self._opened or open_with_pillow(self.stream(), ("HEIF",) if self.format == "heif" else FORMATS)
         self._opened = None
         if self.format == "tiff":
             silence_libtiff()

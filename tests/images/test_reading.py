@@ -103,6 +103,8 @@ def test_heic_with_its_plugin_is_read():
     pillow_heif.from_pillow(Image.new("RGB", (64, 32), "red")).save(out, quality=90)
     opened = open_input(out.getvalue(), "IMG_1.HEIC")
     assert (opened.format, opened.size) == ("heif", (64, 32))
+    opened.forget()
+    assert opened.decode().size == (64, 32)
     assert prepare(opened, FREE, "pad").upload.filename == "IMG_1.png"
 
 
