@@ -27,8 +27,8 @@ _MAX_IMAGE = 1 << 29
 _MAX_REDIRECTS = 5
 _SUCCESS = range(200, 300)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_LAGGING = frozenset({403, 404, 423, 425, 520, 521, 522})
-"""What content networks answer with until an image has reached them."""
+_LAGGING = frozenset({202, 403, 404, 423, 425, 520, 521, 522})
+"""What content networks answer with until an image has reached them, and servers until it is drawn."""
 _LAG_WAITS_S = (0.5, 1.0, 2.0, 4.0)
 _KEY_REFUSED = frozenset({400, 401, 403})
 """What the store behind a signed URL answers with to a request that has a key besides the signature."""
@@ -148,7 +148,7 @@ class Download:
                     if url.startswith("https:") and not following.startswith("https:"):
                         raise self._failure("a redirect from https to http is refused")
                     return following
-                if status not in _SUCCESS:
+                if status not in _SUCCESS or status in _LAGGING:
                     raise _NotThereError(f"HTTP {status}", status=status, wait=requested_wait(response.headers))
                 spool_body(response, spool)
                 return None

@@ -102,7 +102,7 @@ def test_an_image_at_0_0_0_0_is_fetched_from_the_server_itself(imagecli, server)
 KEY = {"OPENAI_API_KEY": "sk-0123456789abcdef"}
 
 
-@pytest.mark.parametrize("status", [404, 403, 423, 425, 520, 521, 522])
+@pytest.mark.parametrize("status", [404, 403, 423, 425, 520, 521, 522, 202])
 def test_a_content_network_that_lags_is_waited_for(imagecli, server, waits, status):
     gone = [status, status]
     server.respond = lambda reply, request: (
