@@ -154,6 +154,8 @@ def check_room(folder: str, sizes: Iterable[int]) -> None:
     Raises:
         OSError: they don't fit, or nothing can be written there.
     """
+    if not os.stat(folder).st_nlink:  # it was removed; a tmpfs makes files without a name there all the same
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     with contextlib.ExitStack() as files:
         for size in sizes:
             file = files.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0, prefix=PART[0], suffix=PART[1]))

@@ -24,12 +24,13 @@ _UNKNOWN = os.O_CREAT | os.O_EXCL
 @contextmanager
 def _mounted(path, options):
     path.mkdir(parents=True, exist_ok=True)
+    there = path.absolute()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", path], check=False).returncode:
         pytest.skip("mounting a small file system takes root")
     try:
         yield path
     finally:
-        subprocess.run(["umount", "-l", path], check=True)
+        subprocess.run(["umount", "-l", there], check=True)
 
 
 @pytest.fixture
@@ -156,6 +157,17 @@ def test_a_limit_on_the_size_of_files(paid, most, code):
     assert (done.returncode, len(paid.requests)) == (code, code % 2)
     assert b"Traceback" not in done.stderr
     assert not Path("cat.png").exists()
+
+
+def test_a_working_folder_that_was_removed_in_memory(imagecli, paid):
+    """A tmpfs still makes files without a name there, but gives them none."""
+    with _mounted(Path("memory"), "size=1m"):
+        Path("memory/gone").mkdir()
+        os.chdir("memory/gone")
+        Path("../gone").resolve().rmdir()
+        ran = imagecli("gen", "cat", "--base-url", paid.url)
+        os.chdir("/")
+    assert (ran.code, paid.requests) == (2, [])
 
 
 def test_a_run_without_any_folder_for_responses(program, server):
