@@ -18,7 +18,7 @@ from imagecli.plan.intent import check, model_of
 from imagecli.result import Result
 from imagecli.saving.names import asked_format, names_for
 from imagecli.saving.recorded import record_of
-from imagecli.saving.room import room_for
+from imagecli.saving.room import Room, room_for
 from imagecli.saving.sinks import open_sink
 from imagecli.terminal.progress import Progress
 
@@ -75,6 +75,7 @@ class _Run:
         self._settings = settings
         self._renderer = renderer
         self._begun = time.monotonic()
+        self._room = Room()
         self._wanted = 0
         """How many images are asked for, once that is known."""
         self._warnings = list(settings.warnings)
@@ -128,8 +129,8 @@ class _Run:
         sink = open_sink(planned.names, self._renderer.console, force=typed.force)
         numbers = [n for each in planned.requests for n in each.numbers]
         fields = intent.draft.fields
-        room = room_for(fields.get("size"), fields.get("format"))
-        with sink.reserved(numbers, dry=typed.dry_run, room=room, warn=self._warnings.append):
+        self._room = room_for(fields.get("size"), fields.get("format"))
+        with sink.reserved(numbers, dry=typed.dry_run, room=self._room, warn=self._warnings.append):
             if not typed.dry_run:
                 self._execute(planned, sink, observer, key)
 
@@ -181,7 +182,10 @@ class _Run:
             model=model,
         )
         run = Run(folders, (*record.parts, *spare_folders()), record._asdict())
-        run.open()
+        if not run.open(self._room.least * planned.intent.wanted * 4 // 3):  # in base64
+            self._warnings.append(
+                "neither the state folder nor the temporary one has room for a response: what isn't saved may be lost"
+            )
         return run
 
     def fail(self, error: ImagecliError) -> None:

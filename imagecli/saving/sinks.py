@@ -115,7 +115,7 @@ class FileSink:
         finally:
             with self._lock:
                 self._closed = True
-                for new in self._unfinished:
+                for new in tuple(self._unfinished):
                     new.remove()
             for path in reversed(self._made):
                 with contextlib.suppress(OSError):

@@ -127,6 +127,7 @@ def test_standard_output_needs_no_disk(program, paid, small):
         env=dict.fromkeys(("TMPDIR", "XDG_STATE_HOME"), str(small.absolute())),
     )
     assert (ran.code, ran.raw) == (0, DATA)
+    assert "has room for a response" in ran.err
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

@@ -56,30 +56,38 @@ class Run:
         self._lock: int | None = None
         self._closed = False
 
-    def open(self, room: int = 0) -> None:
-        """Write and lock the run's own file, in the first folder that has `room` bytes left."""
+    def open(self, room: int = 0) -> bool:
+        """Write and lock the run's own file, in the first folder that has `room` bytes left.
+
+        Returns whether one has; the first that takes a file at all has to do, where none has.
+        """
         for folder in self._folders:
-            path = os.path.join(folder, "runs", self._id)
-            try:
-                _make_private(os.path.join(folder, "runs"))
-                descriptor = os.open(f"{path}.new", os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            except OSError:
-                continue
-            try:
-                with contextlib.suppress(OSError):
-                    lock(descriptor)
-                _write_all(descriptor, bytes(room))
-                os.ftruncate(descriptor, 0)
-                os.lseek(descriptor, 0, os.SEEK_SET)
-                _write_all(descriptor, json.dumps(self._about).encode())
-                os.rename(f"{path}.new", f"{path}.json")
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.unlink(f"{path}.new")
-                os.close(descriptor)
-                continue
-            self._folder, self._lock = folder, descriptor
-            return
+            if self._open(folder, room):
+                return True
+        any(self._open(folder, 0) for folder in self._folders)
+        return False
+
+    def _open(self, folder: str, room: int) -> bool:
+        path = os.path.join(folder, "runs", self._id)
+        try:
+            _make_private(os.path.join(folder, "runs"))
+            descriptor = os.open(f"{path}.new", os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return False
+        try:
+            with contextlib.suppress(OSError):
+                lock(descriptor)
+            _write_all(descriptor, bytes(room))
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            _write_all(descriptor, json.dumps(self._about).encode())
+            os.rename(f"{path}.new", f"{path}.json")
+        except OSError:
+            _remove(f"{path}.new")
+            os.close(descriptor)
+            return False
+        self._folder, self._lock = folder, descriptor
+        return True
 
     def create(self, number: int) -> tuple[int, str]:
         """Make a file for a response to the request for image `number` on; return its descriptor and its path.
