@@ -122,10 +122,11 @@ def check(command: Command, settings: Settings, inputs: Inputs, params: Fields |
 def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields | None, warn: Warn) -> Intent:
     options, profile = settings.options, settings.profile
     params = read_params(options.param.value or ()) if params is None else params
-    sizes = read_sizes(options)
     model = model_of(settings)
     dialect = dialects.load(profile.dialect, profile.base_url, profile.api_version)
     context = Context(command, options, model, dialect, warn, profile, asked_format(options.output.value))
+    kind = context.by_name or options.format.value
+    sizes = read_sizes(options, kind, warn)
     if inputs.prompt is not None:
         _check_prompt(inputs.prompt)
     routes = _routes(context)
@@ -177,7 +178,7 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
         save_partials=bool(options.save_partials.value),
         typed_size=parse_size(str(options.size.value).lower()) if options.size.typed else None,
         sizes=sizes,
-        kind=context.by_name or options.format.value,
+        kind=kind,
         quality=options.compression.value,
         strict_mask=bool(options.strict_mask.value),
     )

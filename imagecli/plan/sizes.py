@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from imagecli.errors import UsageProblem
 from imagecli.images.sniffing import MAX_RESULT_PIXELS
 from imagecli.images.types import MOST_SIDE, parse_size
-from imagecli.saving.names import asked_format
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagecli.images.types import Size
     from imagecli.options import Options
 
@@ -25,26 +26,29 @@ class Sizes(NamedTuple):
     """Of the files beside it, each once."""
 
 
-def read_sizes(options: Options) -> Sizes:
-    """Return the sizes that results are given.
+def read_sizes(options: Options, kind: str | None, warn: Callable[[str], None]) -> Sizes:
+    """Return the sizes that results are given, without those that don't fit and were not typed: `warn` is told.
+
+    Args:
+        options: what is asked for.
+        kind: the format of the files.
+        warn: is told what is left out.
 
     Raises:
         UsageProblem: one is not a size, or too large, or what is asked for has no pixels to scale.
     """
-    resize, also = options.resize, options.also
-    texts = tuple(dict.fromkeys(text.lower() for text in also.value or ()))
-    if resize.value is None and not texts:
-        return Sizes()
-    kind = asked_format(options.output.value) or options.format.value
-    flag = "--also" if resize.value is None else str(resize.origin)
+    given = [value for value in (options.resize, options.also) if value.value]
     if kind in _ANIMATED_OR_DRAWN:
-        raise UsageProblem(
-            f"{flag} can't be used with {kind}: only still images of pixels are scaled here",
-            hint=f"Leave out {flag}, or choose png, jpeg or webp.",
-        )
+        for value in given:
+            reason = f"{value.origin} can't be used with {kind}: only still images of pixels are scaled here"
+            if value.typed:
+                raise UsageProblem(reason, hint=f"Leave out {value.origin}, or choose png, jpeg or webp.")
+            warn(f"{value.origin} is left out: {kind} has no still pixels to scale")
+        return Sizes()
+    resize, also = options.resize, tuple(dict.fromkeys(text.lower() for text in options.also.value or ()))
     sizes = Sizes(
-        None if resize.value is None else _read(flag, resize.value.lower()),
-        tuple(_read("--also", text) for text in texts),
+        _read(str(resize.origin), resize.value.lower()) if resize.value else None,
+        tuple(_read(str(options.also.origin), text) for text in also),
     )
     for size in (*filter(None, (sizes.resize,)), *sizes.also):
         longest = MOST_SIDE.get(kind or "", max(size))

@@ -99,7 +99,8 @@ class Renderer:
             result = result._replace(error=result.error or error)
         if result.route is not None:
             self.console.debug(_request_line(result))
-        for note in (*result.notes, *_cost_lines(result)):
+        shown = result.requests is not None and not self.as_json
+        for note in (*(() if shown else result.notes), *_cost_lines(result)):
             self.console.note(note)
         for image in result.images:
             if image.revised_prompt is not None:
@@ -156,6 +157,8 @@ def _hidden(texts: Iterable[str]) -> list[str]:
 def _result_lines(result: Result, base_url: str) -> Iterator[str]:
     for request in result.requests or ():
         yield from _request_lines(request, base_url)
+    if result.requests is not None:
+        yield from (f"  - {note}" for note in result.notes)
     files = (each for image in result.images for each in (image, *image.also))
     yield from (file.path for file in files if file.path is not None)
 

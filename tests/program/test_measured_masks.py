@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops
 
+from imagecli import ImageClient
 from support.serving import response_with
 
 PINK = (255, 0, 255)
@@ -197,3 +198,12 @@ def sent_scene():
     opened = Image.new("L", (120, 90))
     opened.paste(255, (20, 20, 60, 50))
     return scene(), opened
+
+
+def test_the_library_says_it_too(answering):
+    server = answering(lambda image, opened: png(everything(image, opened)))
+    made = ImageClient(base_url=server.url).edit(
+        "scene.png", "x", mask_rect=("20,20,40,30",), model="gpt-image-2", keep=False
+    )
+    assert made.images[0].outside_changed == 1
+    assert any("ignored the mask" in warning for warning in made.warnings)

@@ -119,6 +119,28 @@ def test_the_model_is_asked_for_its_nearest_size_that_is_not_smaller(imagecli, s
     assert server.requests == []
 
 
+def test_a_dry_run_says_what_will_be_done_to_the_result(imagecli, server):
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--resize", "64x64", "--also", "9x9", "--dry-run")
+    assert ran.out.splitlines()[-2:] == [
+        "  - the result is cut to the shape of 64x64 in its middle, and scaled to that",
+        "  - beside it: 9x9",
+    ]
+    assert (ran.err, server.requests) == ("", [])
+
+
+def test_a_size_from_the_settings_gives_way_to_a_format_that_is_not_scaled(imagecli, server):
+    data = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
+    server.respond = lambda reply, _: reply.send(response_with(data))
+    env = {"IMAGECLI_RESIZE": "64x64", "IMAGECLI_ALSO": "9x9\n8x8"}
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "cat.svg", env=env)
+    assert (ran.code, ran.paths) == (0, ["cat.svg"])
+    assert "IMAGECLI_RESIZE is left out" in ran.err
+    server.respond = lambda reply, _: reply.send(response_with(halves()))
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "cat.png", env=env)
+    assert (ran.code, ran.paths, ran.err) == (0, ["cat.png", "cat.9x9.png", "cat.8x8.png"], "")
+    assert seen("cat.png").size == (64, 64)
+
+
 def test_also_saves_further_sizes_of_each_image_in_their_order(imagecli, server):
     server.respond = lambda reply, _: reply.send(response_with(halves(), halves()))
     sizes = ("--also", "32x32", "--also", "20x10", "--also", "32x32")
