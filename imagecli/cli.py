@@ -41,7 +41,7 @@ class _Command(TyperCommand):
         command = _path(ctx)
         typed = args[: args.index("--")] if "--" in args else args
         if not {"-h", "--help"} & set(typed):
-            slips.check_dashes(command, typed)
+            slips.check_dashes(self._takers(), typed)
         ctx.allow_extra_args = True  # refused below, with what was probably meant
         rest = super().parse_args(ctx, list(args))
         if rest:
@@ -49,6 +49,15 @@ class _Command(TyperCommand):
         if typed is args:
             slips.check_words(command, ctx.params.get("input"), ctx.params.get("prompt"))
         return rest
+
+    def _takers(self) -> dict[str, str | None]:
+        """Return each spelling of a flag, with the flag that takes the value behind it; None for a switch."""
+        return {
+            spelling: None if param.is_flag else param.opts[-1]
+            for param in self.params
+            if isinstance(param, TyperOption)
+            for spelling in (*param.opts, *param.secondary_opts)
+        }
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - of Typer's own copy of click
         sections: dict[str, list[tuple[str, str]]] = {

@@ -15,8 +15,6 @@ from imagecli.text import close_matches, named, quoted, shell_word
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from imagecli.flags import Flag
-
 _ASK = ("help", "version")
 """Words that ask about the program; the whole prompt, they make no image that anybody wants."""
 _ONE_INPUT = ("vary", "prepare")
@@ -71,39 +69,40 @@ def unknown_flag(name: str, command: str) -> UsageProblem:
     return UsageProblem(problem, hint=dash + page)
 
 
-def check_dashes(command: str, words: Iterable[str]) -> None:
+def check_dashes(takers: Mapping[str, str | None], words: Iterable[str]) -> None:
     """Refuse long flags with one dash, and flags in the place of another flag's value.
 
     `-size 64x64` would be -s with the value "ize", and `--size --json` a size of "--json".
 
+    Args:
+        takers: each spelling of the command's flags, with the flag that takes the value behind it; None for a switch.
+        words: what was typed behind the command.
+
     Raises:
         UsageProblem: there is one.
     """
-    flags = flags_of(command)
-    long = long_spellings(flags)
-    short = {flag.short[1]: flag for flag in flags if flag.short}
-    waiting: Flag | None = None
+    switches = "".join(spelling[1] for spelling, taker in takers.items() if taker is None and spelling[1] != "-")
+    waiting: str | None = None
     for word in words:
         if waiting is not None:
-            if word in long:
-                hint = f"Give it one, or write {waiting.flag}={word} where that is meant."
-                raise UsageProblem(f"{waiting.flag} has no value: {word} is a flag", hint=hint)
+            if word.startswith("--") and word in takers:
+                hint = f"Give it one, or write {waiting}={word} where that is meant."
+                raise UsageProblem(f"{waiting} has no value: {word} is a flag", hint=hint)
             waiting = None
             continue
         name, equals, _ = word.partition("=")
         if word == "--":
             return
-        if f"-{name}" in long:
+        if f"-{name}" in takers:
             raise UsageProblem(f"no such option: {name}", hint=f"Did you mean -{name}?")
         if word.startswith("--"):
-            waiting = None if equals else long.get(word)
+            waiting = None if equals else takers.get(word)
         elif word.startswith("-"):
             # Switches may be joined; the first letter that takes a value has the rest of the word for it.
-            rest = word[1:].lstrip("".join(letter for letter, flag in short.items() if flag.type is bool))
-            if rest[1:2] == "=" and rest[0] in short:
+            rest = word[1:].lstrip(switches)
+            if rest[1:2] == "=" and f"-{rest[0]}" in takers:
                 raise UsageProblem(f"{quoted(word)} has a = in it", hint=f"Write -{rest[0]} {shell_word(rest[2:])}.")
-            waiting = short.get(rest)
-        waiting = waiting if waiting is not None and waiting.type is not bool else None
+            waiting = takers.get(f"-{rest}")
 
 
 def extra_words(command: str, values: Mapping[str, object], extra: Sequence[str]) -> UsageProblem:

@@ -160,11 +160,6 @@ class Profile(NamedTuple):
         return self.provider == OPENAI
 
     @property
-    def catalogued(self) -> bool:
-        """Whether a model's name means here what the catalogue says: other servers give it to what they like."""
-        return self.provider in {OPENAI, AZURE, SANDBOX}
-
-    @property
     def dialect_from(self) -> str:
         """Where the dialect came from, for `config show`."""
         origin = self.dialect_origin

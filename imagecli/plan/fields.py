@@ -38,6 +38,11 @@ _ARGUMENTS = frozenset({"prompt", "model", "n", "image", "image[]", "images", "m
 """Fields that an argument or a flag of another kind sets."""
 
 
+def is_catalogued(profile: Profile) -> bool:
+    """Return whether a model's name means here what the catalogue says: other servers give it to what they like."""
+    return profile.provider in {"openai", "azure", "sandbox"}
+
+
 class Context(NamedTuple):
     """What the values of a run are held against."""
 
@@ -56,7 +61,8 @@ class Context(NamedTuple):
         Raises:
             UsageProblem: it is certain to fail.
         """
-        if self.profile.catalogued or not self.model.known:  # what is known of others, the user's own config file says
+        # What is known of a model that the catalogue does not list, the user's own config file says.
+        if is_catalogued(self.profile) or not self.model.known:
             raise UsageProblem(reason, hint=hint)
         self.warn(f"{reason}, as far as is known; sending it anyway")
 

@@ -10,7 +10,7 @@ from imagecli.dialects.request import EDITS, GENERATIONS, VARIATIONS, Draft
 from imagecli.errors import UsageProblem
 from imagecli.images.types import parse_size
 from imagecli.models import catalog
-from imagecli.plan.fields import Context, check_params, check_together, fitting_fields, read_params
+from imagecli.plan.fields import Context, check_params, check_together, fitting_fields, is_catalogued, read_params
 from imagecli.plan.sizes import Sizes, read_sizes
 from imagecli.saving.names import asked_format
 
@@ -201,7 +201,7 @@ def _routes(context: Context) -> tuple[str, ...]:
     vary_or_edit = (VARIATIONS, EDITS) if context.dialect.has_variations else (EDITS,)
     routes = {"gen": (GENERATIONS,), "edit": (EDITS,), "vary": vary_or_edit}[command]
     if command in model.endpoints and not (command == "vary" and context.profile.at_openai and not model.known):
-        return routes[:1] if model.known and context.profile.catalogued else routes
+        return routes[:1] if model.known and is_catalogued(context.profile) else routes
     if command == "vary" and ("edit" in model.endpoints or not context.dialect.has_variations):
         return (EDITS,)
     reason = f"{model.name} can't {_VERBS[command]}: it takes {', '.join(model.endpoints)}"

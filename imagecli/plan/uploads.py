@@ -8,6 +8,7 @@ from imagecli.dialects.request import EDITS, VARIATIONS
 from imagecli.errors import UsageProblem
 from imagecli.images.types import MaskConvention, Uploads
 from imagecli.models.catalog import variation_rules
+from imagecli.plan.fields import is_catalogued
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -53,7 +54,7 @@ def prepare_uploads(intent: Intent, route: str) -> PreparedInputs:
     if route == EDITS and rules.square and mask is None and region is None and not has_transparency(first):
         reason = f"{intent.model.name} needs a mask, or an image with transparent areas"
         ways = "Give --mask FILE or --mask-rect X,Y,W,H, or " if intent.command == "edit" else "Name "
-        if intent.profile.catalogued:
+        if is_catalogued(intent.profile):
             raise UsageProblem(reason, hint=f"{ways}another model with -m.")
         warnings.append(f"{reason}, as far as is known; sending it anyway")
     prepared, mask_upload = prepare_with_mask(
