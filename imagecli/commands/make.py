@@ -125,11 +125,12 @@ class _Run:
             self._show(planned)
         send = bool(planned.requests) and not typed.dry_run
         key = require_key(settings.profile, warn=self._warnings.append) if send else None
-        self._renderer.warn_of_new(self._warnings)
-        sink = open_sink(planned.names, self._renderer.console, force=typed.force)
+        if send:
+            self._renderer.warn_of_new(self._warnings)
         numbers = [n for each in planned.requests for n in each.numbers]
         fields = intent.draft.fields
         self._room = room_for(fields.get("size"), fields.get("format"))
+        sink = open_sink(planned.names, self._renderer.console, force=typed.force)
         with sink.reserved(numbers, dry=typed.dry_run, room=self._room, warn=self._warnings.append):
             if not typed.dry_run:
                 self._execute(planned, sink, observer, key)

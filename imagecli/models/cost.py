@@ -6,15 +6,16 @@ in the cost but not in the estimate, as no one but the server can count them: a 
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagecli.images.types import Size, parse_size
+from imagecli.images.types import parse_size
 from imagecli.models.price_list import find_rows
+from imagecli.models.tokens import image_tokens, input_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imagecli.images.types import Size
     from imagecli.models.model import Model
 
     Rates = Mapping[str, float]
@@ -27,10 +28,6 @@ _UNSENT = {"dall-e": {"quality": "standard", "size": "1024x1024"}}
 _PARTIAL_TOKENS = 100
 """Of each partial image, besides those of the finished one [OpenAI's guide to image generation]."""
 _OF_SVG = {"svg_in": "input_tokens", "svg_out": "output_tokens"}
-_PATCH = 32
-_MOST_PATCHES = 1536
-_LEAST_SIDE = 1024
-_MOST_RATIO = 3
 
 
 class Asked(NamedTuple):
@@ -101,34 +98,6 @@ def cost_of(
 def token_rates(model: Model) -> Rates | None:
     """Return what a model's tokens cost: by the config file, else by the catalogue, whoever passes the count on."""
     return model.tokens or next((row.tokens for row in find_rows(model.name) if row.tokens), None)
-
-
-def image_tokens(size: Size, grid: int) -> int:
-    """Return the tokens of an image of `size` pixels, drawn on a grid of that many tokens along its longer side.
-
-    [OpenAI's calculator of 2026-09-08; half a token is rounded to the even number, as Python does.]
-    """
-    longer, shorter = max(size), min(size)
-    return math.ceil(grid * round(grid * shorter / longer) * (2_000_000 + longer * shorter) / 4_000_000)
-
-
-def input_tokens(size: Size) -> int:
-    """Return the tokens of an input image: patches of 32 pixels, at most 1536 of them.
-
-    Small images are magnified first, up to twice, and narrow ones are padded to 3:1. [Measured for gpt-image-2 on a
-    hundred bills: community.openai.com/t/1382940. Later models are taken to count alike.]
-    """
-    longer: float = max(size)
-    shorter: float = min(size)
-    scale = max(1.0, min(2.0, _LEAST_SIDE / longer))
-    longer *= scale
-    shorter = max(shorter * scale, longer / _MOST_RATIO)
-    if math.ceil(longer / _PATCH) * math.ceil(shorter / _PATCH) > _MOST_PATCHES:
-        shrink = math.sqrt(_MOST_PATCHES * _PATCH**2 / (longer * shorter))
-        across, down = longer * shrink / _PATCH, shorter * shrink / _PATCH
-        shrink *= min(int(across) / across, int(down) / down)
-        longer, shorter = longer * shrink, shorter * shrink
-    return math.ceil(round(longer / _PATCH, 6)) * math.ceil(round(shorter / _PATCH, 6))
 
 
 def _by_token(model: Model, rates: Rates, asked: Asked) -> Estimate | None:

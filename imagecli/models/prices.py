@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.images.types import parse_size
-from imagecli.models.cost import image_tokens
 from imagecli.models.entry import read_image_price, read_pricing, read_token_prices
 from imagecli.models.price_list import find_rows
+from imagecli.models.tokens import image_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

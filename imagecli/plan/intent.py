@@ -121,12 +121,13 @@ def check(command: Command, settings: Settings, inputs: Inputs, params: Fields |
 
 def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields | None, warn: Warn) -> Intent:
     options, profile = settings.options, settings.profile
-    params = read_params(options.param.value or ()) if params is None else params
     model = model_of(settings)
     dialect = dialects.load(profile.dialect, profile.base_url, profile.api_version)
     context = Context(command, options, model, dialect, warn, profile, asked_format(options.output.value))
     kind = context.by_name or options.format.value
     sizes = read_sizes(options, kind, warn)
+    values = options.fields()
+    params = read_params(options.param.value or ()) if params is None else params
     if inputs.prompt is not None:
         _check_prompt(inputs.prompt)
     routes = _routes(context)
@@ -147,7 +148,6 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
         prompt = VERBATIM + prompt
     _check_length(prompt, context)
     expanded = bool(options.expand.value)
-    values = options.fields()
     # What is put back into the original should have its shape.
     size = images[0].size if expanded else None if keep else sizes.resize
     fields = fitting_fields(context, values, canvas=size, covering=not expanded)

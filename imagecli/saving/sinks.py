@@ -38,14 +38,16 @@ def ignore(_warning: str) -> None:
 class Sink(Protocol):
     """A place for images."""
 
-    takes_more: bool
-    """Whether images that were not asked for can be taken too."""
     undelivered: bool
     """Whether an image went to a reader that was gone."""
 
+    @property
+    def takes_more(self) -> bool:
+        """Whether images that were not asked for can be taken too."""
+
     def reserved(
         self, numbers: Iterable[int], *, dry: bool, room: Room = NO_ROOM, warn: Callable[[str], None] = ignore
-    ) -> AbstractContextManager[None]:
+    ) -> AbstractContextManager[object]:
         """Make sure that the images of these numbers can be saved; nothing is written if `dry`.
 
         What was made for images that did not come is undone at the end. Where each may take more `room` than there
@@ -89,7 +91,6 @@ class FileSink:
 
     def __init__(self, names: Names, *, force: bool) -> None:
         """Take the names of the images."""
-        self.takes_more = not is_special(names.name(1).path(""))
         self._names = names
         self._force = force
         self._made: list[str] = []
@@ -97,10 +98,14 @@ class FileSink:
         self._closed = False
         self._lock = threading.Lock()
 
-    @contextlib.contextmanager
+    @property
+    def takes_more(self) -> bool:
+        """Whether images that were not asked for can be taken too: a device or a pipe is one place."""
+        return not is_special(self._names.name(1).path(""))
+
     def reserved(
         self, numbers: Iterable[int], *, dry: bool, room: Room = NO_ROOM, warn: Callable[[str], None] = ignore
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[object]:
         """Make sure that the images of these numbers can be saved; missing folders are made unless `dry`.
 
         At the end, what is not whole is removed, and so are those of these folders that are empty.
@@ -108,18 +113,20 @@ class FileSink:
         Raises:
             UsageProblem: a name is taken, or its folder can't be written or has no room.
         """
-        try:
+        with contextlib.ExitStack() as at_end:
+            at_end.callback(self._release)
             with interrupts.held():
                 self._reserve(numbers, room, warn, dry=dry)
-            yield
-        finally:
-            with self._lock:
-                self._closed = True
-                for new in tuple(self._unfinished):
-                    new.remove()
-            for path in reversed(self._made):
-                with contextlib.suppress(OSError):
-                    os.rmdir(path)
+            return at_end.pop_all()
+
+    def _release(self) -> None:
+        with self._lock:
+            self._closed = True
+            for new in tuple(self._unfinished):
+                new.remove()
+        for path in reversed(self._made):
+            with contextlib.suppress(OSError):
+                os.rmdir(path)
 
     def _reserve(self, numbers: Iterable[int], room: Room, warn: Callable[[str], None], *, dry: bool) -> None:
         names = [name for n in numbers for name in self._names.files(n)]
@@ -393,7 +400,7 @@ class StdoutSink:
         dry: bool,  # noqa: ARG002
         room: Room = NO_ROOM,
         warn: Callable[[str], None] = ignore,  # noqa: ARG002
-    ) -> AbstractContextManager[None]:
+    ) -> AbstractContextManager[object]:
         """Look at the disk where standard output is a file.
 
         Raises:
@@ -458,7 +465,7 @@ class MemorySink:
         dry: bool,  # noqa: ARG002
         room: Room = NO_ROOM,  # noqa: ARG002
         warn: Callable[[str], None] = ignore,  # noqa: ARG002
-    ) -> AbstractContextManager[None]:
+    ) -> AbstractContextManager[object]:
         """Do nothing: there is room."""
         return contextlib.nullcontext()
 

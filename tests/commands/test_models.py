@@ -419,7 +419,7 @@ def test_help_and_an_image_import_no_more_than_they_need(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     code = (
         "import sys\nfrom imagecli.__main__ import main\nmain(sys.argv[1:])\n"
-        "rows = {'catalog', 'model', 'rows', 'cost', 'price_list'}\n"
+        "rows = {'catalog', 'model', 'rows', 'cost', 'price_list', 'tokens'}\n"
         "sys.stderr.write(' '.join(n for n in sys.modules if 'imagecli.models.' in n and n.split('.')[2] not in rows))"
     )
     for arguments in (["--help"], ["models", "--help"], ["gen", "a cat", "-P", "sandbox", "-o", "cat.png"]):

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from imagecli.models import catalog
-from imagecli.models.cost import Asked, cost_of, estimate, image_tokens, input_tokens, token_rates
+from imagecli.models.cost import Asked, cost_of, estimate, token_rates
+from imagecli.models.tokens import image_tokens, input_tokens
 from imagecli.sandbox.api import tokens as sandbox
 
 QUALITIES = {"low": 16, "medium": 24, "high": 48, "xhigh": 64, "max": 96}
