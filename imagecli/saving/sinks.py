@@ -115,7 +115,7 @@ class FileSink:
         """
         with contextlib.ExitStack() as at_end:
             at_end.callback(self._release)
-            with interrupts.held():
+            with contextlib.nullcontext() if dry else interrupts.held():  # nothing is made for a dry run
                 self._reserve(numbers, room, warn, dry=dry)
             return at_end.pop_all()
 
