@@ -21,6 +21,8 @@ def differences(plan: Plan, image: GeneratedImage) -> Iterator[str]:
     fixed = plan.finish is not None and not image.unfinished and plan.finish.size is not None
     if asked and came and came != asked and not fixed:
         yield "the server sent {}x{}, not the {}x{} that was asked for".format(*came, *asked)
+    if plan.intent.strict_mask and image.outside_changed is None:
+        yield f"what the mask did to image {image.n} can't be measured, so that --strict-mask takes it as it is"
     draft = plan.intent.draft
     kind = draft.fields.get("format")
     if "format" in draft.typed and image.format != kind and asked_format(image.path) in {None, image.format}:

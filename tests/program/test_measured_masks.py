@@ -146,6 +146,9 @@ def test_another_shape_can_not_be_compared(imagecli, answering):
     ran = edit(imagecli, server, *RECT)
     assert ran.json["images"][0]["outside_changed"] is None
     assert not any("ignored" in one for one in ran.json["warnings"])
+    Path("out.png").unlink()
+    strict = edit(imagecli, server, *RECT, "--strict-mask")
+    assert (strict.code, any("can't be measured" in one for one in strict.json["warnings"])) == (0, True)
 
 
 def test_the_noise_of_a_jpeg_is_no_sign_of_an_ignored_mask(imagecli, answering, photos):
