@@ -10,6 +10,7 @@ import io
 import json
 import os
 import tempfile
+import threading
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.errors import Failure
@@ -72,6 +73,8 @@ class Spool:
         self._tail: io.BytesIO | None = None
         self._on_disk = 0
         self._file: IO[bytes] | None = None
+        self._ending = threading.RLock()
+        """Held while it is kept or discarded: by its worker, and by an interrupt that can't wait for that."""
         if kept is not None:
             self._file = open(kept, "rb", buffering=0)  # noqa: SIM115 - it is closed by discard
             self.size = self._on_disk = os.fstat(self._file.fileno()).st_size
@@ -153,12 +156,13 @@ class Spool:
 
     def discard(self) -> None:
         """Close and remove the file."""
-        self._close()
-        if self.path is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(self.path)
-            self.path = None
-        self.size = self._on_disk = 0
+        with self._ending:
+            self._close()
+            if self.path is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(self.path)
+                self.path = None
+            self.size = self._on_disk = 0
 
     def keep(self) -> str | None:
         """Close the file and return the path under which all of it is kept; None where there is room nowhere.
@@ -166,11 +170,12 @@ class Spool:
         It is kept without the secrets that the server repeated in it.
         """
         kept = None
-        if self.run is not None and self.size:
-            if self.clean is not None:
-                self.clean(self)
-            kept = self._named() or self.run.rescue(self.number, self._copy)
-        self.discard()
+        with self._ending:
+            if self.run is not None and self.size:
+                if self.clean is not None:
+                    self.clean(self)
+                kept = self._named() or self.run.rescue(self.number, self._copy)
+            self.discard()
         return kept
 
     def _named(self) -> str | None:
