@@ -6,7 +6,7 @@ import sys
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import UsageProblem
-from imagecli.text import KEY_PLACE, may_be_key
+from imagecli.text import KEY_PLACE, holds_key, may_be_key
 
 if TYPE_CHECKING:
     from imagecli.flags import Command
@@ -41,8 +41,10 @@ def read_inputs(command: Command, options: Options, *, image: str | None, prompt
     needs_prompt = command != "vary" and options.mask_preview.value is None
     if needs_prompt and prompt is None and prompt_file is None:
         raise UsageProblem("PROMPT is missing", hint="Say what the image should show, or name a file with -f.")
-    if prompt is not None and may_be_key(prompt) and len(prompt.split()) == 1:
-        raise UsageProblem("the prompt looks like a key", hint=f"{KEY_PLACE} A prompt is taken as it is with -f FILE.")
+    if prompt is not None and (holds_key(prompt) or (may_be_key(prompt) and len(prompt.split()) == 1)):
+        raise UsageProblem(
+            "the prompt holds what looks like a key", hint=f"{KEY_PLACE} A prompt is taken as it is with -f FILE."
+        )
     mask, markup, others = options.mask.value, options.markup.value, options.image.value or ()
     from_stdin = [name for name in (prompt, prompt_file, image, mask, markup, *others) if name == STDIO]
     if len(from_stdin) > 1:

@@ -75,8 +75,6 @@ _KEY = (
     r")"
 )
 """What is certain to be a key, as OpenAI, xAI, Groq, Hugging Face, Replicate, NVIDIA, Fireworks, Google make them."""
-_SHORT_KEY = r"(?a)[sr]k-(?:(?=\S*[\dA-Z])[\w-]{6,}|[a-z]{16,})"
-"""The same, of a word on its own."""
 _LOGIN = r"(?<=://)[^\s/@]*@"
 """Of a URL: everything up to the host."""
 _LEAST_OF_TOKEN = 20
@@ -104,9 +102,7 @@ def hide_words(text: str, *, random: bool = False) -> str:
 
 def is_key(word: str) -> bool:
     """Return whether a word is certain to be a key: it begins as one does, and as no name of anything."""
-    return word.startswith(_KEY_PREFIXES) and (
-        re.fullmatch(_KEY, word) is not None or re.fullmatch(_SHORT_KEY, word) is not None
-    )
+    return word.startswith(_KEY_PREFIXES) and (re.fullmatch(_KEY, word) is not None or _is_short_key(word, 8))
 
 
 def may_be_key(text: str) -> bool:
@@ -115,7 +111,25 @@ def may_be_key(text: str) -> bool:
     One of its words is a token as only a machine makes them: 20 letters and digits or more, in a changing order. The
     names of models and files have parts that are words.
     """
-    return any(is_key(word) or _is_random(word) for word in (text, *re.split(r"[\s=:,.;\"'()\[\]]", text)))
+    words = (text, *_words(text))
+    return any(is_key(word) or _is_random(word) or _is_short_key(word, 5) for word in words)
+
+
+def holds_key(text: str) -> bool:
+    """Return whether one of the words of a text is certain to be a key."""
+    return any(prefix in text for prefix in _KEY_PREFIXES) and any(map(is_key, _words(text)))
+
+
+def _is_short_key(word: str, least: int) -> bool:
+    """Return whether a word is `sk-` and a token: sk-prod-1 may be a profile, and sk-learn a prompt."""
+    if not word.startswith(("sk-", "rk-")) or re.fullmatch(r"(?a)[\w-]+", word) is None:
+        return False
+    parts = re.split("[_-]", word[3:])
+    return any(len(part) > _MOST_OF_WORD or (len(part) >= least and not part.isalpha()) for part in parts)
+
+
+def _words(text: str) -> list[str]:
+    return re.split(r"[\s=:,.;\"'()\[\]]", text)
 
 
 def _is_random(token: str) -> bool:

@@ -133,7 +133,16 @@ def test_no_place_of_the_config_file_is_repeated(imagecli, home, text, key):
 
 
 @pytest.mark.parametrize(
-    "prompt", ["a fox, sk-style", "sk-learn", "https://images.test/v1/0123456789", "1234567890 1234567890", "x" * 40]
+    "prompt",
+    [
+        "a fox, sk-style",
+        "sk-learn",
+        "a sk-8bit-art fox",
+        "sk-prod-1",
+        "https://images.test/v1/0123456789",
+        "1234567890 1234567890",
+        "x" * 40,
+    ],
 )
 def test_what_only_resembles_a_key_is_a_prompt(imagecli, prompt):
     assert imagecli("gen", prompt, "-P", "sandbox", "--dry-run").code == 0
@@ -143,3 +152,10 @@ def test_what_only_resembles_a_key_is_a_prompt(imagecli, prompt):
 def test_a_models_name_is_shown(imagecli, model):
     ran = imagecli("gen", "cat", "-m", model, "--base-url", "http://127.0.0.1:9/v1", "--dry-run")
     assert (ran.code, model in ran.out) == (0, True)
+
+
+@pytest.mark.parametrize("prompt", [f"draw {KNOWN}", f"a fox (with {KNOWN}).", f"key={KNOWN}"])
+def test_no_prompt_that_holds_a_key_is_sent_but_from_a_file(imagecli, prompt):
+    ran = imagecli("gen", prompt, "-P", "sandbox")
+    assert (ran.code, ran.out, leaves_no_trace(ran, KNOWN)) == (2, "", True)
+    assert imagecli("gen", "-f", "-", "-P", "sandbox", "-o", "x.png", stdin=prompt.encode()).code == 0
