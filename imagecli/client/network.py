@@ -179,10 +179,10 @@ class Backend(httpcore.SyncBackend):
             raise httpcore.ConnectTimeout(str(error)) from error
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
-        for option in (*(socket_options or ()), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)):
-            sock.setsockopt(*option)
         stream = SyncStream(sock)
         try:
+            for option in (*(socket_options or ()), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)):
+                sock.setsockopt(*option)
             address = stream.get_extra_info("server_addr")[0]
         except OSError as error:  # torn down at once
             stream.close()
