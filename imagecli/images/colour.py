@@ -55,15 +55,20 @@ def on_white(image: Image.Image) -> Image.Image:
     return image
 
 
-def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return an RGB or RGBA image in sRGB, given the profile of its values; a broken one is passed over."""
+def to_srgb(image: Image.Image, profile: bytes | None, *, in_place: bool = False) -> Image.Image:
+    """Return an RGB or RGBA image in sRGB, given the profile of its values; a broken one is passed over.
+
+    With `in_place` an RGB image may be changed itself, which saves the memory of another.
+    """
     from PIL import ImageCms
 
     if not profile or is_srgb(profile):
         return image
     try:
-        colours = image.getchannel(0) if space_in(profile) == "GRAY" else _colours(image)
-        converted = transform(colours, opened(profile))
+        if space_in(profile) == "GRAY":
+            converted = transform(image.getchannel(0), opened(profile))
+        else:
+            converted = transform(_colours(image), opened(profile), in_place=in_place or image.mode != "RGB")
     except ImageCms.PyCMSError:
         return image
     if image.mode == "RGBA":

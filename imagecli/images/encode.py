@@ -1,4 +1,4 @@
-"""PNGs under a size limit, with as little lost as possible. `squeeze` has the figures behind its order."""
+"""PNGs and JPEGs under a size limit, with as little lost as possible. `squeeze` has the figures behind its order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 from imagecli.images.colour import flatten, on_white
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from imagecli.images.types import Size
 
@@ -31,20 +31,30 @@ _WORTH_TRYING_RAW = 2
 _NOISE = 0.98
 """From this share of the raw size on, an image is noise, which deflate can't make smaller."""
 
+_CLEARING = "the lowest bit of every channel was cleared"
 _CLEARED = [value & 0xFE for value in range(256)]
 # Alpha 0 opens and 255 is opaque: no other value may become one of these.
 _CLEARED_ALPHA = [value if value in (0, 255) else max(2, value & 0xFE) for value in range(256)]
 
 
 class Squeezed(NamedTuple):
-    """A PNG under the limit, or how large it would have been."""
+    """A PNG or JPEG under the limit, or how large it would have been."""
 
     data: bytes | None
     """None: it can't be done at these dimensions."""
-    cleared: bool
-    """Whether the lowest bit of every channel was cleared."""
+    lost: str
+    """What was given up to stay under the limit, in words; empty: nothing."""
     length: int
     """In bytes; an estimate where `data` is None."""
+    mode: str
+    """Of the image."""
+    quality: int | None = None
+    """Of a JPEG; None: it is a PNG."""
+
+    @property
+    def kind(self) -> str:
+        """Return "png" or "jpeg"."""
+        return "png" if self.quality is None else "jpeg"
 
 
 def png(image: Image.Image, *, fast: bool = True) -> bytes:
@@ -80,9 +90,63 @@ def png_of_strips(strips: Iterable[Image.Image], size: Size, mode: str, level: i
     )
 
 
+_MOST_UNITS = 65_535
+"""The most blocks of 8 by 8 pixels between two restart markers of a JPEG."""
+_STRIP_PIXELS = 1 << 20
+_SOF0, _SOS, _DRI, _RST0, _EOI = 0xFFC0, 0xFFDA, 0xFFDD, 0xFFD0, 0xFFD9
+
+
+def rows_of_jpeg(size: Size) -> int:
+    """Return how many rows each strip of a JPEG has, a multiple of 8; the last has what is left."""
+    return max(1, min(_MOST_UNITS // -(-size[0] // 8), _STRIP_PIXELS // size[0] // 8)) * 8
+
+
+def jpeg_of_strips(strips: Iterable[Image.Image], size: Size, quality: int, limit: int) -> tuple[bytes | None, int]:
+    """Return a JPEG, without any metadata, of an RGB image that is never in memory as a whole; and its length.
+
+    Each strip is coded as a JPEG of its own. All have the same tables, and after a restart marker (ITU-T T.81, F.1.1.5)
+    nothing depends on what came before, so that their scans make one scan.
+
+    Args:
+        strips: the image from top to bottom, each of its full width and `rows_of_jpeg(size)` rows.
+        size: of the whole, in pixels.
+        quality: 0 to 100; colours are not subsampled.
+        limit: in bytes. From there on there is no JPEG, and the length is an estimate.
+    """
+    out = io.BytesIO()
+    done = 0
+    for number, strip in enumerate(strips):
+        coded = io.BytesIO()
+        strip.save(coded, "JPEG", quality=quality, subsampling=0, comment=None)
+        head, scan = _parted(coded.getvalue(), size, rows_of_jpeg(size))
+        out.write(struct.pack(">H", _RST0 + (number - 1) % 8) if number else head)
+        out.write(scan)
+        done += strip.height
+        if out.tell() + 2 >= limit:
+            return None, max(limit, out.tell() * size[1] // done)
+    out.write(struct.pack(">H", _EOI))
+    return out.getvalue(), out.tell()
+
+
+def _parted(jpeg: bytes, size: Size, rows: int) -> tuple[bytes, memoryview]:
+    """Return the head of a JPEG, made that of a whole of this size with restarts after so many rows, and its scan."""
+    head = bytearray(jpeg[:2])
+    marker = 0
+    while marker != _SOS:
+        begin = len(head)
+        marker, length = struct.unpack_from(">HH", jpeg, begin)
+        head += jpeg[begin : begin + 2 + length]
+        if marker == _SOF0:
+            struct.pack_into(">H", head, begin + 5, size[1])
+    head[begin:begin] = struct.pack(">HHH", _DRI, 4, -(-size[0] // 8) * (rows // 8))
+    return bytes(head), memoryview(jpeg)[begin + 2 + length : -2]
+
+
 WRITTEN = ("png", "jpeg", "webp")
 """The formats that a result is written in here."""
 _QUALITY = 95
+_QUALITIES = (_QUALITY, 90, 80)
+"""Each takes about two thirds of the bytes of the one before; with less than the last, it shows."""
 
 
 def write(image: Image.Image, kind: str, file: IO[bytes], profile: bytes | None, quality: int | None) -> None:
@@ -140,9 +204,23 @@ def squeeze(image: Image.Image, limit: int) -> Squeezed:
         if promising:
             data = write(image)
             if len(data) < limit:
-                return Squeezed(data, cleared, len(data))
+                return Squeezed(data, _CLEARING if cleared else "", len(data), image.mode)
             best, promising = min(best, len(data)), False
-    return Squeezed(None, cleared=False, length=max(limit, best))
+    return Squeezed(None, "", max(limit, best), image.mode)
+
+
+def squeeze_jpeg(strips: Callable[[int], Iterable[Image.Image]], size: Size, limit: int) -> Squeezed:
+    """Write an RGB image as a JPEG of strictly less than `limit` bytes, at its own dimensions, if possible.
+
+    `strips` is called with the rows of a strip, and again for each quality that is tried.
+    """
+    length = limit
+    for quality in _QUALITIES:
+        data, length = jpeg_of_strips(strips(rows_of_jpeg(size)), size, quality, limit)
+        if data:
+            lost = "" if quality == _QUALITY else f"the quality of the JPEG was lowered to {quality}"
+            return Squeezed(data, lost, length, "RGB", quality)
+    return Squeezed(None, "", length, "RGB")
 
 
 def _deflated(image: Image.Image) -> bytes:

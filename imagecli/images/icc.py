@@ -111,14 +111,20 @@ def opened(profile: bytes) -> ImageCms.ImageCmsProfile:
         raise ImageCms.PyCMSError(str(error)) from error
 
 
-def transform(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
-    """Return an image in sRGB. Raises `ImageCms.PyCMSError` where the profile can't be applied to it."""
+def transform(image: Image.Image, source: ImageCms.ImageCmsProfile, *, in_place: bool = False) -> Image.Image:
+    """Return an image in sRGB; `in_place`, for RGB only, changes the image itself.
+
+    Raises `ImageCms.PyCMSError` where the profile can't be applied to it.
+    """
     from PIL import ImageCms
 
     try:
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        srgb = ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB", inPlace=in_place)
     except (OSError, ValueError, TypeError) as error:
         raise ImageCms.PyCMSError(str(error)) from error
+    if in_place:
+        return image
     if converted is None:
         raise ImageCms.PyCMSError("no transform")
     return converted

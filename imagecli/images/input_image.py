@@ -29,6 +29,7 @@ from imagecli.images.tiff_pages import count_pages
 from imagecli.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import BinaryIO
 
     from PIL.ImageFile import ImageFile
@@ -51,6 +52,10 @@ _TURN = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_OPAQUE = ("jpeg", "webp", "avif", "heif")
+"""Formats where the mode says whether there is transparency, and in which every value stands for itself."""
+_MIRRORED, _UPSIDE_DOWN = (2, 3, 6, 7), (3, 4, 7, 8)
+"""The EXIF orientations whose stored side runs from right to left, or from the bottom up, as displayed."""
 _ORIENTATION = 0x0112
 _BYTE = 8
 _SIDEWAYS = 5
@@ -166,11 +171,39 @@ class InputImage:
         with pillow_errors(self.name):
             return flatten(image, self.profile)
 
-    def scaled(self, size: Size, box: Box) -> Flat:
-        """Return a box of the upright image at a size, in RGB or RGBA; errors as for `decode`.
+    def srgb_at(self, size: Size, box: Box) -> Image.Image:
+        """Return a box of the upright image at a size, in RGB or RGBA and in sRGB; errors as for `decode`.
 
         No more of it is in memory than its format allows.
         """
+        flat = self._scaled(size, box)
+        with pillow_errors(self.name):
+            return to_srgb(flat.image, flat.profile, in_place=flat.image is not self._decoded)
+
+    @property
+    def comes_opaque(self) -> bool:
+        """Whether none of its pixels can be transparent, and each can be converted by itself."""
+        return self.shrink == 1 and self.mode in ("L", "RGB", "CMYK") and self.format in _OPAQUE
+
+    def srgb_strips(self, box: Box, rows: int) -> Iterator[Image.Image]:
+        """Yield a box of the upright image, if it `comes_opaque`, in RGB and sRGB, so many rows at a time.
+
+        Only the pixels as they are stored are in memory as a whole. Errors as for `decode`.
+        """
+        with pillow_errors(self.name):
+            stored = self._load(None) if self._decoded is None else self._decoded
+        orientation = self.orientation if self._decoded is None else 1
+        turn = _TURN.get(orientation)
+        left, top, right, bottom = box
+        for above in range(top, bottom, rows):
+            strip = left, above, right, min(bottom, above + rows)
+            with pillow_errors(self.name):
+                image = stored.crop(_as_stored(strip, self.size, orientation))
+                flat = flatten(image if turn is None else image.transpose(turn), self.profile)
+                image = to_srgb(flat.image, flat.profile, in_place=True)
+            yield image
+
+    def _scaled(self, size: Size, box: Box) -> Flat:
         if self._decoded is None and self._comes_in_strips(size, box):
             with pillow_errors(self.name):
                 return self._scaled_by_strips(size, box)
@@ -307,6 +340,16 @@ class InputImage:
     def _upright(self, size: Size) -> Size:
         """Swap the sides where the orientation does."""
         return (size[1], size[0]) if self.orientation >= _SIDEWAYS else size
+
+
+def _as_stored(box: Box, size: Size, orientation: int) -> Box:
+    """Return where a box of an upright image of this size lies on the image as it is stored."""
+    left, top, right, bottom = box
+    if orientation in _MIRRORED:
+        left, right = size[0] - right, size[0] - left
+    if orientation in _UPSIDE_DOWN:
+        top, bottom = size[1] - bottom, size[1] - top
+    return (top, left, bottom, right) if orientation >= _SIDEWAYS else (left, top, right, bottom)
 
 
 def _has_frames(image: ImageFile) -> bool:

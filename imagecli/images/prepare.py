@@ -1,4 +1,4 @@
-"""Uploads for an input, its mask and its markup: the file itself where the endpoint accepts it, else a new PNG."""
+"""Uploads for an input, its mask and its markup: the file itself where that is accepted, else a new PNG or JPEG."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from PIL import Image
 from imagecli.errors import UsageProblem
 from imagecli.images import mask_file
 from imagecli.images.canvas import SQUARE, full, lay_out, longest_side, place, resample, scaled, size_of
-from imagecli.images.colour import to_srgb
-from imagecli.images.encode import png, squeeze
+from imagecli.images.encode import png, squeeze, squeeze_jpeg
+from imagecli.images.lossy import is_lossy
 from imagecli.images.privacy import without_metadata
 from imagecli.images.reading import open_input
-from imagecli.images.types import Geometry, MaskConvention, Prepared, Upload
+from imagecli.images.types import MOST_SIDE, Geometry, MaskConvention, Prepared, Upload
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imagecli.images.encode import Squeezed
     from imagecli.images.reading import InputImage
     from imagecli.images.types import Fit, InputRules, Size
 
@@ -28,6 +31,9 @@ _NAME_LENGTH = 60
 _OPENAI = MaskConvention()
 _MARGIN = 0.98
 """A smaller image takes a few more bytes per pixel."""
+_LARGE = 4_000_000
+"""What was compressed with loss goes as JPEG from more pixels on: a PNG has five times its bytes, which up to here are
+few enough (4 to 8 MB) to buy exactness. Phones make 12 to 48 million."""
 _FITTED = {"pad": "padded", "crop": "cropped", "stretch": "stretched"}
 
 
@@ -202,14 +208,13 @@ def _overlay_fits(overlay: InputImage, geometry: Geometry, limit: int) -> bool:
 
 
 def _reencoded(image: InputImage, rules: InputRules, fit: Fit | None, shape: Size) -> Prepared:
-    """Encode the input as a PNG, as large as its limits allow."""
+    """Encode the input anew, as large as its limits allow."""
     whole = max(shape) if rules.exact else longest_side(image.size, fit, shape)
     wanted = whole if rules.exact else min(whole // image.shrink, rules.max_side or whole)
     geometry = lay_out(image.size, fit, wanted, shape)
     longest = wanted
     while True:
-        canvas = _render(image, geometry)
-        squeezed = squeeze(canvas, rules.max_bytes)
+        squeezed = _squeezed(image, geometry, rules)
         if squeezed.data:
             break
         if longest == 1:
@@ -219,41 +224,58 @@ def _reencoded(image: InputImage, rules: InputRules, fit: Fit | None, shape: Siz
             )
         longest = max(1, min(longest - 1, int(longest * math.sqrt(rules.max_bytes / squeezed.length) * _MARGIN)))
         geometry = lay_out(image.size, fit, longest, shape)
+    width, height = geometry.canvas
     warnings = []
     if image.animated:
         what = "page" if image.format == "tiff" else "frame of the animation"
         warnings.append(f"only the first {what} is used")
     if wanted < min(whole, rules.max_side or whole):
-        warnings.append(f"the image was shrunk to {canvas.width}x{canvas.height}: it is too large to be decoded whole")
+        warnings.append(f"the image was shrunk to {width}x{height}: it is too large to be decoded whole")
     limit = f"to stay under {rules.max_bytes:,} bytes"
     if longest < wanted:
-        warnings.append(f"the image was shrunk to {canvas.width}x{canvas.height} {limit}")
-    if squeezed.cleared:
-        warnings.append(f"the lowest bit of every channel was cleared {limit}")
+        warnings.append(f"the image was shrunk to {width}x{height} {limit}")
+    if squeezed.lost:
+        warnings.append(f"{squeezed.lost} {limit}")
     return Prepared(
-        _upload(squeezed.data, image, "png", canvas.size),
+        _upload(squeezed.data, image, squeezed.kind, geometry.canvas),
         geometry,
-        notes=_notes(image, geometry, fit, canvas.mode),
+        notes=_notes(image, geometry, fit, squeezed),
         warnings=tuple(warnings),
     )
 
 
-def _render(image: InputImage, geometry: Geometry) -> Image.Image:
-    """Return the canvas, in sRGB."""
-    flat = image.scaled(size_of(geometry.placed), geometry.source)
-    return place(to_srgb(flat.image, flat.profile), geometry)
+def _squeezed(image: InputImage, geometry: Geometry, rules: InputRules) -> Squeezed:
+    """Return the canvas, in sRGB: a PNG, or where it was compressed with loss and is large, a JPEG if that is taken."""
+    size, limit = geometry.canvas, rules.max_bytes
+    as_jpeg = "jpeg" in rules.formats and max(size) <= MOST_SIDE["jpeg"] and is_lossy(image.format, image.stream())
+    large = size[0] * size[1] > _LARGE
+    unscaled = size_of(geometry.source) == size_of(geometry.placed) and not geometry.padded
+    if as_jpeg and large and unscaled and image.comes_opaque:
+        return squeeze_jpeg(lambda rows: image.srgb_strips(geometry.source, rows), size, limit)
+    canvas = place(image.srgb_at(size_of(geometry.placed), geometry.source), geometry)
+    as_jpeg = as_jpeg and canvas.mode == "RGB"
+    squeezed = None if as_jpeg and large else squeeze(canvas, limit)
+    if squeezed and (squeezed.data or not as_jpeg):
+        return squeezed
+    return squeeze_jpeg(lambda rows: _cut(canvas, rows), size, limit)
 
 
-def _notes(image: InputImage, geometry: Geometry, fit: Fit | None, mode: str) -> tuple[str, ...]:
+def _cut(canvas: Image.Image, rows: int) -> Iterator[Image.Image]:
+    for top in range(0, canvas.height, rows):
+        yield canvas.crop((0, top, canvas.width, min(canvas.height, top + rows)))
+
+
+def _notes(image: InputImage, geometry: Geometry, fit: Fit | None, made: Squeezed) -> tuple[str, ...]:
     source, placed = (f"{width}x{height}" for width, height in map(size_of, (geometry.source, geometry.placed)))
     notes = (
         _left_out(image),
         image.orientation != 1 and "turned upright",
-        image.mode != mode and f"converted from {image.mode} to {mode}",
+        image.mode != made.mode and f"converted from {image.mode} to {made.mode}",
         image.colour_note,
         fit and f"{_FITTED[fit]} to {_in_words(geometry.canvas)}",
         source != placed and f"scaled from {source} to {placed}",
-        image.format != "png" and "written as PNG",
+        made.quality is None and image.format != "png" and "written as PNG",
+        made.quality and f"written as JPEG of quality {made.quality}",
     )
     return tuple(note for note in notes if note) or ("re-encoded",)
 

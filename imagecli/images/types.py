@@ -35,7 +35,8 @@ class InputRules(NamedTuple):
 
     square: bool
     formats: tuple[str, ...]
-    """Of "png", "jpeg", "webp": what is sent unchanged. What has to be re-encoded becomes a PNG."""
+    """Of "png", "jpeg", "webp": what is sent unchanged. What has to be re-encoded becomes a PNG, or a
+    large JPEG where it was compressed with loss already."""
     modes: tuple[str, ...]
     """Pillow's names of the modes that are sent unchanged."""
     max_bytes: int

@@ -118,8 +118,8 @@ def test_it_is_scaled_by_strips(monkeypatch):
     monkeypatch.setattr(input_image, "_LARGE", 0)
     opened = open_input(saved(image("RGB")), "fox.png")
     monkeypatch.setattr(opened, "decode", None)
-    flat = opened.scaled((50, 30), (0, 0, 301, 203))
-    assert flat.image.tobytes() == resample(image("RGB"), (50, 30)).tobytes()
+    scaled = opened.srgb_at((50, 30), (0, 0, 301, 203))
+    assert scaled.tobytes() == resample(image("RGB"), (50, 30)).tobytes()
     assert factors((50, 30), (0, 0, 301, 203)) == (2, 2)
 
 
