@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageChops
 
-from imagecli.errors import Failure
+from imagecli.errors import Failure, UsageProblem
 from imagecli.images.canvas import factors, resample, resample_strips, scaled
 from imagecli.images.colour import Flat, flatten, note_on, own_profile, to_srgb, without_opaque_alpha
 from imagecli.images.declared import profile_of_heif, profile_of_png
@@ -21,7 +21,14 @@ from imagecli.images.depth import with_key
 from imagecli.images.icc import space_of
 from imagecli.images.jpeg import decode_jpeg
 from imagecli.images.limits import shrink_of, too_many_pixels
-from imagecli.images.pillow import FORMATS, open_with_pillow, pillow_errors, silence_libtiff
+from imagecli.images.pillow import (
+    FORMATS,
+    can_decompress,
+    open_with_pillow,
+    pillow_errors,
+    silence_libtiff,
+    take_extra_for_alpha,
+)
 from imagecli.images.png_chunks import exif_in
 from imagecli.images.png_strips import fingerprint, layout_of, strips
 from imagecli.images.sniffing import ImageCheck
@@ -57,6 +64,8 @@ _OPAQUE = ("jpeg", "webp", "avif", "heif")
 _MIRRORED, _UPSIDE_DOWN = (2, 3, 6, 7), (3, 4, 7, 8)
 """The EXIF orientations whose stored side runs from right to left, or from the bottom up, as displayed."""
 _ORIENTATION = 0x0112
+_COMPRESSION, _UNCOMPRESSED = 0x0103, 1
+"""TIFF's tag, and its value where there is none."""
 _BYTE = 8
 _SIDEWAYS = 5
 """The EXIF orientations from this one on swap width and height."""
@@ -289,12 +298,24 @@ class InputImage:
         self._opened = None
         if self.format == "tiff":
             silence_libtiff()
+            self._check_compression(image)
+            if take_extra_for_alpha(image):
+                return _opaque_where_empty(image)
         if self.format != "jpeg":
             image.load()
             if self.format == "xbm":
                 return ImageChops.invert(image)  # in XBM ink is 1, which Pillow shows white
             return self._with_exact_key(image) if self.bits > _BYTE and image.mode == "RGB" else image
         return decode_jpeg(image, lambda: self.data, at_least)
+
+    def _check_compression(self, tiff: ImageFile) -> None:
+        compression = getattr(tiff, "tag_v2", {}).get(_COMPRESSION, _UNCOMPRESSED)
+        if not can_decompress(compression):
+            name = tiff.info.get("compression", compression)
+            raise UsageProblem(
+                f"{self.shown} can't be used: a TIFF with the compression {name} can't be read",
+                hint="Save it as a PNG, or as a TIFF that is compressed with LZW or not at all.",
+            )
 
     def _with_exact_key(self, image: ImageFile) -> Image.Image:
         """Return a PNG of 16 bits with its transparent colour, if it has one: Pillow compares the upper 8 bits only."""
@@ -340,6 +361,14 @@ class InputImage:
     def _upright(self, size: Size) -> Size:
         """Swap the sides where the orientation does."""
         return (size[1], size[0]) if self.orientation >= _SIDEWAYS else size
+
+
+def _opaque_where_empty(image: ImageFile) -> Image.Image:
+    """Return an image whose alpha is perhaps none: opaque where it is 0 everywhere."""
+    image.load()
+    if image.getchannel("A").getextrema()[1] == 0:
+        image.putalpha(255)
+    return image
 
 
 def _as_stored(box: Box, size: Size, orientation: int) -> Box:

@@ -17,6 +17,7 @@ from imagecli.images.limits import too_many_pixels
 from imagecli.text import printable
 
 if TYPE_CHECKING:
+    import ctypes
     from collections.abc import Iterator
     from typing import BinaryIO
 
@@ -106,6 +107,36 @@ class _Quiet:
 _QUIET = _Quiet()
 
 
+_WITH_ALPHA = {"LX": "LA", "RGBX": "RGBA", "RGBX;16L": "RGBA", "RGBX;16B": "RGBA"}
+"""Modes by how Pillow reads pixels whose last channel it would drop."""
+
+
+def take_extra_for_alpha(tiff: ImageFile) -> bool:
+    """Let a channel that an open TIFF has no meaning for be its alpha, as libvips and ImageMagick do; return whether.
+
+    Pillow drops it, and with it the transparency of what programs wrote that don't say what it is (TIFF 6.0,
+    ExtraSamples 0).
+    """
+    args = [tile.args for tile in tiff.tile if isinstance(tile.args, tuple)]
+    modes = {_WITH_ALPHA.get(raw) for raw, *_ in args}
+    mode = modes.pop() if len(modes) == 1 and len(args) == len(tiff.tile) else None
+    if mode is None:
+        return False
+    tiff.tile = [
+        tile._replace(args=(raw.replace("X", "A"), *rest)) for tile, (raw, *rest) in zip(tiff.tile, args, strict=True)
+    ]
+    tiff._mode = mode  # noqa: SLF001 - there is no other way to say it
+    return True
+
+
+def can_decompress(compression: int) -> bool:
+    """Return whether libtiff was built with a compression, by its number in TIFF; true where it can't be asked."""
+    try:
+        return bool(_libtiff().TIFFIsCODECConfigured(compression))
+    except (OSError, AttributeError):
+        return True
+
+
 @functools.cache
 def silence_libtiff() -> None:
     """Keep libtiff from printing to the process's stderr what Pillow raises anyway.
@@ -116,7 +147,14 @@ def silence_libtiff() -> None:
     import ctypes
 
     with contextlib.suppress(OSError, AttributeError):
-        library = ctypes.CDLL(Image.core.__file__)  # type: ignore[attr-defined]  # not in its __all__
+        library = _libtiff()
         for set_handler in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
             set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
             set_handler(None)
+
+
+def _libtiff() -> ctypes.CDLL:
+    """Return the module of Pillow's that libtiff is linked with. Raises `OSError` where it can't be reached."""
+    import ctypes
+
+    return ctypes.CDLL(Image.core.__file__)  # type: ignore[attr-defined]  # not in its __all__

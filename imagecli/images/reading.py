@@ -135,7 +135,7 @@ def _unknown(safe: str, kind: str | None) -> UsageProblem:
     what = f"begins like {KIND_NAMES[kind]} but can't be read" if kind else "isn't an image that can be read"
     hint = "Name a whole PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF file."
     if kind == "tiff":
-        hint = "Save it as a PNG, or as a TIFF of 8 or 16 bits per channel."
+        hint = "Save it as a PNG, or as a TIFF of 8 or 16 bits per channel, compressed with LZW or not at all."
     return UsageProblem(f"{safe} {what}", hint=hint)
 
 

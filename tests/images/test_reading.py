@@ -409,3 +409,35 @@ def test_a_png_is_turned_by_exif_wherever_it_stands():
     body = b"Exif\0\0" + exif.tobytes().removeprefix(b"Exif\0\0")
     info.add_text("Raw profile type exif", f"\nexif\n{len(body):8}\n{body.hex()}\n", zip=True)
     assert open_input(encoded("PNG", pnginfo=info), "fox.png").size == (48, 64)
+
+
+def with_tag(tiff: bytes, tag: int, value: int) -> bytes:
+    """A little-endian TIFF with another value in a tag of one SHORT."""
+    changed = bytearray(tiff)
+    struct.pack_into("<H", changed, changed.index(struct.pack("<HHI", tag, 3, 1)) + 8, value)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_a_channel_of_a_tiff_without_a_meaning_is_alpha_unless_it_is_empty(mode, compression):
+    image = Image.new(mode, (20, 10), (10, 20, 30, 40)[-len(mode) :])
+    for alpha, expected in (
+        (40, (*image.convert("RGB").getpixel((0, 0)), 40)),
+        (0, image.convert("RGB").getpixel((0, 0))),
+    ):
+        image.putalpha(alpha)
+        out = io.BytesIO()
+        image.save(out, "TIFF", compression=compression)
+        opened = open_input(with_tag(out.getvalue(), 338, 0), "x.tif")
+        assert (opened.mode, opened.flat().image.getpixel((3, 3))) == (mode, expected)
+
+
+@pytest.mark.parametrize(("number", "said"), [(50001, "compression webp can't be read"), (34887, "can't be read")])
+def test_a_tiff_in_a_compression_that_is_not_built_in_is_not_called_damaged(number, said, monkeypatch):
+    monkeypatch.setattr("imagecli.images.input_image.can_decompress", lambda compression: compression != number)
+    out = io.BytesIO()
+    Image.new("RGB", (20, 10)).save(out, "TIFF", compression="tiff_adobe_deflate")
+    with pytest.raises(UsageProblem, match=said) as caught:
+        open_input(with_tag(out.getvalue(), 259, number), "x.tif")
+    assert "LZW or not at all" in caught.value.hint
