@@ -19,7 +19,7 @@ from imagecli.client.response.images import ImageResponse, NoImages
 from imagecli.client.response.partial_images import PartialImageReader
 from imagecli.client.response.reading import read_response
 from imagecli.client.response.sources import Item, Link, Withheld, decode
-from imagecli.client.response.spool import Spool
+from imagecli.client.response.spool import CutOffError, Spool
 from imagecli.client.retry import RequestTrace, RetryableError, ignore_state, with_retries
 from imagecli.client.secrets import secrets_of
 from imagecli.client.session import Session
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _MAX_LIST = 1 << 24
 _SUCCESS = range(200, 300)
 _ACCEPTED = 202
+_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate", "identity"})
 _FROM_SERVERS = ("message", "hint", "code", "param", "type", "request_id")
 _PATH_HINT = "It may be a path on the server's own disk: ask for the image itself, --response-format b64_json."
 
@@ -232,7 +233,11 @@ class Client:
             lost = self._errors.lost(error, request_id)
         answer = _Answer(request, url, status, request_id, headers)
         try:
-            parsed = self._read(spool, answer, cut=lost is not None)
+            try:
+                parsed = self._read(spool, answer, cut=lost is not None)
+            except CutOffError:  # by a proxy that closes the connection as if it were all
+                lost = self._errors.lost(None, request_id)
+                parsed = self._read(spool, answer, cut=True)
         except Failure:
             if lost is None:
                 raise
@@ -314,6 +319,7 @@ class Client:
                 content.discard()
             if (task := answer.task_in(None)) is not None:
                 raise _Task(task) from None
+            _name_encoding(error, answer.headers)
             error.message = sanitize(error.message, self._secrets, limit=300)
             error.http_status = answer.status
             error.request_id = answer.request_id
@@ -416,6 +422,14 @@ class Client:
         from imagecli.client.errors.reader import ErrorReader
 
         return ErrorReader(self._profile, self._session.host, self._secrets, self._limits, with_key=self._with_key)
+
+
+def _name_encoding(error: Failure, headers: httpx.Headers | None) -> None:
+    """Say of a response that can't be read how it is compressed, where that was not asked for."""
+    encoding = headers.get("content-encoding", "").strip().lower() if headers is not None else ""
+    if encoding and encoding not in _ENCODINGS:
+        error.message = f"the server's response can't be read: it is compressed as {encoding}, which was not asked for"
+        error.hint = "Look for a proxy or gateway that compresses what it passes on."
 
 
 class _Answer(NamedTuple):

@@ -134,6 +134,13 @@ def _body(document):
         (503, {"error": {"message": "上游服务暂时不可用", "type": "new_api_error"}}),
         (500, {"message": "Internal server error"}),
         (502, {"type": "about:blank", "title": "Bad Gateway", "status": 502}),
+        (500, {"status": 500, "error": "Internal Server Error", "path": "/v1/images/generations"}),
+        (503, {"error": "Service Unavailable"}),
+        (502, {"error": {"code": "OriginTimeout", "message": "The origin failed to respond"}}),
+        (502, {"title": "Error 502: Bad gateway", "detail": "The origin web server returned an invalid response"}),
+        (500, {"error": {"message": 'Post "https://api.example.com/v1/images/generations": EOF'}}),
+        (500, {"error": "There was a problem proxying the request"}),
+        (502, {"error": {"code": "502", "message": "FUNCTION_INVOCATION_FAILED"}}),
     ],
 )
 def test_what_a_gateway_reports_late_is_a_lost_response(imagecli, server, clock, status, document):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from imagecli import dialects
 from imagecli.client.errors import hints
 from imagecli.client.errors.hints import RequestContext
-from imagecli.client.errors.languages import CHANNELS, MODEL, MONEY, SENSITIVE
+from imagecli.client.errors.languages import BUSY, CHANNELS, MODEL, MONEY, SENSITIVE
 from imagecli.client.retry import LOST_STATUSES
 from imagecli.errors import (
     AuthProblem,
@@ -108,6 +108,7 @@ def _is_throttled(document: ErrorDocument) -> bool:
 _WRONG_KEY = _words(
     "(?:incorrect|invalid|missing|expired) api.?key|api.?key (?:is )?(?:not valid|invalid|expired)"
     "|^(?:[0-9]+ )?login fail"  # MiniMax
+    r"|\baccess token (?:is )?(?:invalid|expired)"  # Baidu
 )
 
 
@@ -182,6 +183,7 @@ _FAILING = _Cause(
 
 _USED_UP = (
     r"exceeded your current quota|all available credits|purchase more|\barrears?\b|arrearage|\bout of credits?\b"
+    r"|\boverdue\b|\b(?:exhausted|insufficient|low) balance\b|\bnot enough api tokens\b|\btotal request limit reached"
     r"|\b(?:insufficient|not enough) (?:\w+ )?(?:credits?|balance|funds)\b"
     r"|\b(?:balance|credits?) (?:is |are |has been |have been )?(?:insufficient|not enough|too low|exhausted|used up)"
     rf"|{MONEY}"
@@ -256,7 +258,11 @@ _CAUSES: tuple[_Cause, ...] = (
             r"|flagged (?:as|by|for)\b|\bnsfw\b|prohibited (?:content|use)|responsible ai|sensitive (?:content|words)"
             r"|^(?:image_)?(?:safety|prohibited_content|blocklist|recitation|spii)$|\brisk not pass"
             r"|inappropriate content|(?:request|content|task|prompt|output) moderated|new_sensitive"
-            r"|safety (?:filter|polic|reasons)|\bguardrails?\b|" + SENSITIVE
+            r"|safety (?:filter|polic|reasons)|\bguardrails?\b|\bbanned (?:prompt|words?)|\bcontent_filter(?:ed)?\b"
+            r"|\b(?:prompt|content)[_ ](?:(?:was|is|has been) )?(?:blocked|rejected|banned)"
+            r"|\b(?:blocked|rejected|banned)_(?:prompt|content)|\brisk control\b"
+            r"|\b(?:blocked|rejected|refused|filtered) by (?:our |the )?(?:content |safety )?(?:moderation|filter)"
+            r"|\bviolat\w{1,5} .{0,40}\b(?:usage|use|community) (?:guideline|polic)|^filter reason\b|" + SENSITIVE
         ),
         ContentPolicyRefusal,
         hints.policy,
@@ -319,7 +325,19 @@ _CAUSES: tuple[_Cause, ...] = (
     ),
     _Cause(_codes_without_status("invalid_request_error"), UsageProblem, hints.fix),
     _Cause(_codes_without_status("slow_down"), Unavailable, hints.LATER),
-    _Cause(_words_without_status(r"\brate.?limit|too many requests"), Unavailable, hints.LATER),
+    _Cause(
+        _words_without_status(rf"\brate.?limit|too many requests|\brequest limit reached|{BUSY}"),
+        Unavailable,
+        hints.LATER,
+    ),
+    _Cause(
+        _words_without_status(
+            r"\b(?:temporarily|currently) (?:unavailable|overloaded)|\bservice unavailable\b|\btry again later\b"
+            r"|\b(?:server|service|model|engine) (?:is )?(?:too )?busy"
+        ),
+        Unavailable,
+        hints.not_now,
+    ),
     _Cause(_words_without_status(r"\binvalid (?:params?|parameters?|arguments?)\b"), UsageProblem, hints.fix),
     _Cause(_codes_without_status("server_is_overloaded", "service_unavailable_error"), Unavailable, hints.not_now),
     _Cause(_codes_without_status("invalid_value", "invalid_type"), UsageProblem, hints.fix),

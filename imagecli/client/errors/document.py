@@ -21,14 +21,17 @@ _LAYERS = 4
 _MESSAGES = (
     *("message", "msg", "error_description", "error_msg", "errorMessage", "Message", "description", "reason"),
     *("error_message", "errorMsg", "errmsg", "err_msg", "status_msg", "statusMessage", "finishMessage"),
-    *("fail_reason", "failReason", "failure_reason", "failureReason"),
+    *("fail_reason", "failReason", "failure_reason", "failureReason", "raiFilteredReason"),
 )
 _INNER_MESSAGES = ("detail", "details", "text", "title")
 """What a message is called inside an error; around it they are part of problem+json."""
 _AROUND = ("detail", "fault", "data", "response", "status")
 """Keys of objects that an error may stand in."""
 _CODES = ("code", "error_code", "errorCode", "errcode", "err_code", "status_code")
-_STATES = ("finishReason", "finish_reason", "blockReason", "block_reason", "status", "state", "task_status")
+_STATES = (
+    *("finishReason", "finish_reason", "finish_reasons", "blockReason", "block_reason", "status", "state"),
+    "task_status",
+)
 """Keys of a state, which is all that some servers say: "Request Moderated", "IMAGE_SAFETY"."""
 _FINE = frozenset(
     {"ok", "success", "succeeded", "succeed", "completed", "complete", "done", "finished", "stop", "ready"}
@@ -47,11 +50,11 @@ _UPSTREAM = re.compile(
     r"|\bconnection (?:was |has been )?(?:termina|reset|closed|aborted|broken|lost|timed? ?out|error)"
     r"|\b(?:server|origin|remote end) (?:closed|disconnected|hung up)|socket hang up|econnreset|unexpected eof"
     r"|\binvalid response (?:was received )?from|\bdo request failed|context deadline exceeded|timeout awaiting|上游"
+    r"|\borigin(?:timeout|error)?\b|: eof\b|\bproxying\b|_invocation_(?:failed|timeout)"
 )
 """How gateways report that the server behind them did not respond as a server does: nginx's and Envoy's words, Kong's,
-those of new-api and of HTTP libraries. In lower case."""
+those of new-api, of HTTP libraries, and of content networks about an origin. In lower case."""
 _STATUS_ALONE = re.compile(r"(?i)(?:internal server error|bad gateway|service (?:temporarily )?unavailable)\W?")
-_REQUEST_IDS = frozenset({"requestId", "request_id"})
 _LONG_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{1000,}={0,2}")
 _LONGEST_TRAILER = 2000
 _KIND = re.compile(r"[A-Z][A-Z_]+")
@@ -155,12 +158,13 @@ def _with_fields(error: ErrorDocument, document: object, secrets: Iterable[str])
 def _is_gateways(document: object, error: ErrorDocument) -> bool:
     """Return whether a gateway wrote a document, and not the API itself.
 
-    Gateways report an upstream, or repeat the status: {"message": "Internal server error"} is Amazon's.
+    Gateways report an upstream, or repeat the status: {"message": "Internal server error"} is Amazon's, and
+    {"status": 503, "error": "Service Unavailable"} Spring's.
     """
     if not isinstance(document, (dict, list)) or not error.message or _UPSTREAM.search(error.words):
         return True
-    is_bare = isinstance(document, dict) and {"message", "Message"} >= document.keys() - _REQUEST_IDS
-    return is_bare and _STATUS_ALONE.fullmatch(error.message) is not None
+    is_apis = isinstance(document, dict) and isinstance(document.get("error"), dict)
+    return not is_apis and _STATUS_ALONE.fullmatch(error.message) is not None
 
 
 # The layers of an envelope
@@ -287,7 +291,9 @@ def _message_in(error: dict[str, Any], more: tuple[str, ...] = ()) -> str:
     for key in (*_MESSAGES, *more):
         value = error.get(key)
         if isinstance(value, dict):
-            value = _read(value, 0).message or value
+            # A chat's message is not an error's: what it says is in these.
+            said = (value.get("refusal") or value.get("content")) if "role" in value else value
+            value = _read(value, 0).message or said
         if text := _joined(value):
             return text
     return ""
@@ -305,7 +311,8 @@ def _state_in(document: dict[str, Any]) -> str:
         value
         for node in walk(document, _ECHOES)
         if isinstance(node, dict)
-        for value in map(node.get, _STATES)
+        for found in map(node.get, _STATES)
+        for value in (found[:10] if isinstance(found, list) else [found])
         if isinstance(value, str) and value.strip().lower() not in _FINE
     )
     return next(filter(str.strip, states), "")

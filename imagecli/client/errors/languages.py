@@ -12,11 +12,17 @@ MONEY = (
     r"|(?:残高|クレジット|ポイント)(?:が|は)?不足|クレジットを使い切|(?:잔액|크레딧|포인트)(?:이|가)? ?부족"
     r"|недостаточно (?:средств|кредитов|баланса)|(?:квота|кредиты|баланс) исчерпан"
     r"|saldo insuficiente|cr[eé]ditos? (?:insuficientes?|agotad|esgotad)|cuota agotada|cota esgotada"
-    r"|cr[eé]dits? (?:insuffisants?|épuisés?)|solde insuffisant|quota épuisé"
+    r"|cr[eé]dits? (?:est |sont )?(?:insuffisants?|épuisés?)|solde (?:est )?insuffisant|quota (?:est )?épuisé"
     r"|guthaben (?:ist |reicht )?(?:nicht|aufgebraucht|erschöpft|leer)|kontingent (?:ist )?(?:aufgebraucht|erschöpft)"
     r"|credit[oi] (?:insufficient[ei]|esaurit[oi])"
 )
 """An account is used up."""
+BUSY = (
+    r"(?:并发|並發|频率|頻率|速率|调用量|請求|请求)\w{0,8}(?:过高|過高|超限|超过|超過|过多|過多)|(?:请求|操作|访问)(?:过于|太)频繁"
+    r"|(?:队列|隊列)已[满滿]|(?:服务|系统|伺服器)繁忙|请稍后|請稍後|リクエストが多すぎ|混み合って|요청이 너무 많"
+    r"|слишком много запросов|demasiadas solicitudes|trop de requêtes|zu viele anfragen"
+)
+"""Too much is asked for at once: what may be said of any failure is searched last."""
 MODEL = r"模型|モデル|모델|модел|\bmodell\b|\bmodelo\b|\bmodèle\b"
 CHANNELS = r"(?:模型|model).{0,80}无可用渠道|(?:模型|model).{0,80}無可用渠道"
 """A gateway has no server for the model: new-api, one-api."""

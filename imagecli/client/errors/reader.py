@@ -158,8 +158,9 @@ class ErrorReader:
     ) -> ImagecliError:
         """Return the error that stands in the place of one image of a response that may have others."""
         from imagecli.client.errors.document import read_document
+        from imagecli.client.response.finding import is_withheld
 
-        if isinstance(entry, dict) and entry.get("respect_moderation") is False:  # xAI
+        if is_withheld(entry):
             return ContentPolicyRefusal(
                 f"{self._host} made an image, but withheld it under its content policy",
                 hint="Change the prompt or the image; the same request may be withheld again.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx2 as httpx
 
-from imagecli.client.response.spool import CHUNK, ResponseTooLargeError, Spool
+from imagecli.client.response.spool import CHUNK, CutOffError, ResponseTooLargeError, Spool
 from imagecli.errors import Failure
 from imagecli.text import sanitize
 
@@ -17,8 +17,16 @@ if TYPE_CHECKING:
 
 _MAX_ERROR = 1 << 20
 """Bytes of an error's body that are read."""
-_GZIP = zlib.MAX_WBITS | 16
+_CUT = "it is cut off"
+_AUTOMATIC = zlib.MAX_WBITS | 32
+"""gzip, or zlib, which HTTP calls deflate."""
+_ZLIB_BEGINS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 GZIP_MAGIC = b"\x1f\x8b"
+
+
+def is_compressed(head: bytes) -> bool:
+    """Return whether a body begins as one that is compressed, whatever its headers say."""
+    return head.startswith((GZIP_MAGIC, *_ZLIB_BEGINS))
 
 
 def request_id_of(response: httpx.Response, secrets: tuple[str, ...]) -> str | None:
@@ -41,9 +49,9 @@ def read_head(response: httpx.Response, limit: int = _MAX_ERROR) -> bytes:
 
 def _inflated(body: bytes, limit: int) -> bytes:
     """Return at most `limit` bytes of the beginning of a body, decompressed if it is compressed."""
-    if body.startswith(GZIP_MAGIC):
+    if is_compressed(body):
         with suppress(zlib.error):
-            return zlib.decompressobj(_GZIP).decompress(body, limit)
+            return zlib.decompressobj(_AUTOMATIC).decompress(body, limit)
     return body[:limit]
 
 
@@ -92,7 +100,7 @@ def decompressed(spool: Spool, *, cut: bool = False) -> Spool:
     Raises:
         Failure: it can't be decompressed, or is too large then.
     """
-    if spool.read(0, 2) != GZIP_MAGIC:
+    if not is_compressed(spool.read(0, 2)):
         return spool
     whole = spool.another()
     try:
@@ -102,7 +110,8 @@ def decompressed(spool: Spool, *, cut: bool = False) -> Spool:
         if cut:
             return whole
         whole.discard()
-        raise Failure(f"the server's response can't be decompressed: {error}") from error
+        kind = CutOffError if str(error) == _CUT else Failure
+        raise kind(f"the server's response can't be decompressed: {error}") from error
     except ResponseTooLargeError as error:
         whole.discard()
         raise _too_large() from error
@@ -115,18 +124,18 @@ def unpacked(spool: Spool) -> Iterator[bytes]:
     Raises:
         zlib.error: it is damaged, or cut off.
     """
-    decompressor = zlib.decompressobj(_GZIP)
+    decompressor = zlib.decompressobj(_AUTOMATIC)
     for chunk in spool.chunks():
         left = chunk
         while left:
             if decompressor.eof:
                 if not left.startswith(GZIP_MAGIC):
                     return  # padding
-                decompressor = zlib.decompressobj(_GZIP)  # one gzip file after the other is a gzip file
+                decompressor = zlib.decompressobj(_AUTOMATIC)  # one gzip file after the other is a gzip file
             yield decompressor.decompress(left, CHUNK)
             left = decompressor.unconsumed_tail or decompressor.unused_data
     if not decompressor.eof:
-        raise zlib.error("it is cut off")
+        raise zlib.error(_CUT)
 
 
 def _too_large() -> Failure:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from imagecli.client.response.body import GZIP_MAGIC, unpacked
+from imagecli.client.response.body import is_compressed, unpacked
 from imagecli.client.response.spool import NotJsonError, Outliner, ResponseTooLargeError, Spool
 from imagecli.images.sniffing import sniff
 from imagecli.redaction import redactor
@@ -27,7 +27,7 @@ _HEAD = 64
 
 def clean(spool: Spool, secrets: tuple[str, ...]) -> None:
     """Put stars in the place of secrets, in time proportional to what is not images."""
-    if spool.read(0, len(GZIP_MAGIC)) == GZIP_MAGIC:
+    if is_compressed(spool.read(0, _HEAD)):
         _unpack(spool)
     if _is_image(spool.read(0, _HEAD)):
         return

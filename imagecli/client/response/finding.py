@@ -59,6 +59,8 @@ _ADDRESS_WORDS = (
     r"ur[li]|im(?:a?g|age)|pic|photo|link|href|src|source|original|output|result|artifact|file|asset|media|sample"
     r"|download|data|content|render|generat"
 )
+_PROSE = frozenset({"content", "text", "markdown", "html", "answer", "response", "reply"})
+"""Keys of texts that people read, in which an image may be shown."""
 _EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".svg")
 _ABSOLUTE = ("http://", "https://", "//")
 _FAILED = frozenset({"failed", "fail", "failure", "error", "rejected", "blocked", "moderated"})
@@ -96,10 +98,18 @@ class Finder:
             return []
         if isinstance(node, (str, LongString)):
             item = self._item(node, key)
-            return [Found(item)] if item is not None else []
+            return [Found(item)] if item is not None else self._in_prose(node, key)
         if isinstance(node, list):
             return self._in_list(node, key, depth)
         return self._in_object(node, depth) if isinstance(node, dict) else []
+
+    def _in_prose(self, text: str | LongString, key: str) -> list[Found]:
+        """Return the images that a chat's answer shows in its text; an error's text has none."""
+        if key not in _PROSE or self._doubtful:
+            return []
+        from imagecli.client.response.prose import images_in
+
+        return [Found(item) for item in images_in(text, self._spool)]
 
     def _in_list(self, entries: list[Any], key: str, depth: int) -> list[Found]:
         """Return the images of all entries; of one without any, the entry: it counts where others have images."""
@@ -113,7 +123,7 @@ class Finder:
     def _in_object(self, node: dict[str, Any], depth: int) -> list[Found]:
         if node.get("thought") is True:  # Gemini's drafts
             return []
-        if node.get("respect_moderation") is False:
+        if node.get("respect_moderation") is False:  # of an image that may be there
             return [Found(None, node)]
         places: list[Found] = []
         keys = [key for key in node if _words(key).isdisjoint(self._never)]
@@ -125,7 +135,7 @@ class Finder:
                         found += self._images(node[other], other, depth - 1)
                 return self._with_prompt(found, node)
             places = places or found
-        return places
+        return places or ([Found(None, node)] if is_withheld(node) else [])
 
     def _with_prompt(self, found: list[Found], node: dict[str, Any]) -> list[Found]:
         """Give the images of an object its revised prompt, where they have none of their own."""
@@ -228,6 +238,11 @@ def is_error(entry: object) -> bool:
     has_message = any(isinstance(entry.get(key), str) and entry[key] for key in ("message", "msg"))
     states = (entry.get(key) for key in ("status", "state"))
     return (has_code and has_message) or any(isinstance(state, str) and state.lower() in _FAILED for state in states)
+
+
+def is_withheld(entry: object) -> bool:
+    """Return whether an object says that its image was made and not let through: xAI's, Ideogram's."""
+    return isinstance(entry, dict) and any(entry.get(flag) is False for flag in ("respect_moderation", "is_image_safe"))
 
 
 def _strings(document: Any) -> Iterator[tuple[str, str | LongString]]:  # noqa: ANN401 - any JSON

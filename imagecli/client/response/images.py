@@ -6,7 +6,7 @@ import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from imagecli.client.response.finding import Finder, Found, is_error, shortened
+from imagecli.client.response.finding import Finder, Found, is_error, is_withheld, shortened
 from imagecli.client.response.sources import Item, Withheld
 from imagecli.images.sniffing import sniff
 from imagecli.text import sanitize
@@ -148,13 +148,9 @@ def items_of(found: Iterable[Found], spool: Spool, explain: Explain) -> tuple[It
     for one in found:
         if one.item is not None:
             items.append(one.item)
-        elif is_error(one.entry) or _is_withheld(one.entry):
+        elif is_error(one.entry) or is_withheld(one.entry):
             items.append(Item(Withheld(explain(shortened(one.entry, spool)))))
     return tuple(items)
-
-
-def _is_withheld(entry: object) -> bool:
-    return isinstance(entry, dict) and entry.get("respect_moderation") is False
 
 
 class NoImages(Exception):

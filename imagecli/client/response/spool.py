@@ -29,6 +29,7 @@ MAX_RESPONSE = 2 << 30
 LONG_STRING = 4096
 """Bytes of a string that stays in a document; a longer one is left in the file."""
 _MAX_OUTLINE = 4 << 20
+_MOST_DOCUMENTS = 1000
 _LONGEST_INTEGER = 300
 _LONGEST_ESCAPE = 6
 
@@ -222,6 +223,13 @@ def read_text(spool: Spool, long: LongString, limit: int | None = None) -> str:
 class NotJsonError(ValueError):
     """The response is not a JSON document."""
 
+    is_cut = False
+    """Whether it ends before its end."""
+
+
+class CutOffError(Failure):
+    """A response ends before its end, however orderly the connection was closed."""
+
 
 def outline(spool: Spool, complete: Callable[[str], str] | None = None) -> Any:  # noqa: ANN401 - whatever was sent
     """Return the spooled JSON document with every long string replaced by a `LongString`.
@@ -265,8 +273,37 @@ def parsed_whole(text: str) -> Any:  # noqa: ANN401 - any JSON
         return _DECODER.decode(text)
     except RecursionError as error:
         raise NotJsonError("it is nested too deeply") from error
+    except json.JSONDecodeError as error:
+        failed = NotJsonError(str(error))
+        failed.is_cut = _is_begun(text[error.pos :])
+        raise failed from error
     except ValueError as error:
         raise NotJsonError(str(error)) from error
+
+
+def _is_begun(rest: str) -> bool:
+    """Return whether what can't be read of a document is nothing, or the beginning of a value."""
+    return len(rest) < len("false") and any(word.startswith(rest.strip()) for word in ("true", "false", "null"))
+
+
+def documents(spool: Spool) -> list[Any]:
+    """Return the JSON documents that follow one another in a spool, as lines do; none from the first that is not JSON.
+
+    Raises:
+        NotJsonError: they contain too much besides their long strings.
+    """
+    outliner, at = Outliner(), 0
+    for chunk in spool.chunks():
+        outliner.feed(chunk, at)
+        at += len(chunk)
+    text, strings = outliner.finish(cut=True)
+    found: list[Any] = []
+    at = 0
+    with contextlib.suppress(ValueError, RecursionError):
+        while len(found) < _MOST_DOCUMENTS:
+            document, at = _DECODER.raw_decode(text, len(text) - len(text[at:].lstrip()))
+            found.append(_with_strings(document, strings))
+    return found
 
 
 def _integer(digits: str) -> float:
@@ -347,7 +384,9 @@ class Outliner:
         """
         if self._start is not None:
             if not cut:
-                raise NotJsonError("it is cut off inside a string")
+                failed = NotJsonError("it is cut off inside a string")
+                failed.is_cut = True
+                raise failed
             del self._kept[-1:]
         return self._kept.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"), _Strings(self._token, self._strings)
 

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from imagecli.client.response.events import Event, EventReader, read_events
 from imagecli.client.response.finding import Finder, shortened
 from imagecli.client.response.images import ImageResponse, NoImages, counts_in, items_of
+from imagecli.client.response.prose import images_in
 from imagecli.client.response.sources import Inline, Item, Withheld
 from imagecli.client.response.spool import CHUNK
 from imagecli.client.response.tasks import find_task
 from imagecli.errors import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from imagecli.client.response.images import Explain
     from imagecli.client.response.spool import Spool
 
@@ -28,6 +31,7 @@ _PREVIEW = frozenset({"partial", "preview", "chunk", "progress", "draft", "inter
 _INDICES = ("image_index", "index", "output_index")
 _MAX_IMAGES = 1000
 _MOST_NOTED = 1000
+_LONGEST_PROSE = 1 << 16
 
 
 def phase_of(event: Event) -> str:
@@ -38,7 +42,8 @@ def phase_of(event: Event) -> str:
     vLLM-Omni: `image.edit.chunk` of the type "image".
     """
     document = event.document if isinstance(event.document, dict) else {}
-    names = f"{event.name} {document.get('type')} {document.get('object')}"
+    kind = "" if "choices" in document else document.get("object")  # of a chat every piece is a "chunk"
+    names = f"{event.name} {document.get('type')} {kind}"
     words = set(re.findall("[a-z]+", names[:500].lower()))
     if words & _FAILED:
         return "failed"
@@ -90,16 +95,21 @@ class _Gathered:
         """What stands for the stream where it has no images: its error, its message, or a task."""
         self.may_hold_one = False
         self._noted = 0
+        self._prose = ""
+        """What the pieces of a chat's answer say together."""
 
     def take(self, event: Event) -> None:
         """Take the next event."""
         document = event.document
+        if isinstance(document, list):
+            document = {"data": document}  # Gradio
         if not isinstance(document, dict) or not document:
             return
         phase = phase_of(event)
         if phase == "preview":
             self.partial = _preview_in(event, self._spool) or self.partial
         self.counts |= counts_in(document)
+        self._prose += _take_prose(document)[: _LONGEST_PROSE - len(self._prose)]
         index = next((document[key] for key in _INDICES if type(document.get(key)) is int), None)
         entries = self._finder.find(document) if phase != "preview" else []
         if any(one.item is not None for one in entries):
@@ -130,6 +140,8 @@ class _Gathered:
     def items(self) -> tuple[Item, ...]:
         """Return the images in their order, and the errors in the places of others."""
         entries = self._distinct(self.finished or self.others)  # other names count where none is called finished
+        if not entries and self._prose:
+            entries = [_Entry(None, "", item) for item in images_in(self._prose, self._spool)]
         entries += self.failed
         if all(entry.place is not None for entry in entries):
             entries.sort(key=lambda entry: entry.place or 0)
@@ -161,6 +173,16 @@ class _Gathered:
         )
 
 
+def _take_prose(document: dict[str, Any]) -> str:
+    """Take the piece of a chat's answer out of an event: an address may go on in the next one."""
+    choices = document.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    delta = first.get("delta") if isinstance(first, dict) else None
+    if not isinstance(delta, dict) or not isinstance(delta.get("content"), str):
+        return ""
+    return delta.pop("content")  # type: ignore[no-any-return] # a str, as was seen
+
+
 def read_stream(spool: Spool, url: str, explain: Explain) -> ImageResponse:
     """Return the images of a stream of events: its finished ones, or else its last partial one.
 
@@ -168,9 +190,16 @@ def read_stream(spool: Spool, url: str, explain: Explain) -> ImageResponse:
         Failure: it contains neither, and nothing else that says why.
         NoImages: it contains an error or a task instead; `partial` is what had come before.
     """
-    gathered = _Gathered(spool, explain)
     reader = EventReader()
-    for event in read_events(spool, reader):
+    response = read_gathered(read_events(spool, reader), spool, url, explain)
+    response.is_cut = reader.is_cut and not response.items
+    return response
+
+
+def read_gathered(events: Iterable[Event], spool: Spool, url: str, explain: Explain) -> ImageResponse:
+    """Do the same with events, or with documents that follow one another as events do."""
+    gathered = _Gathered(spool, explain)
+    for event in events:
         gathered.take(event)
     items, rest = gathered.items(), gathered.rest
     if items:
@@ -183,6 +212,4 @@ def read_stream(spool: Spool, url: str, explain: Explain) -> ImageResponse:
         raise NoImages(rest, gathered.partial, may_hold_one=gathered.may_hold_one)
     if gathered.partial is None:
         raise Failure("the server's stream ended without a finished image", hint="Run it again.")
-    response = ImageResponse(spool, url, (), gathered.counts, partial=gathered.partial)
-    response.is_cut = reader.is_cut
-    return response
+    return ImageResponse(spool, url, (), gathered.counts, partial=gathered.partial)

@@ -123,12 +123,14 @@ def _task_in(node: dict[str, Any]) -> Task | None:
     by_state = _plain(state) in _PENDING | _FAILED | _DONE
     for key, value in node.items():
         words = _words(key)
-        is_named = bool(words & _KINDS and words & {"id", "ids", "uuid"})
-        if (is_named or (by_state and words == {"request", "id"})) and (text := _id_in(value)):
+        if words & _KINDS and words & {"id", "ids", "uuid"} and (text := _id_in(value)):
             return Task(text, state)
     text = _id_in(node.get("id"))
     says_task = _words(f"{node.get('object')} {node.get('type')}") & _KINDS or any(map(_asks_again, node))
     if text and (by_state or says_task or text.lower().startswith(("task", "job"))):
+        return Task(text, state)
+    of_request = (_id_in(value) for key, value in node.items() if by_state and _words(key) == {"request", "id"})
+    if text := next(filter(None, of_request), ""):
         return Task(text, state)
     bare = next((node[key] for key in _BARE if isinstance(node.get(key), str)), None)
     return Task(bare, state) if bare is not None and re.fullmatch(_ID, bare) else None

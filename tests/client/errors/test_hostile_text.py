@@ -17,10 +17,13 @@ from imagecli.client.errors.waits import requested_wait
 from imagecli.client.response.carried import carries_image
 from imagecli.client.response.cut import completed
 from imagecli.client.response.events import EventReader
+from imagecli.client.response.finding import Finder
+from imagecli.client.response.spool import Spool, outline
 from imagecli.dialects.request import ImageRequest
 from imagecli.images.sniffing import ImageCheck, sniff
 from imagecli.text import sanitize
 from support.running import limited
+from support.serving import b64
 
 MEGABYTE = 1_000_000
 LONGEST_S = 40
@@ -50,6 +53,23 @@ def megabyte(piece, before=""):
 
 def ids(piece):
     return f"{piece[:20]!r}"
+
+
+@pytest.mark.parametrize("before", ["", b64(bytes(6000)) + " "], ids=["short", "long"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *("![", "![](", "![a](http://", "<img ", "<img src=", "https://", "https://a.png?", "https:\\/\\/a.png. "),
+        *("data:image/png;base64,", "data:image/png;base64,\\/", "a" * 200 + "![", "![](/a.png) "),
+    ],
+    ids=ids,
+)
+def test_images_are_looked_for_in_a_text_in_one_pass(piece, before):
+    spool = Spool(None)
+    spool.write(f'{{"choices": [{{"message": {{"content": "{megabyte(piece, before)} "}}}}]}}'.encode())
+    with limited(LONGEST_S):
+        Finder(spool).find(outline(spool))
+    spool.discard()
 
 
 @pytest.mark.parametrize("piece", WORST, ids=ids)

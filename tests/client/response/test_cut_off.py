@@ -83,6 +83,30 @@ def test_a_response_without_a_whole_image_is_lost(imagecli, server, respond, bod
         assert Path(ran.json["error"]["saved_response"]).read_bytes() == body
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data": [{"b64_json": "' + b64(LARGE).encode()[:-90],
+        b'{"data": [',
+        b'{"created": 1, "data": nul',
+        b'{"status": "processing"}\n{"image": "' + b64(LARGE).encode()[:9000],
+    ],
+    ids=["in an image", "between", "in a word", "lines"],
+)
+def test_a_document_that_is_cut_off_behind_an_orderly_end_is_lost(imagecli, server, body, packed):
+    """A proxy that speaks HTTP/1.0 with its server, or counts what it got, ends the response as if it were all."""
+    sent = gzip.compress(body)[:-8] if packed else body
+    server.respond = lambda reply, _: reply.send(sent)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
+    assert (ran.code, ran.json["error"]["kind"], len(server.posts)) == (8, "unknown_outcome", 1)
+    assert Path(ran.json["error"]["saved_response"]).stat().st_size >= len(sent)
+    first = b'{"data": [{"b64_json": "' + b64(SMALL).encode() + b'"}, {"b64_json": "AAAA'
+    server.respond = lambda reply, _: reply.send(first)
+    ran = imagecli("gen", "cat", "-n", "2", "--base-url", server.url, "-o", "cat.png", "--retry-unknown")
+    assert (ran.code, ran.paths, len(server.posts)) == (8, ["cat-1.png"], 2)
+
+
 @pytest.mark.parametrize(
     ("text", "whole"),
     [

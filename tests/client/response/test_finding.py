@@ -69,6 +69,11 @@ def respond(server):
         },
         {"images": ["/made/1.png"]},
         {"made": U + ".png?signature=1"},
+        {"choices": [{"message": {"role": "assistant", "content": "Here:\n\n![a cat](" + U + ")\n\nEnjoy!"}}]},
+        {"choices": [{"message": {"content": "![a](" + U + ") [Download](" + U + ".png)"}}]},
+        {"choices": [{"message": {"content": "Sure! ![image](data:image/png;base64," + I + ")"}}]},
+        {"output": [{"type": "message", "content": [{"type": "output_text", "text": "<img src='" + U + "'>"}]}]},
+        {"answer": "It is at " + U + ".png?sig=1."},
         I,
     ],
     ids=lambda document: json.dumps(document)[:40] if not isinstance(document, bytes) else None,
@@ -168,6 +173,7 @@ def test_an_items_own_error_is_its_images_failure(imagecli, server, respond):
         (REFUSED, 3),
         ({"error": {"code": "InternalServiceError", "message": "GPU on fire"}}, 1),
         ({"code": "moderation_blocked", "message": "no", "url": None}, 3),
+        ({"is_image_safe": False, "url": None, "prompt": "a cat", "seed": 1}, 3),
         ({"b64_json": None, "error": error_document("quota", code="insufficient_quota")["error"]}, 7),
     ],
 )
@@ -210,6 +216,13 @@ def test_a_response_that_holds_an_image_is_kept_whatever_error_it_reports(imagec
     ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
     assert ran.code == 3
     assert next(iter(odd)) in Path(ran.json["error"]["saved_response"]).read_text()
+
+
+def test_an_answer_in_words_alone_has_no_image(imagecli, server, respond):
+    respond({"choices": [{"message": {"content": f"I can't. See {U} and [the docs]({U})."}}]})
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert (ran.code, [request.method for request in server.requests]) == (1, ["POST"])
+    assert "I can't." in ran.err
 
 
 def test_an_address_that_explains_an_error_is_not_an_image(imagecli, server, respond):

@@ -204,3 +204,58 @@ def test_partial_images_without_end_are_not_all_saved(imagecli, server, stream):
     assert ran.code == 0, ran.err
     assert len(ran.json["images"][0]["partials"]) == len(list(Path().glob("cat.partial*"))) == 16
     assert ["16 partial images" in warning for warning in ran.json["warnings"]] == [True]
+
+
+def chat(**delta):
+    """Return a piece of a chat's answer."""
+    return {"id": "1", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta}]}
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [
+            {"role": "assistant", "content": ""},
+            {"images": [{"image_url": {"url": "data:image/png;base64," + b64(ONE)}}]},
+        ],
+        [{"content": "Here: ![a c"}, {"content": "at](ORIGIN/o"}, {"content": "ne) Enjoy!"}],
+        [{"content": "Here: ![a cat](data:image/png;base64," + b64(ONE) + ")"}, {"content": " Enjoy!"}],
+    ],
+    ids=["images", "address", "data URL"],
+)
+def test_the_image_of_a_chats_answer_is_found_in_its_pieces(imagecli, server, stream, pieces):
+    stream(*json.loads(json.dumps([chat(**piece) for piece in pieces]).replace("ORIGIN", server.origin)), named=False)
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert (ran.code, ran.paths, ran.err) == (0, ["cat.png"], "")
+    assert colours(ran.paths) == [RED]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [{"status": "processing", "progress": 10}, {"status": "done", "image": b64(ONE)}],
+        [{"type": "partial", "b64_json": b64(PREVIEW)}, {"type": "completed", "b64_json": b64(ONE)}],
+        [{"completed": 1, "total": 4, "done": False}, {"image": b64(ONE), "done": True}],
+    ],
+    ids=["states", "types", "flags"],
+)
+def test_documents_that_follow_one_another_are_read_as_events(imagecli, server, lines):
+    body = "\n".join(map(json.dumps, lines)).encode()
+    server.respond = lambda reply, _: reply.send(body + b"\n", kind="application/x-ndjson")
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert (ran.code, ran.paths, ran.err) == (0, ["cat.png"], "")
+    assert colours(ran.paths) == [RED]
+    server.respond = lambda reply, _: reply.send(json.dumps(lines[-1]).encode() + b"\n\0\0 }", kind="text/plain")
+    assert imagecli("gen", "dog", "--base-url", server.url).paths == ["dog.png"], "what follows it is not read"
+    server.respond = lambda reply, _: reply.send(b'{"status": "processing"}\n{"error": "insufficient balance"}\n')
+    assert imagecli("gen", "cow", "--base-url", server.url).code == 7
+
+
+def test_a_list_is_an_event_too(imagecli, server):
+    server.respond = lambda reply, request: reply.send(
+        ONE
+        if request.method == "GET"
+        else f'event: complete\ndata: [{{"path": "/tmp/x.png", "url": "{server.origin}/one"}}, 12]\n\n'.encode()
+    )
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert (ran.code, ran.paths) == (0, ["cat.png"]), ran.err
