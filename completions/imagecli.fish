@@ -152,7 +152,7 @@ complete -c imagecli -n '__imagecli_at 0 ""' -s h -l help -d 'Show this message 
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare"' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/, a template, or - for raw bytes on standard output'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover"' -l force -d 'Replace files that exist'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l skip-existing -d 'Send nothing for outputs that exist; needs -o'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l resize -x -d 'Save the image at exactly this size: cut in the middle, scaled'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l resize -x -d 'Save the image at exactly this size: crop the middle, then scale'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l also -x -d 'Save it at this size too, as NAME.WxH.EXT; repeatable'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s m -l model -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model; any name is accepted'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s n -l count -x -d 'How many images, 1 to 10 [1]'

@@ -22,7 +22,7 @@ def differences(plan: Plan, image: GeneratedImage) -> Iterator[str]:
     if asked and came and came != asked and not fixed:
         yield "the server sent {}x{}, not the {}x{} that was asked for".format(*came, *asked)
     if plan.intent.strict_mask and image.outside_changed is None:
-        yield f"what the mask did to image {image.n} can't be measured, so that --strict-mask takes it as it is"
+        yield f"the effect of the mask on image {image.n} can't be measured, so --strict-mask accepts it"
     draft = plan.intent.draft
     kind = draft.fields.get("format")
     if "format" in draft.typed and image.format != kind and asked_format(image.path) in {None, image.format}:
@@ -32,9 +32,9 @@ def differences(plan: Plan, image: GeneratedImage) -> Iterator[str]:
 def shortfall(plan: Plan, image: GeneratedImage) -> ImagecliError | None:
     """Return why an image, though it is saved, is an error; None where it is none."""
     if image.ignores_mask and plan.intent.strict_mask:
-        kept = f"It is kept in {image.path}: look" if image.path else "It is kept: look"
+        kept = f"It is saved in {image.path}: look" if image.path else "It was written: look"
         return Failure(
-            f"image {image.n} does not follow its mask, as far as can be measured, and --strict-mask was given",
+            f"the server seems to have ignored the mask of image {image.n}, which --strict-mask forbids",
             hint=f"{kept} at it, or use another model or server.",
         )
     return image.shortfall

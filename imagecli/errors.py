@@ -191,7 +191,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def out_of_memory(error: BaseException, kind: type[ImagecliError] = Failure) -> ImagecliError:
     """Return the error for that."""
-    what = "the system allows no further thread" if str(error) == _NO_THREAD else "there is not enough memory"
-    made = kind(what, hint="End other programs, raise the limit (ulimit -u, ulimit -v), or take fewer --jobs.")
+    what = "the system allows no more threads" if str(error) == _NO_THREAD else "there is not enough memory"
+    made = kind(what, hint="Close other programs, raise the limit (ulimit -u, ulimit -v), or use fewer --jobs.")
     made.__cause__ = error
     return made

@@ -242,7 +242,8 @@ class _Execution:
             names = ", ".join(name for name in request.fields if name not in smaller.fields)
             with self._lock:
                 self._dropped.update(error.unknown_fields)
-            self._warn(f"the server refused {names}: the request was sent again without that")
+            it = "them" if ", " in names else "it"
+            self._warn(f"the server refused {names}, so the request was sent again without {it}")
             return smaller
         if (other := request.with_missing({*error.missing_fields} - self._dropped)) is not None:
             return other
@@ -293,7 +294,7 @@ class _Execution:
         kept = response.spool.keep() if unsaved or self._sink.undelivered else None
         if self._sink.undelivered:
             where = f"is kept in {kept}" if kept else "could not be kept"
-            self._warn(f"standard output was closed before the image was out; the response {where}")
+            self._warn(f"standard output was closed before the image was written; the response {where}")
         for each in unsaved:
             each.saved_response = kept
             if kept is None and response.spool.run is not None:
@@ -330,7 +331,7 @@ class _Execution:
                     unsaved += [] if failure.saved_response else [failure]
                 spare -= 1
                 if spare >= 0:  # another takes its place
-                    self._warn(f"one of the images that were sent is not one: {failure.message}")
+                    self._warn(f"something that the server sent as an image is not one: {failure.message}")
                     continue
                 self._fail((numbers[0],), failure)
             numbers.pop(0)
@@ -350,7 +351,7 @@ class _Execution:
         saved = [image for image in self._images if image.n in exchange.numbers]
         names = ", ".join(image.path for image in saved if image.path is not None)
         where = f", which is saved as {names}" if names else "" if saved else ", which did not come whole"
-        hint = "Look at the image: it is what was paid for, and need not be asked for again." if saved else lost.hint
+        hint = "Check the image before you run this again: it has been paid for." if saved else lost.hint
         failure = UnknownOutcome(f"{lost.message}{where}", hint=hint, **lost.details)
         self._fail(exchange.numbers, failure)
         return failure

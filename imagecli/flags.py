@@ -135,7 +135,7 @@ _ROWS = (
     ),
     Flag(
         "resize",
-        "Save the image at exactly this size: cut in the middle, scaled.",
+        "Save the image at exactly this size: crop the middle, then scale.",
         OUTPUT,
         MAKING,
         "WxH",

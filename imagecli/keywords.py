@@ -14,7 +14,7 @@ class GenOptions(TypedDict, total=False):
     """The keyword arguments of `ImageClient.generate` and `generate_stream`, all optional."""
 
     resize: str
-    """Save the image at exactly this size: cut in the middle, scaled."""
+    """Save the image at exactly this size: crop the middle, then scale."""
 
     also: Sequence[str]
     """Save it at this size too, as NAME.WxH.EXT; repeatable."""
@@ -84,7 +84,7 @@ class EditOptions(TypedDict, total=False):
     """The keyword arguments of `ImageClient.edit` and `edit_stream`, all optional."""
 
     resize: str
-    """Save the image at exactly this size: cut in the middle, scaled."""
+    """Save the image at exactly this size: crop the middle, then scale."""
 
     also: Sequence[str]
     """Save it at this size too, as NAME.WxH.EXT; repeatable."""
@@ -184,7 +184,7 @@ class VaryOptions(TypedDict, total=False):
     """The keyword arguments of `ImageClient.vary`, all optional."""
 
     resize: str
-    """Save the image at exactly this size: cut in the middle, scaled."""
+    """Save the image at exactly this size: crop the middle, then scale."""
 
     also: Sequence[str]
     """Save it at this size too, as NAME.WxH.EXT; repeatable."""

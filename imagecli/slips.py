@@ -50,7 +50,7 @@ def unknown_flag(name: str, command: str) -> UsageProblem:
         return UsageProblem(problem, hint=f"Flags follow their command, as in imagecli {owners[0]} … {name}. {page}")
     argument = next((each for each in ARGUMENTS if command in each.commands and each.metavar == word.upper()), None)
     if argument is not None:
-        return UsageProblem(problem, hint=f"{argument.metavar} is written without a flag. {page}")
+        return UsageProblem(problem, hint=f"{argument.metavar} is an argument: write it without a flag. {page}")
     if word.lower().replace("-", "").replace("_", "") in {"apikey", "key"}:
         hint = "No flag takes a key, as other users could see it: run `imagecli config set-key`."
         return UsageProblem(problem, hint=hint)
@@ -63,9 +63,7 @@ def unknown_flag(name: str, command: str) -> UsageProblem:
         return UsageProblem(problem, hint=f"Did you mean {' or '.join(near)}? {page}")
     if owners:
         return UsageProblem(problem, hint=f"It is a flag of imagecli {', '.join(owners[:3])}. {page}")
-    dash = (
-        "" if name.startswith("--") else "A text that begins with - goes behind --, as in `imagecli gen -- '-1 °C'`. "
-    )
+    dash = "" if name.startswith("--") else "A text that begins with - goes after --, as in `imagecli gen -- '-1 °C'`. "
     return UsageProblem(problem, hint=dash + page)
 
 
@@ -86,7 +84,7 @@ def check_dashes(takers: Mapping[str, str | None], words: Iterable[str]) -> None
     for word in words:
         if waiting is not None:
             if word.startswith("--") and word in takers:
-                hint = f"Give it one, or write {waiting}={word} where that is meant."
+                hint = f"Give it one, or write {waiting}={word} if that is meant."
                 raise UsageProblem(f"{waiting} has no value: {word} is a flag", hint=hint)
             waiting = None
             continue
@@ -101,7 +99,7 @@ def check_dashes(takers: Mapping[str, str | None], words: Iterable[str]) -> None
             # Switches may be joined; the first letter that takes a value has the rest of the word for it.
             rest = word[1:].lstrip(switches)
             if rest[1:2] == "=" and f"-{rest[0]}" in takers:
-                raise UsageProblem(f"{quoted(word)} has a = in it", hint=f"Write -{rest[0]} {shell_word(rest[2:])}.")
+                raise UsageProblem(f"{quoted(word)} contains a =", hint=f"Write -{rest[0]} {shell_word(rest[2:])}.")
             waiting = takers.get(f"-{rest}")
 
 
@@ -113,7 +111,7 @@ def extra_words(command: str, values: Mapping[str, object], extra: Sequence[str]
     others = [word for word in words if word not in images]
     page = f"See imagecli {command} --help."
     if late := [word for word in extra if word in _spellings(command)]:
-        hint = f"What follows -- is no flag: write {late[0]} before it."
+        hint = f"What follows -- is not read as a flag: write {late[0]} before it."
     elif command in {*MAKING, "prepare"} and _looks_like_an_image(extra[-1]) and not os.path.exists(extra[-1]):
         hint = f"To name the file that is written: -o {shell_word(extra[-1])}. {page}"
     elif command == "edit" and len(images) > 1:
@@ -125,7 +123,7 @@ def extra_words(command: str, values: Mapping[str, object], extra: Sequence[str]
     elif command == "gen":
         hint = f"Put quotes around the prompt: {_shown('gen', *_joined(words))}. {page}"
     elif command in _ONE_INPUT and len(images) < len(words):
-        hint = f"It takes no words; to say what changes: {_shown('edit', words[0], *_joined(words[1:]))}. {page}"
+        hint = f"It takes no prompt; to describe a change: {_shown('edit', words[0], *_joined(words[1:]))}. {page}"
     elif command in _ONE_INPUT:
         files = " ".join(map(shell_word, words))
         hint = f'It takes one image at a time: `for each in {files}; do imagecli {command} "$each"; done`'
@@ -148,18 +146,19 @@ def check_words(command: str, image: str | None, prompt: str | None) -> None:
         if word is not None and word.strip().lower() in _ASK and (word is prompt or not os.path.exists(word)):
             page = f"imagecli {command} --help" if word.strip().lower() == "help" else "imagecli --version"
             other = f" For help: imagecli {command} --help." if "--help" not in page else ""
+            what = "a prompt" if word is prompt else "an image"
             raise UsageProblem(
-                f"{quoted(word)} alone is taken for a question about imagecli",
-                hint=f"Run {page}, or write -- before it where it is meant.{other}",
+                f"{quoted(word)} looks like a question about imagecli, not {what}",
+                hint=f"Run {page}; if it is meant, write -- before it.{other}",
             )
     if prompt is None:
         return
-    anyway = "-- before it says that it is meant"
+    anyway = "if it is meant, write -- before it"
     if _looks_like_an_image(prompt) and not os.path.exists(prompt):
         hint = f"Say what the image should show; -o {shell_word(prompt)} names the file that is written; {anyway}."
         if image is not None:
             hint = f"Check the path of a further input, and give it with -i; {anyway}."
-        raise UsageProblem(f"the prompt {quoted(prompt)} is the name of a file, and there is none", hint=hint)
+        raise UsageProblem(f"the prompt {quoted(prompt)} looks like a file name, but no such file exists", hint=hint)
     if not _names_file(prompt):
         return
     if not _is_image(prompt):
@@ -167,9 +166,7 @@ def check_words(command: str, image: str | None, prompt: str | None) -> None:
             f"the prompt {quoted(prompt)} is a file", hint=f"Use its text with -f {shell_word(prompt)}; {anyway}."
         )
     if image is not None and image != "-" and not os.path.exists(image):
-        raise UsageProblem(
-            "IMAGE and PROMPT are in each other's place", hint=f"Write {_shown('edit', prompt, image)}; {anyway}."
-        )
+        raise UsageProblem("IMAGE and PROMPT are swapped", hint=f"Write {_shown('edit', prompt, image)}; {anyway}.")
     meant = (
         f"To change it: {_shown('edit', prompt, 'PROMPT')}"
         if image is None

@@ -74,7 +74,7 @@ def _look_up(host: str, port: int, left: Callable[[], float | None]) -> Sequence
 
     try:
         threading.Thread(target=look_up, daemon=True).start()
-    except RuntimeError:  # the system allows no further thread
+    except RuntimeError:  # the system allows no more threads
         look_up()
     try:
         addresses = found.get(timeout=left())

@@ -105,7 +105,7 @@ def wait_for(task: Task, urls: list[str], spool: Spool, polling: Polling) -> Ima
         wait, reason = found
         failures = failures + 1 if reason else 0
         if failures >= _MOST_FAILURES:
-            raise polling.errors.task_lost(task, f"can't be asked for: {reason}")
+            raise polling.errors.task_lost(task, f"can't be fetched: {reason}")
     raise AssertionError  # the waits never end
 
 
@@ -122,11 +122,11 @@ def _ask(task: Task, url: str, spool: Spool, polling: Polling) -> ImageResponse 
             if response.status_code not in _SUCCESS:
                 error = polling.errors.refused(response, read_head(response), None, url)
                 reason = error.message if isinstance(error, ImagecliError) else str(error)
-                raise polling.errors.task_lost(task, f"can't be asked for: {reason}")
+                raise polling.errors.task_lost(task, f"can't be fetched: {reason}")
             spool_body(response, spool)
     except httpx.TransportError as error:
         if isinstance(error.__cause__, PrivateAddressError):
-            raise polling.errors.task_lost(task, "leads to a private network, and is not asked for") from error
+            raise polling.errors.task_lost(task, "leads to a private network, and is not fetched") from error
         return None, str(error) or type(error).__name__
     finally:
         session.guard.public_host = None

@@ -277,7 +277,7 @@ def unread_address(profile: Profile, environ: Mapping[str, str]) -> str | None:
     if profile.name != OPENAI or profile.base_url_origin != BUILT_IN:
         return None
     name = next((name for name in _OTHER_BASE_URLS if environ.get(name, "").strip()), None)
-    return f"{name} is set and not read, so requests go to OpenAI: set {_OPENAI_BASE_URL}" if name else None
+    return f"{name} is set but not read, so requests go to OpenAI: set {_OPENAI_BASE_URL}" if name else None
 
 
 def _address_in_file(name: str, table: Mapping[str, Any], environ: Mapping[str, str]) -> Address:
@@ -382,7 +382,7 @@ def _headers(
         if any(":" not in line for line in lines):
             raise UsageProblem(
                 f"{_CUSTOM_HEADERS} has a line without a colon",
-                hint="Write a header a line, as Name: value. The key of the API has a variable of its own.",
+                hint="Write one header per line, as Name: value. The API key has a variable of its own.",
             )
         pairs = {key.strip(): value for key, _, value in (line.partition(":") for line in lines)}
         headers |= check_headers(pairs, _CUSTOM_HEADERS)

@@ -13,7 +13,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _FORBIDDEN_IN_HOST = frozenset("%\\\"'<>^`{|}[]")
 QUOTES = frozenset("\"'`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}")
 """What surrounds a value where no shell has read it."""
-NO_QUOTES = "Leave the quotes out: a shell removes them, `docker --env-file` and the like don't."
+NO_QUOTES = "Remove the quotes: a shell does that itself, but `docker --env-file` and the like don't."
 _IN_QUOTES = "is in quotes"
 _ROUTE = r"(?:(?<=/v1)/images|/(?:images/\w+|chat/completions|completions|models|responses|embeddings))$"
 """One route of a server, behind its base URL."""

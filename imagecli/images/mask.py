@@ -194,5 +194,5 @@ def _check(region: Image.Image, image: InputImage, mask: InputImage | None, flag
     if low == OPEN or (low and mask is None):
         raise UsageProblem(
             f"the mask opens everything of the {width}x{height} image",
-            hint="Make --mask-feather smaller." if flags.feather else "Close an area of it, or leave out the mask.",
+            hint="Make --mask-feather smaller." if flags.feather else "Close an area of the mask, or leave it out.",
         )

@@ -81,7 +81,7 @@ def _opens_nothing(band: Image.Image, *, by_alpha: bool) -> UsageProblem:
     lightest = highest(band)
     return UsageProblem(
         "the mask opens nothing: no pixel of it is transparent or white"
-        + (f"; the lightest is {lightest} of 255, and what changes is {_WHITE} or more" if lightest else ""),
+        + (f"; its lightest is {lightest} of 255, and only {_WHITE} or more counts as white" if lightest else ""),
         hint="Its values are 0 and 1: multiply them by 255." if lightest == 1 else _OPEN_HINT,
     )
 

@@ -58,10 +58,10 @@ def _of_alpha(look: Image.Image, share: float) -> Iterator[str]:
     opaque = opens_from(_OPAQUE, alpha)
     most = highest(alpha)
     if most < _FAINT:
-        yield f"what the mask closes is nearly transparent: its alpha is {most} of 255 at most"
+        yield f"what the mask closes is nearly transparent: its alpha is at most {most} of 255"
     elif share > 1 / 2 and _is_paint(look.convert("RGB"), opaque):
         yield (
-            f"the mask is paint on a transparent layer, and what is transparent changes: {share:.0%} of the image; "
+            f"the mask is paint on a transparent layer, so the transparent {share:.0%} of the image will change; "
             "to change what is painted, add --mask-invert"
         )
     elif share > _NEARLY_ALL:
@@ -74,7 +74,7 @@ def _of_grey(look: Image.Image, share: float) -> Iterator[str]:
     dark = ImageChops.darker(ImageChops.darker(red, green), blue)
     coloured = ImageStat.Stat(opens_from(_COLOURED, ImageChops.subtract(light, dark))).mean[0] / 255
     if coloured > _COLOURED_SHARE:
-        yield "the mask is coloured, and only its brightness counts: what changes is at least half as bright as white"
+        yield "the mask has colours, but only brightness counts: what is at least half as bright as white will change"
     if share > _NEARLY_ALL:
         yield _opens_nearly_all(share)
 

@@ -125,8 +125,8 @@ def patch_of(
     across, down = (right - left) / width, (bottom - top) / height
     if max(across, down) * _MUCH_SMALLER <= 1:
         warn(
-            "the result ({}x{}) is much smaller than {} ({}x{}): what was edited is enlarged {:.1f} times, and less"
-            " sharp than the rest; ask for more with --size, or crop the image first".format(
+            "the result ({}x{}) is much smaller than {} ({}x{}): the edit is enlarged {:.1f} times, and less"
+            " sharp than the rest; ask for a larger --size, or crop the image first".format(
                 *result.size, original.shown, *original.size, 1 / max(across, down)
             )
         )

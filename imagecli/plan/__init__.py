@@ -139,9 +139,9 @@ def _later(intent: Intent) -> Iterator[str]:
     """Yield what will be done to each result."""
     resize, also = intent.sizes
     if resize:
-        yield "the result is cut to the shape of {}x{} in its middle, and scaled to that".format(*resize)
+        yield "the result is cropped in the middle to the shape of {}x{}, then scaled to it".format(*resize)
     if also:
-        yield f"beside it: {', '.join('{}x{}'.format(*size) for size in also)}"
+        yield f"also saved at {', '.join('{}x{}'.format(*size) for size in also)}"
 
 
 def _requests(

@@ -33,7 +33,7 @@ def estimate_plan(plan: Plan) -> tuple[Estimate | None, str | None]:
         return None, None
     caveat = None
     if model.grid_of is not None and model.price is None:
-        caveat = f"how many tokens {model.name} draws is not published: the estimate takes those of {model.grid_of}"
+        caveat = f"how many tokens an image of {model.name} takes is not published: this goes by {model.grid_of}"
     return Estimate(round(sum(each.least for each in known), 8), round(sum(each.most for each in known), 8)), caveat
 
 

@@ -88,7 +88,7 @@ def check_mask(context: Context, inputs: Inputs, *, masked: bool) -> None:
         return
     if context.options.strict_mask.typed and context.options.strict_mask.value:
         raise UsageProblem(
-            f"{dialect.title} takes no mask, so --strict-mask has nothing to go by", hint="Leave out --strict-mask."
+            f"{dialect.title} takes no mask, so --strict-mask has nothing to check", hint="Leave out --strict-mask."
         )
     if not (context.options.keep.typed and context.options.keep.value):
         raise UsageProblem(

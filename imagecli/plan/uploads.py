@@ -72,9 +72,9 @@ def prepare_uploads(intent: Intent, route: str) -> PreparedInputs:
     if intent.keep:
         notes.append("outside the mask the original's pixels are kept, at {}x{}".format(*first.size))
         if intent.kind == "jpeg" or (intent.kind == "webp" and intent.quality is not None):
-            warnings.append(f"outside the mask the original is kept up to the loss of {intent.kind}; png is exact")
+            warnings.append(f"{intent.kind} is lossy, so what is outside the mask is not kept exactly; png keeps it")
         elif first.format in _LOSSY:
-            notes.append(f"these are the pixels of the {first.format} as it is decoded: saved as png, no more is lost")
+            notes.append(f"they are what the {first.format} decodes to; saved as png, they lose nothing more")
     markup = _markup(intent, prepared, rules)
     return PreparedInputs(
         Uploads(tuple(one.upload for one in made), mask_upload, markup),

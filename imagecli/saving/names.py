@@ -180,7 +180,7 @@ class Names:
             raise UsageProblem(f"{output} takes one file, and --also makes more", hint="Give -o the name of a file.")
         if self.count == 1 or os.path.splitext(output)[1]:
             return Name(output)
-        self.warning = f"{output} has no extension: each image gets that of its format; for a folder, write {output}/"
+        self.warning = f"{output} has no extension: each image gets its format's; for a folder, write {output}/"
         return Name(f"{output}.{_EXT}")
 
     def _with_sizes(self, name: Name) -> tuple[Name, ...]:
@@ -251,7 +251,7 @@ def _check_extension(name: Name) -> None:
     extension = os.path.splitext(name.text)[1].lower().removeprefix(".")
     if extension in UNMADE_EXTENSIONS:
         raise UsageProblem(
-            f"images don't come as {extension.upper()}, so {name.text} would hold another format",
+            f"no server sends {extension.upper()} images, so {name.text} would hold another format",
             hint=f"Name it {os.path.splitext(name.text)[0]}.png and convert it, or give -o .jpg, .webp, .gif or .svg.",
         )
 

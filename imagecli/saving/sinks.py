@@ -169,7 +169,7 @@ class FileSink:
         if free is not None and free < count * room.likely:
             warn(
                 f"only {as_size(free)} are free in {folder}, and {images} may take {as_size(count * room.likely)}: "
-                "what has no room is kept elsewhere"
+                "what doesn't fit is kept elsewhere"
             )
 
     def _folder(self, name: Name) -> str:
@@ -217,7 +217,7 @@ class FileSink:
         image, sizes = self.receive_as(name, self._names.following(), n, pieces, transform, warn)
         if self._names.also and not sizes:
             missing = ", ".join("{}x{}".format(*size) for size in self._names.also)
-            return image._replace(shortfall=Failure(f"image {n} is there, but not its {missing}: {image.unfinished}"))
+            return image._replace(shortfall=Failure(f"image {n} is saved, but not at {missing}: {image.unfinished}"))
         return self._save_sizes(image, sizes, warn)
 
     def complete(

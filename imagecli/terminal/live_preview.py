@@ -63,7 +63,7 @@ class LivePreview:
         thread = threading.Thread(target=self._run, name="live-preview", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the system allows no further thread
+        except RuntimeError:  # the system allows no more threads
             return
         self._thread = thread
         # After Ctrl-Z the shell writes below the image; after `fg` the next one is drawn below that.

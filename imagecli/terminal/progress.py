@@ -60,7 +60,7 @@ class Progress:
         """Start drawing."""
         if self._console.animated:
             thread = threading.Thread(target=self._draw, name="progress", daemon=True)
-            with suppress(RuntimeError):  # the system allows no further thread
+            with suppress(RuntimeError):  # the system allows no more threads
                 thread.start()
                 self._thread = thread
         return self

@@ -188,7 +188,7 @@ def _cost_lines(result: Result) -> Iterator[str]:
     if result.cost_estimate is not None:
         least, most = result.cost_estimate
         span = usd(least) if least == most else f"{usd(least)} to {usd(most)}, as the server chooses size or quality"
-        yield f"it would cost about {span}, the prompt not counted"
+        yield f"it would cost about {span}, without the prompt"
 
 
 def usd(price: float) -> str:

@@ -356,7 +356,7 @@ def test_without_a_key_plain_http_is_free(monkeypatch):
         ),
         ("https://a.test/v1?key=S3cr3t", "contains a query", "https://a.test/v1."),
         ("https://a.test/v1/#S3cr3t", "contains a query or a fragment", "https://a.test/v1."),
-        ('"https://a.test/v1"', "is in quotes", "Leave the quotes out"),
+        ('"https://a.test/v1"', "is in quotes", "Remove the quotes"),
     ],
 )
 def test_a_url_that_is_more_than_a_base_url_names_the_base_url(url, said, meant):

@@ -231,7 +231,7 @@ def test_an_address_under_another_programs_name_is_said_and_not_read():
     environ = {"OPENAI_API_BASE": "https://images.example.com/v1"}
     settings = load({}, environ)
     assert settings.profile.base_url == "https://api.openai.com/v1"
-    assert settings.warnings == ("OPENAI_API_BASE is set and not read, so requests go to OpenAI: set OPENAI_BASE_URL",)
+    assert settings.warnings == ("OPENAI_API_BASE is set but not read, so requests go to OpenAI: set OPENAI_BASE_URL",)
     assert not load({}, environ | {"OPENAI_BASE_URL": "https://images.example.com/v1"}).warnings
     assert not load({"profile": "sandbox"}, environ).warnings
     assert not load({"base_url": "http://127.0.0.1:9/v1"}, environ).warnings

@@ -276,7 +276,7 @@ WHITE, RED = (255, 255, 255), (220, 30, 30)
         (mask_of((180, 120), (10, 10, 90, 90), "L"), None),
         (mask_of((180, 120), (10, 10, 90, 90)), None),
         (Image.composite(Image.new("RGB", (180, 120), (255, 90, 90)), Image.new("RGB", (180, 120)),
-                         mask_of((180, 120), (10, 10, 90, 90), "L")), "the mask is coloured"),
+                         mask_of((180, 120), (10, 10, 90, 90), "L")), "the mask has colours"),
         (Image.merge("RGBA", [Image.new("L", (180, 120), 9)] * 3 + [mask_of((180, 120), (9, 9, 90, 90), "L")
                                                                     .point([0] + [1] * 255)]), "nearly transparent"),
     ],
@@ -299,7 +299,7 @@ def test_a_mask_that_is_the_image_itself_is_refused(kind, size):
 
 
 @pytest.mark.parametrize(
-    ("value", "hint"), [(1, "multiply them by 255"), (100, "the lightest is 100 of 255"), (0, "transparent or white")]
+    ("value", "hint"), [(1, "multiply them by 255"), (100, "its lightest is 100 of 255"), (0, "transparent or white")]
 )
 def test_a_mask_that_looks_black_says_how_light_it_is(value, hint):
     mask = Image.new("L", (90, 60))

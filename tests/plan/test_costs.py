@@ -64,7 +64,7 @@ def test_only_missing_images_are_in_the_estimate(imagecli):
 def test_an_estimate_by_another_models_tokens_says_so(imagecli):
     ran = imagecli("gen", "fox", "-m", "gpt-image-2.6-flare", "-s", "1024x1024", "-q", "low", "--dry-run", "--json")
     assert (ran.json["cost_estimate_usd"], len(ran.json["warnings"])) == (0.00588, 1)
-    assert "takes those of gpt-image-2.5" in ran.json["warnings"][0]
+    assert "goes by gpt-image-2.5" in ran.json["warnings"][0]
 
 
 def test_people_are_told_where_they_ask_for_details(imagecli):

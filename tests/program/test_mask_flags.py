@@ -524,8 +524,8 @@ def test_what_is_kept_in_a_lossy_format_is_said(imagecli, server):
     server.respond = lambda reply, _: reply.send(response_with(out.getvalue()))
     call = ("edit", "scene.png", "x", "--mask-rect", "0,0,60,60", "-m", "gpt-image-2", "--base-url", server.url)
     said = imagecli(*call, "-o", "kept.jpg", "--json").json["warnings"]
-    assert any("up to the loss of jpeg" in warning for warning in said)
-    assert any("up to the loss of webp" in one for one in _kept_warnings(imagecli, call, "kept.webp", "80"))
+    assert any("jpeg is lossy" in warning for warning in said)
+    assert any("webp is lossy" in one for one in _kept_warnings(imagecli, call, "kept.webp", "80"))
     # As a server answers in a lossy format, nothing is lost, nor by a lossless one.
     for name in ("kept.png", "./", "lossless.webp"):
         ran = imagecli(*call, "-o", name, "--json")

@@ -122,8 +122,8 @@ def test_the_model_is_asked_for_its_nearest_size_that_is_not_smaller(imagecli, s
 def test_a_dry_run_says_what_will_be_done_to_the_result(imagecli, server):
     ran = imagecli("gen", "cat", "--base-url", server.url, "--resize", "64x64", "--also", "9x9", "--dry-run")
     assert ran.out.splitlines()[-2:] == [
-        "  - the result is cut to the shape of 64x64 in its middle, and scaled to that",
-        "  - beside it: 9x9",
+        "  - the result is cropped in the middle to the shape of 64x64, then scaled to it",
+        "  - also saved at 9x9",
     ]
     assert (ran.err, server.requests) == ("", [])
 

@@ -129,4 +129,4 @@ def _without_images(spool: Spool, content: Spool, url: str, found: NoImages, *, 
 
 
 def _explain(_entry: Any) -> ImagecliError:  # noqa: ANN401 - any JSON
-    return Failure("the server sent an error in the place of an image")
+    return Failure("the server sent an error in place of an image")
