@@ -276,7 +276,10 @@ def _not_an_image(head: bytes, kind: str | None) -> Failure:
         return _failure("the server sent nothing where an image was expected")
     if kind is None:
         return _failure("the server sent bytes of an unknown kind where an image was expected")
-    return _failure(f"the server sent {KIND_NAMES[kind]} where a PNG, JPEG, WebP, GIF or SVG image was expected")
+    failed = _failure(f"the server sent {KIND_NAMES[kind]} where a PNG, JPEG, WebP, GIF or SVG image was expected")
+    if kind in IMAGE_KINDS:
+        failed.hint = "It is in the saved response. If the server has other formats, ask for one: --format png."
+    return failed
 
 
 def _truncated(kind: str | None) -> Failure:

@@ -27,6 +27,8 @@ IMAGE = image_file()
         ({"id": "G7", "status": "starting", "urls": {"get": "https://x.invalid"}, "output": None}, "G7"),
         ({"code": 0, "data": {"taskId": "H8"}}, "H8"),
         ({"id": "I9", "polling_url": "https://x.invalid/I9"}, "I9"),
+        ({"id": "L3", "status": "processing", "result_url": "https://x.invalid/r/L3"}, "L3"),
+        ({"id": 2345, "status": "processing", "output": [], "future_links": ["https://x.invalid/a.png"]}, "2345"),
         ({"model": "cogview", "request_id": "r", "id": "K2", "task_status": "PROCESSING"}, "K2"),
         ({"job": {"id": 77, "state": "RUNNING"}, "data": []}, "77"),
         ({"data": [{"task_id": "J1", "status": "submitted"}, {"task_id": "J2", "status": "submitted"}]}, "J1, J2"),

@@ -182,13 +182,18 @@ _FAILING = _Cause(
 )
 
 _USED_UP = (
-    r"exceeded your current quota|all available credits|purchase more|\barrears?\b|arrearage|\bout of credits?\b"
+    r"exceeded your (?:(?:current|monthly|free|included|total) ){1,3}(?:quota|credits?)"
+    r"|all available credits|purchase more|\barrears?\b|arrearage|\bout of credits?\b"
     r"|\boverdue\b|\b(?:exhausted|insufficient|low) balance\b|\bnot enough api tokens\b|\btotal request limit reached"
+    r"|\btop up (?:your )?(?:account|balance|credits?)\b"
     r"|\b(?:insufficient|not enough) (?:\w+ )?(?:credits?|balance|funds)\b"
     r"|\b(?:balance|credits?) (?:is |are |has been |have been )?(?:insufficient|not enough|too low|exhausted|used up)"
     rf"|{MONEY}"
 )
 """Words of an account that is used up, which no rate limit has."""
+
+_THROTTLED = r"\btoo many requests|\brate.?limit\w* (?:is |was |has been )?(?:exceeded|reached)|\bthrottl(?:ed|ing)"
+"""Words of a rate that is too high, which some servers report as a request that is not valid, or not allowed."""
 
 # A 429 is about rates unless its code names money: its words often mention both, so only codes and quota count there.
 # Volcengine and DashScope have codes of their own for content.
@@ -237,7 +242,7 @@ _CAUSES: tuple[_Cause, ...] = (
     ),
     _Cause(_named(r"^throttling\b"), Unavailable, hints.LATER),
     _Cause(
-        _named("quota|billing|credit_|insufficient_(credits|balance|funds)|spend.*limit|budget"),
+        _named("quota|billing|credit_|setlimitexceeded|insufficient_(credits|balance|funds)|spend.*limit|budget"),
         MoneyProblem,
         hints.PAY,
     ),
@@ -285,6 +290,7 @@ _CAUSES: tuple[_Cause, ...] = (
     ),
     _Cause(_codes("invalid_api_key", "incorrect_api_key", "authentication_error"), AuthProblem, hints.key),
     _Cause(_is_wrong_key, AuthProblem, hints.key),
+    _Cause(_words_below_500(_THROTTLED), Unavailable, hints.LATER),
     _Cause(_status(401), AuthProblem, hints.key),
     _Cause(
         _status(_PROXY_AUTH),

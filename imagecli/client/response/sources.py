@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from imagecli.errors import ImagecliError
 
-IMAGE_KINDS = frozenset({"png", "jpeg", "webp", "gif", "svg"})
-"""What `sniff` calls the images that models make."""
+IMAGE_KINDS = frozenset({"png", "jpeg", "webp", "gif", "svg", "avif", "heic", "tiff"})
+"""What `sniff` calls images; one of a kind that no model is known to make is found, and then named for what it is."""
 _HEAD = 4096
 _FIRST_LOOK = 512
 """Bytes of a string that show what it begins as."""
@@ -31,7 +31,8 @@ _HALF_OF_PAIR = rb"\\u[dD][89abAB][0-9A-Fa-f]{2}\Z"
 _MARKUP = (b"<", rb"\u003c")
 """How an SVG's text begins, escaped or not."""
 _NOT_BASE64 = re.compile(rb"\\[^/nrtu]")
-_DATA_URL = re.compile(rb"\s*data:[^,;]*((?:;[^,;]*)*),", re.IGNORECASE)
+_DATA_URL = re.compile(rb"\s*(?:data:|(?=image/))[^,;]*((?:;[^,;]*)*),", re.IGNORECASE)
+"""Its beginning, which some servers leave the scheme out of."""
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
 _WHITESPACE = b" \t\r\n"
 

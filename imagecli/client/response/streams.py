@@ -95,8 +95,8 @@ class _Gathered:
         """What stands for the stream where it has no images: its error, its message, or a task."""
         self.may_hold_one = False
         self._noted = 0
-        self._prose = ""
-        """What the pieces of a chat's answer say together."""
+        self._prose = self._reason = ""
+        """What the pieces of a chat's answer say together, and why it ended."""
 
     def take(self, event: Event) -> None:
         """Take the next event."""
@@ -109,7 +109,7 @@ class _Gathered:
         if phase == "preview":
             self.partial = _preview_in(event, self._spool) or self.partial
         self.counts |= counts_in(document)
-        self._prose += _take_prose(document)[: _LONGEST_PROSE - len(self._prose)]
+        self._take_chat(document)
         index = next((document[key] for key in _INDICES if type(document.get(key)) is int), None)
         entries = self._finder.find(document) if phase != "preview" else []
         if any(one.item is not None for one in entries):
@@ -124,6 +124,23 @@ class _Gathered:
             self.rest["error"] = document.get("error") or document
         elif phase != "preview":
             self._note(document)
+
+    def _take_chat(self, document: dict[str, Any]) -> None:
+        """Take the piece of a chat's answer out of an event: an address may go on in the next one."""
+        choices = document.get("choices")
+        first = choices[0] if isinstance(choices, list) and choices else None
+        delta = first.get("delta") if isinstance(first, dict) else None
+        if not isinstance(first, dict) or not isinstance(delta, dict):
+            return
+        if isinstance(delta.get("content"), str):
+            self._prose += delta.pop("content")[: _LONGEST_PROSE - len(self._prose)]
+        if isinstance(first.get("finish_reason"), str):
+            self._reason = first["finish_reason"]
+
+    def said(self) -> dict[str, Any]:
+        """Return what stands for a stream without images."""
+        chat = {"message": self._prose.strip(), "finish_reason": self._reason if self._reason != "stop" else ""}
+        return self.rest or {key: text for key, text in chat.items() if text}
 
     def _note(self, document: dict[str, Any]) -> None:
         """Note what an event without images has to say; of a great many, the first."""
@@ -173,16 +190,6 @@ class _Gathered:
         )
 
 
-def _take_prose(document: dict[str, Any]) -> str:
-    """Take the piece of a chat's answer out of an event: an address may go on in the next one."""
-    choices = document.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    delta = first.get("delta") if isinstance(first, dict) else None
-    if not isinstance(delta, dict) or not isinstance(delta.get("content"), str):
-        return ""
-    return delta.pop("content")  # type: ignore[no-any-return] # a str, as was seen
-
-
 def read_stream(spool: Spool, url: str, explain: Explain) -> ImageResponse:
     """Return the images of a stream of events: its finished ones, or else its last partial one.
 
@@ -208,8 +215,8 @@ def read_gathered(events: Iterable[Event], spool: Spool, url: str, explain: Expl
             response.error = explain({"error": rest["error"]})
             response.warnings = ("the server reports an error besides its images",)
         return response
-    if rest:
-        raise NoImages(rest, gathered.partial, may_hold_one=gathered.may_hold_one)
+    if said := gathered.said():
+        raise NoImages(said, gathered.partial, may_hold_one=gathered.may_hold_one)
     if gathered.partial is None:
         raise Failure("the server's stream ended without a finished image", hint="Run it again.")
     return ImageResponse(spool, url, (), gathered.counts, partial=gathered.partial)

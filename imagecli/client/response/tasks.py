@@ -43,6 +43,10 @@ _HEADERS = ("operation-location", "azure-asyncoperation")
 _WORD = r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])"
 
 
+_AT_WORK = _PENDING - {"created", "accepted", "submitted", "submit", "started"}
+"""States of what has no result yet; of the others some may be told of a result."""
+
+
 class Task(NamedTuple):
     """Work that a server has accepted and not finished."""
 
@@ -83,6 +87,12 @@ def find_task(document: object, url: str | None = None) -> Task | None:
     if found is not None or url is None:
         return found and found._replace(url=url)
     return Task(url.partition("?")[0].rstrip("/").rpartition("/")[2][:_LONGEST_ID] or url, "", url)
+
+
+def is_at_work(document: Mapping[str, Any]) -> bool:
+    """Return whether a document says of itself that its result is still to come."""
+    parts = (document, *(document.get(key) for key in ("data", "output", "task")))
+    return any(isinstance(part, dict) and _plain(_state_of(part)) in _AT_WORK for part in parts)
 
 
 def _tasks_in(node: dict[str, Any]) -> Task | None:

@@ -69,6 +69,7 @@ def respond(server):
         },
         {"images": ["/made/1.png"]},
         {"made": U + ".png?signature=1"},
+        {"data": [{"b64_json": "image/png;base64," + I}]},
         {"choices": [{"message": {"role": "assistant", "content": "Here:\n\n![a cat](" + U + ")\n\nEnjoy!"}}]},
         {"choices": [{"message": {"content": "![a](" + U + ") [Download](" + U + ".png)"}}]},
         {"choices": [{"message": {"content": "Sure! ![image](data:image/png;base64," + I + ")"}}]},
@@ -216,6 +217,15 @@ def test_a_response_that_holds_an_image_is_kept_whatever_error_it_reports(imagec
     ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
     assert ran.code == 3
     assert next(iter(odd)) in Path(ran.json["error"]["saved_response"]).read_text()
+
+
+@pytest.mark.parametrize("key", ["b64_json", "picture"])
+def test_an_image_of_a_kind_that_no_model_makes_is_kept_and_named(imagecli, server, respond, key):
+    respond({"data": [{key: b64(image_file(kind="TIFF"))}]})
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
+    error = ran.json["error"]
+    assert (ran.code, "a TIFF image" in error["message"], "--format png" in error["hint"]) == (1, True, True)
+    assert Path(error["saved_response"]).exists()
 
 
 def test_an_answer_in_words_alone_has_no_image(imagecli, server, respond):

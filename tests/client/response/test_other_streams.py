@@ -231,6 +231,20 @@ def test_the_image_of_a_chats_answer_is_found_in_its_pieces(imagecli, server, st
 
 
 @pytest.mark.parametrize(
+    ("pieces", "reason", "code", "words"),
+    [
+        ([{"content": "I cannot make "}, {"content": "that image."}], "stop", 1, "I cannot make that image."),
+        ([{}], "content_filter", 3, "content policy"),
+    ],
+)
+def test_a_chat_without_an_image_says_why(imagecli, server, stream, pieces, reason, code, words):
+    last = {"choices": [{"delta": {}, "finish_reason": reason}]}
+    stream(*(chat(**piece) for piece in pieces), last, named=False)
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert (ran.code, len(server.posts), words in ran.err) == (code, 1, True), ran.err
+
+
+@pytest.mark.parametrize(
     "lines",
     [
         [{"status": "processing", "progress": 10}, {"status": "done", "image": b64(ONE)}],
