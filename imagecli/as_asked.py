@@ -1,4 +1,4 @@
-"""What an image that is saved has of what was asked for."""
+"""Whether a saved image is what was asked for: its size, its format, and what its mask did."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def differences(plan: Plan, image: GeneratedImage) -> Iterator[str]:
-    """Yield what of an image is not what was typed; of its name's format the sink has warned."""
+    """Yield how an image differs from what was typed; the sink warns of a format that its name does not have."""
     asked, came = plan.intent.typed_size, image.delivered if image.format != "svg" else None
     fixed = plan.finish is not None and not image.unfinished and plan.finish.size is not None
     if asked and came and came != asked and not fixed:
@@ -30,7 +30,7 @@ def differences(plan: Plan, image: GeneratedImage) -> Iterator[str]:
 
 
 def shortfall(plan: Plan, image: GeneratedImage) -> ImagecliError | None:
-    """Return why an image, though it is saved, is an error; None where it is none."""
+    """Return the error of an image that is saved but is not enough; None where there is none."""
     if image.ignores_mask and plan.intent.strict_mask:
         kept = f"It is saved in {image.path}: look" if image.path else "It was written: look"
         return Failure(

@@ -1,4 +1,4 @@
-"""Command lines that can only be slips: refused before anything is paid, each with what was probably meant.
+"""Command lines that must be mistakes: refused before anything is paid, each with what was probably meant.
 
 Where somebody means it all the same, `--` before the words or `-f` says so.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _ASK = ("help", "version")
-"""Words that ask about the program; the whole prompt, they make no image that anybody wants."""
+"""Words that ask about the program; as a whole prompt, they make no image that anybody wants."""
 _ONE_INPUT = ("vary", "prepare")
 _MOST_SHOWN = 100
 """Characters of a command line in a hint."""

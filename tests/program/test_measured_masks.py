@@ -193,7 +193,7 @@ def test_several_images_are_measured_each(imagecli, answering):
     )
     assert ran.code == 1
     assert [image["outside_changed"] for image in ran.json["images"]] == [0, 1]
-    assert ran.json["error"]["message"].startswith("image 2")
+    assert "the mask of image 2" in ran.json["error"]["message"]
     assert json.loads(ran.out)["failures"] == []
 
 

@@ -1,4 +1,4 @@
-"""The fields of a request that a server refused, and those that it misses, so that it can be asked once more.
+"""The fields of a request that a server refused, and those that it needs, so that the request can be sent once more.
 
     unknown_fields   what the server does not know at all, in clear words: left out even where it was typed
     refused_fields   these, or else whatever a refusal names, in whichever words, that nobody typed

@@ -19,7 +19,7 @@ LATER = "Wait a little, then run it again; -j 1 sends one request at a time."
 
 
 class RequestContext(NamedTuple):
-    """What the request was whose error is read."""
+    """The request whose error is read."""
 
     url: str = ""
     model: str | None = None
@@ -87,7 +87,7 @@ def not_allowed(document: ErrorDocument, request: RequestContext) -> str:
 
 
 def proxy_login(_document: ErrorDocument, request: RequestContext) -> str:
-    """Name the variable that a proxy's password belongs into."""
+    """Name the variable that a proxy's password belongs in."""
     return proxy_login_hint(proxy_variable(request.url) or "HTTPS_PROXY")
 
 

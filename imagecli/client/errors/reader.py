@@ -183,7 +183,7 @@ class ErrorReader:
         )
 
     def task_lost(self, task: Task, what: str) -> UnknownOutcome:
-        """Return the error of a task that was asked for in vain; `what` says why, after "task ID"."""
+        """Return the error of a task whose result could not be fetched; `what` says why, after "task ID"."""
         return UnknownOutcome(
             sanitize(f"{self._host}: task {self._shown(task)} {what}; it may be billed", self._secrets),
             hint=_FETCH,
