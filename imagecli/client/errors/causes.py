@@ -332,13 +332,16 @@ _CAUSES: tuple[_Cause, ...] = (
     _Cause(_codes_without_status("invalid_request_error"), UsageProblem, hints.fix),
     _Cause(_codes_without_status("slow_down"), Unavailable, hints.LATER),
     _Cause(
-        _words_without_status(rf"\brate.?limit|too many requests|\brequest limit reached|{BUSY}"),
+        _words_without_status(
+            r"\brate.?limit|too many requests|\brequest ?limit ?(?:reached|exceeded)|\breached (?:\w+ ){0,3}limit\b|"
+            + BUSY
+        ),
         Unavailable,
         hints.LATER,
     ),
     _Cause(
         _words_without_status(
-            r"\b(?:temporarily|currently) (?:unavailable|overloaded)|\bservice unavailable\b|\btry again later\b"
+            r"\b(?:temporarily|currently) (?:unavailable|overloaded)|\bservice unavailable\b|\btry (?:again )?later\b"
             r"|\b(?:server|service|model|engine) (?:is )?(?:too )?busy"
         ),
         Unavailable,

@@ -27,7 +27,7 @@ _INNER_MESSAGES = ("detail", "details", "text", "title")
 """What a message is called inside an error; around it they are part of problem+json."""
 _AROUND = ("detail", "fault", "data", "response", "status")
 """Keys of objects that an error may stand in."""
-_CODES = ("code", "error_code", "errorCode", "errcode", "err_code", "status_code", "__type")
+_CODES = ("code", "error_code", "errorCode", "errcode", "err_code", "status_code", "Code", "__type")
 _STATES = (
     *("finishReason", "finish_reason", "finish_reasons", "blockReason", "block_reason", "status", "state"),
     "task_status",

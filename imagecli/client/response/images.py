@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from imagecli.client.response.finding import Finder, Found, is_error, is_withheld, shortened
 from imagecli.client.response.sources import Item, Link, Withheld
-from imagecli.client.response.tasks import is_at_work
 from imagecli.images.sniffing import sniff
 from imagecli.text import sanitize
 
@@ -124,8 +123,11 @@ def read_document(document: Any, spool: Spool, url: str, explain: Explain) -> Im
     items = items_of(found, spool, explain)
     if not items and whole.get("block_reason"):  # xAI, where no image passed
         withheld, items = True, (Item(Withheld(explain(whole))),)
-    if all(isinstance(item.source, Link) for item in items) and is_at_work(whole):
-        items = ()  # where the result will be, or a preview
+    if items and all(isinstance(item.source, Link) for item in items):
+        from imagecli.client.response.tasks import is_at_work
+
+        if is_at_work(whole):
+            items = ()  # where the result will be, or a preview
     if not items:
         raise NoImages(shortened(document, spool), may_hold_one=finder.may_hold_one(document))
     if withheld:

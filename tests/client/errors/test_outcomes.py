@@ -124,6 +124,8 @@ def test_an_error_in_a_200_is_a_failure_with_its_own_code(imagecli, server, erro
         ({"error_msg": "Access token invalid or no longer valid", "error_code": 110}, 4, "Access token invalid"),
         ({"error_msg": "Service temporarily unavailable", "error_code": 2}, 5, "temporarily unavailable"),
         ({"code": 23, "description": "队列已满"}, 5, "队列已满"),
+        ({"code": 50429, "message": "Request Has Reached API Limit, Please Try Later", "data": None}, 5, "API Limit"),
+        ({"Response": {"Error": {"Code": "RequestLimitExceeded.JobNumExceed", "Message": "no"}}}, 5, "no"),
         ({"error": {"code": "1302", "message": "您当前使用该API的并发数过高"}}, 5, "并发数过高"),
         ({"code": 1301, "message": "Trigger strategy, such as risk control", "data": None}, 3, "risk control"),
         ({"predictions": [{"raiFilteredReason": "They violated Vertex AI's usage guidelines."}]}, 3, "guidelines"),
