@@ -130,7 +130,8 @@ class _Run:
         numbers = [n for each in planned.requests for n in each.numbers]
         fields = intent.draft.fields
         self._room = room_for(fields.get("size"), fields.get("format"))
-        sink = open_sink(planned.names, self._renderer.console, force=typed.force)
+        console, skippable = self._renderer.console, not typed.skip_existing
+        sink = open_sink(planned.names, console, force=typed.force, skippable=skippable)
         with sink.reserved(numbers, dry=typed.dry_run, room=self._room, warn=self._warnings.append):
             if not typed.dry_run:
                 self._execute(planned, sink, observer, key)

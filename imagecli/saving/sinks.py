@@ -89,10 +89,11 @@ class FileSink:
 
     undelivered = False
 
-    def __init__(self, names: Names, *, force: bool) -> None:
-        """Take the names of the images."""
+    def __init__(self, names: Names, *, force: bool, skippable: bool = False) -> None:
+        """Take the names of the images; `skippable`: --skip-existing would leave out those that are there."""
         self._names = names
         self._force = force
+        self._skippable = skippable
         self._made: list[str] = []
         self._unfinished: set[NewFile] = set()
         self._closed = False
@@ -130,15 +131,15 @@ class FileSink:
 
     def _reserve(self, numbers: Iterable[int], room: Room, warn: Callable[[str], None], *, dry: bool) -> None:
         names = [name for n in numbers for name in self._names.files(n)]
+        own = set(self._names)
         for name in names:
             taken = name.taken_by()
             if taken is not None and os.path.isdir(taken):
                 raise UsageProblem(f"{taken} is a folder", hint="Give -o the name of a file, or end it in /.")
             if taken is not None and not self._force and not is_special(taken):
-                raise UsageProblem(
-                    f"{taken} already exists",
-                    hint="Use --force to replace it, --skip-existing to keep it, or another name.",
-                )
+                # A further size is kept only beside its image.
+                keep = " --skip-existing to keep it," if self._skippable and name in own else ""
+                raise UsageProblem(f"{taken} already exists", hint=f"Use --force to replace it,{keep} or another name.")
         lengths: dict[str, list[int]] = {}
         for name in names:
             _check_descriptor(name.path(""))
@@ -501,14 +502,16 @@ class MemorySink:
         return self.save(n, pieces, transform, warn)._replace(partial=True) if number is None else None
 
 
-def open_sink(names: Names | None, stdout: Stdout, *, force: bool) -> Sink:
+def open_sink(names: Names | None, stdout: Stdout, *, force: bool, skippable: bool = False) -> Sink:
     """Return where the images go: files of these names, or standard output where there are none.
+
+    `skippable` is as for `FileSink`.
 
     Raises:
         UsageProblem: standard output can't take an image's bytes.
     """
     if names is not None:
-        return FileSink(names, force=force)
+        return FileSink(names, force=force, skippable=skippable)
     if stdout.stdout_is_closed:
         raise UsageProblem("stdout is closed, so -o - has nowhere to write to", hint="Give -o a file.")
     if stdout.stdout_is_terminal:

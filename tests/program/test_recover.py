@@ -139,7 +139,8 @@ def test_an_output_says_otherwise(imagecli, home):
 def test_nothing_is_replaced_without_force(imagecli, home):
     kept = _keep(home, response_with(IMAGES[0]), slug="a-fox", started=1.0)
     Path("taken.png").write_bytes(b"mine")
-    assert imagecli("recover", "-o", "taken.png").code == 2
+    ran = imagecli("recover", "-o", "taken.png")
+    assert (ran.code, "Use --force to replace it, or another name." in ran.err) == (2, True)
     assert (kept.exists(), Path("taken.png").read_bytes()) == (True, b"mine")
     assert imagecli("recover", "-o", "taken.png", "--force").paths == ["taken.png"]
     assert Path("taken.png").read_bytes() == IMAGES[0]
