@@ -1,4 +1,4 @@
-"""Signals that end a run: the first one raises, and those that follow while it is dealt with only press for an end."""
+"""Signals that end a run: the first one raises KeyboardInterrupt; further ones only hurry what handles it."""
 
 from __future__ import annotations
 

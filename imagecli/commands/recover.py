@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Save the images of responses that were kept, and of those that an interrupted run has left.
+    """Save the images of kept responses, and of those that interrupted runs left behind.
 
     A response is kept where its images can't be saved; each is a file that the error names. A run that was killed
     leaves what had arrived. Without FILE, all of them are recovered: under the names that their runs would have given
-    them, unless -o says otherwise, as the server sent them. What is recovered is removed, the rest after 30 days.
+    them, unless -o says otherwise, as the server sent them. A response is removed once its images are saved, and
+    after 30 days otherwise.
 
     \b
     Examples:
@@ -55,7 +56,7 @@ def _named(path: str) -> Kept:
 
     if not os.path.isfile(path):
         raise UsageProblem(
-            f"there is no file {quoted(path)}", hint="Name one that an error has named, or none for all."
+            f"there is no file {quoted(path)}", hint="Give a FILE that an error has named, or none to recover all."
         )
     return kept_response(path)
 

@@ -112,7 +112,7 @@ MAGIC_PROMPTS: dict[str, MagicPrompt] = {
     ),
     "slow": MagicPrompt(f"the response takes {SLOW_S} seconds", ExitCode.OK),
     "html": MagicPrompt("200 with a web page", ExitCode.FAILURE),
-    "truncated-json": MagicPrompt("200 with half of the JSON document", ExitCode.FAILURE),
+    "truncated-json": MagicPrompt("200 with half of the JSON document", ExitCode.UNKNOWN_OUTCOME),
     "error-in-200": MagicPrompt("200 with an error in the document: no such endpoint", ExitCode.USAGE),
     "empty": MagicPrompt("200 without images", ExitCode.FAILURE),
     "fewer": MagicPrompt(
