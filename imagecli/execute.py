@@ -389,7 +389,7 @@ class _Execution:
             self._fail((n,), response.error or failure)
         if came <= asked:
             return exchange.numbers
-        self._warn(f"the server sent {came} images for the {asked} that were asked for")
+        self._warn(f"the server sent {came} images instead of {asked}")
         if not self._sink.takes_more:
             return exchange.numbers
         with self._lock:

@@ -357,7 +357,7 @@ def test_several_responses_for_one_image_are_all_kept(imagecli, server):
     server.respond = lambda reply, _: reply.send(response_with(image_file(), image_file(colour=(1, 2, 3))))
     ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "cat.png")
     assert (ran.code, ran.paths) == (0, ["cat.png", "cat-2.png"])
-    assert "2 images for the 1" in ran.err
+    assert "2 images instead of 1" in ran.err
 
 
 def test_an_image_can_be_read_as_it_was_sent(imagecli, server):

@@ -134,7 +134,8 @@ def read_document(document: Any, spool: Spool, url: str, explain: Explain) -> Im
         items = (Item(Withheld(explain({"respect_moderation": False}))),) * len(items)
     warnings = []
     if empty := len(found) - len(items):
-        warnings.append(f"the server sent {empty} empty entries among its images")
+        entries = "an empty entry" if empty == 1 else f"{empty} empty entries"
+        warnings.append(f"the server sent {entries} among its images")
     error = None
     if whole.get("error"):
         warnings.append("the server reports an error besides its images")

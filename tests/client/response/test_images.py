@@ -94,7 +94,7 @@ def test_empty_entries_are_skipped_with_a_warning(imagecli, server):
     server.respond = lambda reply, _: reply.send(body)
     ran = imagecli("gen", "cat", "-n", "3", "--base-url", server.url, "-o", "cat.png")
     assert (ran.code, ran.paths) == (6, ["cat-1.png", "cat-2.png"])
-    assert "1 empty entries" in ran.err
+    assert "sent an empty entry among its images" in ran.err
     server.respond = lambda reply, _: reply.json({"data": [None, {"b64_json": b64(IMAGE)}]})
     assert imagecli("gen", "fox", "--base-url", server.url).paths == ["fox.png"]
 
