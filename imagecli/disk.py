@@ -140,7 +140,7 @@ def _link_named(temporary: str, path: str) -> bool:
 
 def remove_parts(folder: str) -> None:
     """Remove what killed processes have left in `folder` of files that were not whole yet."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # the name of a folder that is none
         for name in os.listdir(folder):
             path = os.path.join(folder, name)
             if name.startswith(PART[0]) and name.endswith(PART[1]) and not is_locked(path):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.client.response.cut import Reread, reread
 from imagecli.client.response.files import LEFT
-from imagecli.client.response.sources import Item, Link, Withheld, decode
+from imagecli.client.response.sources import Item, Link, Raw, Withheld, decode
 from imagecli.errors import Failure, ImagecliError, PartialResult, UsageProblem
 from imagecli.result import GeneratedImage, Result
 from imagecli.saving.names import Names
@@ -116,7 +116,7 @@ class _Recovery:
         """
         read = self._read(kept)
         try:
-            return len(_items(read.response))
+            return len(_items(kept, read))
         finally:
             read.close()
 
@@ -130,7 +130,7 @@ class _Recovery:
         """Save the images of one response, and remove it if nothing more is in it."""
         read = self._read(kept)
         try:
-            items = _items(read.response)
+            items = _items(kept, read)
             if read.response is None or not items:
                 self._report_none(kept, read)
                 return
@@ -214,12 +214,20 @@ def _may_be(path: str, size: int, started: float) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_size == size and found.st_mtime >= started - _CLOCKS_S
 
 
-def _items(response: ImageResponse | None) -> Sequence[Item]:
-    """Return the finished images of a response, else the last partial one, without what is no image at all."""
-    if response is None:
+def _items(kept: Kept, read: Reread) -> Sequence[Item]:
+    """Return the finished images of a response, else the last partial one, without what is no image at all.
+
+    A download that a kill has cut off is none: the response that it belongs to is there, too.
+    """
+    response = read.response
+    if response is None or (read.is_cut and kept.path.endswith(LEFT) and _is_image_alone(response)):
         return ()
     finished = [item for item in response.items if not isinstance(item.source, Withheld)]
     return finished or [item for item in (response.partial,) if item is not None]
+
+
+def _is_image_alone(response: ImageResponse) -> bool:
+    return any(isinstance(item.source, Raw) for item in response.items)
 
 
 def _remove(path: str) -> None:

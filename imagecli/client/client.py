@@ -262,7 +262,7 @@ class Client:
             RetryableError: it carries none, and the same may be sent again.
             ImagecliError: it may not.
         """
-        from imagecli.client.response.carried import carries_image, copy_stream
+        from imagecli.client.response.carried import carries_image
 
         waited = self._session.guard.waited
         head = spool_refusal(response, spool)
@@ -274,23 +274,34 @@ class Client:
         error.message = (
             f"{self._session.host} lost the response: it sent an error (HTTP {answer.status}) with the image in it"
         )
-        content, stream = decompressed(spool, cut=True), spool.another()
+        stream = spool.another()
         try:
-            if not isinstance(error, UnknownOutcome) or not copy_stream(content, stream):
-                raise failed
-            parsed = read_response(stream, answer.url, self._explain(answer))
-            if not parsed.items:
-                raise failed
-        except (Failure, NoImages):
-            raise failed from None
-        finally:
-            if content is not spool:
-                content.discard()
+            parsed = self._carried(spool, stream, answer) if isinstance(error, UnknownOutcome) else None
+        except BaseException:
+            stream.discard()
+            raise
+        if parsed is None:
+            stream.discard()
+            raise failed
         spool.discard()
         parsed.lost = error
         parsed.request_id = answer.request_id
         parsed.redact(self._secrets)
         return parsed
+
+    def _carried(self, error: Spool, stream: Spool, answer: _Answer) -> ImageResponse | None:
+        """Return the images of an error, whose stream is copied into `stream`; None where there are none."""
+        from imagecli.client.response.carried import copy_stream
+
+        content = decompressed(error, cut=True)
+        try:
+            parsed = read_response(stream, answer.url, self._explain(answer)) if copy_stream(content, stream) else None
+        except (Failure, NoImages):
+            return None
+        finally:
+            if content is not error:
+                content.discard()
+        return parsed if parsed is not None and parsed.items else None
 
     def _read(self, spool: Spool, answer: _Answer, *, cut: bool) -> ImageResponse:
         """Return the images of a spooled success; if it may be `cut` off, those that came whole.

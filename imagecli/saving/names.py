@@ -143,7 +143,9 @@ class Names:
         _check_extension(self._base)
         if self._template is not None and _render(self._template, fields, 2) == self._base.text:
             self._template = None
-        free = (n for n in itertools.count(1) if not (self._default and next_free) or self._is_free(n))
+        self.passes_over = self._default and next_free
+        """Whether names that are taken are passed over; so are those that are taken later."""
+        free = (n for n in itertools.count(1) if not self.passes_over or self._is_free(n))
         self.numbers = tuple(itertools.islice(free, count))
         """What tells the planned names apart, that of the first image first."""
 

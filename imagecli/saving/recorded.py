@@ -12,6 +12,9 @@ from imagecli.saving.names import NameFields, Names, slug
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_LATEST = 250_000_000_000.0
+"""Seconds since 1970 before the year 9999."""
+
 
 class RunRecord(NamedTuple):
     """A run, as far as its images' names and its server go."""
@@ -42,8 +45,8 @@ class RunRecord(NamedTuple):
             if isinstance(default, tuple) and isinstance(value, list):
                 wanted: type = int if name == "numbers" else str
                 known[name] = tuple(each for each in value if type(each) is wanted)
-            elif isinstance(value, str if default is None else type(default)):
-                known[name] = value
+            elif isinstance(value, str if default is None else type(default)) and _is_possible(value):
+                known[name] = slug(value) if name in {"slug", "hash"} and value else value
         return cls(**known)
 
     @property
@@ -64,6 +67,16 @@ class RunRecord(NamedTuple):
             names = Names(None, max(1, len(self.numbers)), self.fields, next_free=False)
         names.numbers = self.numbers or names.numbers
         return names
+
+
+def _is_possible(value: object) -> bool:
+    """Return whether a file's name may hold a text, or a clock may show a time."""
+    if isinstance(value, str):
+        try:
+            return b"\0" not in os.fsencode(value)
+        except UnicodeEncodeError:
+            return False
+    return isinstance(value, float) and 0 <= value < _LATEST
 
 
 def record_of(names: Names | None, subject: str, **run: Any) -> RunRecord:  # noqa: ANN401 - the other fields of a RunRecord

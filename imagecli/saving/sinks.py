@@ -133,7 +133,7 @@ class FileSink:
         names = [name for n in numbers for name in self._names.files(n)]
         own = set(self._names)
         for name in names:
-            taken = name.taken_by()
+            taken = None if self._names.passes_over else name.taken_by()  # another run may have been faster
             if taken is not None and os.path.isdir(taken):
                 raise UsageProblem(f"{taken} is a folder", hint="Give -o the name of a file, or end it in /.")
             if taken is not None and not self._force and not is_special(taken):

@@ -220,12 +220,13 @@ def test_an_image_that_an_error_carries_is_saved_and_never_paid_for_again(imagec
 
 
 @pytest.mark.parametrize("cut", [2, 300], ids=["event", "image"])
-def test_an_image_that_an_error_carries_in_part_is_a_lost_response_that_is_kept(imagecli, server, cut):
+def test_an_image_that_an_error_carries_in_part_is_a_lost_response_that_is_kept(imagecli, server, home, cut):
     server.respond = lambda reply, _: reply.json(_carried(noise(), cut=cut), 500)
     ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "cat.png", "--json")
     assert (ran.code, len(server.posts), ran.json["images"]) == (8, 1, [])
     assert b"image_edit.completed" in Path(ran.json["error"]["saved_response"]).read_bytes()
     assert not Path("cat.png").exists()
+    assert list(home.rglob("*.part")) == []
 
 
 def test_a_damaged_image_that_an_error_carries_is_a_lost_response_that_is_kept(imagecli, server):

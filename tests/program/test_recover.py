@@ -196,3 +196,53 @@ def test_what_contains_no_image(imagecli, home):
 def test_a_plain_image_that_was_downloaded(imagecli, home):
     _keep(home, image_file(kind="JPEG"), slug="a-fox", started=1.0)
     assert imagecli("recover").paths == ["a-fox.jpg"]
+
+
+def test_a_download_that_a_kill_cut_off_is_removed(imagecli, server, home):
+    """Its response is there, too, with the address."""
+    server.respond = lambda reply, _: reply.send(IMAGES[0], kind="image/png")
+    _keep(home, b'{"data":[{"url":"/x.png"}]}', "answer-0123456789ab-1-1.left.json", base_url=server.url, started=1.0)
+    _keep(home, IMAGES[0][:-500], "answer-0123456789ab-1-2.left.json", base_url=server.url, started=1.0)
+    ran = imagecli("recover")
+    assert (ran.code, ran.paths) == (0, ["image.png"])
+    assert "cut off" in ran.err
+    assert not list(_answers(home).iterdir())
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"parts": 5},
+        {"parts": ["a\0b"], "folder": "a\0b", "output": "x\0.png"},
+        {"started": 1e300, "output": "{date}.{ext}"},
+        {"started": float("nan")},
+        {"started": float("inf")},
+        {"output": "\ud800.png"},
+        {"slug": "../../evil"},
+        {"slug": "a" * 5000},
+        {"slug": None, "model": 7, "numbers": [True, "x"], "new": {}},
+    ],
+    ids=lambda about: next(iter(about)),
+)
+def test_whatever_the_record_of_a_run_says(imagecli, server, home, about):
+    """Its image is saved in the working folder: a newer version may have written the record, or a disk spoilt it."""
+    runs = _runs(home)
+    runs.mkdir(parents=True)
+    (runs / "0123456789ab.json").write_text(json.dumps(about))
+    (runs / "0123456789ab-1-1.part").write_bytes(response_with(IMAGES[0]))
+    ran = imagecli("gen", "a cat", "--base-url", server.url, "-o", "now.png")
+    assert ran.code == 0, ran.err
+    ran = imagecli("recover")
+    assert ran.code == 0, ran.err
+    (path,) = ran.paths
+    assert Path(path).parent == Path()
+    assert not _left(home)
+
+
+def test_files_of_another_user_are_left_alone(imagecli, home, monkeypatch):
+    """As sudo leaves them."""
+    kept = _keep(home, response_with(IMAGES[0]))
+    monkeypatch.setattr("os.getuid", lambda: 12345)
+    ran = imagecli("recover")
+    assert (ran.code, ran.out) == (0, "")
+    assert kept.exists()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from imagecli.saving.names import names_for
+from imagecli.saving.sinks import FileSink
 from support.serving import image_file
 
 IMAGE = image_file()
@@ -175,3 +177,12 @@ def test_a_folder_asks_for_no_format(imagecli, server):
     Path("out.jpg").mkdir()
     assert imagecli("gen", "cat", "--base-url", server.url, "-o", "out.jpg").paths == ["out.jpg/cat.png"]
     assert server.posts[0].json == {"prompt": "cat"}
+
+
+def test_a_default_name_that_another_run_takes_before_anything_is_sent():
+    names = names_for(None, "cat", None)
+    Path("cat.png").write_bytes(OLD)
+    sink = FileSink(names, force=False)
+    with sink.reserved([1], dry=False):
+        assert sink.save(1, [image_file()], None, [].append).path == "cat-2.png"
+    assert Path("cat.png").read_bytes() == OLD

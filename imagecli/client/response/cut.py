@@ -10,8 +10,10 @@ from imagecli.client.response.body import decompressed
 from imagecli.client.response.events import looks_like_events
 from imagecli.client.response.images import ImageResponse, NoImages
 from imagecli.client.response.reading import read_response
+from imagecli.client.response.sources import Raw, decode
 from imagecli.client.response.spool import Spool, outline
 from imagecli.errors import Failure
+from imagecli.images.sniffing import ImageCheck
 
 if TYPE_CHECKING:
     from imagecli.client.response.images import Explain
@@ -25,7 +27,8 @@ _CLOSING = {"[": "]", "{": "}"}
 class Reread(NamedTuple):
     """A kept response."""
 
-    spool: Spool
+    spools: tuple[Spool, ...]
+    """Of its file, and of what that says where it is compressed."""
     response: ImageResponse | None
     """Its images; None: none was found."""
     is_cut: bool
@@ -35,10 +38,8 @@ class Reread(NamedTuple):
 
     def close(self) -> None:
         """Close the files; what was kept stays."""
-        if self.response is not None:
-            for spool in (self.response.spool, *self.response.downloads):
-                spool.discard()
-        self.spool.discard()
+        for spool in (*self.spools, *(self.response.downloads if self.response is not None else ())):
+            spool.discard()
 
 
 def reread(path: str, url: str, number: int) -> Reread:
@@ -58,19 +59,21 @@ def reread(path: str, url: str, number: int) -> Reread:
         content = decompressed(spool)
     except Failure:
         content, is_cut = decompressed(spool, cut=True), True
+    spools = (spool, content)
     try:
-        return Reread(spool, read_response(content, url, _explain), is_cut)
+        response = read_response(content, url, _explain)
+        return Reread(spools, response, is_cut or _is_cut_image(response))
     except NoImages as found:
-        return _without_images(spool, content, url, found, is_cut=is_cut)
+        return _without_images(spools, url, found, is_cut=is_cut)
     except Failure:
         pass
     try:
         response = read_response(content, url, _explain, outline=partial(outline, complete=completed))
     except NoImages as found:
-        return _without_images(spool, content, url, found, is_cut=True)
+        return _without_images(spools, url, found, is_cut=True)
     except Failure:
-        return Reread(spool, None, is_cut=True)
-    return Reread(spool, response, is_cut=True)
+        return Reread(spools, None, is_cut=True)
+    return Reread(spools, response, is_cut=True)
 
 
 def read_cut(spool: Spool, url: str, explain: Explain) -> ImageResponse:
@@ -97,6 +100,20 @@ def read_cut(spool: Spool, url: str, explain: Explain) -> ImageResponse:
     return response
 
 
+def _is_cut_image(response: ImageResponse) -> bool:
+    """Return whether the whole response is one image, as a download is, and that one is cut off."""
+    if len(response.items) != 1 or not isinstance(response.items[0].source, Raw):
+        return False
+    check = ImageCheck()
+    for piece in decode(response.items[0].source, response.spool):
+        check.feed(piece)
+    try:
+        check.finish()
+    except Failure:
+        return True
+    return False
+
+
 def _none_whole() -> Failure:
     return Failure("the server's response was cut off before its first image was whole")
 
@@ -121,11 +138,11 @@ def completed(text: str) -> str:
     return text[:end] + "".join(_CLOSING[each] for each in reversed(open_ones))
 
 
-def _without_images(spool: Spool, content: Spool, url: str, found: NoImages, *, is_cut: bool) -> Reread:
+def _without_images(spools: tuple[Spool, Spool], url: str, found: NoImages, *, is_cut: bool) -> Reread:
     response = None
     if found.partial is not None:
-        response = ImageResponse(content, url, (), partial=found.partial)
-    return Reread(spool, response, is_cut, is_error=found.is_error and not found.may_hold_one)
+        response = ImageResponse(spools[1], url, (), partial=found.partial)
+    return Reread(spools, response, is_cut, is_error=found.is_error and not found.may_hold_one)
 
 
 def _explain(_entry: Any) -> ImagecliError:  # noqa: ANN401 - any JSON

@@ -182,7 +182,8 @@ def take_over(folders: Iterable[str], now: float | None = None) -> list[tuple[st
         }
         for run, about in dead.items():
             if _finish(folder, run, _names(answers)):
-                for place in about.get("parts", ()):
+                places = about.get("parts")
+                for place in places if isinstance(places, list) else ():
                     remove_parts(str(place))
         if requests:
             found.append((answers, len(requests)))
@@ -190,13 +191,12 @@ def take_over(folders: Iterable[str], now: float | None = None) -> list[tuple[st
 
 
 def kept_responses(folders: Iterable[str], spare: Iterable[str] = ()) -> list[Kept]:
-    """Return the responses that are kept in these folders, and those in spare ones, the oldest first."""
+    """Return this user's responses that are kept in these folders, and those in spare ones, the oldest first."""
     places = [os.path.join(folder, "answers") for folder in folders]
     paths = [os.path.join(place, name) for place in places for name in _names(place) if _KEPT.match(name)]
-    for folder in spare:  # where others write, too
-        its = [os.path.join(folder, name) for name in _names(folder) if (match := _KEPT.match(name)) and match["run"]]
-        paths += [path for path in its if _is_own(path)]
-    return sorted((kept_response(path) for path in paths), key=_age)
+    for folder in spare:
+        paths += [os.path.join(folder, name) for name in _names(folder) if (m := _KEPT.match(name)) and m["run"]]
+    return sorted((kept_response(path) for path in paths if _is_own(path)), key=_age)
 
 
 def kept_response(path: str) -> Kept:
@@ -245,7 +245,8 @@ def _dead_runs(runs: str, names: Sequence[str]) -> Iterator[tuple[str, Mapping[s
     """Yield the runs whose process is gone, and what each was about; also those without a file of their own."""
     known = {match["run"]: match["state"] for name in names if (match := _ABOUT.match(name))}
     unknown = {match["run"] for name in names if (match := _PART.match(name))} - known.keys()
-    yield from ((run, {}) for run in unknown)
+    # A large folder is not listed in one moment: a run may have begun meanwhile.
+    yield from ((run, {}) for run in unknown if not os.path.exists(os.path.join(runs, f"{run}.json")))
     for run in (run for run, state in known.items() if state == "json"):
         path = os.path.join(runs, f"{run}.json")
         if not is_locked(path):
@@ -278,7 +279,7 @@ def _is_full(path: str) -> bool:
 
 def _take_over(path: str) -> bool:
     """Keep a response that a killed run has left; return whether there was one, and no other process was faster."""
-    if not _is_full(path):
+    if not (_is_own(path) and _is_full(path)):  # sudo leaves files of root's
         return False
     try:
         _keep(path, LEFT)
