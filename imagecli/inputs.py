@@ -43,7 +43,7 @@ def read_inputs(command: Command, options: Options, *, image: str | None, prompt
         raise UsageProblem("PROMPT is missing", hint="Say what the image should show, or name a file with -f.")
     if prompt is not None and (holds_key(prompt) or (may_be_key(prompt) and len(prompt.split()) == 1)):
         raise UsageProblem(
-            "the prompt holds what looks like a key", hint=f"{KEY_PLACE} A prompt is taken as it is with -f FILE."
+            "the prompt holds what looks like a key", hint=f"{KEY_PLACE} If it is part of the prompt, use -f FILE."
         )
     mask, markup, others = options.mask.value, options.markup.value, options.image.value or ()
     from_stdin = [name for name in (prompt, prompt_file, image, mask, markup, *others) if name == STDIO]

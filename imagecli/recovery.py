@@ -144,10 +144,10 @@ class _Recovery:
         """Say that a response contains no image; what a killed run has left of one is removed then."""
         if kept.path.endswith(LEFT) and (read.is_cut or read.is_error):
             _remove(kept.path)
-            reason = "was cut off before its first image was whole" if read.is_cut else "is an error's"
-            self._warnings.append(f"{kept.path} {reason}, and is removed")
+            reason = "was cut off before its first image was whole" if read.is_cut else "is only an error"
+            self._warnings.append(f"{kept.path} {reason}, so it was removed")
         else:
-            self._warnings.append(f"no image is found in {kept.path}, which stays where it is")
+            self._warnings.append(f"no image was found in {kept.path}; the file stays")
 
     def _save_item(self, kept: Kept, response: ImageResponse, item: Item, target: _Target, index: int) -> bool:
         is_partial = item is response.partial

@@ -209,7 +209,7 @@ def read_params(pairs: Sequence[str]) -> Fields:
             raise UsageProblem(f"--param {quoted(pair)} is not KEY=VALUE", hint="Write for instance --param steps=20.")
         if is_secret_name(key):
             raise UsageProblem(
-                f"--param can't set {named(key)}: a key is never an argument, which other users could see, nor a field",
+                f"--param can't set {named(key)}: other users could see a key among the arguments",
                 hint=f"{KEY_PLACE} It is sent in a header.",
             )
         params[key] = _json_or_text(text)

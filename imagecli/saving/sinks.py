@@ -185,7 +185,7 @@ class FileSink:
             while not os.path.isdir(there):
                 if os.path.lexists(there):
                     raise UsageProblem(
-                        f"{there} is not a folder", hint="Give -o a name in a folder that can be written."
+                        f"{there} is not a folder", hint="Give -o a name in a folder that can be written to."
                     )
                 there = os.path.dirname(there) or "."
             if longest > os.pathconf(there, "PC_NAME_MAX"):
@@ -574,5 +574,5 @@ def _failing(path: str) -> Iterator[None]:
 def _unwritable(folder: str, error: OSError | UnicodeEncodeError) -> UsageProblem:
     reason = (error.strerror if isinstance(error, OSError) else None) or error
     return UsageProblem(
-        f"the folder {folder} can't be written: {reason}", hint="Give -o a name in a folder that can be written."
+        f"the folder {folder} can't be written to: {reason}", hint="Give -o a name in a folder that can be written to."
     )
