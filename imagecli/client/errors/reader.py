@@ -144,7 +144,7 @@ class ErrorReader:
         error.unknown_fields = error.missing_fields = ()  # work may have begun: it is not sent again by itself
         if type(error) is Failure and not found.is_error:
             message = f": {document.message}" if told else ""
-            hint = "Run it again, or check the server's log."
+            hint = "See the saved response, or the server's log; another request may be billed as well."
             error = Failure(f"the server's response contains no images{message}", hint=hint, request_id=request_id)
         error.http_status = status
         return error

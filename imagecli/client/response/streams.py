@@ -218,5 +218,8 @@ def read_gathered(events: Iterable[Event], spool: Spool, url: str, explain: Expl
     if said := gathered.said():
         raise NoImages(said, gathered.partial, may_hold_one=gathered.may_hold_one)
     if gathered.partial is None:
-        raise Failure("the server's stream ended without a finished image", hint="Run it again.")
+        raise Failure(
+            "the server's stream ended without a finished image",
+            hint="See the server's log; another request may be billed as well.",
+        )
     return ImageResponse(spool, url, (), gathered.counts, partial=gathered.partial)
