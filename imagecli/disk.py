@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 import time
 from typing import IO, TYPE_CHECKING, Self
 
@@ -30,12 +29,13 @@ class NewFile:
     `remove_parts` can tell what a killed process has left.
     """
 
-    def __init__(self, folder: str) -> None:
-        """Open it in `folder`; nothing of it remains unless it is given a name."""
+    def __init__(self, folder: str, mode: int = 0o666) -> None:
+        """Open it in `folder`; nothing of it remains unless it is given a name. The umask applies to its mode."""
         self._folder = folder
+        self._mode = mode
         self._temporary: str | None = None
         try:
-            descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode)
         except (AttributeError, OSError):  # not Linux, or a file system without such files
             descriptor = self._make_named()
         with contextlib.suppress(OSError):
@@ -108,7 +108,7 @@ class NewFile:
 
     def _make_named(self) -> int:
         self._temporary = self._new_name()
-        return os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        return os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, self._mode)
 
     def _copy_to_named(self) -> None:
         with os.fdopen(self._make_named(), "w+b") as named:
@@ -148,8 +148,41 @@ def remove_parts(folder: str) -> None:
                     os.unlink(path)
 
 
+def replace_privately(path: str | os.PathLike[str], content: bytes) -> None:
+    """Put a file that only this user can read in the place of what has that name, whole or not at all.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    with NewFile(os.path.dirname(path) or ".", 0o600) as new:
+        new.file.write(content)
+        new.sync()
+        new.replace(os.fspath(path))
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it to an open file, which may take less at a time.
+
+    Raises:
+        OSError: it does not take all.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_zeros(descriptor: int, count: int) -> None:
+    """Write zeros to an open file: a quota or a limit is known only to who has met it.
+
+    Raises:
+        OSError: they don't fit.
+    """
+    for done in range(0, count, len(_ZEROS)):
+        write_all(descriptor, _ZEROS[: count - done])
+
+
 def check_room(folder: str, sizes: Iterable[int]) -> None:
-    """Write files of these sizes and remove them again: a quota or a limit is known only to who has met it.
+    """Write files of these sizes and remove them again.
 
     Raises:
         OSError: they don't fit, or nothing can be written there.
@@ -158,10 +191,7 @@ def check_room(folder: str, sizes: Iterable[int]) -> None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     with contextlib.ExitStack() as files:
         for size in sizes:
-            file = files.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0, prefix=PART[0], suffix=PART[1]))
-            while size > 0:
-                written = file.write(_ZEROS[:size]) or 0
-                size -= written  # noqa: PLW2901 - what is left of it
+            write_zeros(files.enter_context(NewFile(folder)).file.fileno(), size)
 
 
 def free_bytes(place: str | int) -> int | None:

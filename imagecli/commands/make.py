@@ -11,13 +11,11 @@ from imagecli.config.keys import require_key
 from imagecli.config.settings import load
 from imagecli.errors import ExitCode, ImagecliError, Interrupted, UsageProblem
 from imagecli.exchange import Observer
-from imagecli.execute import execute
 from imagecli.inputs import STDIO, read_inputs
 from imagecli.plan import Output, plan
 from imagecli.plan.intent import check, model_of
 from imagecli.result import Result
 from imagecli.saving.names import asked_format, names_for
-from imagecli.saving.recorded import record_of
 from imagecli.saving.room import Room, room_for
 from imagecli.saving.sinks import open_sink
 from imagecli.terminal.progress import Progress
@@ -149,6 +147,8 @@ class _Run:
         )
 
     def _execute(self, planned: Plan, sink: Sink, observer: Observer, key: Key | None) -> None:
+        from imagecli.execute import execute
+
         client = run = None
         jobs = self._settings.options.jobs.value
         if planned.requests:
@@ -168,6 +168,7 @@ class _Run:
     def _open_run(self, planned: Plan) -> Run:
         """Report what killed runs have left, and make the files for this one's responses."""
         from imagecli.client.response.files import Run, response_folders, spare_folders, take_over
+        from imagecli.saving.recorded import record_of
 
         folders = response_folders()
         for folder, count in take_over(folders):

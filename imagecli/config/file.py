@@ -1,7 +1,7 @@
 """The config file on disk: finding, reading and replacing it.
 
 It is `config.toml` in the user config folder that platformdirs gives, or the file that IMAGECLI_CONFIG names. It is
-written atomically (a temporary file beside it, then a rename) with mode 0600; missing folders are made with mode 0700.
+written atomically with mode 0600; missing folders are made with mode 0700.
 Where it is a symbolic link, as dotfile managers make them, the link stays and its target is replaced.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.config.layout import MOST_LEVELS, contains_api_key, contains_command, has_levels
+from imagecli.disk import replace_privately
 from imagecli.errors import UsageProblem
 from imagecli.text import printable, shell_word
 
@@ -179,7 +180,7 @@ def write(path: Path, text: str) -> None:
         if target.exists() and not target.is_file():
             raise UsageProblem(f"{printable(path)} is not a regular file")
         _make_folder(target.parent)
-        _replace(target, text.encode())
+        replace_privately(target, text.encode())
     except OSError as error:
         raise UsageProblem(f"{printable(path)} can't be written: {error.strerror}") from None
 
@@ -225,19 +226,3 @@ def _make_folder(folder: Path) -> list[Path]:
         folder.mkdir(mode=0o700)
         made.append(folder)
     return made
-
-
-def _replace(target: Path, content: bytes) -> None:
-    import tempfile
-
-    handle, name = tempfile.mkstemp(prefix=".config-", suffix=".toml", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:  # mkstemp makes it 0600
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink()
-        raise

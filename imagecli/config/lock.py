@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from imagecli.disk import lock
 from imagecli.errors import UsageProblem
 from imagecli.text import printable
 
@@ -46,29 +47,26 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _lock(folder: Path) -> int:
     """Return a descriptor of the folder that has the lock, once it has it."""
-    import fcntl
-
     waited = 0.0
     while True:
         descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is(descriptor, folder):
+            is_free = lock(descriptor)
+            if is_free and _is(descriptor, folder):
                 return descriptor
-        except BlockingIOError:
-            if waited >= SECONDS:
-                os.close(descriptor)
-                raise UsageProblem(
-                    f"another process is changing the config file in {printable(folder)}",
-                    hint="Run it again once that has ended.",
-                ) from None
-            sleep(_PAUSE)
-            waited += _PAUSE
         except BaseException:
             os.close(descriptor)
             raise
-        with suppress(OSError):
-            os.close(descriptor)
+        os.close(descriptor)
+        if is_free:
+            continue
+        if waited >= SECONDS:
+            raise UsageProblem(
+                f"another process is changing the config file in {printable(folder)}",
+                hint="Run it again once that has ended.",
+            )
+        sleep(_PAUSE)
+        waited += _PAUSE
 
 
 def _is(descriptor: int, folder: Path) -> bool:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.config.file import read_bytes
+from imagecli.disk import replace_privately
 from imagecli.models.listing import ModelsReport
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imagecli.config.keys import Key
     from imagecli.config.profiles import Profile
 
@@ -94,21 +95,7 @@ def save(profile: Profile, key: Key | None, cached: CachedList) -> None:
     }
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(path, json.dumps(document).encode())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    import tempfile
-
-    handle, name = tempfile.mkstemp(prefix=".models-", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:  # mkstemp makes it 0600
-            file.write(content)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink()
-        raise
+        replace_privately(path, json.dumps(document).encode())
 
 
 def _path(profile: Profile, key: Key | None) -> Path | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from imagecli.images.types import parse_size
+
 _PIXELS = 1024 * 1024
 """Of an image whose size is left to the server."""
 _LEAST, _LIKELY = 1 / 64, 2.0
@@ -32,9 +34,8 @@ def room_for(size: object, kind: object) -> Room:
     """
     if kind == "svg":
         return Room(*_SVG)
-    width, _, height = str(size).partition("x")
-    known = width.isdecimal() and height.isdecimal()
-    pixels = int(width) * int(height) if known else _PIXELS
+    known = parse_size(str(size))
+    pixels = known[0] * known[1] if known else _PIXELS
     share = 1 if kind in {None, "png"} else _LOSSY
     # A server that chooses the size may choose a small one.
     least = pixels if known else pixels // 4

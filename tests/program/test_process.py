@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,39 @@ def test_a_process_does_what_a_run_in_this_one_does(imagecli, program, server, m
 
 def _body(request):
     return request.parts if "multipart" in request.headers.get("content-type", "") else request.body
+
+
+_MODULES = "import sys; from imagecli.__main__ import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+_RARE = {
+    *("PIL", "rich", "keyring", "tomlkit", "tomllib", "werkzeug", "textual_image"),
+    *("client.download", "client.errors", "client.polling", "client.response.cut", "client.response.streams"),
+    *("client.response.tasks", "config.lock", "images.pillow", "models.cache", "models.entry", "plan.uploads"),
+    *("recovery", "redaction", "sandbox", "terminal.preview"),
+}
+"""Libraries and modules."""
+
+
+@pytest.mark.parametrize(
+    ("words", "spared"),
+    [
+        (["-o", "fox.png"], _RARE),
+        (["--dry-run"], _RARE | {"httpx2", "client", "execute"}),
+    ],
+    ids=["gen", "dry run"],
+)
+def test_a_plain_run_imports_nothing_that_only_others_need(server, words, spared):
+    """Start-up is most of a short run."""
+    server.respond = lambda reply, _request: reply.send(response_with(IMAGE))
+    done = subprocess.run(
+        [sys.executable, "-c", _MODULES, "gen", "a fox", "-m", "gpt-image-2", "--base-url", server.url, *words],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {name.removeprefix("imagecli.") for name in done.stderr.splitlines()[-1].split()}
+    assert "commands.make" in imported
+    assert not imported & spared
 
 
 @pytest.mark.parametrize(

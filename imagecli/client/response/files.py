@@ -21,7 +21,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagecli.disk import DAY_S, is_locked, lock, remove_parts
+from imagecli.disk import DAY_S, is_locked, lock, remove_parts, write_all, write_zeros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,9 +30,9 @@ KEPT_S = 30 * 24 * 3600.0
 """How long a kept response stays."""
 LEFT = ".left.json"
 """How the name of a response ends that a killed run has left; nobody was told of it before."""
-_PART = re.compile(r"(?P<run>[0-9a-f]{12})-(?P<number>\d+)-(?P<k>\d+)\.part\Z")
-_KEPT = re.compile(r"answer-(?:(?P<run>[0-9a-f]{12})-(?P<number>\d+)-\d+(?:\.left)?|.*)\.json\Z")
-_ABOUT = re.compile(r"(?P<run>[0-9a-f]{12})\.(?P<state>json|done|new)\Z")
+_PART = r"(?P<run>[0-9a-f]{12})-(?P<number>\d+)-(?P<k>\d+)\.part\Z"
+_KEPT = r"answer-(?:(?P<run>[0-9a-f]{12})-(?P<number>\d+)-\d+(?:\.left)?|.*)\.json\Z"
+_ABOUT = r"(?P<run>[0-9a-f]{12})\.(?P<state>json|done|new)\Z"
 _LONGEST_ABOUT = 1 << 20
 
 
@@ -77,10 +77,10 @@ class Run:
         try:
             with contextlib.suppress(OSError):
                 lock(descriptor)
-            _write_all(descriptor, bytes(room))
+            write_zeros(descriptor, room)
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
-            _write_all(descriptor, json.dumps(self._about).encode())
+            write_all(descriptor, json.dumps(self._about).encode())
             os.rename(f"{path}.new", f"{path}.json")
         except OSError:
             _remove(f"{path}.new")
@@ -178,7 +178,7 @@ def take_over(folders: Iterable[str], now: float | None = None) -> list[tuple[st
         requests = {
             (part["run"], part["number"])
             for name in names
-            if (part := _PART.match(name)) and part["run"] in dead and _take_over(os.path.join(runs, name))
+            if (part := re.match(_PART, name)) and part["run"] in dead and _take_over(os.path.join(runs, name))
         }
         for run, about in dead.items():
             if _finish(folder, run, _names(answers)):
@@ -193,15 +193,15 @@ def take_over(folders: Iterable[str], now: float | None = None) -> list[tuple[st
 def kept_responses(folders: Iterable[str], spare: Iterable[str] = ()) -> list[Kept]:
     """Return this user's responses that are kept in these folders, and those in spare ones, the oldest first."""
     places = [os.path.join(folder, "answers") for folder in folders]
-    paths = [os.path.join(place, name) for place in places for name in _names(place) if _KEPT.match(name)]
+    paths = [os.path.join(place, name) for place in places for name in _names(place) if re.match(_KEPT, name)]
     for folder in spare:
-        paths += [os.path.join(folder, name) for name in _names(folder) if (m := _KEPT.match(name)) and m["run"]]
+        paths += [os.path.join(folder, name) for name in _names(folder) if (m := re.match(_KEPT, name)) and m["run"]]
     return sorted((kept_response(path) for path in paths if _is_own(path)), key=_age)
 
 
 def kept_response(path: str) -> Kept:
     """Return what is known of a response that is kept in a file."""
-    match = _KEPT.match(os.path.basename(path))
+    match = re.match(_KEPT, os.path.basename(path))
     run = match["run"] if match is not None else None
     about = _read_about(os.path.join(os.path.dirname(path), "..", "runs", f"{run}.done")) if run else {}
     return Kept(path, int(match["number"]) if match is not None and run else 1, about)
@@ -243,8 +243,8 @@ def _age(kept: Kept) -> tuple[float, str]:
 
 def _dead_runs(runs: str, names: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the runs whose process is gone, and what each was about; also those without a file of their own."""
-    known = {match["run"]: match["state"] for name in names if (match := _ABOUT.match(name))}
-    unknown = {match["run"] for name in names if (match := _PART.match(name))} - known.keys()
+    known = {match["run"]: match["state"] for name in names if (match := re.match(_ABOUT, name))}
+    unknown = {match["run"] for name in names if (match := re.match(_PART, name))} - known.keys()
     # A large folder is not listed in one moment: a run may have begun meanwhile.
     yield from ((run, {}) for run in unknown if not os.path.exists(os.path.join(runs, f"{run}.json")))
     for run in (run for run, state in known.items() if state == "json"):
@@ -302,12 +302,12 @@ def _remove_old(runs: str, answers: str, names: Iterable[str], now: float) -> No
     kept = []
     for name in _names(answers):
         path = os.path.join(answers, name)
-        if _KEPT.match(name) and _is_older(path, now - KEPT_S):
+        if re.match(_KEPT, name) and _is_older(path, now - KEPT_S):
             _remove(path)
         else:
             kept.append(name)
     for name in names:
-        match = _ABOUT.match(name)
+        match = re.match(_ABOUT, name)
         path = os.path.join(runs, name)
         is_over = match is not None and match["state"] == "done" and not any(match["run"] in each for each in kept)
         if is_over or (name.endswith(".new") and _is_older(path, now - DAY_S)):
@@ -344,12 +344,6 @@ def _make_private(folder: str) -> None:
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
             raise PermissionError(13, f"{top} belongs to another user")
     os.makedirs(folder, 0o700, exist_ok=True)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _names(folder: str) -> list[str]:

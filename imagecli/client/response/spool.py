@@ -13,6 +13,7 @@ import tempfile
 import threading
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from imagecli.disk import write_all
 from imagecli.errors import Failure
 
 if TYPE_CHECKING:
@@ -191,9 +192,7 @@ class Spool:
 
     def _copy(self, descriptor: int) -> None:
         for chunk in self.chunks():
-            view = memoryview(chunk)
-            while view:
-                view = view[os.write(descriptor, view) :]
+            write_all(descriptor, chunk)
 
     def _close(self) -> None:
         self._tail = None
