@@ -21,6 +21,9 @@ from enum import IntEnum
 from errno import ENOMEM
 from typing import Any, ClassVar
 
+NO_SUCH_ROUTE = frozenset({404, 405, 501})
+"""The statuses of a route that a server does not have."""
+
 
 class ExitCode(IntEnum):
     """The exit codes of the command line, which scripts branch on."""

@@ -17,6 +17,7 @@ from imagecli import interrupts
 from imagecli.as_asked import differences, shortfall
 from imagecli.dialects.request import EDITS
 from imagecli.errors import (
+    NO_SUCH_ROUTE,
     Failure,
     ImagecliError,
     Interrupted,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from imagecli.saving.receiving import Transform
     from imagecli.saving.sinks import Sink
 
-_NO_SUCH_ROUTE = frozenset({404, 405, 501})
 _SAVING_GRACE_S = 10.0
 _MOST_PARTIALS = 16
 """Partial images of one image that are saved; three are asked for at most."""
@@ -153,7 +153,7 @@ class _Execution:
         """Return whether the server does not know the route at all."""
         asked = sum(len(each.numbers) for each in self._exchanges)
         return len(self._failures) == asked and all(
-            error.http_status in _NO_SUCH_ROUTE and error.code != "model_not_found" for error in self._failures.values()
+            error.http_status in NO_SUCH_ROUTE and error.code != "model_not_found" for error in self._failures.values()
         )
 
     # Workers

@@ -20,7 +20,7 @@ from imagecli.client.response.partial_images import PartialImageReader
 from imagecli.client.response.reading import read_response
 from imagecli.client.response.sources import Item, Link, Withheld, decode
 from imagecli.client.response.spool import CutOffError, Spool
-from imagecli.client.retry import RequestTrace, RetryableError, ignore_state, with_retries
+from imagecli.client.retry import SUCCESS, RequestTrace, RetryableError, ignore_state, with_retries
 from imagecli.client.secrets import secrets_of
 from imagecli.client.session import Session
 from imagecli.errors import ContentPolicyRefusal, Failure, ImagecliError, UnknownOutcome
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from imagecli.models.listing import ModelsReport
 
 _MAX_LIST = 1 << 24
-_SUCCESS = range(200, 300)
 _ACCEPTED = 202
 _ENCODINGS = frozenset({"gzip", "x-gzip", "deflate", "identity"})
 _FROM_SERVERS = ("message", "hint", "code", "param", "type", "request_id")
@@ -223,7 +222,7 @@ class Client:
                 watch("receiving", None)
                 request_id = request_id_of(response, self._secrets)
                 status = response.status_code
-                if status not in _SUCCESS:
+                if status not in SUCCESS:
                     return self._refused(response, spool, _Answer(request, url, status, request_id, response.headers))
                 headers = response.headers
                 spool_body(response, spool, PartialImageReader(spool, watch, show).read)
@@ -391,7 +390,7 @@ class Client:
         url = self.url(self._session.dialect.models_path)
         try:
             with self._session.open("GET", url, RequestTrace(ignore_state)) as response:
-                if response.status_code not in _SUCCESS:
+                if response.status_code not in SUCCESS:
                     raise self._errors.refused(response, read_head(response), None, url)
                 body = read_head(response, _MAX_LIST)
                 request_id = request_id_of(response, self._secrets)

@@ -13,7 +13,15 @@ from imagecli.client.network import PrivateAddressError, is_private
 from imagecli.client.places import is_inner, places
 from imagecli.client.response.body import decompressed, spool_body
 from imagecli.client.response.spool import Spool
-from imagecli.client.retry import LOST_STATUSES, RETRIED_STATUSES, RequestTrace, RetryableError, ignore_state
+from imagecli.client.retry import (
+    LOST_STATUSES,
+    REDIRECTS,
+    RETRIED_STATUSES,
+    SUCCESS,
+    RequestTrace,
+    RetryableError,
+    ignore_state,
+)
 from imagecli.errors import Failure
 from imagecli.text import sanitize
 
@@ -25,8 +33,6 @@ if TYPE_CHECKING:
 
 _MAX_IMAGE = 1 << 29
 _MAX_REDIRECTS = 5
-_SUCCESS = range(200, 300)
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LAGGING = frozenset({202, 403, 404, 423, 425, 520, 521, 522})
 """What content networks answer with until an image has reached them, and servers until it is drawn."""
 _LAG_WAITS_S = (0.5, 1.0, 2.0, 4.0)
@@ -143,12 +149,12 @@ class Download:
         try:
             with session.open("GET", url, RequestTrace(ignore_state), accept=_ACCEPT, with_key=with_key) as response:
                 status = response.status_code
-                if status in _REDIRECTS and "location" in response.headers:
+                if status in REDIRECTS and "location" in response.headers:
                     following = self._resolved(response.headers["location"], url)
                     if url.startswith("https:") and not following.startswith("https:"):
                         raise self._failure("a redirect from https to http is refused")
                     return following
-                if status not in _SUCCESS or status in _LAGGING:
+                if status not in SUCCESS or status in _LAGGING:
                     raise _NotThereError(f"HTTP {status}", status=status, wait=requested_wait(response.headers))
                 spool_body(response, spool)
                 return None

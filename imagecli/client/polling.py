@@ -17,7 +17,7 @@ from imagecli.client.response.reading import read_response
 from imagecli.client.response.sources import IMAGE_KINDS
 from imagecli.client.response.spool import NotJsonError, Spool, outline
 from imagecli.client.response.tasks import find_task
-from imagecli.client.retry import RequestTrace, ignore_state
+from imagecli.client.retry import SUCCESS, RequestTrace, ignore_state
 from imagecli.errors import Failure, ImagecliError
 from imagecli.images.sniffing import sniff
 
@@ -34,7 +34,6 @@ _LONGEST_WAIT_S = 5.0
 _SHORTEST_WAIT_S = 0.1
 _MOST_FAILURES = 8
 """In a row, before it is given up: a gateway may be restarted while a task is at work."""
-_SUCCESS = range(200, 300)
 _LATER = frozenset({404, 408, 409, 423, 425, 429, *range(500, 600)})
 """Statuses after which it is asked for again; of a task that has only just been accepted 404 too."""
 _HEAD = 4096
@@ -119,7 +118,7 @@ def _ask(task: Task, url: str, spool: Spool, polling: Polling) -> ImageResponse 
             wait = requested_wait(response.headers)
             if response.status_code in _LATER:
                 return wait, f"HTTP {response.status_code}"
-            if response.status_code not in _SUCCESS:
+            if response.status_code not in SUCCESS:
                 error = polling.errors.refused(response, read_head(response), None, url)
                 reason = error.message if isinstance(error, ImagecliError) else str(error)
                 raise polling.errors.task_lost(task, f"can't be fetched: {reason}")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     """Given what a request is doing: "uploading", "waiting", "receiving", "partial 1", "lost" before it is sent again
     although it may have been billed, "retrying after …" with the seconds."""
 
+SUCCESS = range(200, 300)
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 RETRIED_STATUSES = frozenset({409, 429, 500, 502, 503})
 LOST_STATUSES = frozenset({408, 504, 520, 524, 598})
 """The server, or a gateway before it, gave up on a response that may have been made and billed."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imagecli import dialects
 from imagecli.client.open import open_client
 from imagecli.config.settings import load
-from imagecli.errors import Failure, ImagecliError
+from imagecli.errors import NO_SUCH_ROUTE, Failure, ImagecliError
 from imagecli.options import BUILT_IN, Options, Value
 from imagecli.text import printable, shell_word, toml_key
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 LIST_SECONDS = 30.0
 """The usual --timeout is for images; a list of models comes at once."""
-_NO_SUCH_ROUTE = frozenset({404, 405, 501})
 
 
 def load_for_list(profile: str | None, base_url: str | None) -> Settings:
@@ -43,7 +42,7 @@ def explain(error: ImagecliError, settings: Settings, key: Key | None) -> None:
     Most servers have it below /v1: where that is not in the address, they are asked for it there.
     """
     profile = settings.profile
-    no_route = error.http_status in _NO_SUCH_ROUTE
+    no_route = error.http_status in NO_SUCH_ROUTE
     if not (no_route or type(error) is Failure):
         return
     if no_route:

@@ -13,6 +13,7 @@ from imagecli.errors import UsageProblem
 from imagecli.images.canvas import full, same_shape, scaled, size_of, whole
 from imagecli.images.colour import flatten
 from imagecli.images.encode import png_of_strips
+from imagecli.images.types import LOSSY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +29,8 @@ _LEVELS = (1, 6)
 """Of the compression: the first is enough for nearly all masks."""
 _ROWS = 256
 """Of how many rows a mask is written at once."""
-_LOSSY = ("jpeg", "webp", "avif", "heif")
 _NOISE = 16
-"""How far such a format may move black and white."""
+"""How far a lossy format may move black and white."""
 _OPEN_HINT = "Make what should change fully transparent (alpha 0), or white in a mask without transparency."
 _THRESHOLDS = (128, 1, 255)
 """A scaled pixel is open if half of what it covers is; where that closes or opens everything: if any is, or all is."""
@@ -64,7 +64,7 @@ def weights(mask: InputImage) -> Image.Image:
     if by_alpha:
         most = highest(band)
         return band.point([OPEN - min(OPEN, round(OPEN * alpha / most)) for alpha in range(256)])
-    if mask.format not in _LOSSY:
+    if mask.format not in LOSSY:
         return band
     return band.point([CLOSED] * (_NOISE + 1) + [*range(_NOISE + 1, OPEN - _NOISE)] + [OPEN] * (_NOISE + 1))
 

@@ -19,7 +19,8 @@ IMAGE_EXTENSIONS = ("png", "jpg", "jpeg", "webp", "gif", "svg")
 UNMADE_EXTENSIONS = ("avif", "bmp", "eps", "heic", "heif", "ico", "jp2", "jxl", "pdf", "psd", "tga", "tif", "tiff")
 """The extensions of formats that no server makes; what is saved under them would be another format."""
 
-
+LOSSY = ("jpeg", "webp", "avif", "heif")
+"""Formats that may change colours a little."""
 MOST_SIDE = {"jpeg": 65_535, "webp": 16_383}
 """The longest side that a format can hold, in pixels, where it is not out of reach."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.dialects.request import EDITS, VARIATIONS
 from imagecli.errors import UsageProblem
-from imagecli.images.types import MaskConvention, Uploads
+from imagecli.images.types import LOSSY, MaskConvention, Uploads
 from imagecli.models.catalog import variation_rules
 from imagecli.plan.fields import is_catalogued
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from imagecli.images.measure import Sent
     from imagecli.images.types import Geometry, InputRules, Prepared, Upload
     from imagecli.plan.intent import Intent
-
-
-_LOSSY = ("jpeg", "webp", "avif", "heif")
 
 
 class PreparedInputs(NamedTuple):
@@ -73,7 +70,7 @@ def prepare_uploads(intent: Intent, route: str) -> PreparedInputs:
         notes.append("outside the mask the original's pixels are kept, at {}x{}".format(*first.size))
         if intent.kind == "jpeg" or (intent.kind == "webp" and intent.quality is not None):
             warnings.append(f"{intent.kind} is lossy, so what is outside the mask is not kept exactly; png keeps it")
-        elif first.format in _LOSSY:
+        elif first.format in LOSSY:
             notes.append(f"they are what the {first.format} decodes to; saved as png, they lose nothing more")
     markup = _markup(intent, prepared, rules)
     return PreparedInputs(

@@ -11,7 +11,7 @@ from imagecli.client.errors.connection import readable, unreachable
 from imagecli.client.errors.waits import is_too_long, requested_wait
 from imagecli.client.network import ReadableTransportError
 from imagecli.client.response.body import request_id_of
-from imagecli.client.retry import RETRIED_STATUSES, RetryableError
+from imagecli.client.retry import REDIRECTS, RETRIED_STATUSES, RetryableError
 from imagecli.errors import (
     AuthProblem,
     ContentPolicyRefusal,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _GATEWAY_S = 2.0
 """Seconds in which a gateway finds out that it does not reach a server; what it reports later may be of its work."""
 _UNAUTHORIZED = 401
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FETCH = "Fetch the task's result from the server or on its website; another request may be billed as well."
 
 
@@ -107,7 +106,7 @@ class ErrorReader:
 
         status = response.status_code
         request_id = request_id_of(response, self._secrets)
-        if status in _REDIRECTS:
+        if status in REDIRECTS:
             return self._redirected(response, request_id)
         document = read_error(status, body, self._secrets)
         should = response.headers.get("x-should-retry", "").lower()
