@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from support.fakes.base import CHANGED, GREY, INVERTED, MADE, near, pixels, use_profile
 from support.fakes.localai import LocalAI
+from support.serving import noise
 
 
 @pytest.fixture
@@ -131,7 +133,7 @@ def test_a_size_that_was_asked_for_gives_the_image_its_shape(imagecli, localai, 
 
 def test_an_image_that_the_request_has_no_room_for_is_shrunk(imagecli, localai):
     """15 MB are all that LocalAI takes by itself, and base64 makes four bytes of three."""
-    Image.effect_noise((2600, 2600), 90).convert("RGB").save("noise.png")
+    Path("noise.png").write_bytes(noise((2000, 2000)))
     ran = imagecli("edit", "noise.png", "at night", "-o", "out.png")
     assert ran.code == 0
     assert len(localai.posts[0].body) < 15_000_000

@@ -26,7 +26,6 @@ LITELLM = os.environ.get("GATEWAY_LITELLM", "")
 
 pytestmark = [
     pytest.mark.gateway,
-    pytest.mark.xdist_group("gateway"),  # one proxy for all: it takes long to start
     pytest.mark.skipif(not LITELLM, reason="GATEWAY_LITELLM does not name LiteLLM's proxy (.ci/run installs it)"),
 ]
 
