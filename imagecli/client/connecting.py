@@ -62,13 +62,15 @@ def _look_up(host: str, port: int, left: Callable[[], float | None]) -> Sequence
 
     The system's look-up has a time-out of its own, of many seconds, so it runs in a thread that is not waited for.
     """
+    # For a name as text Python would load its tables of all scripts; httpx has encoded it already.
+    name = host.encode()
     with suppress(socket.gaierror):  # an address is looked up nowhere
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     found: queue.SimpleQueue[Sequence[Address] | Exception] = queue.SimpleQueue()
 
     def look_up() -> None:
         try:
-            found.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            found.put(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
         except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
             found.put(error)
 

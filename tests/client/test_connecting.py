@@ -35,7 +35,7 @@ def named(monkeypatch):
 
     def name(*ports):
         def found(host, port, *args, flags=0, **more):
-            if host != HOST:
+            if host != HOST.encode():
                 return look_up(host, port, *args, flags=flags, **more)
             if flags & socket.AI_NUMERICHOST:
                 raise socket.gaierror(socket.EAI_NONAME, "a name")

@@ -68,7 +68,7 @@ def _body(request):
 
 _MODULES = "import sys; from imagecli.__main__ import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
 _RARE = {
-    *("PIL", "rich", "keyring", "tomlkit", "tomllib", "werkzeug", "textual_image"),
+    *("PIL", "rich", "keyring", "tomlkit", "tomllib", "werkzeug", "textual_image", "encodings.idna"),
     *("client.download", "client.errors", "client.polling", "client.response.cut", "client.response.streams"),
     *("client.response.tasks", "config.lock", "images.pillow", "models.cache", "models.entry", "plan.uploads"),
     *("recovery", "redaction", "sandbox", "terminal.preview"),
