@@ -50,6 +50,12 @@ _PALETTE = 3
 _HEADER_LENGTH = 13
 _CRITICAL = rb"(?:PLTE|IDAT|IEND)"
 
+_WINDOW = 1 << 20
+"""Bytes that are read at once."""
+_OVERLAP = 7
+"""Bytes of a chunk's length and kind, less one."""
+_MOST_SUMS = 4
+
 
 class Chunk(NamedTuple):
     """Where a chunk stands in a file."""
@@ -139,8 +145,7 @@ def png_size(file: IO[bytes]) -> tuple[int, int] | None:
     if kinds[:1] != [b"IHDR"] or b"IDAT" not in kinds or kinds[-1] != b"IEND":
         return None
     for chunk in chunks:
-        body = body_of(file, chunk)
-        if file.read(4) != struct.pack(">I", zlib.crc32(body, zlib.crc32(chunk.kind))):
+        if not _has_its_checksum(file, chunk):
             return None
     width, height = struct.unpack(">II", body_of(file, chunks[0])[:8])
     return (width, height) if width and height else None
@@ -258,20 +263,37 @@ def _is_text(kind: bytes, body: bytes) -> bool:
 
 
 def _next_critical(file: IO[bytes], start: int) -> Chunk | None:
-    """Return the first critical chunk after a position whose checksum is right."""
-    file.seek(start)
-    rest = file.read()
-    for match in re.finditer(_CRITICAL, rest):
-        at = match.start() - 4
-        length = int.from_bytes(rest[max(0, at) : at + 4], "big")
-        end = at + 12 + length
-        if (
-            at >= 0
-            and end <= len(rest)
-            and rest[end - 4 : end] == struct.pack(">I", zlib.crc32(rest[at + 4 : end - 4]))
-        ):
-            return Chunk(match[0], start + at, length)
+    """Return the first critical chunk after a position whose checksum is right.
+
+    No more is summed up than a few times the file: of a hostile one, each byte may look like a chunk's beginning.
+    """
+    size = file.seek(0, 2)
+    left = _MOST_SUMS * size
+    at = start
+    while at < size:
+        file.seek(at)
+        window = file.read(_WINDOW)
+        for match in re.finditer(_CRITICAL, window):
+            begin = match.start() - 4
+            chunk = Chunk(match[0], at + begin, int.from_bytes(window[max(0, begin) : begin + 4], "big"))
+            if begin < 0 or chunk.end > size:
+                continue
+            left -= chunk.length
+            if left < 0:
+                return None
+            if _has_its_checksum(file, chunk):
+                return chunk
+        at += len(window) - _OVERLAP if at + len(window) < size else len(window)
     return None
+
+
+def _has_its_checksum(file: IO[bytes], chunk: Chunk) -> bool:
+    file.seek(chunk.start + 8)
+    checksum, left = zlib.crc32(chunk.kind), chunk.length
+    while left and (piece := file.read(min(left, _WINDOW))):
+        checksum = zlib.crc32(piece, checksum)
+        left -= len(piece)
+    return not left and file.read(4) == struct.pack(">I", checksum)
 
 
 def _read(file: BinaryIO, chunk: Chunk) -> bytes:

@@ -11,11 +11,13 @@ import pytest
 from PIL import Image, ImageCms
 
 from imagecli.errors import UsageProblem
+from imagecli.images.png_chunks import png_size
 from imagecli.images.prepare import prepare
 from imagecli.images.reading import open_input
 from imagecli.images.sniffing import ImageCheck
 from imagecli.images.types import InputRules
 from support.places import ROOT
+from support.serving import image_file
 
 INPUTS = ROOT.parent / "shared" / "inputs"
 FREE = InputRules(square=False, formats=("png",), modes=("L", "P", "RGB", "RGBA"), max_bytes=50_000_000)
@@ -188,3 +190,15 @@ def test_the_collected_files_are_read(name):
     check = ImageCheck()
     check.feed(data)
     assert check.finish()[1:] == (sent.width, sent.height)
+
+
+@pytest.mark.parametrize("pad", [0, 5, (1 << 20) - 8, (1 << 20) - 4, (1 << 20) - 1])
+def test_a_chunk_is_found_behind_stray_bytes_a_piece_at_a_time(pad):
+    image = image_file()
+    stray = image[:33] + b"\0" * pad + image[33:]
+    assert png_size(io.BytesIO(stray)) == png_size(io.BytesIO(image))
+
+
+def test_what_looks_like_chunks_everywhere_is_not_summed_up_again_and_again():
+    """A megabyte of it would take a minute."""
+    assert png_size(io.BytesIO(image_file()[:33] + b"\0\7\0\0IDAT" * (1 << 17))) is None
