@@ -10,7 +10,7 @@ from imagecli.client.response.finding import Finder, shortened
 from imagecli.client.response.images import ImageResponse, NoImages, counts_in, items_of
 from imagecli.client.response.prose import images_in
 from imagecli.client.response.sources import Inline, Item, Withheld
-from imagecli.client.response.spool import CHUNK
+from imagecli.client.response.spool import CHUNK, CutOffError
 from imagecli.client.response.tasks import find_task
 from imagecli.errors import Failure
 
@@ -195,10 +195,16 @@ def read_stream(spool: Spool, url: str, explain: Explain) -> ImageResponse:
 
     Raises:
         Failure: it contains neither, and nothing else that says why.
+        CutOffError: it contains neither, as it ends in the middle of an event.
         NoImages: it contains an error or a task instead; `partial` is what had come before.
     """
     reader = EventReader()
-    response = read_gathered(read_events(spool, reader), spool, url, explain)
+    try:
+        response = read_gathered(read_events(spool, reader), spool, url, explain)
+    except Failure as failure:
+        if reader.is_cut:
+            raise CutOffError("the server's stream is cut off in the middle of an event") from failure
+        raise
     response.is_cut = reader.is_cut and not response.items
     return response
 

@@ -182,6 +182,13 @@ def test_a_stream_that_ends_in_the_middle_of_an_event_has_broken_off(imagecli, s
     assert "billed" in ran.err
 
 
+def test_so_has_one_without_a_partial_image(imagecli, server):
+    server.respond = stream(completed()[:60])
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "0", "-o", "cat.png")
+    assert (ran.code, ran.paths, len(server.posts)) == (8, [], 1), ran.err
+    assert "kept in" in ran.err
+
+
 def test_a_stream_that_is_cut_after_its_finished_image_is_whole(imagecli, server):
     server.respond = stream(*WHOLE, cut=True)
     ran = imagecli("gen", "cat", "--base-url", server.url, "--partials", "2", "-o", "cat.png")
