@@ -131,5 +131,7 @@ if __name__ == "__main__":
     # As an installer does: a checkout may have none, and then each run would compile what it imports.
     compileall.compile_dir(str(Path(__file__).resolve().parent.parent / "imagecli"), quiet=1)
     os.chdir(tempfile.mkdtemp())
+    # What other runs have left in the user's own folders would be looked at as well.
+    os.environ |= {"XDG_STATE_HOME": os.getcwd(), "XDG_CONFIG_HOME": os.getcwd(), "XDG_CACHE_HOME": os.getcwd()}
     for group in sys.argv[1:] or ("startup", "gen", "memory"):
         {"startup": startup, "gen": gen, "memory": memory}[group]()
