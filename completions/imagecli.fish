@@ -115,7 +115,7 @@ function __imagecli_typed
             string join -- \n $word
         else if test $word = --
             set flags_ended yes
-        else if string match -qr '^-[^-omnsqfPji]*[omnsqfPji]$' -- $word; or contains -- $word --output --resize --also --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --prompt-file --profile --base-url --jobs --timeout --retries --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --dialect --key-command --key-env
+        else if string match -qr '^-[^-omnsqfPji]*[omnsqfPji]$' -- $word; or contains -- $word --output --resize --also --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --prompt-file --profile --base-url --jobs --timeout --retries --cache-dir --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --older --larger --dialect --key-command --key-env
             set value_follows yes
         end
     end
@@ -146,6 +146,7 @@ complete -c imagecli -n '__imagecli_at 0 ""' -a prepare -d 'Save what edit and v
 complete -c imagecli -n '__imagecli_at 0 ""' -a recover -d 'Save the images of kept responses, and of those that interrupted runs left behind'
 complete -c imagecli -n '__imagecli_at 0 ""' -a models -d 'List models: what they take, what they cost, when they are shut down'
 complete -c imagecli -n '__imagecli_at 0 ""' -a serve -d 'Run the sandbox as an HTTP server on 127.0.0.1, for any client'
+complete -c imagecli -n '__imagecli_at 0 ""' -a cache -d 'The responses that --cache keeps'
 complete -c imagecli -n '__imagecli_at 0 ""' -a config -d 'Settings, profiles and keys'
 complete -c imagecli -n '__imagecli_at 0 ""' -l version -d 'Print the version'
 complete -c imagecli -n '__imagecli_at 0 ""' -s h -l help -d 'Show this message and exit'
@@ -183,15 +184,20 @@ complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "models" "config show
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s j -l jobs -x -d 'How many requests at once [4]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l timeout -x -d 'The limit for one attempt as a whole [600]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l retries -x -d 'Attempts after the first, where that is safe [2]'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l cache -d 'Keep responses, so that the same request costs nothing again [off]'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l no-cache -d 'Not --cache'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l cache-only -d 'Send nothing: take what the cache has; needs no key and no network [off]'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l no-cache-only -d 'Not --cache-only'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "cache path" "cache info" "cache prune"' -l cache-dir -x -a '(__imagecli_images)' -d 'The folder of the cache [imagecli\'s own]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l retry-unknown -d 'Send again what may have been billed already [off]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l no-retry-unknown -d 'Not --retry-unknown'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l dry-run -d 'Check everything and print the request; send and save nothing'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l preview -d 'Draw the result in the terminal [off]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l no-preview -d 'Not --preview'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "models" "config path" "config show" "config get" "config set" "config unset" "config set-key" "config add" "config check"' -l json -d 'Print one JSON document instead, for failures too'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "models" "cache path" "cache info" "cache prune" "config path" "config show" "config get" "config set" "config unset" "config set-key" "config add" "config check"' -l json -d 'Print one JSON document instead, for failures too'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "models"' -s v -l verbose -d 'Report more on standard error'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "models"' -l quiet -d 'Report only errors on standard error'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "models" "serve" "config path" "config show" "config get" "config set" "config unset" "config set-key" "config add" "config check"' -s h -l help -d 'Show this message and exit'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "models" "serve" "cache path" "cache info" "cache prune" "config path" "config show" "config get" "config set" "config unset" "config set-key" "config add" "config check"' -s h -l help -d 'Show this message and exit'
 complete -c imagecli -n '__imagecli_at 1 "edit" "vary" "prepare"' -x -a '(__imagecli_images)'
 complete -c imagecli -n '__imagecli_in "edit"' -s i -l image -x -a '(__imagecli_images)' -d 'Another input image; repeatable'
 complete -c imagecli -n '__imagecli_in "edit"' -l mask -x -a '(__imagecli_images)' -d 'Where to edit: transparent, or white in a mask without transparency'
@@ -220,6 +226,12 @@ complete -c imagecli -n '__imagecli_at 1 "models"' -x -k -a '(__imagecli_words_a
 complete -c imagecli -n '__imagecli_in "models"' -l all -d 'Also list the models that certainly make no images'
 complete -c imagecli -n '__imagecli_in "models"' -l refresh -d 'Ask the server even if its list is less than an hour old'
 complete -c imagecli -n '__imagecli_in "serve"' -l port -x -d 'The port on 127.0.0.1; 0 takes any free one [8765]'
+complete -c imagecli -n '__imagecli_at 1 "cache"' -a path -d 'Print where the cache is, or would be'
+complete -c imagecli -n '__imagecli_at 1 "cache"' -a info -d 'Print how many responses the cache has, and how large they are together'
+complete -c imagecli -n '__imagecli_at 1 "cache"' -a prune -d 'Remove responses from the cache: those that were not used for long, or the oldest of too many'
+complete -c imagecli -n '__imagecli_at 1 "cache" "config"' -s h -l help -d 'Show this message and exit'
+complete -c imagecli -n '__imagecli_in "cache prune"' -l older -x -d 'Remove what was used last longer ago: 30d, 12h'
+complete -c imagecli -n '__imagecli_in "cache prune"' -l larger -x -d 'Remove the oldest until the rest is no larger: 5G, 500M'
 complete -c imagecli -n '__imagecli_at 1 "config"' -a path -d 'Print where the config file is, or would be'
 complete -c imagecli -n '__imagecli_at 1 "config"' -a show -d 'Print every setting and where it came from'
 complete -c imagecli -n '__imagecli_at 1 "config"' -a get -d 'Print the value of KEY in the config file'
@@ -228,8 +240,7 @@ complete -c imagecli -n '__imagecli_at 1 "config"' -a unset -d 'Remove KEY from 
 complete -c imagecli -n '__imagecli_at 1 "config"' -a set-key -d 'Store the key of a profile'
 complete -c imagecli -n '__imagecli_at 1 "config"' -a add -d 'Write a new profile: where a server is and how it differs from OpenAI'
 complete -c imagecli -n '__imagecli_at 1 "config"' -a check -d 'Ask a server for its models, which is free'
-complete -c imagecli -n '__imagecli_at 1 "config"' -s h -l help -d 'Show this message and exit'
-complete -c imagecli -n '__imagecli_at 2 "config get" "config set" "config unset"' -x -k -a 'profile defaults.output defaults.resize defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.partials defaults.save_partials defaults.frames defaults.frame_ms defaults.complexity defaults.safety_identifier defaults.seed defaults.negative defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.strict_mask defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.retry_unknown defaults.preview'
+complete -c imagecli -n '__imagecli_at 2 "config get" "config set" "config unset"' -x -k -a 'profile defaults.output defaults.resize defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.partials defaults.save_partials defaults.frames defaults.frame_ms defaults.complexity defaults.safety_identifier defaults.seed defaults.negative defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.strict_mask defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.cache defaults.cache_dir defaults.retry_unknown defaults.preview'
 complete -c imagecli -n '__imagecli_at 2 "config set-key" "config check"' -x -k -a '(__imagecli_words_and_names profiles openai sandbox)'
 complete -c imagecli -n '__imagecli_in "config add"' -l base-url -x -d 'Where the server is, usually ending in /v1'
 complete -c imagecli -n '__imagecli_in "config add"' -l dialect -x -k -a 'openai apimart azure deepinfra evolink gemini modelscope openrouter together xai litellm localai sdcpp sglang vllm-omni xinference' -d 'How the server differs from OpenAI [by its host\'s name, else openai]'

@@ -119,11 +119,12 @@ def _failed(argv: list[str], error: ImagecliError) -> int:
 def _command(argv: list[str]) -> str | None:
     """Return the command that a command line names, as the JSON document spells it: "gen", "config get"."""
     from imagecli.cli import COMMANDS
+    from imagecli.flags import GROUPED
 
     words = [word for word in argv if not word.startswith("-")]
     if not words or words[0] not in COMMANDS:
         return None
-    return " ".join(words[:2]) if words[0] == "config" else words[0]
+    return " ".join(words[:2]) if words[0] in GROUPED else words[0]
 
 
 if __name__ == "__main__":

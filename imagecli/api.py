@@ -6,10 +6,12 @@ import os
 import queue
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from imagecli import dialects
+from imagecli.cache.answers import answers_for
 from imagecli.client.open import open_client
 from imagecli.config.keys import check_transport, make_key, require_key
 from imagecli.config.settings import load
@@ -288,13 +290,13 @@ class ImageClient:
         intent = check(command, settings, read(settings.options.max_pixels.value), _fields(params))
         planned = plan(intent)
         warnings = [*settings.warnings, *intent.warnings, *planned.warnings]
-        key = self._key or require_key(settings.profile, warn=warnings.append)
         sink = MemorySink()
-        client = open_client(settings, key)
-        try:
-            result = execute(planned, client, sink, observer, jobs=settings.options.jobs.value)
-        finally:
-            client.close()
+        with answers_for(planned, settings.options) as answers, ExitStack() as at_end:
+            client = None
+            if answers is None or not answers.complete:
+                client = open_client(settings, self._key or require_key(settings.profile, warn=warnings.append))
+                at_end.callback(client.close)
+            result = execute(planned, client, sink, observer, jobs=settings.options.jobs.value, answers=answers)
         return _images(result, sink, (*warnings, *result.warnings))
 
     def _settings(self, command: Command, options: Mapping[str, object]) -> Settings:

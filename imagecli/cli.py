@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from imagecli.flags import Argument, Flag
 
-COMMANDS = ("gen", "edit", "vary", "prepare", "recover", "models", "serve", "config")
-_CONFIG = tuple(command.removeprefix("config ") for command in flags.CONFIG)
+COMMANDS = ("gen", "edit", "vary", "prepare", "recover", "models", "serve", "cache", "config")
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _HELP = """Make and edit images, with any server that speaks the OpenAI Images API.
 
@@ -102,8 +101,9 @@ def build(command: str) -> TyperCommand | TyperGroup:
     """Return a command, as it is typed: "gen", "config", "config get"."""
     module = import_module("imagecli.commands." + command.replace(" ", ".").replace("-", "_"))
     name = command.rpartition(" ")[2]
-    if command == "config":
-        return _Group("config ", _CONFIG, name=name, help=module.__doc__)
+    if command in flags.GROUPED:
+        names = tuple(each.removeprefix(f"{command} ") for each in flags.GROUPED[command])
+        return _Group(f"{command} ", names, name=name, help=module.__doc__)
     arguments = [_argument(each) for each in flags.ARGUMENTS if command in each.commands]
     options = [_option(each) for each in flags.flags_of(command)]
     return _Command(

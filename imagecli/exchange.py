@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from imagecli.errors import Interrupted, UnknownOutcome
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from imagecli.cache.answers import Answers
+    from imagecli.cache.entry import Recording
+    from imagecli.client.client import Client
     from imagecli.client.response.images import ImageResponse
+    from imagecli.client.response.sources import Item
     from imagecli.dialects.request import ImageRequest
+    from imagecli.errors import ImagecliError
     from imagecli.result import GeneratedImage
 
 
@@ -35,11 +42,23 @@ class Observer:
 class Exchange:
     """One request of a run and what has become of it."""
 
-    def __init__(self, index: int, request: ImageRequest, numbers: tuple[int, ...], observer: Observer) -> None:
-        """Begin with nothing sent."""
+    def __init__(
+        self,
+        index: int,
+        request: ImageRequest,
+        numbers: tuple[int, ...],
+        observer: Observer,
+        answers: Answers | None = None,
+    ) -> None:
+        """Begin with nothing sent; `answers` is what the cache has."""
         self.index = index
         self.request = request
         self.numbers = numbers
+        self.cached = False
+        """Whether its response is one of the cache's."""
+        self._planned = request
+        self._answers = answers
+        self._recording: Recording | None = None
         self.state = "preparing"
         self.lost = False
         """Whether a response to it was lost before, so that it may have been billed already."""
@@ -57,3 +76,76 @@ class Exchange:
     def in_flight(self) -> bool:
         """Whether a server may be working on it, or may have been paid for it."""
         return self.lost or self.state.startswith(("uploading", "waiting", "receiving", "partial"))
+
+    # The cache
+
+    def from_cache(self) -> ImageResponse | None:
+        """Return the response that the cache has; None: the request has to be sent.
+
+        Raises:
+            NotCached: there is none, and nothing may be sent.
+        """
+        if self._answers is None:
+            return None
+        found = self._answers.take(self.index)
+        self.cached = found is not None
+        self._recording = None if self.cached else self._answers.record(self.index)
+        return found
+
+    def fetch(self, client: Client | None, item: Item, response: ImageResponse) -> Iterator[bytes]:
+        """Yield an image's bytes, copied for the cache on their way.
+
+        Raises:
+            ImagecliError: as `Client.fetch`.
+        """
+        from imagecli.client.response.sources import Region, decode
+
+        if client is None or isinstance(item.source, Region):
+            assert isinstance(item.source, Region)  # noqa: S101 - only what is cached comes without a client
+            return decode(item.source, response.spool)
+        pieces = client.fetch(item, response, self.report)
+        return pieces if self._recording is None else self._recording.copy(pieces)
+
+    def saved(self, item: Item) -> None:
+        """Note that the image that was fetched last is saved."""
+        if self._recording is not None:
+            self._recording.saved(item.revised_prompt)
+
+    def keep(self, response: ImageResponse, model: str | None) -> str | None:
+        """Keep in the cache a response that came whole and is saved; return a warning where that is not possible."""
+        recording, self._recording = self._recording, None
+        if recording is None or self._answers is None:
+            return None
+        whole = response.error is None and response.lost is None and response.partial is None
+        if whole and (recording.problem or len(recording.images) >= len(self.numbers)):
+            recording.finish(
+                model=model,
+                route=self._planned.endpoint,
+                usage=response.usage,
+                svg_usage=response.svg_usage,
+                request_id=response.request_id,
+                without=[name for name in self._planned.fields if name not in self.request.fields],
+            )
+        recording.discard()
+        return None if recording.problem is None else self._answers.unkept(recording.problem)
+
+    # An interrupt
+
+    def cut_short(self, client: Client | None, interrupt: KeyboardInterrupt) -> ImagecliError:
+        """Return why the images of the request are missing after an interrupt, and keep what has come of it."""
+        response = self.response
+        if response is not None:
+            failure: ImagecliError = Interrupted.by(interrupt, " while its response was being saved")
+            failure.saved_response = response.spool.keep()
+            failure.request_id = response.request_id
+            response.discard()
+        elif self.in_flight and client is not None:
+            left = client.abandon(self.request)
+            what = "the response" if left.task is None else f"task {left.task}"
+            failure = UnknownOutcome(f"interrupted while waiting for {what}: it may have been billed")
+            failure.saved_response = left.saved_response
+        elif self.state.startswith("retrying"):
+            failure = Interrupted.by(interrupt, " while waiting to send it again")
+        else:
+            failure = Interrupted.by(interrupt, " before it was sent")
+        return failure

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from imagecli import interrupts
 from imagecli.as_asked import differences, shortfall
+from imagecli.cache.answers import NotCached
 from imagecli.dialects.request import EDITS
 from imagecli.errors import (
     NO_SUCH_ROUTE,
@@ -36,6 +37,7 @@ from imagecli.saving.receiving import describe_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imagecli.cache.answers import Answers
     from imagecli.client.client import Client
     from imagecli.client.response.images import ImageResponse
     from imagecli.client.response.sources import Item
@@ -49,8 +51,14 @@ _MOST_PARTIALS = 16
 """Partial images of one image that are saved; three are asked for at most."""
 
 
-def execute(
-    plan: Plan, client: Client | None, sink: Sink, observer: Observer | None = None, *, jobs: int = 4
+def execute(  # noqa: PLR0913 - a plan, and what it is carried out with
+    plan: Plan,
+    client: Client | None,
+    sink: Sink,
+    observer: Observer | None = None,
+    *,
+    jobs: int = 4,
+    answers: Answers | None = None,
 ) -> Result:
     """Send a plan's requests, `jobs` at once, save what comes, and return what came of it, with its own warnings.
 
@@ -58,14 +66,15 @@ def execute(
 
     Args:
         plan: the plan.
-        client: sends; may be None where the plan has no requests.
+        client: sends; may be None where the plan has no requests, or `answers` has all responses.
         sink: where the images go.
         observer: is told how far it is.
         jobs: how many requests are sent at once.
+        answers: what the cache has for the plan; None: there is no cache.
     """
-    run = _Execution(plan, sink, observer or Observer())
+    run = _Execution(plan, sink, observer or Observer(), answers)
     run.complete_existing()
-    if client is not None and plan.requests:
+    if plan.requests and (client is not None or answers is not None):
         try:
             run.send(client, jobs)
         except KeyboardInterrupt as interrupt:
@@ -76,8 +85,9 @@ def execute(
 class _Execution:
     """Collects what comes of a plan; complete at any moment, also when it is interrupted."""
 
-    def __init__(self, plan: Plan, sink: Sink, observer: Observer) -> None:
+    def __init__(self, plan: Plan, sink: Sink, observer: Observer, answers: Answers | None) -> None:
         self._plan = plan
+        self._answers = answers
         self._sink = sink
         self._observer = observer
         self._route: str | None = None
@@ -129,7 +139,7 @@ class _Execution:
                 self._images[at] = self._sink.complete(image, finish.sizes_of, self._warn)
         self._conclude()
 
-    def send(self, client: Client, jobs: int) -> None:
+    def send(self, client: Client | None, jobs: int) -> None:
         """Send and save everything; where the server has no such route, the plan's other one is tried."""
         while True:
             plan = self._plan
@@ -137,14 +147,18 @@ class _Execution:
             self._failures.clear()
             self._stopped = False
             self._exchanges = [
-                Exchange(index, each.request, each.numbers, self._observer) for index, each in enumerate(plan.requests)
+                Exchange(index, each.request, each.numbers, self._observer, self._answers)
+                for index, each in enumerate(plan.requests)
             ]
+            self._warn(*(self._answers.warnings if self._answers else ()))
             self._run_workers(client, jobs)
             if not plan.other_routes or not self._has_no_route():
                 break
             self._plan = other_plan(plan)
             self._warn(*self._plan.warnings)
             self._notes += self._plan.notes
+            if self._answers is not None:
+                self._answers.turn_to(self._plan)
         if plan.intent.command == "vary" and plan.requests[0].request.route == EDITS:
             self._notes.append("there is no variations endpoint, so this is an edit with imagecli's own prompt")
         self._conclude()
@@ -153,12 +167,13 @@ class _Execution:
         """Return whether the server does not know the route at all."""
         asked = sum(len(each.numbers) for each in self._exchanges)
         return len(self._failures) == asked and all(
-            error.http_status in NO_SUCH_ROUTE and error.code != "model_not_found" for error in self._failures.values()
+            (error.http_status in NO_SUCH_ROUTE and error.code != "model_not_found") or isinstance(error, NotCached)
+            for error in self._failures.values()
         )
 
     # Workers
 
-    def _run_workers(self, client: Client, jobs: int) -> None:
+    def _run_workers(self, client: Client | None, jobs: int) -> None:
         waiting: queue.SimpleQueue[Exchange] = queue.SimpleQueue()
         for exchange in self._exchanges:
             waiting.put(exchange)
@@ -167,7 +182,7 @@ class _Execution:
         if bugs:
             raise bugs[0]
 
-    def _start_workers(self, wanted: int, client: Client, waiting: queue.SimpleQueue[Exchange]) -> int:
+    def _start_workers(self, wanted: int, client: Client | None, waiting: queue.SimpleQueue[Exchange]) -> int:
         """Start so many threads, or as many as the system allows, and return how many.
 
         Raises:
@@ -182,7 +197,7 @@ class _Execution:
                 return started
         return wanted
 
-    def _work(self, client: Client, waiting: queue.SimpleQueue[Exchange]) -> None:
+    def _work(self, client: Client | None, waiting: queue.SimpleQueue[Exchange]) -> None:
         bug: BaseException | None = None
         try:
             while not self._stopped:
@@ -195,7 +210,7 @@ class _Execution:
             bug = error
         self._ended.put(bug)
 
-    def _carry_out(self, client: Client, exchange: Exchange) -> None:
+    def _carry_out(self, client: Client | None, exchange: Exchange) -> None:
         try:
             exchange.response = self._post(client, exchange)
         except (MemoryError, OSError, RuntimeError) as error:
@@ -214,7 +229,7 @@ class _Execution:
         exchange.response = None
         exchange.report("done", None)
 
-    def _post(self, client: Client, exchange: Exchange) -> ImageResponse:
+    def _post(self, client: Client | None, exchange: Exchange) -> ImageResponse:
         """Send a request; a field that the server refuses is left out, and it is sent again without it.
 
         Servers that name one field at a time are asked once more for each. A field that a server misses is
@@ -224,6 +239,9 @@ class _Execution:
         def show(number: int, data: bytes) -> None:
             self._show_partial(exchange.numbers[0], number, data)
 
+        if (cached := exchange.from_cache()) is not None:
+            return cached
+        assert client is not None  # noqa: S101 - without one, all is from the cache
         with self._lock:
             exchange.request = exchange.request.without(self._dropped) or exchange.request
         while True:
@@ -277,14 +295,15 @@ class _Execution:
         if image is not None and image.path is not None:
             self._partials.setdefault(n, []).append(image.path)
 
-    def _save(self, client: Client, exchange: Exchange, response: ImageResponse) -> None:
+    def _save(self, client: Client | None, exchange: Exchange, response: ImageResponse) -> None:
         """Save every image of a response, more than were asked for too; the response is kept if one can't be."""
         with self._lock:
             if response.request_id:
                 self._request_ids.append(response.request_id)
-            self._bill.add(response.usage, response.svg_usage, len(response.items))
+            self._bill.add(response.usage, response.svg_usage, len(response.items), cached=exchange.cached)
         self._warn(*response.warnings)
         unsaved = self._save_items(client, exchange, response)
+        self._warn(*filter(None, (exchange.keep(response, self._plan.intent.model.name),)))
         if response.partial is not None:
             exchange.report("saving", None)
             if not self._keep_partial(client, exchange, response):
@@ -304,7 +323,7 @@ class _Execution:
             self._warn(f"the response is kept in {kept}")
         response.discard()
 
-    def _save_items(self, client: Client, exchange: Exchange, response: ImageResponse) -> list[ImagecliError]:
+    def _save_items(self, client: Client | None, exchange: Exchange, response: ImageResponse) -> list[ImagecliError]:
         """Save the finished images; return why some aren't saved, where the response has to be kept for it.
 
         An entry that is not an image counts only where an image is missing for it.
@@ -319,9 +338,10 @@ class _Execution:
             exchange.report("saving", None)
             downloaded = len(response.downloads)
             try:
-                pieces = client.fetch(item, response, exchange.report)
+                pieces = exchange.fetch(client, item, response)
                 image = self._sink.save(numbers[0], pieces, self._transform(), self._warn)
-                self._add(image._replace(revised_prompt=item.revised_prompt))
+                exchange.saved(item)
+                self._add(image._replace(revised_prompt=item.revised_prompt, cached=exchange.cached))
                 self._warn(*differences(self._plan, image))
             except (ImagecliError, MemoryError) as error:
                 failure = item.withheld or _unsaved(error, response)
@@ -356,7 +376,7 @@ class _Execution:
         self._fail(exchange.numbers, failure)
         return failure
 
-    def _keep_partial(self, client: Client, exchange: Exchange, response: ImageResponse) -> bool:
+    def _keep_partial(self, client: Client | None, exchange: Exchange, response: ImageResponse) -> bool:
         """Save the last partial image of a stream whose finished image never came, under a name that marks it.
 
         What broke off stays a lost response: the finished image may have been made and billed.
@@ -365,7 +385,7 @@ class _Execution:
         image = None
         if item is not None:
             try:
-                pieces = client.fetch(item, response, exchange.report)
+                pieces = exchange.fetch(client, item, response)
                 image = self._sink.save_partial(n, None, pieces, self._transform(partial=True), self._warn)
             except ImagecliError as error:
                 self._warn(f"the last partial image of image {n} is not saved: {error.message}")
@@ -419,7 +439,7 @@ class _Execution:
 
     # How it ended
 
-    def interrupted(self, interrupt: KeyboardInterrupt, client: Client) -> None:
+    def interrupted(self, interrupt: KeyboardInterrupt, client: Client | None) -> None:
         """Let what has arrived be saved, and say of what was in flight that it may have been billed.
 
         What would still have to be fetched is not waited for: the response that names it is kept.
@@ -440,7 +460,7 @@ class _Execution:
         billed = f"; {count} request{'s' * (count > 1)} in flight may have been billed" if count else ""
         self._error = Interrupted.by(interrupt, billed, hint=RUN_AGAIN)
         for exchange in missing:
-            failure = self._cut_short(exchange, client, interrupt)
+            failure = exchange.cut_short(client, interrupt)
             for n in exchange.numbers:
                 if n not in there:
                     self._failures.setdefault(n, failure)
@@ -457,25 +477,6 @@ class _Execution:
                 if interrupts.pressed() or time.monotonic() > deadline:
                     break
                 time.sleep(0.02)
-
-    def _cut_short(self, exchange: Exchange, client: Client, interrupt: KeyboardInterrupt) -> ImagecliError:
-        """Return why the images of a request are missing after an interrupt, and keep what has come of it."""
-        response = exchange.response
-        if response is not None:
-            failure: ImagecliError = Interrupted.by(interrupt, " while its response was being saved")
-            failure.saved_response = response.spool.keep()
-            failure.request_id = response.request_id
-            response.discard()
-        elif exchange.in_flight:
-            left = client.abandon(exchange.request)
-            what = "the response" if left.task is None else f"task {left.task}"
-            failure = UnknownOutcome(f"interrupted while waiting for {what}: it may have been billed")
-            failure.saved_response = left.saved_response
-        elif exchange.state.startswith("retrying"):
-            failure = Interrupted.by(interrupt, " while waiting to send it again")
-        else:
-            failure = Interrupted.by(interrupt, " before it was sent")
-        return failure
 
     def _conclude(self) -> None:
         """Fill up the failures of requests that were not sent any more, and decide what the run's error is."""

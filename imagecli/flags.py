@@ -30,6 +30,10 @@ SAVING = (*MAKING, "prepare")
 WRITING = (*SAVING, "recover")
 CONFIG = tuple(f"config {name}" for name in ("path", "show", "get", "set", "unset", "set-key", "add", "check"))
 
+CACHE = tuple(f"cache {name}" for name in ("path", "info", "prune"))
+GROUPED = {"config": CONFIG, "cache": CACHE}
+"""The commands that have commands of their own."""
+
 OUTPUT, IMAGE, INPUT, MASK, SERVER, REPORT = GROUPS = ("Output", "Image", "Input", "Mask", "Server", "Reporting")
 """The groups of --help, in its order."""
 
@@ -460,6 +464,31 @@ _ROWS = (
         bounds=(0, 1000),
         built_in=2,
     ),
+    Flag(
+        "cache",
+        "Keep responses, so that the same request costs nothing again [off].",
+        SERVER,
+        type=bool,
+        in_python=True,
+        built_in=False,
+    ),
+    Flag(
+        "cache_only",
+        "Send nothing: take what the cache has; needs no key and no network [off].",
+        SERVER,
+        type=bool,
+        in_file=False,
+        in_python=True,
+    ),
+    Flag(
+        "cache_dir",
+        "The folder of the cache [imagecli's own].",
+        SERVER,
+        (*MAKING, *CACHE),
+        "DIR",
+        path=True,
+        in_python=True,
+    ),
     Flag("retry_unknown", "Send again what may have been billed already [off].", SERVER, type=bool, built_in=False),
     Flag(
         "dry_run",
@@ -474,7 +503,7 @@ _ROWS = (
         "json",
         "Print one JSON document instead, for failures too.",
         REPORT,
-        (*WRITING, "models", *CONFIG),
+        (*WRITING, "models", *CONFIG, *CACHE),
         type=bool,
         in_file=False,
         in_environment=False,
@@ -499,6 +528,24 @@ _ROWS = (
         in_environment=False,
     ),
     # Of single commands; none of these is a setting.
+    Flag(
+        "older",
+        "Remove what was used last longer ago: 30d, 12h.",
+        SERVER,
+        ("cache prune",),
+        "AGE",
+        in_file=False,
+        in_environment=False,
+    ),
+    Flag(
+        "larger",
+        "Remove the oldest until the rest is no larger: 5G, 500M.",
+        SERVER,
+        ("cache prune",),
+        "SIZE",
+        in_file=False,
+        in_environment=False,
+    ),
     Flag(
         "all",
         "Also list the models that certainly make no images.",

@@ -79,6 +79,15 @@ class GenOptions(TypedDict, total=False):
     jobs: int
     """How many requests at once [4]."""
 
+    cache: bool
+    """Keep responses, so that the same request costs nothing again [off]."""
+
+    cache_only: bool
+    """Send nothing: take what the cache has; needs no key and no network [off]."""
+
+    cache_dir: str
+    """The folder of the cache [imagecli's own]."""
+
 
 class EditOptions(TypedDict, total=False):
     """The keyword arguments of `ImageClient.edit` and `edit_stream`, all optional."""
@@ -179,6 +188,15 @@ class EditOptions(TypedDict, total=False):
     jobs: int
     """How many requests at once [4]."""
 
+    cache: bool
+    """Keep responses, so that the same request costs nothing again [off]."""
+
+    cache_only: bool
+    """Send nothing: take what the cache has; needs no key and no network [off]."""
+
+    cache_dir: str
+    """The folder of the cache [imagecli's own]."""
+
 
 class VaryOptions(TypedDict, total=False):
     """The keyword arguments of `ImageClient.vary`, all optional."""
@@ -257,3 +275,12 @@ class VaryOptions(TypedDict, total=False):
 
     jobs: int
     """How many requests at once [4]."""
+
+    cache: bool
+    """Keep responses, so that the same request costs nothing again [off]."""
+
+    cache_only: bool
+    """Send nothing: take what the cache has; needs no key and no network [off]."""
+
+    cache_dir: str
+    """The folder of the cache [imagecli's own]."""

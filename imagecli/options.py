@@ -119,12 +119,17 @@ class Typed(_Frozen):
     jobs: int | None = None
     timeout: float | None = None
     retries: int | None = None
+    cache: bool | None = None
+    cache_only: bool | None = None
+    cache_dir: str | None = None
     retry_unknown: bool | None = None
     dry_run: bool = False
     preview: bool | None = None
     json: bool = False
     verbose: bool = False
     quiet: bool = False
+    older: str | None = None
+    larger: str | None = None
     all: bool = False
     refresh: bool = False
     port: int = 8765
@@ -180,6 +185,9 @@ class Options(_Frozen):
     jobs: Value[int] = UNSET
     timeout: Value[float] = UNSET
     retries: Value[int] = UNSET
+    cache: Value[bool] = UNSET
+    cache_only: Value[bool | None] = UNSET
+    cache_dir: Value[str | None] = UNSET
     retry_unknown: Value[bool] = UNSET
     preview: Value[bool] = UNSET
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imagecli.cache.answers import NotCached
 from imagecli.errors import ExitCode, ImagecliError, PartialResult
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def run_error(errors: Sequence[ImagecliError], images: Sequence[GeneratedImage])
 def _partial(missing: int, there: int, first: ImagecliError) -> PartialResult:
     return PartialResult(
         f"{missing} of {missing + there} images {'is' if missing == 1 else 'are'} missing: {first.message}",
-        hint=first.hint if first.saved_response else RUN_AGAIN,
+        hint=first.hint if first.saved_response or isinstance(first, NotCached) else RUN_AGAIN,
         saved_response=first.saved_response,
         **first.details,
     )

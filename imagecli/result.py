@@ -31,6 +31,8 @@ class GeneratedImage(NamedTuple):
     bytes: int
     sha256: str
     revised_prompt: str | None = None
+    cached: bool = False
+    """Whether it came out of the cache."""
     partial: bool = False
     """Whether it is the last partial image of a stream whose finished image never came."""
     partials: tuple[str, ...] = ()
@@ -80,6 +82,8 @@ class Result(NamedTuple):
     """What decided the exit code."""
     requests: tuple[ImageRequest, ...] | None = None
     """For --dry-run: what would be sent."""
+    cached_requests: tuple[int, ...] = ()
+    """For --dry-run: which of these the cache has a response to, from 0."""
     cost_estimate: tuple[float, float] | None = None
     """For --dry-run: what that would cost in USD, from the least to the most; None where that is not known."""
     prepared: Mapping[str, Any] | None = None

@@ -23,7 +23,7 @@ _MOST_SHOWN = 100
 
 
 def unknown_command(word: str, known: Sequence[str], group: str) -> UsageProblem:
-    """Return the error for a command that does not exist; `group` is "" or "config"."""
+    """Return the error for a command that does not exist; `group` is "" or "config", "cache"."""
     program = f"imagecli {group}".strip()
     problem = f"no such command: {quoted(word)}"
     if word == "help":

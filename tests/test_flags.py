@@ -24,7 +24,7 @@ def test_the_written_files_are_what_the_table_says():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("command", [*MAKING, "prepare", "models", "serve", *flags.CONFIG])
+@pytest.mark.parametrize("command", [*MAKING, "prepare", "models", "serve", *flags.CACHE, *flags.CONFIG])
 def test_each_command_has_the_flags_of_its_rows_in_their_groups(command):
     parameters = {each.name: each for each in build(command).params if each.param_type_name == "option"}
     assert set(parameters) == {flag.name for flag in flags.flags_of(command)}

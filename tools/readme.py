@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the program of this checkout, not one that is installed
 
 from imagecli.cli import COMMANDS
-from imagecli.flags import CONFIG, FLAGS, GROUPS, Flag
+from imagecli.flags import FLAGS, GROUPED, GROUPS, Flag
 from imagecli.sandbox.api.magic_prompts import MAGIC_PROMPTS
 
 README = ROOT / "README.md"
@@ -65,7 +65,9 @@ def _elsewhere(flag: Flag) -> str:
 
 def _commands(flag: Flag) -> str:
     commands = ", ".join(flag.commands)
-    return commands.replace(", ".join(CONFIG), "config …")
+    for group, names in GROUPED.items():
+        commands = commands.replace(", ".join(names), f"{group} …")
+    return commands
 
 
 def help_of(command: str) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from imagecli import interrupts
+from imagecli.cache.answers import answers_for
 from imagecli.config.keys import require_key
 from imagecli.config.settings import load
 from imagecli.errors import ExitCode, ImagecliError, Interrupted, UsageProblem
@@ -23,6 +24,7 @@ from imagecli.terminal.progress import Progress
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from imagecli.cache.answers import Answers
     from imagecli.client.response.files import Run
     from imagecli.config.keys import Key
     from imagecli.config.settings import Settings
@@ -119,46 +121,58 @@ class _Run:
         planned = plan(intent, output)
         line.total = len(planned.requests)
         self._warnings += planned.warnings
+        with answers_for(planned, settings.options) as answers:
+            self._send(planned, answers, observer)
+
+    def _send(self, planned: Plan, answers: Answers | None, observer: Observer) -> None:
+        """Send and save what `answers`, the cache's, lack; only show it if --dry-run was typed."""
+        typed, settings = self._typed, self._settings
         if typed.dry_run:
-            self._show(planned)
-        send = bool(planned.requests) and not typed.dry_run
+            self._show(planned, answers)
+        send = bool(planned.requests) and not (typed.dry_run or (answers is not None and answers.complete))
         key = require_key(settings.profile, warn=self._warnings.append) if send else None
         if send:
             self._renderer.warn_of_new(self._warnings)
         numbers = [n for each in planned.requests for n in each.numbers]
-        fields = intent.draft.fields
+        fields = planned.intent.draft.fields
         self._room = room_for(fields.get("size"), fields.get("format"))
         console, skippable = self._renderer.console, not typed.skip_existing
         sink = open_sink(planned.names, console, force=typed.force, skippable=skippable)
         with sink.reserved(numbers, dry=typed.dry_run, room=self._room, warn=self._warnings.append):
             if not typed.dry_run:
-                self._execute(planned, sink, observer, key)
+                self._execute(planned, sink, observer, key, answers)
 
-    def _show(self, planned: Plan) -> None:
+    def _show(self, planned: Plan, answers: Answers | None) -> None:
         """Take what would be sent, and what it would cost, into the result."""
         from imagecli.plan.costs import estimate_plan
 
         requests = tuple(each.request for each in planned.requests)
-        cost, caveat = estimate_plan(planned)
+        cached = tuple(answers.hits) if answers is not None else ()
+        sent = tuple(each for index, each in enumerate(planned.requests) if index not in cached)
+        cost, caveat = estimate_plan(planned._replace(requests=sent))
         if caveat is not None:
             self._warnings.append(caveat)
         self._result = self._result._replace(
-            requests=requests, route=planned.route, notes=planned.notes, cost_estimate=cost
+            requests=requests,
+            cached_requests=cached,
+            route=planned.route,
+            notes=planned.notes,
+            cost_estimate=cost,
         )
 
-    def _execute(self, planned: Plan, sink: Sink, observer: Observer, key: Key | None) -> None:
+    def _execute(self, planned: Plan, sink: Sink, observer: Observer, key: Key | None, answers: Answers | None) -> None:
         from imagecli.execute import execute
 
         client = run = None
         jobs = self._settings.options.jobs.value
-        if planned.requests:
+        if planned.requests and not (answers is not None and answers.complete):
             from imagecli.client.open import open_client
 
             self._renderer.requests([each.request for each in planned.requests], self._settings.profile.base_url)
             run = self._open_run(planned)
             client = open_client(self._settings, key, run=run)
         try:
-            self._result = execute(planned, client, sink, observer, jobs=jobs)
+            self._result = execute(planned, client, sink, observer, jobs=jobs, answers=answers)
         finally:
             if run is not None:
                 run.close()

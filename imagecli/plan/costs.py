@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from imagecli.models.model import Model
     from imagecli.plan import Plan, PlannedRequest
 
+CACHE = "cache"
+"""How the cost of a response is known that came out of the cache: it is 0."""
 _AUTHORED = ("svg", "gif")
 """Formats that cost more than the pixels of an image: a text model writes the one, and the other has many frames."""
 
@@ -50,11 +52,18 @@ class Bill:
         self._images_sent = images_sent
         self._costs: list[tuple[float, str] | None] = []
 
-    def add(self, usage: Mapping[str, Any] | None, svg_usage: Mapping[str, Any] | None, images: int) -> None:
-        """Add a response with so many images."""
+    def add(
+        self,
+        usage: Mapping[str, Any] | None,
+        svg_usage: Mapping[str, Any] | None,
+        images: int,
+        *,
+        cached: bool = False,
+    ) -> None:
+        """Add a response with so many images; one that is `cached` costs nothing."""
         self.usage = _sum(self.usage, usage)
         self.svg_usage = _sum(self.svg_usage, svg_usage)
-        self._costs.append(self._cost(usage or {}, svg_usage, images))
+        self._costs.append((0.0, CACHE) if cached else self._cost(usage or {}, svg_usage, images))
 
     @property
     def usd(self) -> float | None:
@@ -64,8 +73,13 @@ class Bill:
 
     @property
     def source(self) -> str | None:
-        """How the sum is known: "server" says so, or it follows from its "usage", or from the config's "price"."""
-        return None if self.usd is None else min(cost[1] for cost in self._costs if cost is not None)
+        """How the sum is known: "server" says so, or it follows from its "usage", or from the config's "price".
+
+        "cache" where nothing was asked of it.
+        """
+        if self.usd is None:
+            return None
+        return min({cost[1] for cost in self._costs if cost is not None} - {CACHE}, default=CACHE)
 
     def _cost(
         self, usage: Mapping[str, Any], svg_usage: Mapping[str, Any] | None, images: int

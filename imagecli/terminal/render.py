@@ -155,8 +155,10 @@ def _hidden(texts: Iterable[str]) -> list[str]:
 
 
 def _result_lines(result: Result, base_url: str) -> Iterator[str]:
-    for request in result.requests or ():
+    for index, request in enumerate(result.requests or ()):
         yield from _request_lines(request, base_url)
+        if index in result.cached_requests:
+            yield "  - the cache has its response, so that it would not be sent"
     if result.requests is not None:
         yield from (f"  - {note}" for note in result.notes)
     files = (each for image in result.images for each in (image, *image.also))
@@ -182,7 +184,9 @@ def _request_line(result: Result) -> str:
 
 def _cost_lines(result: Result) -> Iterator[str]:
     """Yield what the run has cost, or would cost."""
-    if result.cost_usd is not None:
+    if result.cost_source == "cache":
+        yield "it cost nothing: the cache had it"
+    elif result.cost_usd is not None:
         would = "at OpenAI it would have" if result.profile == "sandbox" else "it"
         yield f"{would} cost {usd(result.cost_usd)}"
     if result.cost_estimate is not None:
@@ -241,9 +245,14 @@ def document(result: Result, base_url: str) -> dict[str, Any]:
         "request_ids": result.request_ids,
         "warnings": _hidden(result.warnings),
     }
+    if result.images and all(image.cached for image in result.images):
+        filled["cached"] = True
     if result.requests is not None:
         filled["dry_run"] = True
-        filled["requests"] = [_request(request, base_url) for request in result.requests]
+        filled["requests"] = [
+            _request(request, base_url) | ({"cached": True} if index in result.cached_requests else {})
+            for index, request in enumerate(result.requests)
+        ]
         cost = result.cost_estimate
         chosen = cost is not None and cost[0] < cost[1]
         filled["cost_estimate_usd"] = None if cost is None or chosen else cost[0]
@@ -283,6 +292,8 @@ def _failure(n: int, failure: ImagecliError, partials: Mapping[int, Sequence[str
 
 def _image(image: GeneratedImage) -> dict[str, Any]:
     streamed: dict[str, Any] = {"partial": True} if image.partial else {}
+    if image.cached:
+        streamed["cached"] = True
     if image.partials:
         streamed["partials"] = image.partials
     measured = {"outside_changed": image.outside_changed} if image.measured else {}

@@ -38,6 +38,8 @@ SAMPLES = {  # name: (as a flag, as text in the environment, as TOML for the pro
     "retries": (0, "1", "3", "4"),
     "retry_unknown": (True, "off", "true", "false"),
     "preview": (False, "yes", "false", "true"),
+    "cache": (True, "off", "true", "false"),
+    "cache_dir": ("a", "b", '"c"', '"d"'),
 }
 EXPECTED = {  # where the value is not the sample's text itself
     "environment": {
@@ -49,7 +51,7 @@ EXPECTED = {  # where the value is not the sample's text itself
         "timeout": 2.0,
         "retries": 1,
     }
-    | {"retry_unknown": False, "preview": True},
+    | {"retry_unknown": False, "preview": True, "cache": False},
 }
 
 
@@ -113,6 +115,7 @@ def test_what_is_built_in():
         "retries": 2,
         "retry_unknown": False,
         "preview": False,
+        "cache": False,
     }
     assert {str(settings.values.get(name).origin) for name in values} == {"built in"}
     assert settings.warnings == ()

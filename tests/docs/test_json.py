@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from imagecli.flags import FLAGS
+from imagecli.flags import FLAGS, GROUPED
 from support.places import ROOT
 from support.sandboxed import png
 
@@ -45,6 +45,8 @@ LINES = [
     ("gen", "sandbox:stream-end", "--partials", "2", "--save-partials"),
     ("gen", "fox", "--partials", "2", "--save-partials"),
     ("gen", "sandbox:moderation"),
+    ("gen", "fox", "--cache-only"),
+    ("gen", "fox", "--cache-only", "--dry-run"),
     ("gen", "fox", "--sise", "4"),
     ("edit", *MASK, "a hat", "--dry-run"),
     ("gen", "fox", "--dry-run"),
@@ -59,6 +61,9 @@ LINES = [
     *(("config", *words.split()) for words in ("path", "show", "check", "get defaults", "unset defaults.size")),
     *(("config", *words.split()) for words in ("set profile sandbox", "add new --base-url http://127.0.0.1:9/v1")),
     ("config", "set-key", "openai"),
+    ("cache", "path"),
+    ("cache", "info"),
+    ("cache", "prune", "--older", "30d"),
 ]
 """One for each kind of document."""
 
@@ -68,6 +73,8 @@ def test_every_field_of_a_document_is_on_the_page(imagecli, line):
     with open("a.png", "wb") as file:
         file.write(png())
     imagecli("config", "set", "defaults.size", "square")
+    if "--cache-only" in line:
+        imagecli("gen", "fox", "--cache", "--profile", "sandbox")
     ran = imagecli(*line, "--json", stdin=b"sk-1234567890\n", env={"IMAGECLI_PROFILE": "sandbox"})
     fields = set(_fields(ran.json))
     assert len(fields) > 5
@@ -81,5 +88,5 @@ def test_the_page_names_no_field_twice():
 
 
 def test_every_command_with_json_is_run():
-    words = {" ".join(line[: 2 if line[0] == "config" else 1]) for line in LINES}
+    words = {" ".join(line[: 2 if line[0] in GROUPED else 1]) for line in LINES}
     assert {command for flag in FLAGS if flag.name == "json" for command in flag.commands} <= words

@@ -58,6 +58,13 @@ class Raw(NamedTuple):
     """The response's body is the image."""
 
 
+class Region(NamedTuple):
+    """The image's own bytes are a part of the file, as in the cache."""
+
+    start: int
+    end: int
+
+
 class Withheld(NamedTuple):
     """No image: the server reports an error in its place."""
 
@@ -67,7 +74,7 @@ class Withheld(NamedTuple):
 class Item(NamedTuple):
     """One image of a response."""
 
-    source: Inline | Link | Raw | Withheld
+    source: Inline | Link | Raw | Region | Withheld
     revised_prompt: str | None = None
 
     @property
@@ -89,7 +96,7 @@ def kind_of(text: str | LongString, spool: Spool) -> str | None:
     return kind if kind in IMAGE_KINDS else None
 
 
-def decode(source: Inline | Raw, spool: Spool) -> Iterator[bytes]:
+def decode(source: Inline | Raw | Region, spool: Spool) -> Iterator[bytes]:
     """Yield the image's bytes, a piece at a time.
 
     Raises:
@@ -97,6 +104,9 @@ def decode(source: Inline | Raw, spool: Spool) -> Iterator[bytes]:
     """
     if isinstance(source, Raw):
         yield from spool.chunks()
+        return
+    if isinstance(source, Region):
+        yield from spool.chunks(*source)
         return
     try:
         yield from _decoded(pieces_of(source.text, spool))
