@@ -70,6 +70,8 @@ class Image:
     them back; None: not known."""
     also: tuple[Image, ...] = ()
     """The same image in the further sizes that were asked for, in their order."""
+    cached: bool = False
+    """Whether it came out of the cache, and cost nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +360,7 @@ def _image(made: GeneratedImage, sink: MemorySink) -> Image:
         for each, data in zip(made.also, sink.sizes[made.n], strict=True)
     )
     facts = (made.format, made.width, made.height, made.n, made.revised_prompt)
-    return Image(sink.data[made.n], *facts, made.outside_changed, also)
+    return Image(sink.data[made.n], *facts, made.outside_changed, also, made.cached)
 
 
 def _edit_inputs(

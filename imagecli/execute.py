@@ -312,7 +312,7 @@ class _Execution:
             unsaved = [self._lost(exchange, response.lost)]
         kept = response.spool.keep() if unsaved or self._sink.undelivered else None
         if self._sink.undelivered:
-            where = f"is kept in {kept}" if kept else "could not be kept"
+            where = f"is kept in {kept}" if kept else "is in the cache" if exchange.cached else "could not be kept"
             self._warn(f"standard output was closed before the image was written; the response {where}")
         for each in unsaved:
             each.saved_response = kept
@@ -345,6 +345,8 @@ class _Execution:
                 self._warn(*differences(self._plan, image))
             except (ImagecliError, MemoryError) as error:
                 failure = item.withheld or _unsaved(error, response)
+                if exchange.cached:
+                    failure.hint = "Make room, or choose another place with -o: the cache still has the image."
                 if item.withheld is None:
                     # What is paid for is the image itself, if it was fetched; its address is worth little in an hour.
                     failure.saved_response = response.keep_download(downloaded)

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "client": {
         *("_version", "config", "dialects", "disk", "errors", "images", "models", "redaction", "sandbox", "text"),
     },
-    "cache": {"client", "config", "dialects", "disk", "errors", "options", "plan"},
+    "cache": {"client", "config", "dialects", "disk", "errors", "options", "plan", "text"},
     "exchange": {"cache", "client", "dialects", "errors", "result"},
     "as_asked": {"errors", "plan", "result", "saving"},
     "outcome": {"cache", "errors", "result"},

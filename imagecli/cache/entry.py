@@ -23,6 +23,7 @@ from imagecli.client.response.sources import Item, Region
 from imagecli.client.response.spool import Spool
 from imagecli.disk import NewFile
 from imagecli.errors import Failure
+from imagecli.text import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,9 +85,10 @@ def _read(spool: Spool, key: str) -> tuple[ImageResponse, tuple[str, ...]]:
     if at != end - length or document["key"] != key or not items:
         raise DamagedError
     response = ImageResponse(spool, "", tuple(items), {name: document[name] for name in ("usage", "svg_usage")})
-    response.request_id = _text(document["request_id"])
+    said = _text(document["request_id"])
+    response.request_id = None if said is None else sanitize(said, (), limit=200)
     response.redact(())
-    return response, tuple(map(str, document["without"]))
+    return response, tuple(sanitize(str(name), (), limit=200) for name in document["without"])
 
 
 def _sha256(pieces: Iterable[bytes]) -> str:

@@ -373,3 +373,12 @@ def test_python_callers_have_it_too(counting, monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", None)
     again = ImageClient(base_url=counting.url).generate("a fox", cache_only=True)
     assert (again.images[0].data, again.cost_usd) == (first.images[0].data, 0)
+    assert (first.images[0].cached, again.images[0].cached) == (False, True)
+
+
+def test_a_replay_that_can_not_be_saved_names_the_cache(imagecli, counting):
+    command = ("gen", "a fox", "--base-url", counting.url)
+    imagecli(*command, "--cache", "-o", "a.png")
+    ran = imagecli(*command, "--cache-only", "-o", "/dev/full", "--json")
+    assert (ran.code, ran.json["error"]["saved_response"]) == (1, None)
+    assert "the cache still has the image" in ran.json["error"]["hint"]

@@ -17,6 +17,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
       imagecli cache info
       imagecli cache info --json | jq .bytes
     """
+    from contextlib import suppress
     from datetime import UTC, datetime
 
     from imagecli.cache.folder import entries, folder_of
@@ -29,6 +30,8 @@ def run(typed: Typed, renderer: Renderer) -> int:
     for each in entries(folder):
         count, total = count + 1, total + each.bytes
         oldest = each.used if oldest is None else min(oldest, each.used)
-    day = None if oldest is None else datetime.fromtimestamp(oldest, UTC).isoformat(timespec="seconds")
+    day = None
+    with suppress(OverflowError, OSError, ValueError):  # a file may say that it is from any year
+        day = None if oldest is None else datetime.fromtimestamp(oldest, UTC).isoformat(timespec="seconds")
     rows = [("path", folder), ("entries", f"{count:,}"), ("size", as_size(total)), ("oldest", day or "none")]
     return renderer.page(Page(aligned(rows), {"path": folder, "entries": count, "bytes": total, "oldest": day}))
