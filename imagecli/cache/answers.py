@@ -6,8 +6,6 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from imagecli.cache.folder import folder_of, path_of
-from imagecli.cache.keys import keys_of
 from imagecli.errors import Unavailable, UsageProblem
 
 if TYPE_CHECKING:
@@ -47,11 +45,14 @@ def open_cache(options: Options) -> Cache | None:
     Raises:
         UsageProblem: the flags contradict each other, or there is no place for it.
     """
-    if options.cache_only.value:
-        if options.cache.typed and not options.cache.value:
-            raise UsageProblem("--cache-only and --no-cache contradict each other", hint="Leave one of them out.")
-        return Cache(folder_of(options.cache_dir.value), only=True)
-    return Cache(folder_of(options.cache_dir.value)) if options.cache.value else None
+    only = bool(options.cache_only.value)
+    if only and options.cache.typed and not options.cache.value:
+        raise UsageProblem("--cache-only and --no-cache contradict each other", hint="Leave one of them out.")
+    if not (only or options.cache.value):
+        return None
+    from imagecli.cache.folder import folder_of
+
+    return Cache(folder_of(options.cache_dir.value), only=only)
 
 
 @contextmanager
@@ -86,27 +87,30 @@ class Answers:
 
     def turn_to(self, plan: Plan) -> None:
         """Look the requests of another plan up; a response counts if each of its images is as it was kept."""
+        from imagecli.cache.folder import path_of
+        from imagecli.cache.keys import keys_of
+
         self.close()
         self._plan = plan
         self._keys = keys_of(plan, self._repeat)
+        self._paths = [path_of(self.cache.folder, key) for key in self._keys]
         self._damaged: set[int] = set()
         self._left_alone: set[int] = set()
         """Requests whose entries must not be replaced."""
-        for index, key in enumerate(self._keys):
-            if os.path.lexists(path_of(self.cache.folder, key)):
-                self._look_up(index, key)
+        for index, path in enumerate(self._paths):
+            if os.path.lexists(path):
+                self._look_up(index, path)
 
     @property
     def complete(self) -> bool:
         """Whether nothing has to be sent, or may be."""
         return self.cache.only or len(self.hits) == len(self._keys)
 
-    def _look_up(self, index: int, key: str) -> None:
+    def _look_up(self, index: int, path: str) -> None:
         from imagecli.cache.entry import DamagedError, NewerError, read
 
-        path = path_of(self.cache.folder, key)
         try:
-            self.hits[index], without = read(path, key)
+            self.hits[index], without = read(path, self._keys[index])
         except DamagedError:
             self._damaged.add(index)
             self.warnings.append(f"the cache's {path} is damaged, so it is dropped")
@@ -127,7 +131,7 @@ class Answers:
             NotCached: it may not be sent.
         """
         found = self.hits.pop(index, None)
-        path = path_of(self.cache.folder, self._keys[index])
+        path = self._paths[index]
         with suppress(OSError):
             if index in self._damaged:
                 os.unlink(path)
@@ -136,7 +140,7 @@ class Answers:
         if found is None and self.cache.only:
             url = f"{self._plan.intent.profile.base_url.rstrip('/')}/{self._plan.requests[index].request.path}"
             numbers = self._plan.requests[index].numbers
-            which = f"image {numbers[0]} is" if len(numbers) == 1 else f"images {numbers[0]} to {numbers[-1]} are"
+            which = f"image {numbers[0]} is" if len(numbers) == 1 else f"images {', '.join(map(str, numbers))} are"
             raise NotCached(
                 f"{which} not in the cache: there is no response to POST {url} in {self.cache.folder} "
                 f"(key {self._keys[index][:12]})",
@@ -150,8 +154,7 @@ class Answers:
             return None
         from imagecli.cache.entry import Recording
 
-        key = self._keys[index]
-        return Recording(path_of(self.cache.folder, key), key)
+        return Recording(self._paths[index], self._keys[index])
 
     def unkept(self, problem: OSError) -> str:
         """Return the warning that a response could not be kept."""
