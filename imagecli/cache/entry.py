@@ -164,6 +164,7 @@ class Recording:
         try:
             if self._new is None:
                 self._new = _new_file(os.path.dirname(self._path))
+                self._new.file.write(_HEAD)
             if anew:
                 self._new.file.seek(self._end)
                 self._new.file.truncate()
@@ -177,6 +178,4 @@ def _new_file(folder: str) -> NewFile:
     os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
     with suppress(FileExistsError):
         os.mkdir(folder)
-    new = NewFile(folder)
-    new.file.write(_HEAD)
-    return new
+    return NewFile(folder)
