@@ -87,6 +87,7 @@ MAY_IMPORT = {
 ONLY = {
     "httpx2": {"client"},
     "httpcore2": {"client"},
+    "idna": {"client"},
     "PIL": {"images", "plan", "sandbox", "terminal"},
     "werkzeug": {"sandbox"},
     "textual_image": {"terminal"},

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import httpx2 as httpx
-
+from imagecli.client.http import TRANSPORT_ERRORS
 from imagecli.client.response.body import decompressed, read_head, request_id_of, spool_body, spool_refusal
 from imagecli.client.response.images import ImageResponse, NoImages
 from imagecli.client.response.partial_images import PartialImageReader
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from imagecli.client.errors.reader import ErrorReader
+    from imagecli.client.http import Response, Transport
     from imagecli.client.response.files import Run
     from imagecli.client.response.images import Explain
     from imagecli.client.response.partial_images import PartialObserver
@@ -68,7 +68,7 @@ class Client:
         limits: Limits,
         *,
         run: Run | None = None,
-        transport: httpx.BaseTransport | None = None,
+        transport: Transport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -215,7 +215,7 @@ class Client:
         trace = RequestTrace(watch)
         lost: UnknownOutcome | None = None
         request_id = status = None
-        headers: httpx.Headers | None = None
+        headers: dict[str, str] | None = None
         try:
             with self._session.open("POST", url, trace, request) as response:
                 trace.sent = True  # from here on an exchange that breaks off is a lost response
@@ -226,7 +226,7 @@ class Client:
                     return self._refused(response, spool, _Answer(request, url, status, request_id, response.headers))
                 headers = response.headers
                 spool_body(response, spool, PartialImageReader(spool, watch, show).read)
-        except httpx.TransportError as error:
+        except TRANSPORT_ERRORS as error:
             if not trace.sent:
                 raise self._errors.not_sent(error) from error
             lost = self._errors.lost(error, request_id)
@@ -254,7 +254,7 @@ class Client:
             raise RetryableError(lost, fallback=parsed)
         return parsed
 
-    def _refused(self, response: httpx.Response, spool: Spool, answer: _Answer) -> ImageResponse:
+    def _refused(self, response: Response, spool: Spool, answer: _Answer) -> ImageResponse:
         """Return the images that an error carries, as a gateway's may that could not read them.
 
         Raises:
@@ -395,7 +395,7 @@ class Client:
                 body = read_head(response, _MAX_LIST)
                 request_id = request_id_of(response, self._secrets)
                 headers = response.headers
-        except httpx.TransportError as error:
+        except TRANSPORT_ERRORS as error:
             raise self._errors.not_sent(error) from error
         try:
             report = read_models(
@@ -434,7 +434,7 @@ class Client:
         return ErrorReader(self._profile, self._session.host, self._secrets, self._limits, with_key=self._with_key)
 
 
-def _name_encoding(error: Failure, headers: httpx.Headers | None) -> None:
+def _name_encoding(error: Failure, headers: dict[str, str] | None) -> None:
     """Say of a response that can't be read how it is compressed, where that was not asked for."""
     encoding = headers.get("content-encoding", "").strip().lower() if headers is not None else ""
     if encoding and encoding not in _ENCODINGS:
@@ -449,7 +449,7 @@ class _Answer(NamedTuple):
     url: str
     status: int | None
     request_id: str | None
-    headers: httpx.Headers | None
+    headers: dict[str, str] | None
 
     def task_in(self, document: object) -> Task | None:
         """Return the task that it names in place of images."""

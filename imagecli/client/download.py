@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-import httpx2 as httpx
-
 from imagecli.client.errors.reader import describe
 from imagecli.client.errors.waits import is_too_long, requested_wait
+from imagecli.client.http import TRANSPORT_ERRORS
 from imagecli.client.network import PrivateAddressError, is_private
 from imagecli.client.places import is_inner, places
 from imagecli.client.response.body import decompressed, spool_body
@@ -22,6 +21,7 @@ from imagecli.client.retry import (
     RetryableError,
     ignore_state,
 )
+from imagecli.client.url import parse_url
 from imagecli.errors import Failure
 from imagecli.text import sanitize
 
@@ -105,7 +105,7 @@ class Download:
             _NotThereError: none of these has it; why the first has not.
         """
         first: _NotThereError | None = None
-        for url in places(httpx.URL(self._url), self._session.base):
+        for url in places(parse_url(self._url), self._session.base):
             try:
                 return self._from(str(url))
             except _NotThereError as error:
@@ -140,8 +140,8 @@ class Download:
 
     def _exchange(self, url: str, spool: Spool, *, with_key: bool) -> str | None:
         session = self._session
-        place = httpx.URL(url)
-        host = place.raw_host.decode("ascii", "replace")
+        place = parse_url(url)
+        host = place.host
         if session.is_public and is_private(host):
             raise self._failure(f"a public server linked to the private address {sanitize(host, self._secrets)}")
         session.guard.public_host = host if session.is_public else None
@@ -158,8 +158,8 @@ class Download:
                     raise _NotThereError(f"HTTP {status}", status=status, wait=requested_wait(response.headers))
                 spool_body(response, spool)
                 return None
-        except httpx.TransportError as error:
-            if isinstance(error.__cause__, PrivateAddressError):
+        except TRANSPORT_ERRORS as error:
+            if isinstance(error, PrivateAddressError):
                 shown = sanitize(host, self._secrets)
                 raise self._failure(f"a public server linked to a private network ({shown})") from error
             raise _NotThereError(describe(error, self._secrets)) from error
@@ -174,8 +174,8 @@ class Download:
         """
         shown = sanitize(link, self._secrets, limit=200)
         try:
-            url = httpx.URL(urljoin(base, link))
-        except (ValueError, httpx.InvalidURL) as error:
+            url = parse_url(urljoin(base, link))
+        except ValueError as error:
             raise Failure(f"the image can't be downloaded: its URL is not valid: {shown}", hint=_HINT) from error
         if url.scheme not in {"http", "https"} or not url.host:
             raise Failure(
@@ -183,7 +183,7 @@ class Download:
                 hint="Ask for the image itself: --response-format b64_json.",
             )
         if url.host in _ANY_ADDRESS:  # where a server in a container listens, which it takes for its name
-            url = url.copy_with(host=self._session.base.host)
+            url = url._replace(host=self._session.base.host)
         return str(url)
 
     def _failure(self, reason: str) -> Failure:

@@ -1,26 +1,75 @@
-"""A request's body, as the HTTP library takes it: a JSON document, or a multipart form."""
+"""A request's body: a JSON document, or a multipart form."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pybase64
 
 from imagecli.dialects.request import BASE64, DATA_URL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from imagecli.dialects.request import Fields, FilePart, ImageRequest
 
+_UNSAFE_IN_QUOTES = re.compile(r'[\x00-\x1a\x1c-\x1f"\\]')
 
-def body_of(request: ImageRequest) -> dict[str, Any]:
-    """Return the request's body as arguments of the HTTP library."""
-    if request.as_json:
-        return {"json": request.fields | _files_as_json(request.files)}
-    uploads = [(part.field, part.upload) for part in request.files]
-    files = [(name, (upload.filename, upload.data, upload.media_type)) for name, upload in uploads]
-    return {"data": request.fields, "files": files}
+
+class Body(NamedTuple):
+    """The body of a request, in pieces: an upload is not copied for it."""
+
+    media_type: str = ""
+    """Empty: the request has no body."""
+    pieces: tuple[bytes, ...] = ()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that describe it."""
+        if not self.media_type:
+            return {}
+        return {"Content-Length": str(sum(map(len, self.pieces))), "Content-Type": self.media_type}
+
+
+def body_of(request: ImageRequest) -> Body:
+    """Return the body that asks for a request's images."""
+    if not request.as_json:
+        return _form(request)
+    document = request.fields | _files_as_json(request.files)
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Body("application/json", (text.encode(),))
+
+
+def _form(request: ImageRequest) -> Body:
+    """Return a form with the fields, and after them the files (RFC 7578)."""
+    boundary = os.urandom(16).hex()
+    pieces: list[bytes] = []
+    gap = f"--{boundary}\r\n"
+    for name, value in _items(request.fields):
+        gap += f"Content-Disposition: form-data; {_quoted('name', name)}\r\n\r\n{value}\r\n--{boundary}\r\n"
+    for field, upload, *_ in request.files:
+        names = f"{_quoted('name', field)}; {_quoted('filename', upload.filename)}"
+        head = f"Content-Disposition: form-data; {names}\r\nContent-Type: {upload.media_type}\r\n\r\n"
+        pieces += ((gap + head).encode(), upload.data)
+        gap = f"\r\n--{boundary}\r\n"
+    pieces.append(f"{gap[:-2]}--\r\n".encode())
+    return Body(f"multipart/form-data; boundary={boundary}", tuple(pieces))
+
+
+def _items(fields: Fields) -> Iterator[tuple[str, str]]:
+    """Yield each field of a form, one that has a list several times."""
+    for name, value in fields.items():
+        for item in value if isinstance(value, (list, tuple)) else (value,):
+            yield name, "" if item is None else str(item).lower() if isinstance(item, bool) else str(item)
+
+
+def _quoted(name: str, value: str) -> str:
+    """Return a parameter as browsers write it into a form."""
+    safe = _UNSAFE_IN_QUOTES.sub(lambda char: "\\\\" if char[0] == "\\" else f"%{ord(char[0]):02X}", value)
+    return f'{name}="{safe}"'
 
 
 def _files_as_json(parts: Sequence[FilePart]) -> Fields:

@@ -1,33 +1,51 @@
-"""A server in this process, whose failures look like those of one at the other end of a socket."""
+"""A server in this process, whose failures look like those of one at the other end of a socket.
+
+httpx2 calls the app: it is imported for the sandbox alone.
+"""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import httpcore2 as httpcore
 import httpx2 as httpx
+
+from imagecli.client.http import Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from wsgiref.types import WSGIApplication
+
+    from imagecli.client.http import Request
 
 
-class InProcess(httpx.WSGITransport):
-    """Hands requests to a WSGI app: the trace reports each as sent whole, so that its response can be lost."""
+class InProcess:
+    """Hands requests to a WSGI app: the trace is told that each was sent whole, so that its response can be lost."""
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def __init__(self, app: WSGIApplication) -> None:
+        """Call `app`."""
+        self._transport = httpx.WSGITransport(app=app)
+
+    def send(self, request: Request) -> Response:
         """Hand over one request and return the app's response, its body unread.
 
         Raises:
-            httpx.TransportError: the app raised an OSError.
+            TRANSPORT_ERRORS: the app raised an OSError.
         """
-        if "trace" in request.extensions:
-            request.extensions["trace"]("in_process.send_request_body.complete", {"request": request})
+        content = b"".join(request.body.pieces)
+        handed = httpx.Request(request.method, str(request.url), headers=request.raw_headers, content=content)
+        request.trace("in_process.send_request_body.complete", {"request": handed})
         with _as_transport_error():
-            response = super().handle_request(request)
-        return httpx.Response(response.status_code, headers=response.headers, stream=_Body(response))
+            response = self._transport.handle_request(handed)
+        return Response(response.status_code, response.headers.raw, _Body(response))
+
+    def close(self) -> None:
+        """Close the app, which needs nothing for that."""
+        self._transport.close()
 
 
-class _Body(httpx.SyncByteStream):
+class _Body:
     """A body that an app is still making."""
 
     def __init__(self, response: httpx.Response) -> None:
@@ -46,6 +64,6 @@ def _as_transport_error() -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
-        raise httpx.ReadTimeout(str(error)) from error
+        raise httpcore.ReadTimeout(str(error)) from error
     except OSError as error:
-        raise httpx.ReadError(str(error)) from error
+        raise httpcore.ReadError(str(error)) from error

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 import httpcore2 as httpcore
-import httpx2 as httpx
 from httpcore2._backends.sync import SyncStream  # the backend makes it, and only where it has connected itself
 
 from imagecli.client.connecting import connect
@@ -257,7 +256,7 @@ def tls_context() -> ssl.SSLContext:
 
 def _system_context() -> ssl.SSLContext:
     try:
-        context = httpx.create_ssl_context(trust_env=False)
+        context = httpcore.default_ssl_context()
     except OSError as error:
         raise UsageProblem(f"the system's certificates can't be read: {error}", hint="Set SSL_CERT_FILE.") from error
     if not context.cert_store_stats()["x509_ca"] and not _has_certificate_folder():

@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 from imagecli.client.network import is_private
 
 if TYPE_CHECKING:
-    import httpx2 as httpx
+    from imagecli.client.url import URL
 
 _INNER_SUFFIXES = (".local", ".internal", ".lan", ".localdomain", ".svc", ".home.arpa")
 
 
-def places(url: httpx.URL, base: httpx.URL) -> list[httpx.URL]:
+def places(url: URL, base: URL) -> list[URL]:
     """Return a URL, and where it names the API's server as only that knows it, the same path at the API's own address.
 
     A server in a container, or behind a proxy, takes its inner host or port for its address.
     """
     found = [url]
     if is_inner(url, base):
-        found.append(url.copy_with(scheme=base.scheme, host=base.host, port=base.port))
+        found.append(url._replace(scheme=base.scheme, host=base.host, port=base.port))
         if base.scheme == url.scheme == "http":
-            found.append(url.copy_with(host=base.host))
+            found.append(url._replace(host=base.host))
     return list(dict.fromkeys(found))
 
 
-def is_inner(url: httpx.URL, base: httpx.URL) -> bool:
+def is_inner(url: URL, base: URL) -> bool:
     """Return whether a URL seems to name the API's own server as only that server, or its network, knows it."""
-    if (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port):
+    if url.origin == base.origin:
         return False
-    host = url.raw_host.decode("ascii", "replace").rstrip(".").lower()
+    host = url.host.rstrip(".")
     return url.host == base.host or "." not in host.strip("[]") or is_private(host) or host.endswith(_INNER_SUFFIXES)

@@ -6,9 +6,8 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 
-import httpx2 as httpx
-
 from imagecli.client.errors.waits import requested_wait
+from imagecli.client.http import TRANSPORT_ERRORS
 from imagecli.client.network import PrivateAddressError, is_private
 from imagecli.client.places import places
 from imagecli.client.response.body import decompressed, read_head, spool_body
@@ -18,6 +17,7 @@ from imagecli.client.response.sources import IMAGE_KINDS
 from imagecli.client.response.spool import NotJsonError, Spool, outline
 from imagecli.client.response.tasks import find_task
 from imagecli.client.retry import SUCCESS, RequestTrace, ignore_state
+from imagecli.client.url import parse_url
 from imagecli.errors import Failure, ImagecliError
 from imagecli.images.sniffing import sniff
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imagecli.client.response.images import Explain
     from imagecli.client.response.tasks import Task
     from imagecli.client.session import Session
+    from imagecli.client.url import URL
 
 _WAITS_S = (1.0, 1.0, 2.0, 3.0)
 _LONGEST_WAIT_S = 5.0
@@ -62,16 +63,16 @@ def places_of(task: Task, session: Session, response_url: str) -> list[str]:
         path = session.dialect.task_path(task.id) if task.id else None
         return [] if path is None else [f"{str(session.base).rstrip('/')}/{path}"]
     try:
-        url = httpx.URL(urljoin(response_url, task.url))
-    except (ValueError, httpx.InvalidURL):
+        url = parse_url(urljoin(response_url, task.url))
+    except ValueError:
         return []
     return [str(place) for place in places(url, session.base) if _may_be_asked(place, session)]
 
 
-def _may_be_asked(url: httpx.URL, session: Session) -> bool:
+def _may_be_asked(url: URL, session: Session) -> bool:
     if url.scheme not in {"http", "https"} or (session.base.scheme == "https" and url.scheme == "http"):
         return False
-    return not (session.is_public and is_private(url.raw_host.decode("ascii", "replace")))
+    return not (session.is_public and is_private(url.host))
 
 
 def wait_for(task: Task, urls: list[str], spool: Spool, polling: Polling) -> ImageResponse:
@@ -111,7 +112,7 @@ def wait_for(task: Task, urls: list[str], spool: Spool, polling: Polling) -> Ima
 def _ask(task: Task, url: str, spool: Spool, polling: Polling) -> ImageResponse | tuple[float | None, str]:
     """Ask once; where there is nothing yet, return the seconds that the server asks to wait and what went wrong."""
     session = polling.session
-    public_host = httpx.URL(url).raw_host.decode("ascii", "replace") if session.is_public else None
+    public_host = parse_url(url).host if session.is_public else None
     session.guard.public_host = public_host
     try:
         with session.open("GET", url, RequestTrace(ignore_state)) as response:
@@ -123,8 +124,8 @@ def _ask(task: Task, url: str, spool: Spool, polling: Polling) -> ImageResponse 
                 reason = error.message if isinstance(error, ImagecliError) else str(error)
                 raise polling.errors.task_lost(task, f"can't be fetched: {reason}")
             spool_body(response, spool)
-    except httpx.TransportError as error:
-        if isinstance(error.__cause__, PrivateAddressError):
+    except TRANSPORT_ERRORS as error:
+        if isinstance(error, PrivateAddressError):
             raise polling.errors.task_lost(task, "leads to a private network, and is not fetched") from error
         return None, str(error) or type(error).__name__
     finally:

@@ -1,4 +1,4 @@
-"""The proxy that a URL is reached by, read from the environment as curl reads it, and the HTTP client that goes by it.
+"""The proxy that a URL is reached by, read from the environment as curl reads it, and the connections that go by it.
 
     http_proxy                  for http:// URLs; in lower case only, as a web server may take HTTP_PROXY from a request
     https_proxy, HTTPS_PROXY    for https:// URLs
@@ -13,19 +13,21 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import ssl
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-import httpx2 as httpx
+import httpcore2 as httpcore
 
+from imagecli.client.http import Response
 from imagecli.client.network import is_loopback, tls_context
+from imagecli.client.url import InvalidUrlError, parse_url
 from imagecli.errors import UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imagecli.client.http import Request
     from imagecli.client.network import Backend
 
 # Servers close idle connections after about 5 s; a request on one that is being closed would be sent and lost.
@@ -100,40 +102,63 @@ def _split_port(entry: str) -> tuple[str, int | None]:
     return entry, None
 
 
-class _ByProxy(httpx.BaseTransport):
-    """Sends each request directly, or by the proxy that its URL has."""
+class Network:
+    """Carries requests to servers, each directly or by the proxy that its URL has. Idle connections are kept for 2 s.
 
-    def __init__(self, backend: Backend, limits: httpx.Limits, context: ssl.SSLContext) -> None:
+    A connection is not kept for a request that costs money: on one that the server is just closing the response would
+    be lost.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        """Open nothing yet; connections come from `backend`."""
         self._backend = backend
-        self._limits = limits
-        self._context = context
-        self._transports: dict[Proxy | None, httpx.HTTPTransport] = {}
+        self._pools: dict[tuple[Proxy | None, bool, bool], httpcore.ConnectionPool] = {}
         self._lock = threading.Lock()
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        proxy = find_proxy(str(request.url))
-        with self._lock:
-            if proxy not in self._transports:
-                self._transports[proxy] = self._open(proxy)
-        return self._transports[proxy].handle_request(request)
-
-    def close(self) -> None:
-        for transport in self._transports.values():
-            transport.close()
-
-    def _open(self, proxy: Proxy | None) -> httpx.HTTPTransport:
-        """Open the way by a proxy, or the direct one.
+    def send(self, request: Request) -> Response:
+        """Send a request whole, and return its response as soon as its headers are there.
 
         Raises:
-            UsageProblem: the proxy can't be used.
+            UsageProblem: the proxy, or the system's certificates, can't be used.
+            TRANSPORT_ERRORS: the exchange broke off.
         """
-        through = None if proxy is None else _usable(proxy)
-        transport = httpx.HTTPTransport(verify=self._context, limits=self._limits, trust_env=False, proxy=through)
-        transport._pool._network_backend = self._backend  # noqa: SLF001 - no public parameter takes a network backend
-        return transport
+        url = request.url
+        pool = self._pool(find_proxy(str(url)), tls=url.scheme == "https", kept=request.method == "GET")
+        response = pool.handle_request(
+            httpcore.Request(
+                request.method,
+                httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target),
+                headers=request.raw_headers,
+                content=request.body.pieces,
+                extensions={"trace": request.trace},
+            )
+        )
+        return Response(response.status, response.headers, response.stream)  # type: ignore[arg-type] # it can be closed
+
+    def close(self) -> None:
+        """Close all connections."""
+        for pool in self._pools.values():
+            pool.close()
+
+    def _pool(self, proxy: Proxy | None, *, tls: bool, kept: bool) -> httpcore.ConnectionPool:
+        """Return the connections of one kind.
+
+        Without `tls` (for http:// URLs) the system's certificates are not loaded: that would take a tenth of a run.
+        """
+        with self._lock:
+            if (proxy, tls, kept) not in self._pools:
+                self._pools[proxy, tls, kept] = httpcore.ConnectionPool(
+                    ssl_context=tls_context() if tls else None,
+                    proxy=None if proxy is None else _usable(proxy),
+                    max_connections=None,
+                    max_keepalive_connections=None if kept else 0,
+                    keepalive_expiry=_KEEP_IDLE_S,
+                    network_backend=self._backend,
+                )
+            return self._pools[proxy, tls, kept]
 
 
-def _usable(proxy: Proxy) -> httpx.Proxy:
+def _usable(proxy: Proxy) -> httpcore.Proxy:
     """Return a proxy as the HTTP library takes it. No error repeats its URL, which may contain a password.
 
     Raises:
@@ -142,8 +167,8 @@ def _usable(proxy: Proxy) -> httpx.Proxy:
     problem = f"the proxy in {proxy.variable} can't be used"
     hint = f"Write {proxy.variable} as http://HOST:PORT, or unset it."
     try:
-        url = httpx.URL(proxy.url)
-    except (httpx.InvalidURL, ValueError):
+        url = parse_url(proxy.url)
+    except InvalidUrlError:
         raise UsageProblem(f"{problem}: it is not a URL", hint=hint) from None
     if url.scheme not in _PROXY_PORT:
         if url.scheme.startswith("socks"):
@@ -160,19 +185,6 @@ def _usable(proxy: Proxy) -> httpx.Proxy:
                 hint="Install it: pip install 'imagecli[socks]', or pipx inject imagecli socksio.",
             )
     context = tls_context() if url.scheme == "https" else None
-    return httpx.Proxy(url.copy_with(port=url.port or _PROXY_PORT[url.scheme]), ssl_context=context)
-
-
-def open_client(backend: Backend, *, tls: bool, kept: bool) -> httpx.Client:
-    """Build the pooled client: proxies by their usual variables, no redirects, idle connections for 2 s at most.
-
-    Without `tls` (for http:// URLs) the system's certificates are not loaded: that would take a tenth of a run.
-    Connections are not `kept` for requests that cost money: on one that the server is just closing the response would
-    be lost.
-    """
-    limits = httpx.Limits(
-        max_connections=None, max_keepalive_connections=None if kept else 0, keepalive_expiry=_KEEP_IDLE_S
-    )
-    context = tls_context() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    transport = _ByProxy(backend, limits, context)
-    return httpx.Client(transport=transport, timeout=None, follow_redirects=False, trust_env=False)
+    place = httpcore.URL(scheme=url.scheme, host=url.host, port=url.port or _PROXY_PORT[url.scheme], target="/")
+    login = url.login and (url.login[0].encode(), url.login[1].encode())
+    return httpcore.Proxy(place, auth=login, ssl_context=context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import httpx2 as httpx
+import httpcore2 as httpcore
 
 from imagecli.client.errors.connection import readable, unreachable
 from imagecli.client.errors.waits import is_too_long, requested_wait
@@ -25,6 +25,7 @@ from imagecli.text import sanitize
 
 if TYPE_CHECKING:
     from imagecli.client.errors.document import ErrorDocument
+    from imagecli.client.http import Response
     from imagecli.client.response.images import NoImages
     from imagecli.client.response.tasks import Task
     from imagecli.client.retry import Limits
@@ -55,22 +56,22 @@ class ErrorReader:
 
     # Connections
 
-    def not_sent(self, error: httpx.TransportError) -> Exception:
+    def not_sent(self, error: Exception) -> Exception:
         """Return the error of a request that was not sent whole: it may be retried, unless a proxy forbids it."""
-        if isinstance(error.__cause__, ReadableTransportError):
-            return readable(self._profile.base_url, str(error.__cause__))
-        by_proxy = isinstance(error, httpx.ProxyError)
+        if isinstance(error, ReadableTransportError):
+            return readable(self._profile.base_url, str(error))
+        by_proxy = isinstance(error, httpcore.ProxyError)
         found = unreachable(
             describe(error, self._secrets), host=self._host, url=self._profile.base_url, by_proxy=by_proxy
         )
         return found if _is_final(found) else RetryableError(found)
 
-    def lost(self, error: httpx.TransportError | None, request_id: str | None) -> UnknownOutcome:
+    def lost(self, error: Exception | None, request_id: str | None) -> UnknownOutcome:
         """Return the error of a request that was sent whole and whose response did not come whole.
 
         `error` is the connection's; None where that ended as it should.
         """
-        late = isinstance(error, httpx.TimeoutException)
+        late = isinstance(error, httpcore.TimeoutException)
         what = (
             f"no complete response came within {self._limits.timeout:g} s"
             if late
@@ -90,7 +91,7 @@ class ErrorReader:
     # Responses
 
     def refused(
-        self, response: httpx.Response, body: bytes, request: ImageRequest | None, url: str, waited: float = 0.0
+        self, response: Response, body: bytes, request: ImageRequest | None, url: str, waited: float = 0.0
     ) -> Exception:
         """Return the error of a response that is not a success.
 
@@ -206,7 +207,7 @@ class ErrorReader:
 
         return self._classify(read_document(None, document, self._secrets), request_id, None, url)
 
-    def _redirected(self, response: httpx.Response, request_id: str | None) -> Failure:
+    def _redirected(self, response: Response, request_id: str | None) -> Failure:
         place = sanitize(response.headers.get("location", ""), self._secrets)
         base = place.partition("/images/")[0]  # a base URL ends before the route
         is_address = base.startswith(("http://", "https://")) and base.rstrip("/") != self._profile.base_url
@@ -236,7 +237,7 @@ class ErrorReader:
         return error
 
 
-def describe(error: httpx.TransportError, secrets: tuple[str, ...] = ()) -> str:
+def describe(error: Exception, secrets: tuple[str, ...] = ()) -> str:
     """Return what went wrong in a connection, without secrets: a proxy's own words may be in it."""
     return sanitize(str(error), secrets) or type(error).__name__
 

@@ -6,14 +6,15 @@ import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import httpx2 as httpx
-
+from imagecli.client.http import TRANSPORT_ERRORS
 from imagecli.client.response.spool import CHUNK, CutOffError, ResponseTooLargeError, Spool
 from imagecli.errors import Failure
 from imagecli.text import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from imagecli.client.http import Response
 
 _MAX_ERROR = 1 << 20
 """Bytes of an error's body that are read."""
@@ -29,17 +30,17 @@ def is_compressed(head: bytes) -> bool:
     return head.startswith((GZIP_MAGIC, *_ZLIB_BEGINS))
 
 
-def request_id_of(response: httpx.Response, secrets: tuple[str, ...]) -> str | None:
+def request_id_of(response: Response, secrets: tuple[str, ...]) -> str | None:
     """Return the server's ID of the request, None where it gives none."""
     names = ("x-request-id", "request-id", "x-ms-request-id", "apim-request-id", "x-litellm-call-id")
     found = next((response.headers[name] for name in names if response.headers.get(name)), None)
     return sanitize(found, secrets)[:200] if found else None
 
 
-def read_head(response: httpx.Response, limit: int = _MAX_ERROR) -> bytes:
+def read_head(response: Response, limit: int = _MAX_ERROR) -> bytes:
     """Return at most `limit` bytes of a body, decompressed, as far as it comes: that its status is known is enough."""
     body = bytearray()
-    with suppress(httpx.TransportError):
+    with suppress(*TRANSPORT_ERRORS):
         for piece in response.iter_raw():
             body += piece
             if len(body) >= limit:
@@ -55,7 +56,7 @@ def _inflated(body: bytes, limit: int) -> bytes:
     return body[:limit]
 
 
-def spool_refusal(response: httpx.Response, spool: Spool) -> bytes:
+def spool_refusal(response: Response, spool: Spool) -> bytes:
     """Read the beginning of an error's body into `spool`, or all of it where it carries an image.
 
     It is read as far as it comes: that its status is known is enough.
@@ -69,12 +70,12 @@ def spool_refusal(response: httpx.Response, spool: Spool) -> bytes:
         is_long = _MAX_ERROR <= spool.size < _MAX_ERROR + CHUNK
         return is_long and not carries_image(_inflated(spool.read(0, _MAX_ERROR), _MAX_ERROR))
 
-    with suppress(httpx.TransportError, Failure):
+    with suppress(*TRANSPORT_ERRORS, Failure):
         spool_body(response, spool, is_enough)
     return _inflated(spool.read(0, _MAX_ERROR), _MAX_ERROR)
 
 
-def spool_body(response: httpx.Response, spool: Spool, on_piece: Callable[[bytes], bool] | None = None) -> None:
+def spool_body(response: Response, spool: Spool, on_piece: Callable[[bytes], bool] | None = None) -> None:
     """Read the body into `spool` as it comes, compressed or not.
 
     `on_piece` is given each piece when it is in the spool, and returns whether it was the last one.

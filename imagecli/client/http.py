@@ -1,0 +1,117 @@
+"""HTTP as this client needs it: a request, sent whole, and a response, read as it comes.
+
+Redirects, cookies and encodings are for those who know if they are wanted, or for nobody. So what carries a request
+to a server (`Transport`) is httpcore2 alone; importing httpx2, which is built on it, would take a sixth of a short run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import httpcore2 as httpcore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from imagecli.client.encode import Body
+    from imagecli.client.url import URL
+
+    Trace = Callable[[str, dict[str, object]], None]
+    """Told of the steps of an exchange, as httpcore2 documents for the extension "trace"."""
+
+TRANSPORT_ERRORS = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.TimeoutException,
+    httpcore.UnsupportedProtocol,
+)
+"""What is raised where a connection does not come about, or breaks off."""
+
+
+class Request(NamedTuple):
+    """A request to a server."""
+
+    method: str
+    url: URL
+    headers: Mapping[str, str]
+    body: Body
+    trace: Trace
+
+    @property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers, with those that are HTTP's own.
+
+        Raises:
+            UnicodeError: one is not ASCII.
+        """
+        own = {"Host": self.url.netloc, "Connection": "keep-alive"}
+        merged = merge_headers(own, self.headers)
+        return [(name.encode("ascii"), value.encode("ascii")) for name, value in merged.items()]
+
+
+class Response:
+    """A response, whose body is still to be read."""
+
+    def __init__(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: _Stream) -> None:
+        """Take what has come, and where the rest will come from."""
+        self.status_code = status
+        self.headers = _read_headers(headers)
+        """By their names in lower case."""
+        self._body = body
+
+    def iter_raw(self) -> Iterator[bytes]:
+        """Yield the body as it comes, encoded as it was sent.
+
+        Raises:
+            TRANSPORT_ERRORS: it breaks off.
+        """
+        return iter(self._body)
+
+    def close(self) -> None:
+        """Close the connection, or keep it for another request if the body was read to its end."""
+        self._body.close()
+
+
+class Transport(Protocol):
+    """Carries requests to servers, from any thread."""
+
+    def send(self, request: Request) -> Response:
+        """Send a request whole, and return its response as soon as its headers are there; redirects are not followed.
+
+        Raises:
+            TRANSPORT_ERRORS: the exchange broke off; `request.trace` was told how far it got.
+        """
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+
+
+class _Stream(Protocol):
+    """The body of a response."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def close(self) -> None: ...
+
+
+def merge_headers(*groups: Mapping[str, str]) -> dict[str, str]:
+    """Return all headers of some groups; of those that differ in case only, the last one, in the place of the first."""
+    found = {name.lower(): (name, value) for group in groups for name, value in group.items()}
+    return dict(found.values())
+
+
+def _read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return headers by their names in lower case; the values of one that came several times stand in one list."""
+    found: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("ascii", "replace").lower(), _decoded(value)
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
