@@ -1,7 +1,7 @@
 """HTTP as this client needs it: a request, sent whole, and a response, read as it comes.
 
 Redirects, cookies and encodings are for those who know if they are wanted, or for nobody. So what carries a request
-to a server (`Transport`) is httpcore2 alone; importing httpx2, which is built on it, would take a sixth of a short run.
+to a server (`Transport`) is httpcore2 alone: importing httpx2, which is built on it, takes a tenth of a short run more.
 """
 
 from __future__ import annotations
