@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 from imagecli.client.errors.reader import describe
 from imagecli.client.errors.waits import is_too_long, requested_wait
 from imagecli.client.http import TRANSPORT_ERRORS
-from imagecli.client.network import PrivateAddressError, is_private
+from imagecli.client.network import PrivateAddressError
 from imagecli.client.places import is_inner, places
 from imagecli.client.response.body import decompressed, spool_body
 from imagecli.client.response.spool import Spool
@@ -23,6 +23,7 @@ from imagecli.client.retry import (
 )
 from imagecli.client.url import parse_url
 from imagecli.errors import Failure
+from imagecli.hosts import is_private
 from imagecli.text import sanitize
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import select
 import socket
@@ -19,6 +18,7 @@ from httpcore2._backends.sync import SyncStream  # the backend makes it, and onl
 
 from imagecli.client.connecting import connect
 from imagecli.errors import UsageProblem
+from imagecli.hosts import is_loopback, is_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -199,36 +199,6 @@ class Backend(httpcore.SyncBackend):
         for stream in list(self._streams):
             with suppress(OSError):
                 stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-
-
-def is_private(host: str) -> bool:
-    """Return whether a host, by its spelling, is this machine or inside a private network."""
-    address = _address(host)
-    return (address is None and _is_localhost(host)) or (address is not None and not address.is_global)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host, by its spelling, is this machine."""
-    address = _address(host)
-    return (address is None and _is_localhost(host)) or (address is not None and address.is_loopback)
-
-
-def _is_localhost(host: str) -> bool:
-    name = host.rstrip(".").lower()
-    return name == "localhost" or name.endswith(".localhost")
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the address in any spelling that a resolver accepts; None for a name."""
-    name = host.strip("[]").rstrip(".")
-    try:
-        address = ipaddress.ip_address(name.split("%")[0])
-    except ValueError:
-        try:  # 127.1, 0x7f.1 and 2130706433 are addresses to every resolver
-            address = ipaddress.ip_address(socket.inet_aton(name))
-        except (OSError, ValueError):
-            return None
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagecli.client.network import is_private
+from imagecli.hosts import is_private
 
 if TYPE_CHECKING:
     from imagecli.client.url import URL

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 from imagecli.client.errors.waits import requested_wait
 from imagecli.client.http import TRANSPORT_ERRORS
-from imagecli.client.network import PrivateAddressError, is_private
+from imagecli.client.network import PrivateAddressError
 from imagecli.client.places import places
 from imagecli.client.response.body import decompressed, read_head, spool_body
 from imagecli.client.response.images import ImageResponse, NoImages, read_document
@@ -19,6 +19,7 @@ from imagecli.client.response.tasks import find_task
 from imagecli.client.retry import SUCCESS, RequestTrace, ignore_state
 from imagecli.client.url import parse_url
 from imagecli.errors import Failure, ImagecliError
+from imagecli.hosts import is_private
 from imagecli.images.sniffing import sniff
 
 if TYPE_CHECKING:

@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 import httpcore2 as httpcore
 
 from imagecli.client.http import Response
-from imagecli.client.network import is_loopback, tls_context
+from imagecli.client.network import tls_context
 from imagecli.client.url import InvalidUrlError, parse_url
 from imagecli.errors import UsageProblem
+from imagecli.hosts import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,9 +12,10 @@ from imagecli import dialects
 from imagecli._version import __version__
 from imagecli.client.encode import Body, body_of
 from imagecli.client.http import Request, merge_headers
-from imagecli.client.network import Backend, Guard, is_private
+from imagecli.client.network import Backend, Guard
 from imagecli.client.url import URL, InvalidUrlError, parse_url
 from imagecli.errors import UsageProblem
+from imagecli.hosts import is_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

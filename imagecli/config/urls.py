@@ -8,6 +8,7 @@ from __future__ import annotations
 from urllib.parse import SplitResult, urlsplit
 
 from imagecli.errors import UsageProblem
+from imagecli.hosts import address_of, is_loopback
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _FORBIDDEN_IN_HOST = frozenset("%\\\"'<>^`{|}[]")
@@ -70,17 +71,7 @@ def web_origin(url: str) -> str:
 def is_private_transport(url: str) -> bool:
     """Whether what is sent to a checked URL can't be read in transit: https, or a loopback host."""
     parts = urlsplit(url)
-    if parts.scheme == "https":
-        return True
-    host = _host(parts)
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    import ipaddress
-
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return parts.scheme == "https" or is_loopback(_host(parts))
 
 
 def is_readable(url: str) -> bool:
@@ -88,13 +79,8 @@ def is_readable(url: str) -> bool:
 
     Where a name leads to shows once it is connected to (`imagecli.client.network.Guard.check`).
     """
-    import ipaddress
-
     parts = urlsplit(url)
-    try:
-        return parts.scheme == "http" and not ipaddress.ip_address(_host(parts)).is_loopback
-    except ValueError:
-        return False
+    return parts.scheme == "http" and address_of(_host(parts)) is not None and not is_loopback(_host(parts))
 
 
 def _problem(url: str) -> str | None:  # noqa: PLR0911 - one return for each problem

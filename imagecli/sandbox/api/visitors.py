@@ -7,11 +7,11 @@ rebinding), `Host` is that name.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from imagecli.hosts import is_loopback
 from imagecli.sandbox.api.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -58,14 +58,7 @@ def _is_here(place: str) -> bool:
     """Return whether the host of a URL is this machine, under a name that no other site can have."""
     try:
         parts = urlsplit(place)
-        host, _ = (parts.hostname or "").rstrip("."), parts.port
+        parts.port  # noqa: B018 - raises where the port is invalid
     except ValueError:
         return False
-    if "@" in parts.netloc or parts.path:
-        return False
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return "@" not in parts.netloc and not parts.path and is_loopback(parts.hostname or "")
