@@ -115,7 +115,7 @@ function __imagecli_typed
             string join -- \n $word
         else if test $word = --
             set flags_ended yes
-        else if string match -qr '^-[^-omnsqfPji]*[omnsqfPji]$' -- $word; or contains -- $word --output --resize --also --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --prompt-file --profile --base-url --jobs --timeout --retries --cache-dir --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --older --larger --dialect --key-command --key-env
+        else if string match -qr '^-[^-omnsqfPji]*[omnsqfPji]$' -- $word; or contains -- $word --output --resize --also --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --prompt-file --profile --base-url --jobs --timeout --retries --cache-dir --max-cost --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --older --larger --dialect --key-command --key-env
             set value_follows yes
         end
     end
@@ -189,6 +189,7 @@ complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l no-cache -d 'Not 
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l cache-only -d 'Send nothing: take what the cache has; needs no key and no network [off]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l no-cache-only -d 'Not --cache-only'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "cache path" "cache info" "cache prune"' -l cache-dir -x -a '(__imagecli_images)' -d 'The folder of the cache [imagecli\'s own]'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l max-cost -x -d 'The most that this run may cost, by estimate'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l retry-unknown -d 'Send again what may have been billed already [off]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l no-retry-unknown -d 'Not --retry-unknown'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l dry-run -d 'Check everything and print the request; send and save nothing'
@@ -240,7 +241,7 @@ complete -c imagecli -n '__imagecli_at 1 "config"' -a unset -d 'Remove KEY from 
 complete -c imagecli -n '__imagecli_at 1 "config"' -a set-key -d 'Store the key of a profile'
 complete -c imagecli -n '__imagecli_at 1 "config"' -a add -d 'Write a new profile: where a server is and how it differs from OpenAI'
 complete -c imagecli -n '__imagecli_at 1 "config"' -a check -d 'Ask a server for its models, which is free'
-complete -c imagecli -n '__imagecli_at 2 "config get" "config set" "config unset"' -x -k -a 'profile defaults.output defaults.resize defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.partials defaults.save_partials defaults.frames defaults.frame_ms defaults.complexity defaults.safety_identifier defaults.seed defaults.negative defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.strict_mask defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.cache defaults.cache_dir defaults.retry_unknown defaults.preview'
+complete -c imagecli -n '__imagecli_at 2 "config get" "config set" "config unset"' -x -k -a 'profile defaults.output defaults.resize defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.partials defaults.save_partials defaults.frames defaults.frame_ms defaults.complexity defaults.safety_identifier defaults.seed defaults.negative defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.strict_mask defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.cache defaults.cache_dir defaults.max_cost defaults.budget defaults.ledger defaults.retry_unknown defaults.preview'
 complete -c imagecli -n '__imagecli_at 2 "config set-key" "config check"' -x -k -a '(__imagecli_words_and_names profiles openai sandbox)'
 complete -c imagecli -n '__imagecli_in "config add"' -l base-url -x -d 'Where the server is, usually ending in /v1'
 complete -c imagecli -n '__imagecli_in "config add"' -l dialect -x -k -a 'openai apimart azure deepinfra evolink gemini modelscope openrouter together xai litellm localai sdcpp sglang vllm-omni xinference' -d 'How the server differs from OpenAI [by its host\'s name, else openai]'

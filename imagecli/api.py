@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from imagecli import dialects
+from imagecli.accounts import open_accounts
 from imagecli.cache.answers import answers_for
 from imagecli.client.open import open_client
 from imagecli.config.keys import check_transport, make_key, require_key
@@ -289,16 +290,21 @@ class ImageClient:
         observer: Observer | None = None,
     ) -> Images:
         settings = self._settings(command, options)
-        intent = check(command, settings, read(settings.options.max_pixels.value), _fields(params))
+        inputs = read(settings.options.max_pixels.value)
+        intent = check(command, settings, inputs, _fields(params))
         planned = plan(intent)
         warnings = [*settings.warnings, *intent.warnings, *planned.warnings]
         sink = MemorySink()
         with answers_for(planned, settings.options) as answers, ExitStack() as at_end:
-            client = None
+            client = accounts = None
             if answers is None or not answers.complete:
                 client = open_client(settings, self._key or require_key(settings.profile, warn=warnings.append))
                 at_end.callback(client.close)
-            result = execute(planned, client, sink, observer, jobs=settings.options.jobs.value, answers=answers)
+                accounts = open_accounts(settings, inputs, warnings.append)
+                if accounts is not None:
+                    at_end.callback(accounts.close)
+            jobs = settings.options.jobs.value
+            result = execute(planned, client, sink, observer, jobs=jobs, answers=answers, accounts=accounts)
         return _images(result, sink, (*warnings, *result.warnings))
 
     def _settings(self, command: Command, options: Mapping[str, object]) -> Settings:

@@ -9,6 +9,7 @@ from imagecli.errors import Interrupted, UnknownOutcome
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from imagecli.accounts import Entry
     from imagecli.cache.answers import Answers
     from imagecli.cache.entry import Recording
     from imagecli.client.client import Client
@@ -64,6 +65,10 @@ class Exchange:
         """Whether a response to it was lost before, so that it may have been billed already."""
         self.response: ImageResponse | None = None
         """What has arrived and is not all saved yet."""
+        self.images: list[GeneratedImage] = []
+        """Those that were saved."""
+        self.entry: Entry | None = None
+        """Its entry in the accounts, once it is about to be sent."""
         self._observer = observer
 
     def report(self, state: str, seconds: float | None) -> None:

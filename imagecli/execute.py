@@ -22,6 +22,7 @@ from imagecli.errors import (
     Failure,
     ImagecliError,
     Interrupted,
+    MoneyProblem,
     PartialResult,
     UnknownOutcome,
     is_out_of_memory,
@@ -29,7 +30,7 @@ from imagecli.errors import (
 )
 from imagecli.exchange import Exchange, Observer
 from imagecli.outcome import RUN_AGAIN, is_final, missing, run_error
-from imagecli.plan import other_plan
+from imagecli.plan import PlannedRequest, other_plan
 from imagecli.plan.costs import Bill
 from imagecli.result import GeneratedImage, Result
 from imagecli.saving.receiving import describe_file
@@ -37,6 +38,7 @@ from imagecli.saving.receiving import describe_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imagecli.accounts import Accounts
     from imagecli.cache.answers import Answers
     from imagecli.client.client import Client
     from imagecli.client.response.images import ImageResponse
@@ -59,6 +61,7 @@ def execute(  # noqa: PLR0913 - a plan, and what it is carried out with
     *,
     jobs: int = 4,
     answers: Answers | None = None,
+    accounts: Accounts | None = None,
 ) -> Result:
     """Send a plan's requests, `jobs` at once, save what comes, and return what came of it, with its own warnings.
 
@@ -71,8 +74,9 @@ def execute(  # noqa: PLR0913 - a plan, and what it is carried out with
         observer: is told how far it is.
         jobs: how many requests are sent at once.
         answers: what the cache has for the plan; None: there is no cache.
+        accounts: where each request is written down before it is sent, and what may be spent; None: nowhere, no limit.
     """
-    run = _Execution(plan, sink, observer or Observer(), answers)
+    run = _Execution(plan, sink, observer or Observer(), answers, accounts)
     run.complete_existing()
     if plan.requests and (client is not None or answers is not None):
         try:
@@ -85,9 +89,12 @@ def execute(  # noqa: PLR0913 - a plan, and what it is carried out with
 class _Execution:
     """Collects what comes of a plan; complete at any moment, also when it is interrupted."""
 
-    def __init__(self, plan: Plan, sink: Sink, observer: Observer, answers: Answers | None) -> None:
+    def __init__(
+        self, plan: Plan, sink: Sink, observer: Observer, answers: Answers | None, accounts: Accounts | None
+    ) -> None:
         self._plan = plan
         self._answers = answers
+        self._accounts = accounts
         self._sink = sink
         self._observer = observer
         self._route: str | None = None
@@ -216,18 +223,53 @@ class _Execution:
         except (MemoryError, OSError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            self._fail(exchange.numbers, out_of_memory(error, UnknownOutcome if exchange.in_flight else Failure))
-            exchange.report("failed", None)
+            self._give_up(exchange, out_of_memory(error, UnknownOutcome if exchange.in_flight else Failure))
             return
         except ImagecliError as error:
             if exchange.lost and not isinstance(error, UnknownOutcome):
                 error.hint = f"{error.hint or ''} An earlier attempt was lost and may have been billed.".strip()
-            self._fail(exchange.numbers, error)
-            exchange.report("failed", None)
+            self._give_up(exchange, error)
             return
         self._save(client, exchange, exchange.response)
+        self._complete(exchange)
         exchange.response = None
         exchange.report("done", None)
+
+    def _give_up(self, exchange: Exchange, error: ImagecliError) -> None:
+        self._fail(exchange.numbers, error)
+        self._complete(exchange, error)
+        exchange.report("failed", None)
+
+    def _begin(self, exchange: Exchange) -> None:
+        """Write the request down before it is sent.
+
+        Raises:
+            MoneyProblem: it would cost too much.
+        """
+        if self._accounts is not None:
+            planned = PlannedRequest(exchange.request, exchange.numbers)
+            exchange.entry = self._accounts.begin(self._plan, planned, self._warn)
+
+    def _begin_again(self, exchange: Exchange) -> None:
+        """Write down that a response was lost, and that the request is about to be sent, and paid, once more.
+
+        Raises:
+            UnknownOutcome: it is not sent again, as that would cost too much.
+        """
+        lost = UnknownOutcome("the response was lost, and it may have been billed")
+        self._complete(exchange, lost)
+        try:
+            self._begin(exchange)
+        except MoneyProblem as refused:
+            lost.message += f"; it was not sent again: {refused.message}"
+            lost.hint = refused.hint
+            raise lost from refused
+
+    def _complete(self, exchange: Exchange, error: ImagecliError | None = None) -> None:
+        """Write down what has come of a request."""
+        if exchange.entry is not None:
+            failed = next((self._failures[n] for n in exchange.numbers if n in self._failures), None)
+            exchange.entry.complete(error or failed, exchange.images)
 
     def _post(self, client: Client | None, exchange: Exchange) -> ImageResponse:
         """Send a request; a field that the server refuses is left out, and it is sent again without it.
@@ -239,14 +281,20 @@ class _Execution:
         def show(number: int, data: bytes) -> None:
             self._show_partial(exchange.numbers[0], number, data)
 
+        def watch(state: str, seconds: float | None) -> None:
+            exchange.report(state, seconds)
+            if state == "lost":
+                self._begin_again(exchange)
+
         if (cached := exchange.from_cache()) is not None:
             return cached
         assert client is not None  # noqa: S101 - without one, all is from the cache
+        self._begin(exchange)
         with self._lock:
             exchange.request = exchange.request.without(self._dropped) or exchange.request
         while True:
             try:
-                return client.post(exchange.request, exchange.report, show, number=exchange.numbers[0])
+                return client.post(exchange.request, watch, show, number=exchange.numbers[0])
             except ImagecliError as error:
                 exchange.request = self._accepted(exchange.request, error)
 
@@ -300,7 +348,9 @@ class _Execution:
         with self._lock:
             if response.request_id:
                 self._request_ids.append(response.request_id)
-            self._bill.add(response.usage, response.svg_usage, len(response.items), cached=exchange.cached)
+            cost = self._bill.add(response.usage, response.svg_usage, len(response.items), cached=exchange.cached)
+        if exchange.entry is not None:
+            exchange.entry.received(cost, response.usage, response.svg_usage, response.request_id)
         self._warn(*response.warnings)
         unsaved = self._save_items(client, exchange, response)
         self._warn(*filter(None, (exchange.keep(response, self._plan.intent.model.name),)))
@@ -342,6 +392,7 @@ class _Execution:
                 image = self._sink.save(numbers[0], pieces, self._transform(), self._warn)
                 exchange.saved(item)
                 self._add(image._replace(revised_prompt=item.revised_prompt, cached=exchange.cached))
+                exchange.images.append(image)
                 self._warn(*differences(self._plan, image))
             except (ImagecliError, MemoryError) as error:
                 failure = item.withheld or _unsaved(error, response)
@@ -454,8 +505,10 @@ class _Execution:
         there = {image.n for image in self._images if not image.partial}
         missing = [each for each in self._exchanges if not there.issuperset(each.numbers)]
         for exchange in self._exchanges:
-            if exchange not in missing and exchange.response is not None:  # its worker has no more time for that
-                exchange.response.discard()
+            if exchange not in missing:  # its worker has no more time for that
+                self._complete(exchange)
+                if exchange.response is not None:
+                    exchange.response.discard()
         if not missing and not self._failures:
             return
         count = sum(each.in_flight for each in missing)
@@ -463,6 +516,7 @@ class _Execution:
         self._error = Interrupted.by(interrupt, billed, hint=RUN_AGAIN)
         for exchange in missing:
             failure = exchange.cut_short(client, interrupt)
+            self._complete(exchange, failure)
             for n in exchange.numbers:
                 if n not in there:
                     self._failures.setdefault(n, failure)

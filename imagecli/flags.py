@@ -59,6 +59,8 @@ class Flag(NamedTuple):
     """Whether the lower bound itself is too small."""
     path: bool = False
     """A path of this machine: any bytes, and in the config file a leading ~ is the home folder."""
+    pattern: str = ""
+    """What a text must match; it must then be what `metavar` says."""
     repeated: bool = False
     """May be given several times: a tuple; in the environment one value a line."""
     field: str = ""
@@ -489,6 +491,35 @@ _ROWS = (
         path=True,
         in_python=True,
     ),
+    Flag(
+        "max_cost",
+        "The most that this run may cost, by estimate.",
+        SERVER,
+        MAKING,
+        "USD",
+        type=float,
+        bounds=(0, 1_000_000),
+        in_python=True,
+    ),
+    # Settings without a flag: those of the config file, and of the environment.
+    Flag(
+        "budget",
+        "What may be spent in all runs: USD/hour, /day, /month or /total.",
+        SERVER,
+        (),
+        "an amount in USD and a period (hour, day, month, total), such as 5.00/day",
+        pattern=r"(\d{1,9}(\.\d*)?|\.\d+)/(hour|day|month|total)",
+    ),
+    Flag(
+        "ledger",
+        "Whether requests are written down: on, no-prompts or off.",
+        SERVER,
+        (),
+        "MODE",
+        choices=("on", "no-prompts", "off"),
+        in_environment=False,  # IMAGECLI_LEDGER names the file
+        built_in="on",
+    ),
     Flag("retry_unknown", "Send again what may have been billed already [off].", SERVER, type=bool, built_in=False),
     Flag(
         "dry_run",
@@ -642,10 +673,10 @@ FLAGS = tuple(row._replace(flag=row.flag or "--" + row.name.replace("_", "-")) f
 SETTINGS: dict[str, Flag] = {}
 """The flags that the environment or the config file may set, by name, in the table's order."""
 for _flag in FLAGS:
-    if _flag.in_environment:
+    if _flag.in_environment or _flag.in_file:
         SETTINGS.setdefault(_flag.name, _flag)
 
-VARIABLES: dict[str, str] = {name: flag.variable for name, flag in SETTINGS.items()}
+VARIABLES: dict[str, str] = {name: flag.variable for name, flag in SETTINGS.items() if flag.in_environment}
 """Setting → environment variable."""
 
 FILE_SETTINGS: tuple[str, ...] = tuple(name for name, flag in SETTINGS.items() if flag.in_file)

@@ -88,6 +88,9 @@ class GenOptions(TypedDict, total=False):
     cache_dir: str
     """The folder of the cache [imagecli's own]."""
 
+    max_cost: float
+    """The most that this run may cost, by estimate."""
+
 
 class EditOptions(TypedDict, total=False):
     """The keyword arguments of `ImageClient.edit` and `edit_stream`, all optional."""
@@ -197,6 +200,9 @@ class EditOptions(TypedDict, total=False):
     cache_dir: str
     """The folder of the cache [imagecli's own]."""
 
+    max_cost: float
+    """The most that this run may cost, by estimate."""
+
 
 class VaryOptions(TypedDict, total=False):
     """The keyword arguments of `ImageClient.vary`, all optional."""
@@ -284,3 +290,6 @@ class VaryOptions(TypedDict, total=False):
 
     cache_dir: str
     """The folder of the cache [imagecli's own]."""
+
+    max_cost: float
+    """The most that this run may cost, by estimate."""

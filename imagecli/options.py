@@ -122,6 +122,7 @@ class Typed(_Frozen):
     cache: bool | None = None
     cache_only: bool | None = None
     cache_dir: str | None = None
+    max_cost: float | None = None
     retry_unknown: bool | None = None
     dry_run: bool = False
     preview: bool | None = None
@@ -188,6 +189,9 @@ class Options(_Frozen):
     cache: Value[bool] = UNSET
     cache_only: Value[bool | None] = UNSET
     cache_dir: Value[str | None] = UNSET
+    max_cost: Value[float | None] = UNSET
+    budget: Value[str | None] = UNSET
+    ledger: Value[Literal["on", "no-prompts", "off"]] = UNSET
     retry_unknown: Value[bool] = UNSET
     preview: Value[bool] = UNSET
 

@@ -40,11 +40,17 @@ MAY_IMPORT = {
         *("text",),
     },
     "cache": {"client", "config", "dialects", "disk", "errors", "options", "plan", "text"},
-    "exchange": {"cache", "client", "dialects", "errors", "result"},
+    "ledger": set(),
+    "spending": {"errors", "ledger", "text"},
+    "accounts": {
+        *("config", "dialects", "errors", "flags", "inputs", "ledger", "options", "plan", "result", "spending", "text"),
+    },
+    "exchange": {"accounts", "cache", "client", "dialects", "errors", "result"},
     "as_asked": {"errors", "plan", "result", "saving"},
     "outcome": {"cache", "errors", "result"},
     "execute": {
         *(
+            "accounts",
             "as_asked",
             "cache",
             "client",
@@ -61,6 +67,7 @@ MAY_IMPORT = {
     "recovery": {"client", "errors", "result", "saving"},
     "terminal": {"dialects", "errors", "images", "models", "options", "result", "text"},
     "commands": {
+        "accounts",
         *("cache", "client", "config", "dialects", "disk", "errors", "exchange", "execute", "flags", "images"),
         *(
             "inputs",
@@ -77,8 +84,8 @@ MAY_IMPORT = {
         ),
     },
     "api": {
-        *("cache", "client", "config", "dialects", "errors", "exchange", "execute", "flags", "images", "inputs"),
-        *("keywords", "options", "plan", "result", "saving", "text"),
+        *("accounts", "cache", "client", "config", "dialects", "errors", "exchange", "execute", "flags", "images"),
+        *("inputs", "keywords", "options", "plan", "result", "saving", "text"),
     },
     "__init__": {"_version", "api"},
     "slips": {"errors", "flags", "images", "text"},
@@ -96,7 +103,7 @@ ONLY = {
     "keyring": {"config"},
     "tomlkit": {"config"},
     "typer": {"__main__", "cli"},
-    "sqlite3": set(),
+    "sqlite3": {"ledger"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

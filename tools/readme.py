@@ -32,7 +32,7 @@ def flag_table() -> str:
     for group in GROUPS:
         lines.append(f"| **{group}** | | | | |")
         for flag in FLAGS:
-            if flag.group == group:
+            if flag.group == group and flag.commands:
                 cells = (_spelling(flag), *_purpose_and_default(flag), _elsewhere(flag), _commands(flag))
                 lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines)

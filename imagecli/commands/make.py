@@ -12,7 +12,7 @@ from imagecli.config.keys import require_key
 from imagecli.config.settings import load
 from imagecli.errors import ExitCode, ImagecliError, Interrupted, UsageProblem
 from imagecli.exchange import Observer
-from imagecli.inputs import STDIO, read_inputs
+from imagecli.inputs import STDIO, Inputs, read_inputs
 from imagecli.plan import Output, plan
 from imagecli.plan.intent import check, model_of
 from imagecli.result import Result
@@ -74,6 +74,7 @@ class _Run:
         self._typed = typed
         self._settings = settings
         self._renderer = renderer
+        self._inputs = Inputs()
         self._begun = time.monotonic()
         self._room = Room()
         self._wanted = 0
@@ -97,6 +98,7 @@ class _Run:
         try:
             inputs = read_inputs(self._command, options, image=self._typed.input, prompt=self._typed.prompt)
             intent = check(self._command, self._settings, inputs)
+            self._inputs = inputs
         except ImagecliError:
             self._result = self._result._replace(model=model_of(self._settings).name)
             raise
@@ -163,19 +165,23 @@ class _Run:
     def _execute(self, planned: Plan, sink: Sink, observer: Observer, key: Key | None, answers: Answers | None) -> None:
         from imagecli.execute import execute
 
-        client = run = None
+        client = run = accounts = None
         jobs = self._settings.options.jobs.value
         if planned.requests and not (answers is not None and answers.complete):
+            from imagecli.accounts import open_accounts
             from imagecli.client.open import open_client
 
+            accounts = open_accounts(self._settings, self._inputs, self._warnings.append)
             self._renderer.requests([each.request for each in planned.requests], self._settings.profile.base_url)
             run = self._open_run(planned)
             client = open_client(self._settings, key, run=run)
         try:
-            self._result = execute(planned, client, sink, observer, jobs=jobs, answers=answers)
+            self._result = execute(planned, client, sink, observer, jobs=jobs, answers=answers, accounts=accounts)
         finally:
             if run is not None:
                 run.close()
+            if accounts is not None:
+                accounts.close()
         self._warnings += self._result.warnings
         self._renderer.warn_of_new(self._warnings)
 

@@ -109,7 +109,7 @@ def _typed_or_environment(flag: Flag, typed: Mapping[str, object], environ: Mapp
     if value is not None and value not in ((), []):
         spelling = flag.flag.replace("--", "--no-", 1) if value is False else flag.flag
         return Value(_at_home(flag, checked(flag, value, spelling)), Origin("flag", spelling), typed=True)
-    variable = VARIABLES[flag.name]
+    variable = VARIABLES.get(flag.name, "")
     text = environ.get(variable)
     if not text:
         return None

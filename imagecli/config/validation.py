@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from imagecli.errors import UsageProblem
@@ -22,6 +23,8 @@ _STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 def allowed(flag: Flag) -> str:
     """Return what a flag takes, to follow "must be"."""
+    if flag.pattern:
+        return flag.metavar
     if flag.choices:
         return f"one of {', '.join(flag.choices)}"
     if flag.type is bool:
@@ -89,6 +92,8 @@ def _checked_text(flag: Flag, text: str, place: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise UsageProblem(f"{place} is not valid UTF-8") from None
+    if flag.pattern and re.fullmatch(flag.pattern, text) is None:
+        raise _refusal(flag, text, place)
     if not flag.choices:
         return text
     spelling = _SPELLINGS.get(text, text)

@@ -24,12 +24,10 @@ def estimate_plan(plan: Plan) -> tuple[Estimate | None, str | None]:
 
     The estimate is None where a price is not known.
     """
-    from imagecli.models.cost import Estimate, estimate
+    from imagecli.models.cost import Estimate
 
-    draft, model = plan.intent.draft, plan.intent.model
-    if draft.fields.get("format") in _AUTHORED or plan.uploads.markup is not None:
-        return None, None
-    found = [estimate(model, plan.intent.profile.provider, _asked(plan, each)) for each in plan.requests]
+    model = plan.intent.model
+    found = [estimate_request(plan, each) for each in plan.requests]
     known = [each for each in found if each is not None]
     if len(known) < len(found):
         return None, None
@@ -37,6 +35,17 @@ def estimate_plan(plan: Plan) -> tuple[Estimate | None, str | None]:
     if model.grid_of is not None and model.price is None:
         caveat = f"how many tokens an image of {model.name} takes is not published: this goes by {model.grid_of}"
     return Estimate(round(sum(each.least for each in known), 8), round(sum(each.most for each in known), 8)), caveat
+
+
+def estimate_request(plan: Plan, planned: PlannedRequest) -> Estimate | None:
+    """Return what one of a plan's requests will probably cost; None where a price is not known."""
+    from imagecli.models.cost import estimate
+
+    intent = plan.intent
+    is_authored = intent.draft.fields.get("format") in _AUTHORED or plan.uploads.markup is not None
+    if is_authored and intent.model.price is None:
+        return None
+    return estimate(intent.model, intent.profile.provider, _asked(plan, planned))
 
 
 class Bill:
@@ -59,11 +68,16 @@ class Bill:
         images: int,
         *,
         cached: bool = False,
-    ) -> None:
-        """Add a response with so many images; one that is `cached` costs nothing."""
+    ) -> tuple[float, str] | None:
+        """Add a response with so many images; one that is `cached` costs nothing.
+
+        Returns what it cost in USD and how that is known; None: it is not known.
+        """
         self.usage = _sum(self.usage, usage)
         self.svg_usage = _sum(self.svg_usage, svg_usage)
-        self._costs.append((0.0, CACHE) if cached else self._cost(usage or {}, svg_usage, images))
+        cost = (0.0, CACHE) if cached else self._cost(usage or {}, svg_usage, images)
+        self._costs.append(cost)
+        return cost
 
     @property
     def usd(self) -> float | None:

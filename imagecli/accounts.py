@@ -1,0 +1,345 @@
+"""The accounts of a run: what each request may cost is checked, and the request written down, before it is sent."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from imagecli.errors import ExitCode, ImagecliError, MoneyProblem, UnknownOutcome
+from imagecli.flags import FIELDS, IMAGE, INPUT, MASK, SETTINGS
+from imagecli.spending import Budget, Spending
+from imagecli.text import file_place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from imagecli.config.settings import Settings
+    from imagecli.dialects.request import ImageRequest
+    from imagecli.inputs import Inputs
+    from imagecli.ledger.store import Ledger
+    from imagecli.options import Value
+    from imagecli.plan import Plan, PlannedRequest
+    from imagecli.result import GeneratedImage
+
+    Warn = Callable[[str], None]
+
+_UNBILLED = frozenset({ExitCode.USAGE, ExitCode.CONTENT_POLICY, ExitCode.AUTH, ExitCode.UNAVAILABLE, ExitCode.MONEY})
+"""What a server refuses with these it does not charge."""
+_NOT_REMADE = frozenset({"image", "mask", "markup", "mask_preview", "prompt_file", "max_pixels"})
+"""Flags that say nothing of the image, or name an input, which has a column of its own."""
+_OUTPUT_SIZES = ("resize", "also")
+_PROMPTS = ("negative", "param")
+"""Flags that may hold words of the user's, besides the prompt."""
+
+
+class Cost(NamedTuple):
+    """What a response cost."""
+
+    usd: float
+    source: str
+
+
+class Accounts:
+    """Ledger and limits, for one plan after the other; threads, and the plans of a batch, may share both."""
+
+    def __init__(
+        self,
+        ledger: Ledger | None,
+        spending: Spending,
+        *,
+        prompts: bool = True,
+        options: Mapping[str, object] | None = None,
+        inputs: Iterable[Mapping[str, object]] = (),
+    ) -> None:
+        """Take what is written down and what may be spent.
+
+        Args:
+            ledger: None: nothing is written down.
+            spending: the limits.
+            prompts: whether prompts are written down.
+            options: the flags that made the plan, without those that are fields of its draft.
+            inputs: the input files, as the ledger has them.
+        """
+        self._ledger = ledger
+        self.spending = spending
+        self._prompts = prompts
+        self._options = options or {}
+        self._inputs = tuple(inputs)
+
+    def having(self, settings: Settings, inputs: Inputs) -> Accounts:
+        """Return the same accounts for a plan that is made of these settings and inputs."""
+        if self._ledger is None:
+            return self
+        return Accounts(
+            self._ledger,
+            self.spending,
+            prompts=self._prompts,
+            options=_typed_options(settings),
+            inputs=_input_files(inputs),
+        )
+
+    def begin(self, plan: Plan, planned: PlannedRequest, warn: Warn) -> Entry:
+        """Write down a request that is about to be sent.
+
+        Raises:
+            MoneyProblem: it must not be sent: it may cost too much, or the budget can't be kept.
+        """
+        from imagecli.plan.costs import estimate_request
+
+        estimate = estimate_request(plan, planned)
+        most = None if estimate is None else estimate.most
+        self.spending.reserve(most, plan.intent.model.name)
+        try:
+            row = None if self._ledger is None else self._write(plan, planned, most, warn)
+        except BaseException:
+            self.spending.settle(most, 0.0)
+            raise
+        return Entry(self, row, most, warn)
+
+    def close(self) -> None:
+        """Close the ledger."""
+        if self._ledger is not None:
+            self._ledger.close()
+
+    def _write(self, plan: Plan, planned: PlannedRequest, most: float | None, warn: Warn) -> int | None:
+        from imagecli.ledger.store import LedgerError
+
+        ledger, now = self._ledger, time.time()
+        assert ledger is not None  # noqa: S101 - the caller knows
+        try:
+            return ledger.begin(
+                self._row(plan, planned, now) | {"estimate_usd": most},
+                None if self.spending.budget is None else lambda: self.spending.admit(most, ledger, now),
+            )
+        except LedgerError as error:
+            if self.spending.budget is not None:
+                raise no_ledger(self.spending.budget, ledger.path, str(error)) from error
+            warn(_unwritten(ledger.path, str(error)))
+        return None
+
+    def _row(self, plan: Plan, planned: PlannedRequest, now: float) -> dict[str, object]:
+        """Return what is known of a request before it is sent, by column of the ledger."""
+        intent, request = plan.intent, planned.request
+        fields = intent.draft.fields
+        options = {**{name: fields[name] for name in FIELDS if name in fields}, **self._options}
+        if not self._prompts:
+            options = {name: value for name, value in options.items() if name not in _PROMPTS}
+        prompt = intent.subject if self._prompts and intent.draft.prompt is not None else None
+        return {
+            "at": now,
+            "command": intent.command,
+            "profile": intent.profile.name,
+            "host": urlsplit(intent.profile.base_url).netloc,
+            "route": request.endpoint,
+            "model": intent.model.name,
+            **{name: _text(fields.get(name)) for name in ("size", "quality", "format")},
+            "request_hash": hash_of(request),
+            "prompt": prompt,
+            "count": len(planned.numbers),
+            "options": _json(options),
+            "inputs": _json(self._inputs),
+        }
+
+
+class Entry:
+    """One request in the accounts: completed once, from any thread."""
+
+    def __init__(self, accounts: Accounts, row: int | None, most: float | None, warn: Warn) -> None:
+        """Take the ledger's row; None: it has none."""
+        self._accounts = accounts
+        self._row = row
+        self._most = most
+        self._warn = warn
+        self._answer: dict[str, object] | None = None
+        self._cost: Cost | None = None
+        self._lock = threading.Lock()
+        self._is_open = True
+
+    def received(
+        self,
+        cost: tuple[float, str] | None,
+        usage: Mapping[str, Any] | None,
+        svg_usage: Mapping[str, Any] | None,
+        request_id: str | None,
+    ) -> None:
+        """Note what a response says, before its images are saved."""
+        if svg_usage is not None:
+            usage = {**(usage or {}), "svg_usage": svg_usage}
+        self._cost = None if cost is None else Cost(*cost)
+        self._answer = {"usage": None if usage is None else _json(usage), "request_id": request_id}
+
+    def complete(self, error: ImagecliError | None, images: Iterable[GeneratedImage] = ()) -> None:
+        """Write down what has come of the request; what comes later is not.
+
+        Args:
+            error: why images are missing; None: none is.
+            images: those that were saved.
+        """
+        with self._lock:
+            if not self._is_open:
+                return
+            self._is_open = False
+        there = tuple(images)
+        lost = isinstance(error, UnknownOutcome)
+        cost = self._cost or self._assumed(error, lost=lost)
+        self._accounts.spending.settle(self._most, None if cost is None else cost.usd)
+        ledger = self._accounts._ledger  # noqa: SLF001 - an entry is a part of the accounts
+        if self._row is None or ledger is None:
+            return
+        row = {
+            **({"request_id": error.request_id} if error is not None else {}),
+            **(self._answer or {}),
+            "state": "unknown" if lost else "done" if there or error is None else "failed",
+            "exit_code": 0 if error is None else int(error.exit_code),
+            "cost_usd": None if cost is None else cost.usd,
+            "cost_source": (cost.source or None) if cost is not None else None,
+        }
+        from imagecli.ledger.store import LedgerError
+
+        try:
+            ledger.complete(self._row, row, map(_image, there))
+        except LedgerError as problem:
+            self._warn(_unwritten(ledger.path, str(problem)))
+
+    def _assumed(self, error: ImagecliError | None, *, lost: bool) -> Cost | None:
+        """Return what a request counts for whose cost nobody says: its estimate, or nothing where it was refused."""
+        charged = lost or error is None or self._answer is not None or _is_charged(error)
+        if not charged:
+            return Cost(0.0, "")
+        return None if self._most is None else Cost(self._most, "estimate")
+
+
+def open_accounts(settings: Settings, inputs: Inputs, warn: Warn) -> Accounts | None:
+    """Return the accounts of a run that sends; None where there is nothing to write down or to limit.
+
+    The sandbox costs nothing: it is in no ledger and under no budget.
+
+    Raises:
+        MoneyProblem: there is a budget, and no ledger to keep it with.
+    """
+    values = settings.values
+    max_cost: float | None = values["max_cost"].value if "max_cost" in values else None
+    mode: str = values["ledger"].value
+    if settings.profile.sandbox:
+        return None if max_cost is None else Accounts(None, Spending(max_cost))
+    budget = _budget(values.get("budget"), settings.profile.name)
+    spending = Spending(max_cost, budget)
+    ledger = _open_ledger(mode, values["ledger"], budget, warn)
+    if ledger is None and not spending.is_limited:
+        return None
+    return Accounts(ledger, spending, prompts=mode != "no-prompts").having(settings, inputs)
+
+
+def _open_ledger(mode: str, value: Value[str], budget: Budget | None, warn: Warn) -> Ledger | None:
+    if mode == "off":
+        if budget is not None:
+            raise MoneyProblem(
+                f"the budget ({budget.place}) can't be kept without the ledger, which is off ({value.origin}): "
+                "nothing was sent",
+                hint='Set ledger = "on" or "no-prompts", or remove the budget.',
+            )
+        return None
+    from imagecli.ledger.store import Ledger, LedgerError, ledger_path
+
+    path = ledger_path(os.environ)
+    reason = "there is no state folder: HOME is not set"
+    try:
+        if path is not None:
+            return Ledger.open(path)
+    except LedgerError as error:
+        reason = str(error)
+    if budget is not None:
+        raise no_ledger(budget, path, reason)
+    warn(_unwritten(path, reason))
+    return None
+
+
+def _budget(value: Value[str] | None, profile: str) -> Budget | None:
+    """Return the budget; one that the config file gives to a profile is about this profile's requests alone."""
+    if value is None:
+        return None
+    origin = value.origin
+    own = origin.kind == "config" and origin.name != file_place("defaults", "budget")
+    return Budget.read(value.value, str(origin), profile if own else None)
+
+
+def no_ledger(budget: Budget, path: str | None, reason: str) -> MoneyProblem:
+    """Return the error that a budget can't be kept."""
+    return MoneyProblem(
+        f"the budget ({budget.place}) can't be kept, as the ledger{_at(path)} can't be used: {reason}; "
+        "nothing was sent",
+        hint="Name another file with IMAGECLI_LEDGER, or remove the budget.",
+    )
+
+
+def _unwritten(path: str | None, reason: str) -> str:
+    return f"the ledger{_at(path)} can't be used, so this is not written down: {reason}"
+
+
+def _at(path: str | None) -> str:
+    return "" if path is None else f" {path}"
+
+
+def _is_charged(error: ImagecliError) -> bool:
+    """Return whether a server may charge for what could not be used: it says that it succeeded, and no refusal."""
+    status = error.http_status
+    return status is not None and 200 <= status < 300 and error.exit_code not in _UNBILLED  # noqa: PLR2004 - HTTP's
+
+
+def hash_of(request: ImageRequest) -> str:
+    """Return the sha256 of what is sent: path, fields and files."""
+    import hashlib
+
+    digest = hashlib.sha256(json.dumps([request.path, request.fields], sort_keys=True).encode())
+    for part in request.files:
+        digest.update(part.upload.data)
+    return digest.hexdigest()
+
+
+def _typed_options(settings: Settings) -> dict[str, object]:
+    """Return what was typed besides the fields of the request, and what decides how the result is saved."""
+    wanted = {}
+    for name, value in settings.options.__dict__.items():
+        flag = SETTINGS[name]
+        if name in _NOT_REMADE or name in FIELDS or not value.typed:
+            continue
+        if flag.group in {IMAGE, INPUT, MASK} or name in _OUTPUT_SIZES:
+            wanted[name] = value.value
+    return wanted
+
+
+def _input_files(inputs: Inputs) -> list[dict[str, object]]:
+    import hashlib
+
+    named = [
+        *(("image", image) for image in inputs.images),
+        *((("mask", inputs.mask),) if inputs.mask is not None else ()),
+        *((("markup", inputs.markup),) if inputs.markup is not None else ()),
+    ]
+    return [
+        {
+            "path": os.path.abspath(image.name) if os.path.exists(image.name) else None,
+            "sha256": hashlib.sha256(image.data).hexdigest(),
+            "as": role,
+        }
+        for role, image in named
+    ]
+
+
+def _image(image: GeneratedImage) -> dict[str, object]:
+    return {
+        **{name: getattr(image, name) for name in ("n", "sha256", "bytes", "width", "height", "format")},
+        "path": None if image.path is None else os.path.abspath(image.path),
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

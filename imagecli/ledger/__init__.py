@@ -1,0 +1,5 @@
+"""The ledger: each request that can cost money, written down before it is sent, in one SQLite file.
+
+schema.py   the tables
+store.py    opening the file, beginning and completing a row, what is spent
+"""

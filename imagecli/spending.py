@@ -1,0 +1,142 @@
+"""What may be spent: --max-cost for a run, a budget for all runs of a period."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from imagecli.errors import MoneyProblem
+from imagecli.text import quoted, shell_word, toml_key
+
+if TYPE_CHECKING:
+    from imagecli.ledger.store import Ledger
+
+_HOUR_S = 3600
+_DIGITS = 8
+"""Of a USD that amounts are compared to, as sums of floats are off by less."""
+
+
+class Budget(NamedTuple):
+    """How much may be spent in each hour, day or month of the local calendar, or in total."""
+
+    usd: float
+    period: str
+    """"hour", "day", "month" or "total"."""
+    place: str
+    """Where it was found, for messages."""
+    profile: str | None = None
+    """Whose requests count: those of one profile, or of all."""
+
+    @classmethod
+    def read(cls, text: str, place: str, profile: str | None = None) -> Budget:
+        """Return the budget that a setting spells, such as 5.00/day."""
+        usd, _, period = text.partition("/")
+        return cls(float(usd), period, place, profile)
+
+    def bounds(self, now: float) -> tuple[float, float | None]:
+        """Return when the period of a moment begins and ends, in seconds since 1970; None: never."""
+        at = time.localtime(now)
+        if self.period == "hour":
+            hour = float(int(now) - at.tm_min * 60 - at.tm_sec)
+            return hour, hour + _HOUR_S
+        if self.period == "total":
+            return float("-inf"), None
+        # mktime puts the 32nd, and the 13th month, where they belong, and knows when clocks are changed.
+        is_day = self.period == "day"
+        first = at.tm_mday if is_day else 1
+        begin, end = (
+            time.mktime((at.tm_year, at.tm_mon + (0 if is_day else more), first + more * is_day, 0, 0, 0, 0, 0, -1))
+            for more in (0, 1)
+        )
+        return begin, end
+
+
+class Spending:
+    """What one run, or one batch, may spend; one object for all its threads."""
+
+    def __init__(self, max_cost: float | None = None, budget: Budget | None = None) -> None:
+        """Start with nothing spent.
+
+        Args:
+            max_cost: the most that this run may cost, in USD.
+            budget: what may be spent besides; it needs a ledger.
+        """
+        self.max_cost = max_cost
+        self.budget = budget
+        self._spent = 0.0
+        """What this run has spent, or may yet for what is on its way."""
+        self._lock = threading.Lock()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit, so that prices must be known."""
+        return self.max_cost is not None or self.budget is not None
+
+    def reserve(self, usd: float | None, model: str | None) -> None:
+        """Set aside, out of --max-cost, what a request will cost at the most.
+
+        Raises:
+            MoneyProblem: that is not known, or would be too much; nothing is set aside.
+        """
+        if not self.is_limited:
+            return
+        if usd is None:
+            raise _no_price(model, "--max-cost" if self.max_cost is not None else "a budget")
+        with self._lock:
+            if self.max_cost is not None and round(self._spent + usd - self.max_cost, _DIGITS) > 0:
+                raise MoneyProblem(
+                    f"this request may cost {usd_text(usd)}, and of --max-cost {usd_text(self.max_cost)} "
+                    f"{usd_text(self._spent)} is spent: it was not sent",
+                    hint="Raise --max-cost, or ask for something that costs less.",
+                )
+            self._spent += usd
+
+    def settle(self, reserved: float | None, cost: float | None) -> None:
+        """Count what a request has cost in place of what was set aside for it; None: that stays."""
+        if reserved is not None and cost is not None:
+            with self._lock:
+                self._spent += cost - reserved
+
+    def admit(self, usd: float | None, ledger: Ledger, now: float) -> None:
+        """Refuse a request that goes beyond the budget; within the transaction that adds its row to the ledger.
+
+        Raises:
+            MoneyProblem: it does.
+        """
+        budget = self.budget
+        if budget is None or usd is None:
+            return
+        begin, end = budget.bounds(now)
+        spent = ledger.spent(begin, budget.profile)
+        if round(spent.usd + usd - budget.usd, _DIGITS) <= 0:
+            return
+        whose = f" of profile {budget.profile}" if budget.profile is not None else ""
+        counted = f" ({spent.unknown} without an outcome counted as paid)" if spent.unknown else ""
+        until = "" if end is None else f"; the {budget.period} ends at {time.strftime('%F %H:%M', time.localtime(end))}"
+        raise MoneyProblem(
+            f"this request may cost {usd_text(usd)}, and of the budget of {usd_text(budget.usd)} "
+            f"{'in total' if end is None else 'a ' + budget.period}{whose} "
+            f"{usd_text(spent.usd)} is spent{counted}: it was not sent{until}",
+            hint=f"Raise the budget ({budget.place}), "
+            + ("or ask for something that costs less." if end is None else "or wait until then."),
+        )
+
+
+def usd_text(usd: float) -> str:
+    """Return an amount as people write it, with as many digits as it needs."""
+    digits = f"{usd:.6f}".rstrip("0")
+    return "$" + digits + "0" * max(0, 2 - len(digits.partition(".")[2]))
+
+
+def _no_price(model: str | None, limit: str) -> MoneyProblem:
+    if model is None:
+        return MoneyProblem(
+            f"no model is named, so what a request costs is not known, and {limit} can't be kept: it was not sent",
+            hint="Name the model with -m, and its price in the config file: [models.NAME] price = 0.03.",
+        )
+    command = f"imagecli config set {shell_word(toml_key('models', model, 'price'))} 0.03"
+    return MoneyProblem(
+        f"what this costs with {quoted(model)} is not known, so {limit} can't be kept: it was not sent",
+        hint=f"Set what an image costs in USD, as [models.{toml_key(model)}] price in the config file: `{command}`.",
+    )
