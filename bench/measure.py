@@ -1,7 +1,7 @@
 """Runs commands in turn, A B A B …, and prints the median of the ratios: figures that hold on any machine.
 
 python bench/measure.py            all figures
-python bench/measure.py startup    one group: startup, gen, memory
+python bench/measure.py startup    one group: startup, gen, ledger, memory
 """
 
 from __future__ import annotations
@@ -118,6 +118,17 @@ def gen() -> None:
     ratio("gen of 1.5 MB / curl | jq | base64", ours, ["sh", "-c", CURL, url], 3.9)
 
 
+def ledger() -> None:
+    """Compare one image with the ledger and without it."""
+    url = serve(images(png(1_500_000), 1))
+    ours = [SCRIPT, "gen", "a cat", "-m", "gpt-image-2", "--base-url", url, "-o", "ours.png", "--force", "--quiet"]
+    Path("on.toml").write_text('[defaults]\nledger = "on"\n', "utf-8")
+    off = Path("off.toml")
+    off.write_text('[defaults]\nledger = "off"\n', "utf-8")
+    on = ["env", "IMAGECLI_CONFIG=on.toml", *ours]
+    ratio("gen of 1.5 MB with the ledger / without", on, ["env", f"IMAGECLI_CONFIG={off}", *ours], 1.06)
+
+
 def memory() -> None:
     """Print the peak memory of one response with ten images of 20 MB."""
     url = serve(images(png(20_000_000), 10))
@@ -133,5 +144,5 @@ if __name__ == "__main__":
     os.chdir(tempfile.mkdtemp())
     # What other runs have left in the user's own folders would be looked at as well.
     os.environ |= {"XDG_STATE_HOME": os.getcwd(), "XDG_CONFIG_HOME": os.getcwd(), "XDG_CACHE_HOME": os.getcwd()}
-    for group in sys.argv[1:] or ("startup", "gen", "memory"):
-        {"startup": startup, "gen": gen, "memory": memory}[group]()
+    for group in sys.argv[1:] or ("startup", "gen", "ledger", "memory"):
+        {"startup": startup, "gen": gen, "ledger": ledger, "memory": memory}[group]()

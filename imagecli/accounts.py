@@ -15,7 +15,7 @@ from imagecli.spending import Budget, Spending
 from imagecli.text import file_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from imagecli.config.settings import Settings
     from imagecli.dialects.request import ImageRequest
@@ -82,14 +82,16 @@ class Accounts:
             inputs=_input_files(inputs),
         )
 
-    def begin(self, plan: Plan, planned: PlannedRequest, warn: Warn) -> Entry:
+    def begin(self, plan: Plan, request: ImageRequest, numbers: Sequence[int], warn: Warn) -> Entry:
         """Write down a request that is about to be sent.
 
         Raises:
             MoneyProblem: it must not be sent: it may cost too much, or the budget can't be kept.
         """
+        from imagecli.plan import PlannedRequest
         from imagecli.plan.costs import estimate_request
 
+        planned = PlannedRequest(request, tuple(numbers))
         estimate = estimate_request(plan, planned)
         most = None if estimate is None else estimate.most
         self.spending.reserve(most, plan.intent.model.name)
@@ -338,7 +340,7 @@ def _image(image: GeneratedImage) -> dict[str, object]:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value, default=str)
 
 
 def _text(value: object) -> str | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagecli.errors import Interrupted, UnknownOutcome
+from imagecli.errors import Interrupted, MoneyProblem, UnknownOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from imagecli.accounts import Entry
     from imagecli.cache.answers import Answers
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from imagecli.dialects.request import ImageRequest
     from imagecli.errors import ImagecliError
     from imagecli.result import GeneratedImage
+
+    Begin = Callable[[ImageRequest, Sequence[int]], Entry]
 
 
 class Observer:
@@ -43,15 +45,16 @@ class Observer:
 class Exchange:
     """One request of a run and what has become of it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a request goes through
         self,
         index: int,
         request: ImageRequest,
         numbers: tuple[int, ...],
         observer: Observer,
         answers: Answers | None = None,
+        begin: Begin | None = None,
     ) -> None:
-        """Begin with nothing sent; `answers` is what the cache has."""
+        """Begin with nothing sent; `answers` is what the cache has, `begin` makes an entry in the accounts."""
         self.index = index
         self.request = request
         self.numbers = numbers
@@ -70,6 +73,7 @@ class Exchange:
         self.entry: Entry | None = None
         """Its entry in the accounts, once it is about to be sent."""
         self._observer = observer
+        self._begin = begin
 
     def report(self, state: str, seconds: float | None) -> None:
         """Note what the request is doing, and report it."""
@@ -81,6 +85,42 @@ class Exchange:
     def in_flight(self) -> bool:
         """Whether a server may be working on it, or may have been paid for it."""
         return self.lost or self.state.startswith(("uploading", "waiting", "receiving", "partial"))
+
+    # The accounts
+
+    def begin(self) -> None:
+        """Write the request down, before it is sent.
+
+        Raises:
+            MoneyProblem: it would cost too much.
+        """
+        if self._begin is not None:
+            self.entry = self._begin(self.request, self.numbers)
+
+    def begin_again(self) -> None:
+        """Write down that a response was lost, and that the request is about to be sent, and paid, once more.
+
+        Raises:
+            UnknownOutcome: it is not sent again, as that would cost too much.
+        """
+        lost = UnknownOutcome("the response was lost, and it may have been billed")
+        self.complete(lost)
+        try:
+            self.begin()
+        except MoneyProblem as refused:
+            lost.message += f"; it was not sent again: {refused.message}"
+            lost.hint = refused.hint
+            raise lost from refused
+
+    def received(self, response: ImageResponse, cost: tuple[float, str] | None) -> None:
+        """Note what a response says, and what it cost."""
+        if self.entry is not None:
+            self.entry.received(cost, response.usage, response.svg_usage, response.request_id)
+
+    def complete(self, error: ImagecliError | None) -> None:
+        """Write down what has come of the request; `error` is why images are missing."""
+        if self.entry is not None:
+            self.entry.complete(error, self.images)
 
     # The cache
 

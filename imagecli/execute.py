@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imagecli import interrupts
@@ -22,7 +23,6 @@ from imagecli.errors import (
     Failure,
     ImagecliError,
     Interrupted,
-    MoneyProblem,
     PartialResult,
     UnknownOutcome,
     is_out_of_memory,
@@ -30,7 +30,7 @@ from imagecli.errors import (
 )
 from imagecli.exchange import Exchange, Observer
 from imagecli.outcome import RUN_AGAIN, is_final, missing, run_error
-from imagecli.plan import PlannedRequest, other_plan
+from imagecli.plan import other_plan
 from imagecli.plan.costs import Bill
 from imagecli.result import GeneratedImage, Result
 from imagecli.saving.receiving import describe_file
@@ -153,8 +153,9 @@ class _Execution:
             self._route = plan.route
             self._failures.clear()
             self._stopped = False
+            begin = None if self._accounts is None else partial(self._accounts.begin, plan, warn=self._warn)
             self._exchanges = [
-                Exchange(index, each.request, each.numbers, self._observer, self._answers)
+                Exchange(index, each.request, each.numbers, self._observer, self._answers, begin)
                 for index, each in enumerate(plan.requests)
             ]
             self._warn(*(self._answers.warnings if self._answers else ()))
@@ -231,45 +232,18 @@ class _Execution:
             self._give_up(exchange, error)
             return
         self._save(client, exchange, exchange.response)
-        self._complete(exchange)
+        exchange.complete(self._failure(exchange))
         exchange.response = None
         exchange.report("done", None)
 
+    def _failure(self, exchange: Exchange) -> ImagecliError | None:
+        """Return why the first of a request's images that are missing is."""
+        return next((self._failures[n] for n in exchange.numbers if n in self._failures), None)
+
     def _give_up(self, exchange: Exchange, error: ImagecliError) -> None:
         self._fail(exchange.numbers, error)
-        self._complete(exchange, error)
+        exchange.complete(error)
         exchange.report("failed", None)
-
-    def _begin(self, exchange: Exchange) -> None:
-        """Write the request down before it is sent.
-
-        Raises:
-            MoneyProblem: it would cost too much.
-        """
-        if self._accounts is not None:
-            planned = PlannedRequest(exchange.request, exchange.numbers)
-            exchange.entry = self._accounts.begin(self._plan, planned, self._warn)
-
-    def _begin_again(self, exchange: Exchange) -> None:
-        """Write down that a response was lost, and that the request is about to be sent, and paid, once more.
-
-        Raises:
-            UnknownOutcome: it is not sent again, as that would cost too much.
-        """
-        lost = UnknownOutcome("the response was lost, and it may have been billed")
-        self._complete(exchange, lost)
-        try:
-            self._begin(exchange)
-        except MoneyProblem as refused:
-            lost.message += f"; it was not sent again: {refused.message}"
-            lost.hint = refused.hint
-            raise lost from refused
-
-    def _complete(self, exchange: Exchange, error: ImagecliError | None = None) -> None:
-        """Write down what has come of a request."""
-        if exchange.entry is not None:
-            failed = next((self._failures[n] for n in exchange.numbers if n in self._failures), None)
-            exchange.entry.complete(error or failed, exchange.images)
 
     def _post(self, client: Client | None, exchange: Exchange) -> ImageResponse:
         """Send a request; a field that the server refuses is left out, and it is sent again without it.
@@ -284,12 +258,12 @@ class _Execution:
         def watch(state: str, seconds: float | None) -> None:
             exchange.report(state, seconds)
             if state == "lost":
-                self._begin_again(exchange)
+                exchange.begin_again()
 
         if (cached := exchange.from_cache()) is not None:
             return cached
         assert client is not None  # noqa: S101 - without one, all is from the cache
-        self._begin(exchange)
+        exchange.begin()
         with self._lock:
             exchange.request = exchange.request.without(self._dropped) or exchange.request
         while True:
@@ -349,8 +323,7 @@ class _Execution:
             if response.request_id:
                 self._request_ids.append(response.request_id)
             cost = self._bill.add(response.usage, response.svg_usage, len(response.items), cached=exchange.cached)
-        if exchange.entry is not None:
-            exchange.entry.received(cost, response.usage, response.svg_usage, response.request_id)
+        exchange.received(response, cost)
         self._warn(*response.warnings)
         unsaved = self._save_items(client, exchange, response)
         self._warn(*filter(None, (exchange.keep(response, self._plan.intent.model.name),)))
@@ -506,7 +479,7 @@ class _Execution:
         missing = [each for each in self._exchanges if not there.issuperset(each.numbers)]
         for exchange in self._exchanges:
             if exchange not in missing:  # its worker has no more time for that
-                self._complete(exchange)
+                exchange.complete(self._failure(exchange))
                 if exchange.response is not None:
                     exchange.response.discard()
         if not missing and not self._failures:
@@ -516,7 +489,7 @@ class _Execution:
         self._error = Interrupted.by(interrupt, billed, hint=RUN_AGAIN)
         for exchange in missing:
             failure = exchange.cut_short(client, interrupt)
-            self._complete(exchange, failure)
+            exchange.complete(failure)
             for n in exchange.numbers:
                 if n not in there:
                     self._failures.setdefault(n, failure)

@@ -512,7 +512,7 @@ _ROWS = (
     ),
     Flag(
         "ledger",
-        "Whether requests are written down: on, no-prompts or off.",
+        "Whether requests are written down: on, no-prompts or off [on].",
         SERVER,
         (),
         "MODE",

@@ -13,7 +13,7 @@ from imagecli.errors import AuthProblem, ContentPolicyRefusal, UsageProblem
 from support.serving import image_file, response_with
 
 
-def test_generate_returns_bytes_and_writes_nothing(server, home):
+def test_generate_returns_bytes_and_writes_nothing_but_the_ledger(server, home):
     data = image_file()
     server.respond = lambda reply, _: reply.send(response_with(data, usage={"total_tokens": 5}), x_request_id="req_3")
     made = ImageClient(base_url=server.url, api_key="sk-mine").generate("a cat", size="64x48", params={"seed": 7})
@@ -23,7 +23,7 @@ def test_generate_returns_bytes_and_writes_nothing(server, home):
     assert made.warnings == ()
     assert server.requests[0].json == {"prompt": "a cat", "size": "64x48", "seed": 7}
     assert server.requests[0].headers["authorization"] == "Bearer sk-mine"
-    assert [path for path in home.rglob("*") if path.is_file()] == []
+    assert [path.name for path in home.rglob("*") if path.is_file()] == ["ledger.db"]
     assert list(Path().iterdir()) == []
 
 

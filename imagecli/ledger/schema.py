@@ -18,7 +18,7 @@
     pid            the process that sends it
 
 `images` has a row for each image that came of a request and was saved: `n` is its number in the run, `path` absolute,
-or NULL where it went to standard output or stayed in memory.
+bytes (for `os.fsdecode`) where it is not UTF-8, or NULL where it went to standard output or stayed in memory.
 """
 
 VERSION = 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -82,7 +83,7 @@ class Ledger:
         with self._writing():
             if admit is not None:
                 admit()
-            added = self._connection.execute(statement, ("sent", os.getpid(), *row.values())).lastrowid
+            added = self._connection.execute(statement, ("sent", os.getpid(), *map(_stored, row.values()))).lastrowid
         assert added is not None  # noqa: S101 - an INSERT has one
         return added
 
@@ -95,10 +96,11 @@ class Ledger:
         columns = ", ".join(f"{name} = ?" for name in row)
         with self._writing():
             # The names are ours.
-            self._connection.execute(f"UPDATE requests SET {columns} WHERE id = ?", (*row.values(), request))  # noqa: S608
+            update = f"UPDATE requests SET {columns} WHERE id = ?"  # noqa: S608
+            self._connection.execute(update, (*map(_stored, row.values()), request))
             self._connection.executemany(
                 f"INSERT INTO images ({', '.join(_IMAGE)}) VALUES ({', '.join('?' * len(_IMAGE))})",  # noqa: S608
-                [(request, *(image.get(name) for name in _IMAGE[1:])) for image in images],
+                [(request, *(_stored(image.get(name)) for name in _IMAGE[1:])) for image in images],
             )
 
     def spent(self, since: float, profile: str | None = None) -> Spent:
@@ -186,15 +188,30 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     if _version(connection) == VERSION:
         return
-    connection.execute("PRAGMA journal_mode = WAL")
+    has_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if has_tables and _version(connection) == 0:
+        raise LedgerError("it is another program's database")
+    _log_ahead(connection)
     connection.execute("BEGIN IMMEDIATE")
     if _version(connection) == 0:  # no other process has made them in the meantime
-        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise LedgerError("it is another program's database")
         for statement in filter(str.strip, TABLES.split(";")):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switch a new file to a write-ahead log, which it then keeps; SQLite itself does not wait for others here."""
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -202,6 +219,16 @@ def _version(connection: sqlite3.Connection) -> int:
     if found > VERSION:
         raise LedgerError(f"it is of version {found}, and this imagecli knows version {VERSION}: install a newer one")
     return found
+
+
+def _stored(value: object) -> object:
+    """Return what SQLite can store: a path that is not UTF-8 as bytes, as `os.fsdecode` reads them again."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return os.fsencode(value)
+    return value
 
 
 def _is_running(pid: object) -> bool:

@@ -36,6 +36,7 @@ SAMPLES = {  # name: (as a flag, as text in the environment, as TOML for the pro
     "jobs": (1, "2", "3", "64"),
     "timeout": (0.5, "2", "3", "4.5"),
     "retries": (0, "1", "3", "4"),
+    "max_cost": (0.5, "2", "0", "4.5"),
     "retry_unknown": (True, "off", "true", "false"),
     "preview": (False, "yes", "false", "true"),
     "cache": (True, "off", "true", "false"),
@@ -50,6 +51,7 @@ EXPECTED = {  # where the value is not the sample's text itself
         "jobs": 2,
         "timeout": 2.0,
         "retries": 1,
+        "max_cost": 2.0,
     }
     | {"retry_unknown": False, "preview": True, "cache": False},
 }
@@ -113,6 +115,7 @@ def test_what_is_built_in():
         "jobs": 4,
         "timeout": 600.0,
         "retries": 2,
+        "ledger": "on",
         "retry_unknown": False,
         "preview": False,
         "cache": False,

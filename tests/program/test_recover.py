@@ -27,8 +27,8 @@ def _answers(home):
 
 
 def _left(home):
-    """Return every file that is left in the state folder."""
-    return [path for path in (home / "state").rglob("*") if path.is_file()]
+    """Return every file that is left in the state folder, besides the ledger."""
+    return [path for path in (home / "state").rglob("*") if path.is_file() and "ledger.db" not in path.name]
 
 
 def _saved():

@@ -1,0 +1,116 @@
+"""The ledger's file: who may read it, what survives, and why it can't be used."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+
+import pytest
+
+from imagecli.ledger.schema import STATE, VERSION
+from imagecli.ledger.store import Ledger, LedgerError, ledger_path
+
+ROW = {"at": 100.0, "command": "gen", "profile": "openai", "estimate_usd": 0.05}
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    opened = Ledger.open(str(tmp_path / "state" / "ledger.db"))
+    yield opened
+    opened.close()
+
+
+def test_a_row_is_there_for_others_before_it_is_completed_and_after(ledger):
+    row = ledger.begin(ROW)
+    other = Ledger.open(ledger.path)
+    assert [tuple(each) for each in other.query("SELECT id, state, cost_usd FROM requests")] == [(row, "sent", None)]
+    ledger.complete(row, {"state": "done", "cost_usd": 0.04}, [{"n": 1, "path": "/a.png", "sha256": "ab"}])
+    assert [tuple(each) for each in other.query("SELECT state, cost_usd FROM requests")] == [("done", 0.04)]
+    assert [tuple(each) for each in other.query("SELECT request, n, path FROM images")] == [(row, 1, "/a.png")]
+    other.close()
+
+
+def test_only_this_user_can_read_it_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        ledger = Ledger.open(str(tmp_path / "new" / "ledger.db"))
+        ledger.begin(ROW)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "new").iterdir()} == {0o600}
+    assert {file.name for file in (tmp_path / "new").iterdir()} >= {"ledger.db", "ledger.db-wal"}
+    ledger.close()
+
+
+def test_what_a_dead_process_had_sent_reads_as_unknown_and_counts(ledger):
+    ledger.begin(ROW)
+    ledger.begin({**ROW, "profile": "other"})
+    ledger.complete(2, {"pid": 2**22 + 1})  # beyond the largest on Linux
+    states = ledger.query(f"SELECT {STATE} FROM requests ORDER BY id")  # noqa: S608
+    assert [each[0] for each in states] == ["sent", "unknown"]
+    assert ledger.spent(0) == (0.1, 2)
+    assert ledger.spent(0, "other") == (0.05, 1)
+    assert ledger.spent(100.5) == (0, 0)
+
+
+def test_a_refused_row_is_not_added_and_the_next_one_is(ledger):
+    def refuse():
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        ledger.begin(ROW, refuse)
+    assert ledger.begin(ROW) == 1
+
+
+def test_threads_share_it(ledger):
+    def work():
+        for _ in range(20):
+            ledger.complete(ledger.begin(ROW), {"state": "done", "cost_usd": 0.01})
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert ledger.spent(0) == (1.6, 0)
+
+
+def test_a_path_that_is_not_utf_8_comes_back(ledger):
+    path = os.fsdecode(b"/caf\xe9.png")
+    ledger.complete(ledger.begin(ROW), {"state": "done"}, [{"n": 1, "path": path}])
+    assert os.fsdecode(ledger.query("SELECT path FROM images")[0][0]) == path
+
+
+def _newer(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+
+
+def _foreign(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE cookies (name)")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (_newer, "of version 2"),
+        (_foreign, "another program"),
+        (lambda path: path.write_bytes(b"no database at all" * 99), "not a database"),
+        (lambda path: path.mkdir(), "unable to open"),
+    ],
+)
+def test_a_file_that_is_none_is_not_touched(make, reason, tmp_path):
+    path = tmp_path / "ledger.db"
+    make(path)
+    before = path.read_bytes() if path.is_file() else b""
+    with pytest.raises(LedgerError, match=reason):
+        Ledger.open(str(path))
+    assert (path.read_bytes() if path.is_file() else b"") == before
+
+
+def test_where_it_is(home, monkeypatch):
+    assert ledger_path({}) == str(home / "state" / "imagecli" / "ledger.db")
+    assert ledger_path({"IMAGECLI_LEDGER": "~/x.db"}) == str(home / "x.db")

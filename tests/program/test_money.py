@@ -1,0 +1,215 @@
+"""The ledger, --max-cost and budgets: real requests to a server that counts what it would have billed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from imagecli import ImageClient
+from support.serving import image_file, response_with
+
+DATA = image_file()
+PRICE = "[models.m]\nprice = 0.05\n"
+
+
+@pytest.fixture
+def paid(server):
+    server.respond = lambda reply, _: reply.send(response_with(DATA))
+    return server
+
+
+@pytest.fixture
+def config(home, monkeypatch):
+    def write(text: str) -> None:
+        path = home / "config.toml"
+        path.write_text(text)
+        path.chmod(0o600)
+        monkeypatch.setenv("IMAGECLI_CONFIG", str(path))
+
+    return write
+
+
+def _rows(home, columns):
+    with sqlite3.connect(home / "state" / "imagecli" / "ledger.db") as connection:
+        return connection.execute(f"SELECT {columns} FROM requests ORDER BY id").fetchall()  # noqa: S608
+
+
+def _gen(imagecli, server, *more):
+    return imagecli("gen", "a fox", "-m", "m", "--base-url", server.url, "--json", *more)
+
+
+def test_a_request_is_in_the_ledger_before_it_arrives(imagecli, server, config, home):
+    config(PRICE)
+    seen = []
+
+    def respond(reply, _):
+        seen.extend(_rows(home, "state, command, model, size, prompt, count, estimate_usd, cost_usd"))
+        reply.send(response_with(DATA), x_request_id="req_1")
+
+    server.respond = respond
+    assert _gen(imagecli, server, "-s", "64x48").code == 0
+    assert seen == [("sent", "gen", "m", "64x48", "a fox", 1, 0.05, None)]
+    assert _rows(home, "state, cost_usd, cost_source, request_id, exit_code") == [("done", 0.05, "price", "req_1", 0)]
+    with sqlite3.connect(home / "state" / "imagecli" / "ledger.db") as connection:
+        found = connection.execute("SELECT n, path, bytes, width, height, format FROM images").fetchall()
+    assert found == [(1, str(Path("a-fox.png").absolute()), len(DATA), 64, 48, "png")]
+
+
+def test_a_key_is_never_in_it(imagecli, paid, home, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", paid.url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret123456")
+    assert imagecli("gen", "a fox", "--param", "steps=4").code == 0
+    assert b"sk-secret" not in (home / "state" / "imagecli" / "ledger.db").read_bytes()
+    assert json.loads(_rows(home, "options")[0][0])["param"] == ["steps=4"]
+
+
+@pytest.mark.parametrize(("mode", "prompts"), [("no-prompts", [(None,)]), ("on", [("a fox",)])])
+def test_prompts_may_be_left_out(mode, prompts, imagecli, paid, config, home):
+    config(f'[defaults]\nledger = "{mode}"\n')
+    assert _gen(imagecli, paid).code == 0
+    assert _rows(home, "prompt") == prompts
+
+
+def test_off_the_sandbox_and_a_dry_run_write_nothing(imagecli, paid, config, home):
+    assert imagecli("gen", "a fox", "-P", "sandbox").code == 0
+    assert _gen(imagecli, paid, "--dry-run").code == 0
+    config('[defaults]\nledger = "off"\n')
+    assert _gen(imagecli, paid).code == 0
+    assert not (home / "state" / "imagecli" / "ledger.db").exists()
+
+
+def test_python_writes_it_too(paid, home):
+    ImageClient(base_url=paid.url).generate("a fox", model="m")
+    assert _rows(home, "command, state, prompt") == [("gen", "done", "a fox")]
+
+
+def test_a_retry_after_a_lost_response_is_a_request_of_its_own(imagecli, server, config, home):
+    config(PRICE)
+
+    def respond(reply, _):
+        if len(server.requests) == 1:
+            reply.reset()
+        else:
+            reply.send(response_with(DATA))
+
+    server.respond = respond
+    assert _gen(imagecli, server, "--retry-unknown").code == 0
+    assert _rows(home, "state, cost_usd, cost_source") == [("unknown", 0.05, "estimate"), ("done", 0.05, "price")]
+
+
+def test_a_retry_that_would_cost_too_much_is_not_sent(imagecli, server, config):
+    config(PRICE)
+    server.respond = lambda reply, _: reply.reset()
+    ran = _gen(imagecli, server, "--retry-unknown", "--max-cost", "0.09")
+    assert (ran.code, len(server.requests)) == (8, 1)
+    assert "it was not sent again: this request may cost $0.05" in ran.json["error"]["message"]
+
+
+def test_what_was_surely_not_billed_is_one_request_and_costs_nothing(imagecli, server, config, home):
+    config(PRICE)
+    busy = {"error": {"message": "slow down", "type": "rate_limit"}}
+    server.respond = lambda reply, _: reply.json(busy, status=429)
+    assert _gen(imagecli, server).code == 5
+    assert len(server.requests) == 3
+    assert _rows(home, "state, exit_code, cost_usd") == [("failed", 5, 0.0)]
+
+
+def test_max_cost_is_for_all_requests_of_a_run(imagecli, paid, config, home):
+    config(PRICE + "count = 1\n")
+    ran = _gen(imagecli, paid, "-n", "4", "-j", "1", "--max-cost", "0.10", "-o", "x.png")
+    assert (ran.code, len(paid.requests)) == (6, 2)
+    assert ran.json["failures"][0]["kind"] == "money"
+    assert len(_rows(home, "id")) == 2
+
+
+def test_the_least_is_enough_and_less_is_not(imagecli, paid, config):
+    config(PRICE)
+    assert _gen(imagecli, paid, "--max-cost", "0.05").code == 0
+    assert _gen(imagecli, paid, "--max-cost", "0.0499").code == 7
+    assert len(paid.requests) == 1
+
+
+def test_without_a_price_nothing_is_sent(imagecli, paid):
+    ran = _gen(imagecli, paid, "--max-cost", "5")
+    assert (ran.code, paid.requests) == (7, [])
+    assert "imagecli config set models.m.price 0.03" in ran.json["error"]["hint"]
+
+
+def test_a_budget_says_what_is_spent_and_when_it_ends(imagecli, paid, config):
+    config(PRICE + '[defaults]\nbudget = "0.12/day"\n')
+    assert [_gen(imagecli, paid).code for _ in range(3)] == [0, 0, 7]
+    error = _gen(imagecli, paid).json["error"]
+    assert "may cost $0.05, and of the budget of $0.12 a day $0.10 is spent" in error["message"]
+    assert "the day ends at " in error["message"]
+    assert "[defaults] budget" in error["hint"]
+    assert len(paid.requests) == 2
+
+
+def test_the_environments_budget_goes_before_the_files(imagecli, paid, config, monkeypatch):
+    config(PRICE + '[defaults]\nbudget = "0.01/day"\n')
+    monkeypatch.setenv("IMAGECLI_BUDGET", "0.05/total")
+    assert [_gen(imagecli, paid).code for _ in range(2)] == [0, 7]
+
+
+def test_a_profiles_budget_is_about_its_own_requests(imagecli, paid, config):
+    config(
+        PRICE
+        + "".join(
+            f'[profiles.{name}]\nbase_url = "{paid.url}"\n[profiles.{name}.defaults]\nbudget = "0.05/day"\n'
+            for name in "ab"
+        )
+    )
+    codes = [imagecli("gen", "a fox", "-m", "m", "-P", name).code for name in "aabb"]
+    assert codes == [0, 7, 0, 7]
+
+
+@pytest.mark.parametrize("text", ["5", "five/day", "5/week", "-1/day", "5/day "])
+def test_what_is_no_budget_is_refused(text, imagecli, paid, monkeypatch):
+    monkeypatch.setenv("IMAGECLI_BUDGET", text)
+    ran = _gen(imagecli, paid)
+    assert (ran.code, paid.requests) == (2, [])
+    assert "such as 5.00/day" in ran.json["error"]["message"]
+
+
+@pytest.mark.parametrize("budget", [None, "9/day"])
+def test_a_ledger_that_cannot_be_used(budget, imagecli, paid, config, monkeypatch, tmp_path):
+    """One warning; with a budget nothing is sent."""
+    config(PRICE)
+    (tmp_path / "broken.db").write_bytes(b"broken" * 999)
+    monkeypatch.setenv("IMAGECLI_LEDGER", str(tmp_path / "broken.db"))
+    if budget:
+        monkeypatch.setenv("IMAGECLI_BUDGET", budget)
+    ran = _gen(imagecli, paid)
+    assert (ran.code, len(paid.requests)) == ((7, 0) if budget else (0, 1))
+    said = ran.json["error"]["message"] if budget else "\n".join(ran.json["warnings"])
+    assert "broken.db can't be used" in said
+    assert "not a database" in said
+    assert len(ran.json["warnings"]) == (0 if budget else 1)
+
+
+def test_a_budget_needs_the_ledger(imagecli, paid, config):
+    config(PRICE + '[defaults]\nbudget = "9/day"\nledger = "off"\n')
+    assert (_gen(imagecli, paid).code, paid.requests) == (7, [])
+
+
+def test_processes_at_once_never_go_beyond_a_budget(paid, config, home):
+    config(PRICE)
+    command = [sys.executable, "-m", "imagecli", "gen", "a fox", "-m", "m", "--base-url", paid.url, "--quiet"]
+
+    def run(number):
+        output = ["-o", f"{number}.png"]
+        environ = os.environ | {"IMAGECLI_BUDGET": "0.20/day"}
+        return subprocess.run([*command, *output], env=environ, capture_output=True, check=False).returncode
+
+    with ThreadPoolExecutor(6) as pool:
+        codes = list(pool.map(run, range(6)))
+    assert sorted(codes) == [0, 0, 0, 0, 7, 7]
+    assert len(paid.requests) == 4
+    assert _rows(home, "count(*), round(sum(cost_usd), 8)") == [(4, 0.2)]
