@@ -16,10 +16,8 @@ from typing import TYPE_CHECKING
 
 from imagecli import interrupts
 from imagecli.as_asked import differences, shortfall
-from imagecli.cache.answers import NotCached
 from imagecli.dialects.request import EDITS
 from imagecli.errors import (
-    NO_SUCH_ROUTE,
     Failure,
     ImagecliError,
     Interrupted,
@@ -29,7 +27,7 @@ from imagecli.errors import (
     out_of_memory,
 )
 from imagecli.exchange import Exchange, Observer
-from imagecli.outcome import RUN_AGAIN, is_final, missing, run_error
+from imagecli.outcome import RUN_AGAIN, has_no_route, is_final, missing, run_error, unsaved_error
 from imagecli.plan import other_plan
 from imagecli.plan.costs import Bill
 from imagecli.result import GeneratedImage, Result
@@ -160,7 +158,9 @@ class _Execution:
             ]
             self._warn(*(self._answers.warnings if self._answers else ()))
             self._run_workers(client, jobs)
-            if not plan.other_routes or not self._has_no_route():
+            if not plan.other_routes or not has_no_route(
+                self._failures, sum(len(each.numbers) for each in self._exchanges)
+            ):
                 break
             self._plan = other_plan(plan)
             self._warn(*self._plan.warnings)
@@ -170,14 +170,6 @@ class _Execution:
         if plan.intent.command == "vary" and plan.requests[0].request.route == EDITS:
             self._notes.append("there is no variations endpoint, so this is an edit with imagecli's own prompt")
         self._conclude()
-
-    def _has_no_route(self) -> bool:
-        """Return whether the server does not know the route at all."""
-        asked = sum(len(each.numbers) for each in self._exchanges)
-        return len(self._failures) == asked and all(
-            (error.http_status in NO_SUCH_ROUTE and error.code != "model_not_found") or isinstance(error, NotCached)
-            for error in self._failures.values()
-        )
 
     # Workers
 
@@ -368,7 +360,7 @@ class _Execution:
                 exchange.images.append(image)
                 self._warn(*differences(self._plan, image))
             except (ImagecliError, MemoryError) as error:
-                failure = item.withheld or _unsaved(error, response)
+                failure = item.withheld or unsaved_error(error, response.request_id)
                 if exchange.cached:
                     failure.hint = "Make room, or choose another place with -o: the cache still has the image."
                 if item.withheld is None:
@@ -517,10 +509,3 @@ class _Execution:
         there = {image.n for image in self._images if not image.partial}
         self._failures = missing(failures, asked, there)
         self._error = run_error([self._failures[n] for n in sorted(self._failures)], self._images)
-
-
-def _unsaved(error: ImagecliError | MemoryError, response: ImageResponse) -> ImagecliError:
-    """Return why an image of a response that is paid for is not saved."""
-    failure = Failure(error.message, hint=error.hint) if isinstance(error, ImagecliError) else out_of_memory(error)
-    failure.request_id = response.request_id
-    return failure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagecli.cache.answers import NotCached
-from imagecli.errors import ExitCode, ImagecliError, PartialResult
+from imagecli.errors import NO_SUCH_ROUTE, ExitCode, Failure, ImagecliError, PartialResult, out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -59,3 +59,18 @@ def _partial(missing: int, there: int, first: ImagecliError) -> PartialResult:
         saved_response=first.saved_response,
         **first.details,
     )
+
+
+def has_no_route(failures: Mapping[int, ImagecliError], asked: int) -> bool:
+    """Return whether all of so many images failed as the server does not know the route at all."""
+    return len(failures) == asked and all(
+        (error.http_status in NO_SUCH_ROUTE and error.code != "model_not_found") or isinstance(error, NotCached)
+        for error in failures.values()
+    )
+
+
+def unsaved_error(error: ImagecliError | MemoryError, request_id: str | None) -> ImagecliError:
+    """Return why an image of a response that is paid for is not saved."""
+    failure = Failure(error.message, hint=error.hint) if isinstance(error, ImagecliError) else out_of_memory(error)
+    failure.request_id = request_id
+    return failure
