@@ -173,7 +173,7 @@ _imagecli_split() {
 # Offers what the flag takes.
 _imagecli_value() {
     case $1 in
-        -o | --output | --cache-dir | -i | --image | --mask | --markup | --mask-preview) _imagecli_images ;;
+        -o | --output | --like | --cache-dir | -i | --image | --mask | --markup | --mask-preview | --grid) _imagecli_images ;;
         -m | --model | --for) _imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2 ;;
         -s | --size) _imagecli_words auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512 ;;
         -q | --quality) _imagecli_words low medium high xhigh max auto standard hd ;;
@@ -189,6 +189,8 @@ _imagecli_value() {
         -P | --profile) _imagecli_words_and_names profiles openai sandbox ;;
         --fit) _imagecli_words pad crop stretch ;;
         --restore) _imagecli_words none aspect size ;;
+        --state) _imagecli_words done failed unknown sent ;;
+        --sum) _imagecli_words day month model profile ;;
         --dialect) _imagecli_words openai apimart azure deepinfra evolink gemini modelscope openrouter together xai litellm localai sdcpp sglang vllm-omni xinference ;;
     esac
 }
@@ -196,9 +198,9 @@ _imagecli_value() {
 # Offers what the command takes as its argument of this number, from 0.
 _imagecli_argument() {
     case $1 in
-        '0') _imagecli_words gen edit vary prepare recover models serve cache config ;;
+        '0') _imagecli_words gen edit vary prepare recover show log models serve cache config ;;
         'edit 0' | 'vary 0' | 'prepare 0') _imagecli_images ;;
-        'recover 0') _imagecli_files ;;
+        'recover 0' | 'show 0') _imagecli_files ;;
         'models 0') _imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2 ;;
         'cache 0') _imagecli_words path info prune ;;
         'config 0') _imagecli_words path show get set unset set-key add check ;;
@@ -211,11 +213,13 @@ _imagecli_argument() {
 _imagecli_flags() {
     case $1 in
         '') _imagecli_words --version -h --help ;;
-        'gen') _imagecli_words -o --output --force --skip-existing --resize --also -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --verbatim --no-verbatim -f --prompt-file -P --profile --base-url -j --jobs --timeout --retries --cache --no-cache --cache-only --no-cache-only --cache-dir --max-cost --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
-        'edit') _imagecli_words -o --output --force --skip-existing --resize --also -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param -i --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-invert --no-mask-invert --mask-feather --mask-preview --expand -f --prompt-file --fit --restore --keep --no-keep --strict-mask --no-strict-mask --keep-metadata --no-keep-metadata --max-pixels -P --profile --base-url -j --jobs --timeout --retries --cache --no-cache --cache-only --no-cache-only --cache-dir --max-cost --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
-        'vary') _imagecli_words -o --output --force --skip-existing --resize --also -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --fit --restore --keep-metadata --no-keep-metadata --max-pixels -P --profile --base-url -j --jobs --timeout --retries --cache --no-cache --cache-only --no-cache-only --cache-dir --max-cost --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'gen') _imagecli_words -o --output --force --skip-existing --resize --also --like -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --verbatim --no-verbatim -f --prompt-file -P --profile --base-url -j --jobs --timeout --retries --cache --no-cache --cache-only --no-cache-only --cache-dir --max-cost --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'edit') _imagecli_words -o --output --force --skip-existing --resize --also --like -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param -i --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-invert --no-mask-invert --mask-feather --mask-preview --expand -f --prompt-file --fit --restore --keep --no-keep --strict-mask --no-strict-mask --keep-metadata --no-keep-metadata --max-pixels -P --profile --base-url -j --jobs --timeout --retries --cache --no-cache --cache-only --no-cache-only --cache-dir --max-cost --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
+        'vary') _imagecli_words -o --output --force --skip-existing --resize --also --like -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --fit --restore --keep-metadata --no-keep-metadata --max-pixels -P --profile --base-url -j --jobs --timeout --retries --cache --no-cache --cache-only --no-cache-only --cache-dir --max-cost --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
         'prepare') _imagecli_words -o --output --force --for --fit --keep-metadata --no-keep-metadata --max-pixels --json -v --verbose --quiet -h --help ;;
         'recover') _imagecli_words --force --json -v --verbose --quiet -o --output -h --help ;;
+        'show') _imagecli_words --force --grid --json -v --verbose --quiet --prompt -h --help ;;
+        'log') _imagecli_words --json -v --verbose --quiet -n --count --since -m --model -P --profile --state --sum -h --help ;;
         'models') _imagecli_words -P --profile --base-url --json -v --verbose --quiet --all --refresh -h --help ;;
         'serve') _imagecli_words --port -h --help ;;
         'cache' | 'config') _imagecli_words -h --help ;;
@@ -228,7 +232,7 @@ _imagecli_flags() {
 }
 
 _imagecli() {
-    local with_value=' -o --output --resize --also -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param -f --prompt-file -P --profile --base-url -j --jobs --timeout --retries --cache-dir --max-cost -i --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --older --larger --dialect --key-command --key-env '
+    local with_value=' -o --output --resize --also --like -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param -f --prompt-file -P --profile --base-url -j --jobs --timeout --retries --cache-dir --max-cost -i --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --grid --since --state --sum --port --older --larger --dialect --key-command --key-env '
     local IFS=$' \t\n' line=${COMP_LINE:0:COMP_POINT} word gap i
     local command='' at=0 flag='' attached='' before='' value='' kept ended=''
     local -a words
@@ -267,7 +271,7 @@ _imagecli() {
             ended=1
         elif [[ -z $ended && $word == -?* ]]; then
             _imagecli_split "$word" && [[ -z $attached ]] || flag=''
-        elif ((at == 0)) && [[ '/gen/edit/vary/prepare/recover/models/serve/cache/cache path/cache info/cache prune/config/config path/config show/config get/config set/config unset/config set-key/config add/config check/' == *"/${command:+$command }$word/"* ]]; then
+        elif ((at == 0)) && [[ '/gen/edit/vary/prepare/recover/show/log/models/serve/cache/cache path/cache info/cache prune/config/config path/config show/config get/config set/config unset/config set-key/config add/config check/' == *"/${command:+$command }$word/"* ]]; then
             command=${command:+$command }$word
         else
             ((at += 1))

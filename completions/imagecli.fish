@@ -115,7 +115,7 @@ function __imagecli_typed
             string join -- \n $word
         else if test $word = --
             set flags_ended yes
-        else if string match -qr '^-[^-omnsqfPji]*[omnsqfPji]$' -- $word; or contains -- $word --output --resize --also --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --prompt-file --profile --base-url --jobs --timeout --retries --cache-dir --max-cost --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --port --older --larger --dialect --key-command --key-env
+        else if string match -qr '^-[^-omnsqfPji]*[omnsqfPji]$' -- $word; or contains -- $word --output --resize --also --like --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --prompt-file --profile --base-url --jobs --timeout --retries --cache-dir --max-cost --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --for --grid --since --state --sum --port --older --larger --dialect --key-command --key-env
             set value_follows yes
         end
     end
@@ -144,6 +144,8 @@ complete -c imagecli -n '__imagecli_at 0 ""' -a edit -d 'Edit an image, all of i
 complete -c imagecli -n '__imagecli_at 0 ""' -a vary -d 'Make variations of an image'
 complete -c imagecli -n '__imagecli_at 0 ""' -a prepare -d 'Save what edit and vary would upload; nothing is sent'
 complete -c imagecli -n '__imagecli_at 0 ""' -a recover -d 'Save the images of kept responses, and of those that interrupted runs left behind'
+complete -c imagecli -n '__imagecli_at 0 ""' -a show -d 'Show images, and what is known of them: what the file says, and what the ledger says of its making'
+complete -c imagecli -n '__imagecli_at 0 ""' -a log -d 'List the images of the ledger and what they cost, newest first'
 complete -c imagecli -n '__imagecli_at 0 ""' -a models -d 'List models: what they take, what they cost, when they are shut down'
 complete -c imagecli -n '__imagecli_at 0 ""' -a serve -d 'Run the sandbox as an HTTP server on 127.0.0.1, for any client'
 complete -c imagecli -n '__imagecli_at 0 ""' -a cache -d 'The responses that --cache keeps'
@@ -151,10 +153,11 @@ complete -c imagecli -n '__imagecli_at 0 ""' -a config -d 'Settings, profiles an
 complete -c imagecli -n '__imagecli_at 0 ""' -l version -d 'Print the version'
 complete -c imagecli -n '__imagecli_at 0 ""' -s h -l help -d 'Show this message and exit'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare"' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/, a template, or - for raw bytes on standard output'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover"' -l force -d 'Replace files that exist'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "show"' -l force -d 'Replace files that exist'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l skip-existing -d 'Send nothing for outputs that exist; needs -o'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l resize -x -d 'Save the image at exactly this size: crop the middle, then scale'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l also -x -d 'Save it at this size too, as NAME.WxH.EXT; repeatable'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l like -x -a '(__imagecli_images)' -d 'As the image in FILE was made (@1: the newest one); flags typed beside it go first'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s m -l model -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model; any name is accepted'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s n -l count -x -d 'How many images, 1 to 10 [1]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -s s -l size -x -k -a 'auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512' -d 'WxH, auto, square, landscape or portrait'
@@ -195,10 +198,10 @@ complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l no-retry-unknown 
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l dry-run -d 'Check everything and print the request; send and save nothing'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l preview -d 'Draw the result in the terminal [off]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l no-preview -d 'Not --preview'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "models" "cache path" "cache info" "cache prune" "config path" "config show" "config get" "config set" "config unset" "config set-key" "config add" "config check"' -l json -d 'Print one JSON document instead, for failures too'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "models"' -s v -l verbose -d 'Report more on standard error'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "models"' -l quiet -d 'Report only errors on standard error'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "models" "serve" "cache path" "cache info" "cache prune" "config path" "config show" "config get" "config set" "config unset" "config set-key" "config add" "config check"' -s h -l help -d 'Show this message and exit'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "show" "log" "models" "cache path" "cache info" "cache prune" "config path" "config show" "config get" "config set" "config unset" "config set-key" "config add" "config check"' -l json -d 'Print one JSON document instead, for failures too'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "show" "log" "models"' -s v -l verbose -d 'Report more on standard error'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "show" "log" "models"' -l quiet -d 'Report only errors on standard error'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare" "recover" "show" "log" "models" "serve" "cache path" "cache info" "cache prune" "config path" "config show" "config get" "config set" "config unset" "config set-key" "config add" "config check"' -s h -l help -d 'Show this message and exit'
 complete -c imagecli -n '__imagecli_at 1 "edit" "vary" "prepare"' -x -a '(__imagecli_images)'
 complete -c imagecli -n '__imagecli_in "edit"' -s i -l image -x -a '(__imagecli_images)' -d 'Another input image; repeatable'
 complete -c imagecli -n '__imagecli_in "edit"' -l mask -x -a '(__imagecli_images)' -d 'Where to edit: transparent, or white in a mask without transparency'
@@ -221,8 +224,16 @@ complete -c imagecli -n '__imagecli_in "edit" "vary" "prepare"' -l keep-metadata
 complete -c imagecli -n '__imagecli_in "edit" "vary" "prepare"' -l no-keep-metadata -d 'Not --keep-metadata'
 complete -c imagecli -n '__imagecli_in "edit" "vary" "prepare"' -l max-pixels -x -d 'How many pixels an input may have [about 179 million]'
 complete -c imagecli -n '__imagecli_in "prepare"' -l for -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model to prepare the image for; any name is accepted'
-complete -c imagecli -n '__imagecli_at 1 "recover"' -r -F
+complete -c imagecli -n '__imagecli_at 1 "recover" "show"' -r -F
 complete -c imagecli -n '__imagecli_in "recover"' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/ or a template [as the run would have named it]'
+complete -c imagecli -n '__imagecli_in "show"' -l grid -x -a '(__imagecli_images)' -d 'Save one image with all of them side by side, labelled; - is stdout'
+complete -c imagecli -n '__imagecli_in "show"' -l prompt -d 'Print the prompt, and nothing else'
+complete -c imagecli -n '__imagecli_in "log"' -s n -l count -x -d 'How many lines [20; all sums]'
+complete -c imagecli -n '__imagecli_in "log"' -l since -x -d 'From here on: 30m, 12h, 7d or 2w ago, or a date, such as 2026-11-29'
+complete -c imagecli -n '__imagecli_in "log"' -s m -l model -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'Only images of this model'
+complete -c imagecli -n '__imagecli_in "log"' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'Only images of this profile'
+complete -c imagecli -n '__imagecli_in "log"' -l state -x -k -a 'done failed unknown sent' -d 'Only requests in this state: done, failed, unknown or sent'
+complete -c imagecli -n '__imagecli_in "log"' -l sum -x -k -a 'day month model profile' -d 'Add up what was asked, made and paid by day, month, model or profile'
 complete -c imagecli -n '__imagecli_at 1 "models"' -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)'
 complete -c imagecli -n '__imagecli_in "models"' -l all -d 'Also list the models that certainly make no images'
 complete -c imagecli -n '__imagecli_in "models"' -l refresh -d 'Ask the server even if its list is less than an hour old'

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from imagecli.errors import ExitCode, ImagecliError, MoneyProblem, UnknownOutcome
 from imagecli.flags import FIELDS, IMAGE, INPUT, MASK, SETTINGS
+from imagecli.history import sha256_of
 from imagecli.spending import Budget, Spending
 from imagecli.text import file_place
 
@@ -172,7 +173,11 @@ class Entry:
         if svg_usage is not None:
             usage = {**(usage or {}), "svg_usage": svg_usage}
         self._cost = None if cost is None else Cost(*cost)
-        self._answer = {"usage": None if usage is None else _json(usage), "request_id": request_id}
+        self._answer = {
+            "usage": None if usage is None else _json(usage),
+            "tokens": _tokens(usage),
+            "request_id": request_id,
+        }
 
     def complete(self, error: ImagecliError | None, images: Iterable[GeneratedImage] = ()) -> None:
         """Write down what has come of the request; what comes later is not.
@@ -303,11 +308,11 @@ def hash_of(request: ImageRequest) -> str:
 
 
 def _typed_options(settings: Settings) -> dict[str, object]:
-    """Return what was typed besides the fields of the request, and what decides how the result is saved."""
+    """Return what was typed, or is of --like: what is no field of the request, and how results are saved."""
     wanted = {}
     for name, value in settings.options.__dict__.items():
         flag = SETTINGS[name]
-        if name in _NOT_REMADE or name in FIELDS or not value.typed:
+        if name in _NOT_REMADE or name in FIELDS or not (value.typed or value.origin.kind == "like"):
             continue
         if flag.group in {IMAGE, INPUT, MASK} or name in _OUTPUT_SIZES:
             wanted[name] = value.value
@@ -325,7 +330,8 @@ def _input_files(inputs: Inputs) -> list[dict[str, object]]:
     return [
         {
             "path": os.path.abspath(image.name) if os.path.exists(image.name) else None,
-            "sha256": hashlib.sha256(image.data).hexdigest(),
+            # Of the file: what is broken in it is not in the data.
+            "sha256": sha256_of(image.name) if image.left_out else hashlib.sha256(image.data).hexdigest(),
             "as": role,
         }
         for role, image in named
@@ -341,6 +347,17 @@ def _image(image: GeneratedImage) -> dict[str, object]:
 
 def _json(value: object) -> str:
     return json.dumps(value, default=str)
+
+
+def _tokens(usage: Mapping[str, Any] | None) -> int | None:
+    """Return how many tokens a server has counted, whatever it calls them; None: none."""
+    if usage is None:
+        return None
+    named = [("total_tokens",), ("input_tokens", "output_tokens"), ("prompt_tokens", "completion_tokens")]
+    found = ([usage[name] for name in names if isinstance(usage.get(name), int)] for names in named)
+    counted = next((sum(counts) for counts in found if counts), None)
+    further = _tokens(usage.get("svg_usage")) if isinstance(usage.get("svg_usage"), dict) else None
+    return counted if further is None else (counted or 0) + further
 
 
 def _text(value: object) -> str | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from imagecli.flags import Argument, Flag
 
-COMMANDS = ("gen", "edit", "vary", "prepare", "recover", "models", "serve", "cache", "config")
+COMMANDS = ("gen", "edit", "vary", "prepare", "recover", "show", "log", "models", "serve", "cache", "config")
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _HELP = """Make and edit images, with any server that speaks the OpenAI Images API.
 
@@ -120,13 +120,15 @@ def _callback(command: str, run: Callable[..., int]) -> Callable[..., int]:
     """Return what Typer calls with the values that were typed; it returns the exit code."""
 
     def call(**values: Any) -> int:  # noqa: ANN401 - of the flags' types
-        from imagecli.config.validation import from_text
+        from imagecli.config.validation import checked, from_text
         from imagecli.terminal.render import Renderer
 
         for flag in flags.flags_of(command):
             # Numbers are read as the environment's are: Python takes more spellings than people mean.
             if flag.type in {int, float} and values[flag.name] is not None:
                 values[flag.name] = from_text(flag, values[flag.name], flag.flag)
+            elif flag.choices and flag.name not in flags.SETTINGS and values[flag.name] is not None:
+                values[flag.name] = checked(flag, values[flag.name], flag.flag)  # the settings check theirs
         typed = Typed({name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
         return run(typed, Renderer.open(command, typed))
 

@@ -9,6 +9,8 @@ from imagecli.errors import UsageProblem
 from imagecli.text import KEY_PLACE, holds_key, may_be_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imagecli.flags import Command
     from imagecli.images.reading import InputImage
     from imagecli.options import Options
@@ -25,6 +27,19 @@ class Inputs(NamedTuple):
     images: tuple[InputImage, ...] = ()
     mask: InputImage | None = None
     markup: InputImage | None = None
+
+
+class Remake(NamedTuple):
+    """What --like stands for; without it, the PROMPT and IMAGE that were typed."""
+
+    values: Mapping[str, object]
+    """Setting → value; what is typed goes before them, and they before all others."""
+    prompt: str | None = None
+    image: str | None = None
+    """The path of the first input."""
+    host: str | None = None
+    """Where the request went, if nothing that was typed says where this one goes."""
+    warnings: tuple[str, ...] = ()
 
 
 def read_inputs(command: Command, options: Options, *, image: str | None, prompt: str | None) -> Inputs:
@@ -68,6 +83,7 @@ def read_image(path: str, max_pixels: int | None) -> InputImage:
     """
     from imagecli.images import reading
 
+    path = resolved(path)
     if not path:
         raise UsageProblem("the name of an image is empty", hint="Name a file; - reads it from standard input.")
     if path.startswith(("http://", "https://")):
@@ -80,6 +96,19 @@ def read_image(path: str, max_pixels: int | None) -> InputImage:
         raise UsageProblem(
             f"standard input can't be read: {error.strerror or error}", hint="Pipe an image in."
         ) from error
+
+
+def resolved(path: str) -> str:
+    """Return the path of an input; @1, @2 … are the newest images of the ledger.
+
+    Raises:
+        UsageProblem: the ledger has no such image, or its file is gone or has changed.
+    """
+    if not path.startswith("@"):
+        return path
+    from imagecli.history import path_of
+
+    return path_of(path)
 
 
 def _read_prompt(path: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["flag", "environment", "config", "built-in", "guess", "keyring", "input"]
+Kind = Literal["flag", "environment", "config", "built-in", "guess", "like", "keyring", "input"]
 """The last two are for keys: kept in the keyring, and asked for or piped in."""
 T = TypeVar("T")
 
@@ -66,6 +66,7 @@ class Typed(_Frozen):
     input: str | None = None
     prompt: str | None = None
     responses: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     key: str | None = None
     value: str | None = None
@@ -74,8 +75,10 @@ class Typed(_Frozen):
     output: str | None = None
     force: bool = False
     skip_existing: bool = False
+    grid: str | None = None
     resize: str | None = None
     also: tuple[str, ...] = ()
+    like: str | None = None
     model: str | None = None
     count: int | None = None
     size: str | None = None
@@ -129,6 +132,10 @@ class Typed(_Frozen):
     json: bool = False
     verbose: bool = False
     quiet: bool = False
+    prompt_only: bool = False
+    since: str | None = None
+    state: str | None = None
+    sum: str | None = None
     older: str | None = None
     larger: str | None = None
     all: bool = False

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))  # the program of this checkout, not one that is i
 from imagecli import dialects
 from imagecli.cli import app
 from imagecli.config.profiles import BUILT_IN_PROFILES
-from imagecli.flags import FILE_SETTINGS, SETTINGS
+from imagecli.flags import FILE_SETTINGS, FLAGS, SETTINGS
 from imagecli.models import catalog
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _argument(argument: Any) -> tuple[str, Values]:  # noqa: ANN401 - of Typer's
 
 def values_of(name: str) -> Values:
     """Return what can be offered for a setting, or for a flag that is none."""
-    setting = SETTINGS.get(name)
+    setting = SETTINGS.get(name) or next((flag for flag in FLAGS if flag.name == name), None)
     if name == "profile":
         return PROFILES
     if name == "dialect":

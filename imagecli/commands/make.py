@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from imagecli import interrupts
 from imagecli.cache.answers import answers_for
@@ -12,7 +13,7 @@ from imagecli.config.keys import require_key
 from imagecli.config.settings import load
 from imagecli.errors import ExitCode, ImagecliError, Interrupted, UsageProblem
 from imagecli.exchange import Observer
-from imagecli.inputs import STDIO, Inputs, read_inputs
+from imagecli.inputs import STDIO, Inputs, Remake, read_inputs
 from imagecli.plan import Output, plan
 from imagecli.plan.intent import check, model_of
 from imagecli.result import Result
@@ -45,8 +46,10 @@ def make(command: Command, typed: Typed, renderer: Renderer) -> int:
     Raises:
         ImagecliError: the settings can't be read.
     """
-    settings = load(typed.__dict__, command=command)
-    run = _Run(command, typed, settings, renderer)
+    remake = _remake(command, typed)
+    settings = load(typed.__dict__, command=command, like=remake.values)
+    _check_host(remake.host, settings)
+    run = _Run(command, typed, settings, renderer, remake)
     try:
         _check_outputs(settings.options, typed)
         run.make()
@@ -66,10 +69,34 @@ def make(command: Command, typed: Typed, renderer: Renderer) -> int:
     return code
 
 
+def _remake(command: Command, typed: Typed) -> Remake:
+    """Return what --like names, or else what was typed."""
+    if typed.like is None:
+        return Remake({}, typed.prompt, typed.input)
+    from imagecli.remake import read_remake
+
+    return read_remake(command, typed)
+
+
+def _check_host(host: str | None, settings: Settings) -> None:
+    """Refuse to send a request of --like to another server than the first time, unless that was typed.
+
+    Raises:
+        UsageProblem: it would go elsewhere, where it may cost what it did not cost before.
+    """
+    profile = settings.profile
+    there = urlsplit(profile.base_url).netloc
+    if host is not None and host != there:
+        raise UsageProblem(
+            f"--like names a request that went to {host}, and profile {profile.name} is at {there}",
+            hint="Say with -P or --base-url where this one should go.",
+        )
+
+
 class _Run:
     """One run of gen, edit or vary; `result` is true at any moment, also when it fails or is interrupted."""
 
-    def __init__(self, command: Command, typed: Typed, settings: Settings, renderer: Renderer) -> None:
+    def __init__(self, command: Command, typed: Typed, settings: Settings, renderer: Renderer, remake: Remake) -> None:
         self._command = command
         self._typed = typed
         self._settings = settings
@@ -79,7 +106,8 @@ class _Run:
         self._room = Room()
         self._wanted = 0
         """How many images are asked for, once that is known."""
-        self._warnings = list(settings.warnings)
+        self._remake = remake
+        self._warnings = [*settings.warnings, *remake.warnings]
         self.drawn = False
         """Whether the images were drawn as they came."""
         self._result = Result(command, settings.profile.name, None)
@@ -96,7 +124,7 @@ class _Run:
         """Read what is named, plan, and carry the plan out."""
         options = self._settings.options
         try:
-            inputs = read_inputs(self._command, options, image=self._typed.input, prompt=self._typed.prompt)
+            inputs = read_inputs(self._command, options, image=self._remake.image, prompt=self._remake.prompt)
             intent = check(self._command, self._settings, inputs)
             self._inputs = inputs
         except ImagecliError:

@@ -58,14 +58,14 @@ def _prepare(  # noqa: PLR0913, PLR0917 - what was typed, what it means, and wha
 
     from imagecli.errors import Failure
     from imagecli.images.prepare import prepare
-    from imagecli.inputs import STDIO, read_image
+    from imagecli.inputs import STDIO, read_image, resolved
     from imagecli.saving.names import names_for
     from imagecli.saving.sinks import open_sink
 
     begun = time.monotonic()
     options = settings.options
     path = options.output.value
-    named = STDIO if typed.input is None else typed.input
+    named = STDIO if typed.input is None else resolved(typed.input)
     names = None if path == STDIO else names_for(path, f"{_stem(named)}-prepared", model.name)
     sink = open_sink(names, renderer.console, force=typed.force)
     fit, keep_metadata = options.fit.value or "pad", bool(options.keep_metadata.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli import dialects
@@ -18,6 +19,8 @@ from imagecli.text import file_place, named, printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 class Settings(NamedTuple):
@@ -37,7 +40,11 @@ class Settings(NamedTuple):
 
 
 def load(
-    typed: Mapping[str, object | None], environ: Mapping[str, str] | None = None, *, command: str | None = None
+    typed: Mapping[str, object | None],
+    environ: Mapping[str, str] | None = None,
+    *,
+    command: str | None = None,
+    like: Mapping[str, object] = _NOTHING,
 ) -> Settings:
     """Return the settings of this run.
 
@@ -46,6 +53,7 @@ def load(
             settings are passed over.
         environ: the environment; None is this process's. A variable that is empty counts as unset.
         command: whose options are wanted; None: those of all commands.
+        like: the values of the request that --like names, by the flags' names; those that are typed go before them.
 
     Raises:
         UsageProblem: a value that is not what its setting takes, an unknown profile, a broken config file. Names the
@@ -53,9 +61,10 @@ def load(
     """
     environ = os.environ if environ is None else environ
     config = file.read(environ)
+    given = _Given(typed, environ, like)
     warnings = layout.check(config.data, config.path)
-    name = _typed_or_environment(SETTINGS["profile"], typed, environ) or _profile_in_file(config)
-    url = _typed_or_environment(SETTINGS["base_url"], typed, environ)
+    name = given.value(SETTINGS["profile"]) or _profile_in_file(config)
+    url = given.value(SETTINGS["base_url"])
     override = Address(check_base_url(str(url.value), url.origin.name), url.origin) if url else None
     tables = config.data.get("profiles", {})
     profile = resolve(str(name.value), name.origin, tables, environ, override)
@@ -77,7 +86,7 @@ def load(
     own = {flag.name: flag for flag in flags_of(command or "") if flag.in_environment}
     values: dict[str, Value[Any]] = {}
     for flag in (SETTINGS | own).values():
-        value = known.get(flag.name) or _typed_or_environment(flag, typed, environ)
+        value = known.get(flag.name) or given.value(flag)
         if value is None and flag.in_file:
             value = _in_file(flag, sections, config.path)
         if value is None and flag.built_in is not None:
@@ -100,22 +109,33 @@ def choose_profile(typed: str | None, config: file.ConfigFile, environ: Mapping[
         UsageProblem: as in `load()`.
     """
     layout.check(config.data, config.path)
-    name = _typed_or_environment(SETTINGS["profile"], {"profile": typed}, environ) or _profile_in_file(config)
+    name = _Given({"profile": typed}, environ).value(SETTINGS["profile"]) or _profile_in_file(config)
     return resolve(str(name.value), name.origin, config.data.get("profiles", {}), {})
 
 
-def _typed_or_environment(flag: Flag, typed: Mapping[str, object], environ: Mapping[str, str]) -> Value[Any] | None:
-    value = typed.get(flag.name)
-    if value is not None and value not in ((), []):
-        spelling = flag.flag.replace("--", "--no-", 1) if value is False else flag.flag
-        return Value(_at_home(flag, checked(flag, value, spelling)), Origin("flag", spelling), typed=True)
-    variable = VARIABLES.get(flag.name, "")
-    text = environ.get(variable)
-    if not text:
-        return None
-    if len(text) > 1 and {text[0], text[-1]} <= QUOTES:
-        raise UsageProblem(f"{variable} is in quotes", hint=NO_QUOTES)
-    return Value(_at_home(flag, from_text(flag, text, variable)), Origin("environment", variable))
+class _Given(NamedTuple):
+    """What stands above the config file, in its order."""
+
+    typed: Mapping[str, object]
+    environ: Mapping[str, str]
+    like: Mapping[str, object] = _NOTHING
+
+    def value(self, flag: Flag) -> Value[Any] | None:
+        """Return a setting's value; None where none of them has one."""
+        value = self.typed.get(flag.name)
+        if value is not None and value not in ((), []):
+            spelling = flag.flag.replace("--", "--no-", 1) if value is False else flag.flag
+            return Value(_at_home(flag, checked(flag, value, spelling)), Origin("flag", spelling), typed=True)
+        value = self.like.get(flag.name)
+        if value is not None and value not in ((), []):
+            return Value(checked(flag, value, f"{flag.flag} (by --like)"), Origin("like", "--like"))
+        variable = VARIABLES.get(flag.name, "")
+        text = self.environ.get(variable)
+        if not text:
+            return None
+        if len(text) > 1 and {text[0], text[-1]} <= QUOTES:
+            raise UsageProblem(f"{variable} is in quotes", hint=NO_QUOTES)
+        return Value(_at_home(flag, from_text(flag, text, variable)), Origin("environment", variable))
 
 
 def _profile_in_file(config: file.ConfigFile) -> Value[Any]:

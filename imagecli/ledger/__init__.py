@@ -2,4 +2,5 @@
 
 schema.py   the tables
 store.py    opening the file, beginning and completing a row, what is spent
+queries.py  the newest images, what a file was made by, sums
 """

@@ -11,6 +11,8 @@
     cost_usd       what it has cost; 0 where it was refused, the estimate where nothing better is known
     cost_source    "server", "usage", "price" (the config's) or "estimate"; NULL: nothing was billed, or not known
     usage          what the server counted, as JSON
+    tokens         how many tokens that are in all; NULL: it counts none
+    images         how many images were saved
     state          "sent", "done", "failed" or "unknown" (it may have been billed); read it with `STATE`
     exit_code      what the request by itself would have ended a run with
     options        the flags that made it, as JSON: {"size": "1024x1024", "mask_rect": ["…"], …}
@@ -19,6 +21,8 @@
 
 `images` has a row for each image that came of a request and was saved: `n` is its number in the run, `path` absolute,
 bytes (for `os.fsdecode`) where it is not UTF-8, or NULL where it went to standard output or stayed in memory.
+
+The index `requests_sums` holds all that is summed, so that a million long prompts need not be read for it.
 """
 
 VERSION = 1
@@ -32,11 +36,11 @@ CREATE TABLE requests (
     model TEXT, size TEXT, quality TEXT, format TEXT,
     request_hash TEXT, prompt TEXT, count INTEGER,
     estimate_usd REAL, cost_usd REAL, cost_source TEXT,
-    usage TEXT, request_id TEXT,
+    usage TEXT, tokens INTEGER, images INTEGER, request_id TEXT,
     state TEXT NOT NULL, exit_code INTEGER,
     options TEXT, inputs TEXT, pid INTEGER
 );
-CREATE INDEX requests_at ON requests (at);
+CREATE INDEX requests_sums ON requests (at, profile, model, state, pid, cost_usd, estimate_usd, images, tokens);
 CREATE TABLE images (
     id INTEGER PRIMARY KEY,
     request INTEGER NOT NULL REFERENCES requests,

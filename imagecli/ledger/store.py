@@ -93,6 +93,8 @@ class Ledger:
         Raises:
             LedgerError: it can't be written.
         """
+        saved = [(request, *(_stored(image.get(name)) for name in _IMAGE[1:])) for image in images]
+        row = {**row, "images": len(saved)}
         columns = ", ".join(f"{name} = ?" for name in row)
         with self._writing():
             # The names are ours.
@@ -100,7 +102,7 @@ class Ledger:
             self._connection.execute(update, (*map(_stored, row.values()), request))
             self._connection.executemany(
                 f"INSERT INTO images ({', '.join(_IMAGE)}) VALUES ({', '.join('?' * len(_IMAGE))})",  # noqa: S608
-                [(request, *(_stored(image.get(name)) for name in _IMAGE[1:])) for image in images],
+                saved,
             )
 
     def spent(self, since: float, profile: str | None = None) -> Spent:

@@ -140,6 +140,11 @@ class Console:
         if self.verbosity > Verbosity.QUIET and (self.stderr_is_terminal or self.verbosity >= Verbosity.VERBOSE):
             self._write_lines(text)
 
+    def remark(self, text: str) -> None:
+        """Write to stderr what is neither an error nor a warning, but belongs to the answer, unless `--quiet`."""
+        if self.verbosity > Verbosity.QUIET:
+            self._write_lines(text)
+
     def debug(self, text: str) -> None:
         """Write debugging output to stderr, with `-v` only."""
         if self.verbosity >= Verbosity.VERBOSE:

@@ -81,6 +81,13 @@ class Renderer:
             self.console.out(page.text)
         return ExitCode.OK if error is None else self._error(error)
 
+    def lines(self, documents: Iterable[Mapping[str, object]]) -> int:
+        """Show JSON documents, one a line."""
+        for each in documents:
+            document = {"schema": SCHEMA, "command": self.command, "ok": True, **each}
+            self.console.out(_dumped(document | {"warnings": _hidden(self._warnings), "error": None}, None, str))
+        return ExitCode.OK
+
     def result(self, result: Result, base_url: str) -> int:
         """Show what came of a run; of its warnings those that were not shown while it went on.
 
@@ -297,12 +304,13 @@ def _image(image: GeneratedImage) -> dict[str, Any]:
     if image.partials:
         streamed["partials"] = image.partials
     measured = {"outside_changed": image.outside_changed} if image.measured else {}
-    also = {"also": [_image_file(each) for each in image.also]} if image.also else {}
-    described = {"n": image.n} | _image_file(image) | {"revised_prompt": image.revised_prompt}
+    also = {"also": [image_file(each) for each in image.also]} if image.also else {}
+    described = {"n": image.n} | image_file(image) | {"revised_prompt": image.revised_prompt}
     return described | streamed | measured | also
 
 
-def _image_file(image: GeneratedImage) -> dict[str, Any]:
+def image_file(image: GeneratedImage) -> dict[str, Any]:
+    """Return a saved file as the documents have it."""
     return {
         "path": image.path,
         "format": image.format,

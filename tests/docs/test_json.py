@@ -7,6 +7,7 @@ import re
 import pytest
 
 from imagecli.flags import FLAGS, GROUPED
+from support.history import made, tagged
 from support.places import ROOT
 from support.sandboxed import png
 
@@ -21,6 +22,10 @@ OPEN = {
     "models[].prices.tokens",
     "models[].prices.batch_tokens",
     "settings",
+    "request.usage",
+    "request.options",
+    "files[].ledger",
+    "files[].error",
     "value",
 }
 """Objects whose names are the server's, or settings'."""
@@ -55,6 +60,9 @@ LINES = [
     ("vary", "a.png", "-m", "dall-e-2", "-s", "256x256"),
     ("prepare", "a.png"),
     ("recover",),
+    ("log",),
+    ("log", "--sum", "model"),
+    ("show", "made.png", "parameters.png", "nothing.png", "--grid", "sheet.png"),
     ("models",),
     ("models", "gpt-image-2"),
     ("nothing",),
@@ -72,6 +80,8 @@ LINES = [
 def test_every_field_of_a_document_is_on_the_page(imagecli, line):
     with open("a.png", "wb") as file:
         file.write(png())
+    made("made.png")
+    tagged("parameters.png", parameters="a fox\nSteps: 20, Seed: 7")
     imagecli("config", "set", "defaults.size", "square")
     if "--cache-only" in line:
         imagecli("gen", "fox", "--cache", "--profile", "sandbox")

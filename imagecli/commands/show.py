@@ -1,0 +1,234 @@
+"""`imagecli show`: images, and what is known of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imagecli.errors import ImagecliError
+    from imagecli.ledger.queries import Entry
+    from imagecli.options import Typed
+    from imagecli.provenance import Recipe
+    from imagecli.terminal.render import Renderer
+
+
+class _Shown(NamedTuple):
+    """A file, and what is known of it."""
+
+    path: str
+    format: str
+    width: int | None
+    height: int | None
+    bytes: int
+    sha256: str
+    c2pa: bool | None
+    recipe: Recipe | None
+    entry: Entry | None
+
+    @property
+    def prompt(self) -> str | None:
+        """The prompt that made it: as the ledger has it, else as the file says."""
+        known: str | None = self.entry.request["prompt"] if self.entry is not None else None
+        return known if known is not None or self.recipe is None else self.recipe.prompt
+
+
+def run(typed: Typed, renderer: Renderer) -> int:
+    """Show images, and what is known of them: what the file says, and what the ledger says of its making.
+
+    FILE may be @1, @2 …, the newest images of the ledger. In a terminal the images are drawn.
+
+    \b
+    Examples:
+      imagecli show cat.png
+      imagecli show @1 --prompt
+      imagecli show looks/*.png --grid sheet.png
+    """
+    from imagecli.errors import ImagecliError, UsageProblem
+    from imagecli.terminal.render import Page
+
+    if not typed.files:
+        raise UsageProblem("FILE is missing", hint="Name an image: imagecli show cat.png, or @1 for the newest one.")
+    if typed.grid == "-" and typed.json:
+        raise UsageProblem("--grid - and --json both write to stdout", hint="Leave one of them out.")
+    shown: list[_Shown] = []
+    errors: list[ImagecliError] = []
+    documents: list[dict[str, Any]] = []
+    draws = renderer.console.stdout_is_terminal and not (typed.json or typed.prompt_only or typed.grid)
+    for file in typed.files:
+        try:
+            one = _look(file)
+            if typed.prompt_only:
+                _check_prompt(one)
+        except ImagecliError as error:
+            errors.append(error)
+            documents.append(_document(file, None, error))
+            continue
+        shown.append(one)
+        documents.append(_document(file, one, None))
+        if not (typed.json or typed.grid):
+            if draws:
+                _draw(one.path)
+            text = one.prompt if typed.prompt_only else "\n".join(_lines(one))
+            renderer.console.out((text or "") + ("" if typed.prompt_only or file is typed.files[-1] else "\n"))
+    fields: dict[str, Any] = {"files": documents}
+    if typed.grid is not None and shown:
+        fields["grid"] = _save_grid(typed.grid, shown, renderer, force=typed.force)
+    errors.sort(key=lambda error: int(error.exit_code))
+    renderer.warn(*(error.message for error in errors[:-1]))
+    path = fields["grid"]["path"] if "grid" in fields else None
+    return renderer.page(Page(path, fields, errors[-1] if errors else None))
+
+
+def _look(file: str) -> _Shown:
+    """Return what is known of a file.
+
+    Raises:
+        UsageProblem: it can't be read, or is not an image; or the ledger can't be read.
+    """
+    import os
+
+    from imagecli.history import entry_of, path_of, sha256_of
+    from imagecli.images.embedded import read_embedded
+    from imagecli.provenance import read_recipe
+
+    path = path_of(file)
+    sha256 = sha256_of(path)
+    kind, width, height = _facts(path)
+    embedded = read_embedded(path)
+    recipe, entry = read_recipe(embedded.texts), entry_of(path)
+    return _Shown(path, kind, width, height, os.path.getsize(path), sha256, embedded.c2pa, recipe, entry)
+
+
+def _facts(path: str) -> tuple[str, int | None, int | None]:
+    """Return format, width and height; of an SVG too, which is an image though no input."""
+    from imagecli.errors import Failure, UsageProblem
+    from imagecli.images.reading import read_input
+    from imagecli.images.sniffing import ImageCheck, sniff
+    from imagecli.text import printable
+
+    with open(path, "rb") as file:
+        head = file.read(4096)
+        if sniff(head) == "svg":
+            check = ImageCheck()
+            check.feed(head)
+            while piece := file.read(1 << 20):
+                check.feed(piece)
+            try:
+                return check.finish()
+            except Failure as error:
+                raise UsageProblem(f"{printable(path)} is damaged: {error.message}", hint=error.hint) from error
+    image = read_input(path)
+    return image.format, *image.size
+
+
+def _check_prompt(one: _Shown) -> None:
+    from imagecli.errors import UsageProblem
+    from imagecli.text import printable
+
+    if one.prompt is None:
+        raise UsageProblem(
+            f"the prompt of {printable(one.path)} is not known",
+            hint="It is neither in the ledger nor in the file.",
+        )
+
+
+def _draw(path: str) -> None:
+    """Draw an image on stdout, which is a terminal."""
+    import os
+    import sys
+
+    from imagecli.terminal import preview
+    from imagecli.terminal.console import Console
+
+    preview.show(path, Console(sys.stdout, sys.stdout, sys.stdin, os.environ))
+
+
+def _lines(one: _Shown) -> Iterator[str]:
+    """Yield what is known, for people."""
+    from imagecli.text import printable, sanitize
+
+    size = f", {one.width}x{one.height}" if one.width else ""
+    yield f"{printable(one.path)}: {one.format.upper()}{size}, {one.bytes:,} bytes"
+    facts = {"sha256": one.sha256, **(_of_ledger(one.entry) if one.entry is not None else {"ledger": "not in it"})}
+    if one.recipe is not None:
+        facts["says of itself"] = _of_file(one.recipe)
+    if one.c2pa is not None:
+        facts["C2PA"] = "has a manifest (not verified here)" if one.c2pa else "none"
+    if one.prompt is not None:
+        facts["prompt"] = one.prompt
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        yield f"  {name:<{width}}  {sanitize(fact, limit=65_536)}"
+
+
+def _of_ledger(entry: Entry) -> dict[str, str]:
+    import time
+
+    from imagecli.terminal.render import usd
+
+    request = entry.request
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(request["at"]))
+    facts = {
+        "made": f"{at} by imagecli {request['command']}, now @{entry.number}",
+        "model": " at ".join(filter(None, (request["model"], request["host"]))),
+        "profile": request["profile"] or "",
+        "options": ", ".join(f"{name} {_worded(value)}" for name, value in (request["options"] or {}).items()),
+        "inputs": ", ".join(str(each.get("path") or "-") for each in request["inputs"] or ()),
+        "request id": request["request_id"] or "",
+    }
+    if request["cost_usd"] is not None:
+        several = f", for {request['count']} images" if (request["count"] or 1) > 1 else ""
+        facts["cost"] = f"{usd(request['cost_usd'])} ({request['cost_source'] or 'not billed'}{several})"
+    return {name: fact for name, fact in facts.items() if fact}
+
+
+def _worded(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _of_file(recipe: Recipe) -> str:
+    known = {name: value for name, value in recipe._asdict().items() if value is not None and name != "prompt"}
+    program = known.pop("program")
+    return ", ".join([f"parameters as {program} writes them", *(f"{name} {value}" for name, value in known.items())])
+
+
+def _document(file: str, one: _Shown | None, error: ImagecliError | None) -> dict[str, Any]:
+    from imagecli.commands.log import document
+
+    known = None if one is None else one._asdict()
+    names = ("path", "format", "width", "height", "bytes", "sha256", "c2pa")
+    facts: dict[str, Any] = {name: None if known is None else known[name] for name in names}
+    return {
+        "file": file,
+        **facts,
+        "prompt": None if one is None else one.prompt,
+        "embedded": None if one is None or one.recipe is None else one.recipe._asdict(),
+        "ledger": None if one is None or one.entry is None else document(one.entry),
+        "error": None if error is None else error.as_dict(),
+    }
+
+
+def _save_grid(path: str, shown: list[_Shown], renderer: Renderer, *, force: bool) -> dict[str, Any]:
+    """Save the contact sheet, and return it as the JSON document has a file.
+
+    Raises:
+        UsageProblem: the name is taken, or not that of an image.
+    """
+    import os
+
+    from imagecli.errors import UsageProblem
+    from imagecli.images.contact_sheet import FORMATS, contact_sheet
+    from imagecli.saving.names import asked_format, names_for
+    from imagecli.saving.sinks import ignore, open_sink
+    from imagecli.terminal.render import image_file
+    from imagecli.text import printable
+
+    kind = asked_format(path) or "png"
+    if kind not in FORMATS:
+        raise UsageProblem(f"a contact sheet can't be {kind}", hint="Name a .png, .jpg or .webp file.")
+    sink = open_sink(None if path == "-" else names_for(path, "sheet", None), renderer.console, force=force)
+    with sink.reserved([1], dry=False):
+        sheet = contact_sheet([(one.path, printable(os.path.basename(one.path))) for one in shown], kind)
+        return image_file(sink.save(1, [sheet], None, ignore))

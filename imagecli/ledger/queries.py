@@ -1,0 +1,209 @@
+"""What the ledger is asked: the newest images, what a file was made by, and sums.
+
+Images are numbered from the newest: those of the newest request first, and of one request the last that was saved.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from imagecli.ledger.schema import STATE
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+    from imagecli.ledger.store import Ledger
+
+By = Literal["day", "month", "model", "profile"]
+
+_REQUEST = (
+    *("at", "command", "profile", "host", "route", "model", "size", "quality", "format", "request_hash", "prompt"),
+    *("count", "estimate_usd", "cost_usd", "cost_source", "usage", "tokens", "images", "request_id"),
+    *("state", "exit_code"),
+    *("options", "inputs"),
+)
+_IMAGE = ("n", "path", "format", "width", "height", "bytes", "sha256")
+_JSON = ("usage", "options", "inputs")
+_COLUMNS = ", ".join(
+    (
+        "r.id AS row, i.id AS saved",
+        *(f"{STATE} AS state" if name == "state" else f"r.{name} AS {name}" for name in _REQUEST),
+        *(f"i.{name} AS image_{name}" for name in _IMAGE),
+    )
+)
+_QUARTER_S = 900
+"""Every time zone's days begin at a quarter of an hour of UTC."""
+_MOST = 1 << 62
+
+
+class Filter(NamedTuple):
+    """Which requests are asked for."""
+
+    since: float | None = None
+    """Seconds since 1970."""
+    model: str | None = None
+    profile: str | None = None
+    state: str | None = None
+
+    def condition(self) -> tuple[str, list[object]]:
+        """Return it as SQL, with its values."""
+        tests = {
+            "at >= ?": self.since,
+            "model = ?": self.model,
+            "profile = ?": self.profile,
+            f"{STATE} = ?": self.state,
+        }
+        wanted = {test: value for test, value in tests.items() if value is not None}
+        return (f"WHERE {' AND '.join(wanted)}" if wanted else ""), list(wanted.values())
+
+
+class Entry(NamedTuple):
+    """An image that was saved, or a request of which none was."""
+
+    request: dict[str, Any]
+    """Column → value; what is JSON is read, and `at` is in seconds since 1970."""
+    image: dict[str, Any] | None
+    """Column → value; None: the request has none."""
+    number: int | None = None
+    """Of the image, from 1 for the newest."""
+
+
+class Sum(NamedTuple):
+    """What the requests of a day, a month, a model or a profile come to."""
+
+    of: str | None
+    """2026-11-29, 2026-11, or the name; None: no model was named."""
+    requests: int
+    images: int
+    failures: int
+    unknown: int
+    """Requests that may have been billed: their response was lost."""
+    tokens: int
+    usd: float
+    """What is known of the cost, estimates included."""
+    unpriced: int
+    """Requests that were answered at a cost that is not known."""
+
+
+def entries(ledger: Ledger, which: Filter, limit: int) -> list[Entry]:
+    """Return the newest images, and requests without images, newest first.
+
+    Raises:
+        LedgerError: the ledger can't be read.
+    """
+    condition, values = which.condition()
+    rows = ledger.query(
+        f"SELECT {_COLUMNS} FROM requests r LEFT JOIN images i ON i.request = r.id {condition} "  # noqa: S608 - ours
+        "ORDER BY r.id DESC, i.id DESC LIMIT ?",
+        (*values, min(limit, _MOST)),
+    )
+    return list(_numbered(ledger, rows))
+
+
+def newest(ledger: Ledger, number: int) -> Entry | None:
+    """Return the image of a number; None: there are fewer.
+
+    Raises:
+        LedgerError: the ledger can't be read.
+    """
+    if not 0 < number < _MOST:
+        return None
+    return _one(
+        ledger,
+        "WHERE i.id = (SELECT id FROM images ORDER BY request DESC, id DESC LIMIT 1 OFFSET ?)",
+        number - 1,
+    )
+
+
+def made(ledger: Ledger, sha256: str) -> Entry | None:
+    """Return the newest image with these bytes; None: there is none.
+
+    Raises:
+        LedgerError: the ledger can't be read.
+    """
+    return _one(ledger, "WHERE i.sha256 = ? ORDER BY r.id DESC, i.id DESC LIMIT 1", sha256)
+
+
+def sums(ledger: Ledger, by: By, which: Filter) -> list[Sum]:
+    """Return sums: of days and months the newest first, of models and profiles those that cost the most.
+
+    Days and months are those of the local calendar.
+
+    Raises:
+        LedgerError: the ledger can't be read.
+    """
+    condition, values = which.condition()
+    # A column, or a quarter of an hour: so few moments are left that Python can tell their days.
+    group = by if by in {"model", "profile"} else f"CAST(at / {_QUARTER_S} AS INTEGER)"
+    rows = ledger.query(
+        f"SELECT {group} AS of, count(*) AS requests, total(images) AS images, "  # noqa: S608 - the words are ours
+        f"total(({STATE}) = 'failed') AS failures, total(({STATE}) = 'unknown') AS unknown, total(tokens) AS tokens, "
+        "total(cost_usd) AS usd, total(state = 'done' AND cost_usd IS NULL) AS unpriced "
+        f"FROM requests r {condition} GROUP BY 1",
+        values,
+    )
+    found: dict[str | None, Sum] = {}
+    for row in rows:
+        of = row["of"] if by in {"model", "profile"} else _period(row["of"], by)
+        counts = {name: int(row[name]) for name in ("requests", "images", "failures", "unknown", "tokens", "unpriced")}
+        one = Sum(of, usd=row["usd"], **counts)
+        found[of] = total((found[of], one), of) if of in found else one
+    ordered = sorted(found.values(), key=lambda each: each.of or "", reverse=by in {"day", "month"})
+    if by in {"model", "profile"}:
+        ordered.sort(key=lambda each: (each.usd, each.requests), reverse=True)
+    return [each._replace(usd=round(each.usd, 8)) for each in ordered]
+
+
+def total(parts: Sequence[Sum], of: str | None) -> Sum:
+    """Return the sum of sums, under a name."""
+    return Sum(of, *(sum(column) for column in list(zip(*parts, strict=True))[1:]))
+
+
+def _period(quarter: int, by: By) -> str:
+    return time.strftime("%Y-%m-%d" if by == "day" else "%Y-%m", time.localtime(quarter * _QUARTER_S))
+
+
+def _one(ledger: Ledger, condition: str, value: object) -> Entry | None:
+    rows = ledger.query(
+        f"SELECT {_COLUMNS} FROM images i JOIN requests r ON r.id = i.request {condition}",  # noqa: S608 - ours
+        (value,),
+    )
+    return next(_numbered(ledger, rows), None)
+
+
+def _numbered(ledger: Ledger, rows: Sequence[sqlite3.Row]) -> Iterator[Entry]:
+    """Yield entries from rows, newest first; only the images between one and the next are counted."""
+    number, last = 0, (_MOST, _MOST)
+    for row in rows:
+        if row["saved"] is None:
+            yield _entry(row, None)
+            continue
+        place = (row["row"], row["saved"])
+        between = ledger.query(
+            "SELECT count(*) FROM images WHERE (request, id) >= (?, ?) AND (request, id) < (?, ?)", (*place, *last)
+        )
+        number, last = number + between[0][0], place
+        yield _entry(row, number)
+
+
+def _entry(row: sqlite3.Row, number: int | None) -> Entry:
+    request = {name: _read(row[name]) if name in _JSON else _text(row[name]) for name in _REQUEST}
+    image = None if number is None else {name: _text(row[f"image_{name}"]) for name in _IMAGE}
+    return Entry(request, image, number)
+
+
+def _text(value: Any) -> Any:  # noqa: ANN401 - of any column
+    """Return a value; what is not UTF-8, such as a path, is kept as bytes."""
+    return os.fsdecode(value) if isinstance(value, bytes) else value
+
+
+def _read(text: str | None) -> Any:  # noqa: ANN401 - any JSON
+    """Return what a column of JSON holds; None where that can't be read."""
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,122 @@
+"""What the ledger is asked: numbers, filters, sums by the local calendar; fast, whatever the prompts' length."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from imagecli.ledger.queries import Filter, entries, made, newest, sums, total
+from support.history import DONE, NOON, add, open_ledger
+
+FAILED = {"state": "failed", "exit_code": 3, "cost_usd": 0.0}
+
+
+def _image(path, sha256="aa"):
+    return {"n": 1, "path": path, "sha256": sha256, "bytes": 9, "width": 64, "height": 48, "format": "png"}
+
+
+@pytest.fixture
+def ledger():
+    add(_image("/a.png"), _image("/b.png", "bb"))
+    add(done=FAILED, model="m")
+    add(_image("/c.png", "cc"), model="m", profile="office")
+    opened = open_ledger()
+    yield opened
+    opened.close()
+
+
+def _seen(found):
+    return [(each.number, each.image and each.image["path"], each.request["state"]) for each in found]
+
+
+def test_images_are_numbered_from_the_newest_and_requests_without_stand_between(ledger):
+    assert _seen(entries(ledger, Filter(), 9)) == [
+        (1, "/c.png", "done"),
+        (None, None, "failed"),
+        (2, "/b.png", "done"),
+        (3, "/a.png", "done"),
+    ]
+    assert [newest(ledger, number).image["path"] for number in (1, 2, 3)] == ["/c.png", "/b.png", "/a.png"]
+    assert [newest(ledger, number) for number in (0, 4, 10**30)] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("which", "numbers"),
+    [
+        (Filter(profile="openai", state="done"), [2, 3]),
+        (Filter(model="gpt-image-2"), [2, 3]),
+        (Filter(model="m", state="failed"), [None]),
+        (Filter(since=NOON + 1), []),
+    ],
+)
+def test_a_filter_leaves_the_numbers_as_they_are(which, numbers, ledger):
+    assert [each.number for each in entries(ledger, which, 9)] == numbers
+
+
+def test_a_file_is_found_by_its_bytes_and_the_newest_of_equal_ones(ledger):
+    assert made(ledger, "bb").number == 2
+    add(_image("/again.png", "bb"))
+    assert made(ledger, "bb").image["path"] == "/again.png"
+    assert made(ledger, "dd") is None
+
+
+def test_a_name_that_is_not_utf_8_comes_back_as_it_was():
+    add(_image("/caf\udce9.png"))
+    ledger = open_ledger()
+    assert newest(ledger, 1).image["path"] == "/caf\udce9.png"
+    ledger.close()
+
+
+def test_what_a_killed_process_had_sent_is_unknown():
+    add(done=None)
+    ledger = open_ledger()
+    ledger.query("UPDATE requests SET pid = 0")
+    assert _seen(entries(ledger, Filter(state="unknown"), 9)) == [(None, None, "unknown")]
+    assert sums(ledger, "model", Filter())[0].unknown == 1
+    ledger.close()
+
+
+def test_sums(ledger):
+    add(done=DONE | {"cost_usd": None, "tokens": None}, model=None)
+    by_model = sums(ledger, "model", Filter())
+    assert [tuple(each) for each in by_model] == [
+        ("m", 2, 1, 1, 0, 7, 0.04, 0),
+        ("gpt-image-2", 1, 2, 0, 0, 7, 0.04, 0),
+        (None, 1, 0, 0, 0, 0, 0.0, 1),
+    ]
+    assert tuple(total(by_model, "total")) == ("total", 4, 3, 1, 0, 14, 0.08, 1)
+
+
+@pytest.mark.parametrize(
+    ("zone", "days"),
+    [
+        ("UTC", ["2026-02-01", "2026-01-01"]),
+        ("Asia/Kathmandu", ["2026-02-01", "2026-01-02", "2026-01-01"]),  # 5:45 ahead
+        ("America/New_York", ["2026-01-31", "2026-01-01"]),
+    ],
+)
+def test_days_and_months_are_those_of_the_local_calendar(zone, days, monkeypatch):
+    for at in (NOON, NOON + 6.5 * 3600, NOON + 30.75 * 86_400 - 6 * 3600):
+        add(at=at)
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    ledger = open_ledger()
+    try:
+        assert [each.of for each in sums(ledger, "day", Filter())] == days
+        assert [each.of for each in sums(ledger, "month", Filter())] == list(dict.fromkeys(day[:7] for day in days))
+    finally:
+        ledger.close()
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("by", ["day", "month", "model", "profile"])
+def test_sums_read_no_prompt(by, ledger, monkeypatch):
+    """A million rows are summed from an index; with their prompts they would be read from the disk."""
+    asked = []
+    query = ledger.query
+    monkeypatch.setattr(ledger, "query", lambda text, values=(): asked.append(text) or query(text, values))
+    sums(ledger, by, Filter())
+    plans = [each["detail"] for text in asked for each in query(f"EXPLAIN QUERY PLAN {text}")]
+    assert "SCAN r USING COVERING INDEX requests_sums" in plans
