@@ -98,6 +98,8 @@ def reading(word: str = "") -> Iterator[Ledger | None]:
             ledger.close()
     except LedgerError as error:
         hint = "Name another ledger with IMAGECLI_LEDGER, or move this one away: the next run makes a new one."
+        if "locked" in str(error):
+            hint = "Try again once that has ended."
         what = f", so {word} can't be looked up" if word else ""
         raise UsageProblem(f"the ledger {printable(path)} can't be read{what}: {error}", hint=hint) from error
 
