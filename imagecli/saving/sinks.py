@@ -384,7 +384,20 @@ class Stdout(Protocol):
         """Return how many bytes the disk has left where standard output is a file, else None."""
 
 
-class StdoutSink:
+class _New:
+    """A place where no image was before."""
+
+    def complete(
+        self,
+        image: GeneratedImage,
+        make: Callable[[bytes], Sizes],  # noqa: ARG002 - a Sink's
+        warn: Callable[[str], None],  # noqa: ARG002
+    ) -> GeneratedImage:
+        """Add nothing: no image was there before."""
+        return image
+
+
+class StdoutSink(_New):
     """Raw bytes on standard output, once the image is known to be whole."""
 
     takes_more = False
@@ -426,15 +439,6 @@ class StdoutSink:
         self.undelivered = self._stdout.stdout_is_closed
         return image
 
-    def complete(
-        self,
-        image: GeneratedImage,
-        make: Callable[[bytes], Sizes],  # noqa: ARG002 - a Sink's
-        warn: Callable[[str], None],  # noqa: ARG002
-    ) -> GeneratedImage:
-        """Add nothing: no image was there before."""
-        return image
-
     def save_partial(
         self,
         n: int,  # noqa: ARG002 - as the others'
@@ -447,7 +451,7 @@ class StdoutSink:
         return None
 
 
-class MemorySink:
+class MemorySink(_New):
     """Bytes for callers from Python."""
 
     takes_more = True
@@ -480,15 +484,6 @@ class MemorySink:
             self.data[n] = file.read()
         self.sizes[n] = tuple(data for _, data in sizes)
         return image._replace(also=tuple(describe(n, data) for data in self.sizes[n]))
-
-    def complete(
-        self,
-        image: GeneratedImage,
-        make: Callable[[bytes], Sizes],  # noqa: ARG002 - a Sink's
-        warn: Callable[[str], None],  # noqa: ARG002
-    ) -> GeneratedImage:
-        """Add nothing: no image was there before."""
-        return image
 
     def save_partial(
         self,
