@@ -230,7 +230,7 @@ def test_an_image_that_an_error_carries_in_part_is_a_lost_response_that_is_kept(
 
 
 def test_a_damaged_image_that_an_error_carries_is_a_lost_response_that_is_kept(imagecli, server):
-    """LiteLLM takes out of its messages what looks like a key, also in the middle of an image."""
+    """As it would be by a gateway that takes out of its messages what looks like a key, wherever that stands."""
     image = noise()
     server.respond = lambda reply, _: reply.json(_carried(image[:9000] + image[9030:]), 500)
     ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "cat.png", "--json")
