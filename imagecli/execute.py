@@ -314,7 +314,8 @@ class _Execution:
         with self._lock:
             if response.request_id:
                 self._request_ids.append(response.request_id)
-            cost = self._bill.add(response.usage, response.svg_usage, len(response.items), cached=exchange.cached)
+            counted = (response.usage, response.svg_usage, len(response.items))
+            cost = self._bill.add(*counted, said=response.cost_usd, cached=exchange.cached)
         exchange.received(response, cost)
         self._warn(*response.warnings)
         unsaved = self._save_items(client, exchange, response)

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from imagecli.client.http import TRANSPORT_ERRORS
-from imagecli.client.response.body import decompressed, read_head, request_id_of, spool_body, spool_refusal
+from imagecli.client.response.body import cost_of, decompressed, read_head, request_id_of, spool_body, spool_refusal
 from imagecli.client.response.images import ImageResponse, NoImages
 from imagecli.client.response.partial_images import PartialImageReader
 from imagecli.client.response.reading import read_response
@@ -249,6 +249,7 @@ class Client:
         parsed.error = parsed.error or lost
         parsed.redact(self._secrets)
         parsed.request_id = request_id
+        parsed.cost_usd = None if headers is None else cost_of(headers)
         if parsed.error is lost is not None and not parsed.items and self._limits.retry_unknown:
             # What is finished is not paid for again; a partial image is for the case that retrying does not help.
             raise RetryableError(lost, fallback=parsed)

@@ -67,15 +67,21 @@ class Bill:
         svg_usage: Mapping[str, Any] | None,
         images: int,
         *,
+        said: float | None = None,
         cached: bool = False,
     ) -> tuple[float, str] | None:
-        """Add a response with so many images; one that is `cached` costs nothing.
+        """Add a response with so many images, and return what it cost in USD and how that is known.
 
-        Returns what it cost in USD and how that is known; None: it is not known.
+        Args:
+            usage: what the server counted.
+            svg_usage: the same of what wrote an SVG.
+            images: how many images it contains.
+            said: what the server says, apart from that, that it cost, in USD; None where it does not.
+            cached: it was not asked for now, and costs nothing.
         """
         self.usage = _sum(self.usage, usage)
         self.svg_usage = _sum(self.svg_usage, svg_usage)
-        cost = (0.0, CACHE) if cached else self._cost(usage or {}, svg_usage, images)
+        cost = (0.0, CACHE) if cached else self._cost(usage or {}, svg_usage, images, said)
         self._costs.append(cost)
         return cost
 
@@ -96,9 +102,9 @@ class Bill:
         return min({cost[1] for cost in self._costs if cost is not None} - {CACHE}, default=CACHE)
 
     def _cost(
-        self, usage: Mapping[str, Any], svg_usage: Mapping[str, Any] | None, images: int
+        self, usage: Mapping[str, Any], svg_usage: Mapping[str, Any] | None, images: int, said: float | None
     ) -> tuple[float, str] | None:
-        said = self._dialect.cost_usd(usage)
+        said = self._dialect.cost_usd(usage) if said is None else said
         if said is not None:
             return said, "server"
         if self._model.price is not None:

@@ -142,3 +142,21 @@ def test_a_price_that_is_not_one_is_refused(imagecli, server, home, line):
     ran = imagecli("gen", "cat", "-m", "mm", "--base-url", server.url)
     assert (ran.code, server.requests) == (2, [])
     assert "models.mm" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("said", "cost"),
+    [
+        ("0.0421", (0.0421, "server")),
+        ("4.21e-05", (0.0000421, "server")),
+        ("0.0", (0.00594, "usage")),
+        ("None", (0.00594, "usage")),
+        ("nan", (0.00594, "usage")),
+        ("-1", (0.00594, "usage")),
+    ],
+)
+def test_what_a_gateway_says_in_its_headers_that_it_cost_counts(imagecli, server, said, cost):
+    body = response_with(image_file(), usage=USAGE)
+    server.respond = lambda reply, _: reply.send(body, x_litellm_response_cost=said)
+    made = imagecli("gen", "fox", "-m", "gpt-image-2", "--base-url", server.url, "--json").json
+    assert (made["cost_usd"], made["cost_source"]) == cost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from imagecli.errors import Failure
 from imagecli.text import sanitize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from imagecli.client.http import Response
 
@@ -35,6 +36,19 @@ def request_id_of(response: Response, secrets: tuple[str, ...]) -> str | None:
     names = ("x-request-id", "request-id", "x-ms-request-id", "apim-request-id", "x-litellm-call-id")
     found = next((response.headers[name] for name in names if response.headers.get(name)), None)
     return sanitize(found, secrets)[:200] if found else None
+
+
+def cost_of(headers: Mapping[str, str]) -> float | None:
+    """Return what the headers of a response say that it cost, in USD; None where they don't.
+
+    LiteLLM's proxy names it so (proxy/common_request_processing.py, cost_headers). 0 is not taken for a cost: it may
+    stand for a price that is not known.
+    """
+    try:
+        usd = float(headers.get("x-litellm-response-cost", ""))
+    except ValueError:
+        return None
+    return usd if 0 < usd < math.inf else None
 
 
 def read_head(response: Response, limit: int = _MAX_ERROR) -> bytes:

@@ -35,6 +35,7 @@ class ImageResponse:
         items: its finished images.
         usage: numbers alone, in the server's own structure.
         svg_usage: the same of what wrote an SVG, which is counted apart.
+        cost_usd: what the server says, apart from its usage, that it cost, in USD.
         warnings: what a user should know of it.
         request_id: the server's.
         downloads: what was downloaded from links; discarded with the response.
@@ -62,6 +63,7 @@ class ImageResponse:
         self.usage: dict[str, Any] | None = counts.get("usage")
         self.svg_usage: dict[str, Any] | None = counts.get("svg_usage")
         self.warnings = warnings
+        self.cost_usd: float | None = None
         self.request_id: str | None = None
         self.downloads: list[Spool] = []
         self.partial = partial
