@@ -358,13 +358,14 @@ class Client:
             ImagecliError: it failed.
         """
         from imagecli.client.errors.waits import requested_wait
-        from imagecli.client.polling import Polling, places_of, wait_for
+        from imagecli.client.polling import Polling, places_of, wait_for_all
 
         self._tasks[id(answer.request)] = sanitize(task.id, self._secrets, limit=200)
         if task.url is not None:
             spool.write(b"\n" * bool(spool.size) + json.dumps({"operation-location": task.url}).encode() + b"\n")
-        urls = places_of(task, self._session, answer.url)
-        if not urls:
+        tasks = task.parts if task.parts and task.url is None else (task,)
+        places = [places_of(each, self._session, answer.url) for each in tasks]
+        if not all(places):
             raise self._errors.task_accepted(task, answer.request_id)
         watch(f"waiting for task {self._tasks[id(answer.request)]}", None)
         first_wait = requested_wait(answer.headers or {})
@@ -372,10 +373,14 @@ class Client:
             *(self._session, self._errors, self._explain(answer), self._sleep, self._limits.timeout, first_wait)
         )
         try:
-            parsed = wait_for(task, urls, spool, polling)
+            parsed = wait_for_all(tasks, places, spool, polling)
         except ImagecliError as error:
             error.request_id = error.request_id or answer.request_id
             raise
+        if lost := [item.withheld for item in parsed.items if isinstance(item.withheld, UnknownOutcome)]:
+            kept = spool.keep()
+            for each in lost:
+                each.saved_response = kept
         spool.discard()
         return parsed
 

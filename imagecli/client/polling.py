@@ -13,9 +13,9 @@ from imagecli.client.places import places
 from imagecli.client.response.body import decompressed, read_head, spool_body
 from imagecli.client.response.images import ImageResponse, NoImages, read_document
 from imagecli.client.response.reading import read_response
-from imagecli.client.response.sources import IMAGE_KINDS
+from imagecli.client.response.sources import IMAGE_KINDS, Item, Withheld
 from imagecli.client.response.spool import NotJsonError, Spool, outline
-from imagecli.client.response.tasks import find_task
+from imagecli.client.response.tasks import find_state
 from imagecli.client.retry import SUCCESS, RequestTrace, ignore_state
 from imagecli.client.url import parse_url
 from imagecli.errors import Failure, ImagecliError
@@ -23,7 +23,7 @@ from imagecli.hosts import is_private
 from imagecli.images.sniffing import sniff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from imagecli.client.errors.reader import ErrorReader
     from imagecli.client.response.images import Explain
@@ -74,6 +74,44 @@ def _may_be_asked(url: URL, session: Session) -> bool:
     if url.scheme not in {"http", "https"} or (session.base.scheme == "https" and url.scheme == "http"):
         return False
     return not (session.is_public and is_private(url.host))
+
+
+def wait_for_all(tasks: Sequence[Task], places: Sequence[list[str]], spool: Spool, polling: Polling) -> ImageResponse:
+    """Ask for one task after the other, and return the images of all in a spool beside `spool`.
+
+    Where some have failed, their errors stand among the images.
+
+    Args:
+        tasks: the tasks.
+        places: where each is asked for.
+        spool: as for `wait_for`.
+        polling: the same.
+
+    Raises:
+        ImagecliError: none has an image; why the first has not.
+    """
+    if len(tasks) == 1:
+        return wait_for(tasks[0], places[0], spool, polling)
+    whole = Spool(spool.run, number=spool.number, clean=spool.clean)
+    failures: list[ImagecliError] = []
+    try:
+        for task, urls in zip(tasks, places, strict=True):
+            try:
+                done = wait_for(task, urls, spool, polling)
+            except ImagecliError as error:
+                failures.append(error)
+                continue
+            for piece in (*done.spool.chunks(), b"\n"):  # JSON documents that follow one another
+                whole.write(piece)
+            done.discard()
+        if len(failures) == len(tasks):
+            raise failures[0]
+        response = read_response(whole, places[0][0], polling.explain)
+    except BaseException:
+        whole.discard()
+        raise
+    response.items += tuple(Item(Withheld(error)) for error in failures)
+    return response
 
 
 def wait_for(task: Task, urls: list[str], spool: Spool, polling: Polling) -> ImageResponse:
@@ -155,7 +193,7 @@ def _read(task: Task, url: str, spool: Spool, polling: Polling) -> ImageResponse
         document = outline(content)
     except (Failure, NotJsonError) as error:
         raise _UnreadableError(f"its response can't be read: {error}") from error
-    now = find_task(document)
+    now = find_state(document)
     if now is not None and now.is_pending:
         return None
     try:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from support.fakes.base import profile_at
 from support.running import HANGS_S, start
-from support.serving import Server, b64, image_file
+from support.serving import Server, b64, image_file, noise
 
 IMAGE = image_file()
 
@@ -31,6 +32,11 @@ IMAGE = image_file()
         ({"id": 2345, "status": "processing", "output": [], "future_links": ["https://x.invalid/a.png"]}, "2345"),
         ({"model": "cogview", "request_id": "r", "id": "K2", "task_status": "PROCESSING"}, "K2"),
         ({"job": {"id": 77, "state": "RUNNING"}, "data": []}, "77"),
+        ({"prompt_id": "4d5e-9f", "number": 3, "node_errors": {}}, "4d5e-9f"),
+        ({"event_id": "0a1b2c"}, "0a1b2c"),
+        ({"jobs": [{"id": "j-1"}, {"id": "j-2"}]}, "j-1, j-2"),
+        ({"jobs": ["abc123", "abc124"]}, "abc123, abc124"),
+        ({"result": {"job": {"id": 5}}}, "5"),
         ({"data": [{"task_id": "J1", "status": "submitted"}, {"task_id": "J2", "status": "submitted"}]}, "J1, J2"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
@@ -45,7 +51,16 @@ def test_a_task_in_place_of_images_is_named_and_kept(imagecli, server, document,
     assert "again" not in error["message"] + error["hint"]
 
 
-@pytest.mark.parametrize("document", [{"id": "img-1", "created": 1, "data": []}, {"status": "ok", "id": "x1"}])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"id": "img-1", "created": 1, "data": []},
+        {"status": "ok", "id": "x1"},
+        {"object": "event", "id": "evt_1"},
+        {"prompt_filter_id": "p-1", "data": []},
+        {"generations": [{"id": "g1", "blocked": True}]},
+    ],
+)
 def test_an_id_alone_is_not_a_task(imagecli, server, document):
     server.respond = lambda reply, _: reply.json(document)
     assert imagecli("gen", "cat", "--base-url", server.url).code == 1
@@ -238,3 +253,58 @@ def test_an_interrupt_names_the_task_that_may_be_billed(server):
     assert "op-1" in failure["message"]
     assert "billed" in failure["message"]
     assert "op-1" in Path(failure["saved_response"]).read_text()
+
+
+# Several tasks in one response
+
+
+def several(server, states, make=lambda ids: {"code": 200, "data": [{"task_id": each} for each in ids]}):
+    """Let the server accept a request as a task for each of `states`, and answer with these when it is asked."""
+
+    def respond(reply, request):
+        if request.method == "POST":
+            reply.json(make(list(states)))
+        else:
+            reply.json(states[request.path.rpartition("/")[2]])
+
+    server.respond = respond
+
+
+def finished(image):
+    return {"data": {"status": "completed", "result": {"images": [{"b64_json": b64(image)}]}}}
+
+
+FAILED = {"data": {"status": "failed", "error": {"code": "content_policy_violation", "message": "not allowed"}}}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda ids: {"data": [{"task_id": each} for each in ids]}, lambda ids: {"task_ids": ids}],
+    ids=["entries", "IDs"],
+)
+def test_several_tasks_are_waited_for_one_by_one(imagecli, server, tmp_path, make):
+    images = [noise((30, 30)), noise((40, 40))]
+    several(server, {"task-1": finished(images[0]), "task-2": finished(images[1])}, make)
+    env = profile_at(tmp_path, base_url=server.url, dialect="apimart", api_key="key-0123456789")
+    ran = imagecli("gen", "cat", "-m", "gpt-image-2", "-o", "cats/", "--json", env=env)
+    assert ran.code == 0, ran.err
+    assert [Path(image["path"]).read_bytes() for image in ran.json["images"]] == images
+    assert [request.path.rpartition("/")[2] for request in server.requests[1:]] == ["task-1", "task-2"]
+
+
+@pytest.mark.parametrize(("other", "code"), [(FAILED, 0), ({"detail": "gone"}, 0)])
+def test_of_several_tasks_those_that_are_done_are_saved(imagecli, server, tmp_path, other, code):
+    """One image was asked for; what became of the other task is said."""
+    image = noise((30, 30))
+    several(server, {"task-1": other, "task-2": finished(image)})
+    env = profile_at(tmp_path, base_url=server.url, dialect="apimart", api_key="key-0123456789")
+    ran = imagecli("gen", "cat", "-m", "gpt-image-2", "-o", "cat.png", "--timeout", "3", "--json", env=env)
+    assert (ran.code, Path("cat.png").read_bytes()) == (code, image), ran.err
+    assert any("task-1" in warning for warning in ran.json["warnings"])
+
+
+def test_of_several_tasks_none_of_which_is_done_the_first_says_why(imagecli, server, tmp_path):
+    several(server, {"task-1": FAILED, "task-2": FAILED})
+    env = profile_at(tmp_path, base_url=server.url, dialect="apimart", api_key="key-0123456789")
+    ran = imagecli("gen", "cat", "-m", "gpt-image-2", "--json", env=env)
+    assert (ran.code, "task-1" in ran.json["error"]["message"]) == (3, True)

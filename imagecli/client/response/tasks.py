@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 _MAX_NODES = 200
 _KINDS = frozenset({"task", "job", "operation", "prediction", "generation", "inference"})
 """What servers call a task, as a word of a key, of an `object`, or at the start of an ID."""
+_TICKETS = frozenset({"prompt", "event", "run", "execution", "workflow", "ticket"})
+"""What others call it, only as the whole name of an ID: ComfyUI's `prompt_id`, Gradio's `event_id`."""
+_LISTED = frozenset({"task", "job", "operation"})
+"""Keys of tasks that need no other mark than an ID; what has made predictions or generations is no longer at work."""
 _STATES = ("status", "state", "phase")
 _PENDING = frozenset(
     {
@@ -56,6 +60,8 @@ class Task(NamedTuple):
     """As the server calls it; "" where it does not say."""
     url: str | None = None
     """Where it can be asked for, as the server wrote it; None where it does not say."""
+    parts: tuple[Task, ...] = ()
+    """The tasks that it stands for, where they are several."""
 
     @property
     def is_pending(self) -> bool:
@@ -83,10 +89,15 @@ def find_task(document: object, url: str | None = None) -> Task | None:
 
     Of several in one list the IDs stand in one.
     """
-    found = next(filter(None, map(_tasks_in, _objects(document))), None) or _nameless(document)
+    found = next(filter(None, map(_tasks_in, _objects(document))), None) or _nameless(document, _PENDING)
     if found is not None or url is None:
         return found and found._replace(url=url)
     return Task(url.partition("?")[0].rstrip("/").rpartition("/")[2][:_LONGEST_ID] or url, "", url)
+
+
+def find_state(document: object) -> Task | None:
+    """Return the task that is asked for as the response describes it, which need not repeat its ID."""
+    return find_task(document) or _nameless(document, _PENDING, _FAILED)
 
 
 def is_at_work(document: Mapping[str, Any]) -> bool:
@@ -99,19 +110,38 @@ def _tasks_in(node: dict[str, Any]) -> Task | None:
     """Return the task of an object, or those in one of its lists."""
     if (found := _task_in(node)) is not None:
         return found
-    for value in node.values():
-        entries = [entry for entry in value[:_MOST_NAMED] if isinstance(entry, dict)] if isinstance(value, list) else []
-        if tasks := [task for entry in entries if (task := _task_in(entry)) is not None]:
-            return Task(", ".join(dict.fromkeys(task.id for task in tasks)), tasks[0].state)
+    for key, value in node.items():
+        is_task = not _LISTED.isdisjoint(word.removesuffix("s") for word in _words(key))
+        entries = value[:_MOST_NAMED] if isinstance(value, list) else [value] if is_task else []
+        named = [task for entry in entries if (task := _entry(entry, is_task=is_task)) is not None]
+        if tasks := tuple({task.id: task for task in named}.values()):
+            return tasks[0] if len(tasks) == 1 else _joined(tasks)
     return None
 
 
-def _nameless(document: object) -> Task | None:
-    """Return a task without an ID, of a document that says that it is not done."""
+def _entry(entry: object, *, is_task: bool) -> Task | None:
+    """Return the task that an entry of a list is; `is_task` is whether the list says that its entries are tasks."""
+    if isinstance(entry, dict):
+        found = _task_in(entry)
+        return (
+            Task(text, _state_of(entry)) if found is None and is_task and (text := _id_in(entry.get("id"))) else found
+        )
+    return Task(entry) if is_task and isinstance(entry, str) and re.fullmatch(_ID, entry) else None
+
+
+def _joined(tasks: tuple[Task, ...]) -> Task:
+    """Return what stands for several tasks: they have failed only where each has."""
+    going = next((task for task in tasks if task.is_pending), None)
+    first = going or next((task for task in tasks if not task.has_failed), tasks[0])
+    return Task(", ".join(task.id for task in tasks), first.state, parts=tasks)
+
+
+def _nameless(document: object, *wanted: frozenset[str]) -> Task | None:
+    """Return a task without an ID, of a document that says of itself that it is in a state of these."""
     node = document if isinstance(document, dict) else {}
     inner = node.get("data")
     states = [_state_of(one) for one in (node, inner) if isinstance(one, dict)]
-    return next((Task("", state) for state in states if _plain(state) in _PENDING), None)
+    return next((Task("", state) for known in wanted for state in states if _plain(state) in known), None)
 
 
 def _objects(document: object) -> Iterator[dict[str, Any]]:
@@ -133,8 +163,9 @@ def _task_in(node: dict[str, Any]) -> Task | None:
     by_state = _plain(state) in _PENDING | _FAILED | _DONE
     for key, value in node.items():
         words = _words(key)
-        if words & _KINDS and words & {"id", "ids", "uuid"} and (text := _id_in(value)):
-            return Task(text, state)
+        names_task = words & _KINDS or (len(words) == 2 and words & _TICKETS)  # noqa: PLR2004 - "prompt" and "id"
+        if names_task and words & {"id", "ids", "uuid"} and (text := _id_in(value)):
+            return _several(value, text, state)
     text = _id_in(node.get("id"))
     says_task = _words(f"{node.get('object')} {node.get('type')}") & _KINDS or any(map(_asks_again, node))
     if text and (by_state or says_task or text.lower().startswith(("task", "job"))):
@@ -160,9 +191,15 @@ def _state_of(node: dict[str, Any]) -> str:
 def _id_in(value: object) -> str:
     """Return an ID, or several."""
     if isinstance(value, list):
-        return ", ".join(filter(None, map(_id_in, value[:10])))
+        return ", ".join(filter(None, map(_id_in, value[:_MOST_NAMED])))
     is_id = isinstance(value, (str, int)) and not isinstance(value, bool)
     return str(value)[:_LONGEST_ID] if is_id and value else ""
+
+
+def _several(value: object, text: str, state: str) -> Task:
+    """Return the task of an ID, or of a list of several."""
+    ids = [found for each in value[:_MOST_NAMED] if (found := _id_in(each))] if isinstance(value, list) else []
+    return Task(text, state, parts=tuple(Task(each, state) for each in ids) if len(ids) > 1 else ())
 
 
 def _words(text: str) -> set[str]:
