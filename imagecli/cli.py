@@ -46,7 +46,7 @@ class _Command(TyperCommand):
         if rest:
             raise slips.extra_words(command, ctx.params, rest)
         if typed is args:
-            slips.check_words(command, ctx.params.get("input"), ctx.params.get("prompt"))
+            slips.check_words(command, ctx.params)
         return rest
 
     def _takers(self) -> dict[str, str | None]:

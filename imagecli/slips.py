@@ -10,13 +10,25 @@ from typing import TYPE_CHECKING
 
 from imagecli.errors import UsageProblem
 from imagecli.flags import ARGUMENTS, FLAGS, MAKING, flags_of, long_spellings
-from imagecli.text import close_matches, named, quoted, shell_word
+from imagecli.text import close_matches, may_be_key, named, quoted, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
 _ASK = ("help", "version")
-"""Words that ask about the program; as a whole prompt, they make no image that anybody wants."""
+"""Words that ask about the program; as a whole argument, they name nothing that anybody wants."""
+_NOT = {
+    "input": "an image",
+    "prompt": "a prompt",
+    "responses": "a kept response",
+    "names": "a model",
+    "key": "a key of the config file",
+    "named_profile": "a profile",
+}
+"""What an argument is that such a word stands in the place of."""
+_FILES = ("input", "responses")
+_KEYS = "A key is never an argument, as other users could see it: `imagecli config set-key [PROFILE]` asks for it"
 _ONE_INPUT = ("vary", "prepare")
 _MOST_SHOWN = 100
 """Characters of a command line in a hint."""
@@ -129,28 +141,33 @@ def extra_words(command: str, values: Mapping[str, object], extra: Sequence[str]
         hint = f'It takes one image at a time: `for each in {files}; do imagecli {command} "$each"; done`'
     else:  # what was typed may be a key
         takes = " ".join(each.metavar for each in arguments) or "none"
-        problem = f"too many arguments for imagecli {command}, which takes {takes}"
         return UsageProblem(
-            problem, hint=f"Put quotes around a VALUE of several words. {page}" if "VALUE" in takes else page
+            f"too many arguments for imagecli {command}, which takes {takes}", hint=_excess(command, takes, extra, page)
         )
     return UsageProblem(f"unexpected arguments: {' '.join(map(quoted, extra))}", hint=hint)
 
 
-def check_words(command: str, image: str | None, prompt: str | None) -> None:
-    """Refuse a PROMPT or IMAGE that asks about the program, and a PROMPT that names a file.
+def _excess(command: str, takes: str, extra: Sequence[str], page: str) -> str:
+    """Return the hint for words that are more than a command takes which makes no images."""
+    if command == "config set-key" or any(map(may_be_key, extra)):
+        return f"{_KEYS}, or reads it from standard input: `imagecli config set-key [PROFILE] < FILE`. {page}"
+    if command == "config add" and "://" in extra[0]:
+        return f"Write --base-url before the URL. {page}"
+    return f"Put quotes around a VALUE of several words. {page}" if "VALUE" in takes else page
+
+
+def check_words(command: str, values: Mapping[str, Any]) -> None:
+    """Refuse an argument that asks about the program, and a PROMPT that names a file; `values` are the arguments.
 
     Raises:
         UsageProblem: one does.
     """
-    for word in (image, prompt):
-        if word is not None and word.strip().lower() in _ASK and (word is prompt or not os.path.exists(word)):
-            page = f"imagecli {command} --help" if word.strip().lower() == "help" else "imagecli --version"
-            other = f" For help: imagecli {command} --help." if "--help" not in page else ""
-            what = "a prompt" if word is prompt else "an image"
-            raise UsageProblem(
-                f"{quoted(word)} looks like a question about imagecli, not {what}",
-                hint=f"Run {page}; if it is meant, write -- before it.{other}",
-            )
+    for argument in ARGUMENTS:
+        if command in argument.commands and argument.name in _NOT:
+            given = values.get(argument.name) or ()
+            for word in (given,) if isinstance(given, str) else given:
+                _check_question(command, word, argument.name)
+    image, prompt = values.get("input"), values.get("prompt")
     if prompt is None:
         return
     anyway = "if it is meant, write -- before it"
@@ -173,6 +190,18 @@ def check_words(command: str, image: str | None, prompt: str | None) -> None:
         else f"Give further inputs with -i: {_shown('edit', image, '-i', prompt, 'PROMPT')}"
     )
     raise UsageProblem(f"the prompt {quoted(prompt)} is an image", hint=f"{meant}; {anyway}.")
+
+
+def _check_question(command: str, word: str, name: str) -> None:
+    asked = word.strip().lower()
+    if asked not in _ASK or (name in _FILES and os.path.exists(word)):
+        return
+    page = f"imagecli {command} --help" if asked == "help" else "imagecli --version"
+    other = f" For help: imagecli {command} --help." if "--help" not in page else ""
+    raise UsageProblem(
+        f"{quoted(word)} looks like a question about imagecli, not {_NOT[name]}",
+        hint=f"Run {page}; if it is meant, write -- before it.{other}",
+    )
 
 
 def _names_file(word: str) -> bool:
