@@ -7,6 +7,7 @@ fields.py   the values of flags (the trip of --background)
 masks.py    the mask flags (the trip of --mask-rect)
 uploads.py  inputs, made what the endpoint takes
 costs.py    what it will cost, and what it did
+notations.py  settings that are checked when they are stored
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ def read_sizes(options: Options, kind: str | None, warn: Callable[[str], None]) 
         return Sizes()
     resize, also = options.resize, tuple(dict.fromkeys(text.lower() for text in options.also.value or ()))
     sizes = Sizes(
-        _read(str(resize.origin), resize.value.lower()) if resize.value else None,
-        tuple(_read(str(options.also.origin), text) for text in also),
+        read_size(str(resize.origin), resize.value.lower()) if resize.value else None,
+        tuple(read_size(str(options.also.origin), text) for text in also),
     )
     for size in (*filter(None, (sizes.resize,)), *sizes.also):
         longest = MOST_SIDE.get(kind or "", max(size))
@@ -60,10 +60,15 @@ def read_sizes(options: Options, kind: str | None, warn: Callable[[str], None]) 
     return sizes
 
 
-def _read(flag: str, text: str) -> Size:
+def read_size(place: str, text: str) -> Size:
+    """Return the size that a result is given; `place` names where it was found.
+
+    Raises:
+        UsageProblem: it is not a size, or too large.
+    """
     size = parse_size(text)
     if size is None:
-        raise UsageProblem(f"{flag} {text} is not a size", hint="Write width and height in pixels: 512x512.")
+        raise UsageProblem(f"{place} {text} is not a size", hint="Write width and height in pixels: 512x512.")
     if size[0] * size[1] > MAX_RESULT_PIXELS:
-        raise UsageProblem(f"{flag} {text} has more than {MAX_RESULT_PIXELS:,} pixels", hint="Choose a smaller size.")
+        raise UsageProblem(f"{place} {text} has more than {MAX_RESULT_PIXELS:,} pixels", hint="Choose a smaller size.")
     return size

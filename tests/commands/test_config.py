@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from imagecli.flags import FILE_SETTINGS, SETTINGS
+from imagecli.plan.notations import NOTATIONS
 from support.config_running import SECRET, environment, row, runner, write
 
 
@@ -371,3 +373,40 @@ def test_errors_are_json_where_that_was_asked_for(run):
 def test_a_broken_config_key_name_in_json(imagecli):
     ran = imagecli("config", "set", "profiles.x.api_key", "k", "--json")
     assert (ran.code, ran.json["command"]) == (2, "config set")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("defaults.resize", "10y", "VALUE 10y is not a size"),
+        ("defaults.resize", "99999x99999", "pixels"),
+        ("profiles.office.defaults.resize", "small", "VALUE small is not a size"),
+        ("defaults.output", "{who}.png", "{who} is not a field"),
+        ("defaults.output", "{slug.png", "unmatched brace"),
+        ("defaults.output", "all.bmp", "no server sends BMP"),
+    ],
+)
+def test_a_value_that_no_run_could_use_is_not_stored(imagecli, home, key, value, said):
+    ran = imagecli("config", "set", key, value)
+    assert (ran.code, said in ran.err) == (2, True), ran.err
+    assert list(home.rglob("config.toml")) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("defaults.resize", "640X480"), ("defaults.output", "{slug}-{n}.{ext}"), ("defaults.output", "-")],
+)
+def test_a_value_in_its_own_notation_is_stored(imagecli, key, value):
+    assert imagecli("config", "set", key, value).code == 0
+    assert imagecli("config", "get", key).out == f"{value}\n"
+
+
+def test_every_text_in_the_file_has_a_notation_or_is_the_servers_business():
+    texts = {
+        flag.name
+        for flag in (SETTINGS[name] for name in FILE_SETTINGS)
+        if flag.type is str and not (flag.choices or flag.pattern or flag.repeated)
+    }
+    free = {"background", "cache_dir", "complexity", "input_fidelity", "model", "moderation", "negative", "quality"}
+    free |= {"safety_identifier", "size", "style"}
+    assert texts == NOTATIONS.keys() | free

@@ -24,12 +24,15 @@ def run(typed: Typed, renderer: Renderer) -> int:
     from imagecli.config.display import spelt, without_keys
     from imagecli.config.edit import put
     from imagecli.config.paths import check_change, check_value, parse_key, parse_value
+    from imagecli.plan.notations import check_notation
     from imagecli.terminal.render import Page
 
     key = typed.key or ""
     path, value = parse_key(key), parse_value(typed.value or "")
     with file.changing(os.environ) as config:
         check_value(path, value)
+        if "defaults" in path[:-1] and isinstance(value, str):
+            check_notation(path[-1], value, "VALUE")
         text = put(config.text, path, value)
         renderer.warn(*check_change(path, config.data, file.parse(text, config.path), config.path))
         file.write(config.path, text)
