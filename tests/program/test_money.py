@@ -62,6 +62,14 @@ def test_a_request_is_in_the_ledger_before_it_arrives(imagecli, server, config, 
     assert found == [(1, str(Path("a-fox.png").absolute()), len(DATA), 64, 48, "png")]
 
 
+def test_the_cost_that_a_gateway_says_is_written_down_as_the_servers(imagecli, server, config, home):
+    config(PRICE)
+    server.respond = lambda reply, _: reply.send(response_with(DATA), x_litellm_response_cost="0.0421")
+    made = _gen(imagecli, server).json
+    assert (made["cost_usd"], made["cost_source"]) == (0.0421, "server")
+    assert _rows(home, "cost_usd, cost_source") == [(0.0421, "server")]
+
+
 def test_a_key_is_never_in_it(imagecli, paid, home, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", paid.url)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret123456")
