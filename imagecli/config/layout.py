@@ -2,13 +2,14 @@
 
     profile                      the active profile's name
     [defaults]                   settings
-    [profiles.NAME]              where a server is and where its key comes from (PROFILE_KEYS)
+    [profiles.NAME]              where a server is, where its key comes from, and its budget (PROFILE_KEYS)
     [profiles.NAME.headers]      headers that the server needs besides the key
     [profiles.NAME.defaults]     settings for this profile
     [models.NAME]                what a model takes and costs; MODEL_LISTS, MODEL_NUMBERS, `price` (USD for an image)
                                  and `tokens` (USD per million: TOKEN_PRICES) are checked, other keys are kept
 
-An unknown key causes a warning and is ignored: a newer version may have written it. A wrong type is refused.
+An unknown key causes a warning and is ignored: a newer version may have written it. A wrong type is refused, and so is
+what must have been meant to limit what is spent.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ Table = dict[str, Any]
 
 TOP_KEYS = ("profile", "defaults", "profiles", "models")
 PROFILE_STRINGS = ("base_url", "dialect", "api_version", "organization", "project", "api_key_env", "api_key")
-PROFILE_KEYS = (*PROFILE_STRINGS, "allow_http", "api_key_cmd", "headers", "defaults")
+PROFILE_SETTINGS = ("budget",)
+"""Settings that a profile may have beside its address, and not only among its defaults."""
+PROFILE_KEYS = (*PROFILE_STRINGS, "allow_http", "api_key_cmd", "headers", *PROFILE_SETTINGS, "defaults")
 _HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 """RFC 9110, section 5.6.2: a token."""
 _RESERVED_HEADERS = frozenset(
@@ -41,8 +44,12 @@ _SECRET_HEADERS = ("key", "auth", "token", "secret", "authorization", "password"
 _SCHEMES = ("bearer ", "basic ", "token ")
 """How the value of a header begins that carries a key, in lower case."""
 _SECRET_FIELDS = ("apikey", "authorization", "token", "secret", "password", "credential", "credentials")
-SANDBOX_KEYS = ("defaults",)
+SANDBOX_KEYS = (*PROFILE_SETTINGS, "defaults")
 """The sandbox has no address and takes no key."""
+_SAME_WORD = 0.85
+"""How similar a misspelt word is to itself at the least, by difflib's ratio: a letter of six may be missing."""
+_LIMITS = ("budget", "max_cost")
+"""Settings that can't be ignored where they are misspelt or misplaced: more would be spent than was meant."""
 MODEL_LISTS = ("endpoints", "sizes", "qualities", "formats")
 MODEL_NUMBERS = ("count", "prompt")
 TOKEN_PRICES = (
@@ -63,7 +70,7 @@ def check(data: Table, path: str | os.PathLike[str]) -> list[str]:
     if not data:
         return []
     where = printable(path)
-    unknown = [*_unknown(data, TOP_KEYS)]
+    unknown = [*_unknown(data, TOP_KEYS, (), where)]
     _check_text(data, ("profile",), where)
     unknown += _check_defaults(data, ("defaults",), where)
     for name, profile in _tables(data, "profiles", where):
@@ -147,7 +154,8 @@ def is_secret(path: tuple[str, ...], value: object) -> bool:
 
 
 def _check_profile(profile: Table, parents: tuple[str, ...], where: str) -> Iterator[str]:
-    yield from _unknown(profile, profile_keys(parents[-1]), parents)
+    yield from _unknown(profile, profile_keys(parents[-1]), parents, where)
+    _check_settings(profile, PROFILE_SETTINGS, parents, where)
     for key in PROFILE_STRINGS:
         _check_text(profile, (*parents, key), where)
     allow_http = profile.get("allow_http", False)
@@ -163,6 +171,10 @@ def _check_profile(profile: Table, parents: tuple[str, ...], where: str) -> Iter
     if "api_key_cmd" in profile:
         check_command(profile["api_key_cmd"], f"{where}: {file_place(*parents, 'api_key_cmd')}")
     yield from _check_defaults(profile, (*parents, "defaults"), where)
+    for name in PROFILE_SETTINGS:
+        if name in profile and name in profile.get("defaults", {}):
+            twice = file_place(*parents, name), file_place(*parents, "defaults", name)
+            raise UsageProblem(f"{where}: {' and '.join(twice)} are the same setting", hint="Remove one of them.")
 
 
 def check_headers(headers: Mapping[str, object], place: str) -> tuple[tuple[str, str], ...]:
@@ -232,10 +244,14 @@ def _check_model(model: Table, parents: tuple[str, ...], where: str) -> None:
 
 def _check_defaults(table: Table, parents: tuple[str, ...], where: str) -> Iterator[str]:
     defaults = _table(table, parents, where)
-    yield from _unknown(defaults, FILE_SETTINGS, parents)
-    for name in FILE_SETTINGS:
-        if name in defaults:
-            checked(SETTINGS[name], defaults[name], f"{where}: {file_place(*parents, name)}")
+    yield from _unknown(defaults, FILE_SETTINGS, parents, where)
+    _check_settings(defaults, FILE_SETTINGS, parents, where)
+
+
+def _check_settings(table: Table, names: Iterable[str], parents: tuple[str, ...], where: str) -> None:
+    for name in names:
+        if name in table:
+            checked(SETTINGS[name], table[name], f"{where}: {file_place(*parents, name)}")
 
 
 def _check_text(table: Table, path: tuple[str, ...], where: str) -> None:
@@ -257,10 +273,28 @@ def _table(data: Table, path: tuple[str, ...], where: str) -> Table:
     return value
 
 
-def _unknown(table: Mapping[str, object], known: Iterable[str], parents: tuple[str, ...] = ()) -> Iterator[str]:
+def _unknown(table: Table, known: Iterable[str], parents: tuple[str, ...], where: str) -> Iterator[str]:
+    """Yield a warning for each key that is not known.
+
+    Raises:
+        UsageProblem: it must be a limit of what is spent.
+    """
     for key in table:
-        if key not in known:
-            better = closest_match(key, known)
-            yield f"{file_place(*parents, key)} is unknown and ignored" + (
-                f"; did you mean {better}?" if better else ""
+        if key in known:
+            continue
+        place, better = file_place(*parents, key), closest_match(key, known)
+        if (limit := _limit_meant(key)) is not None:
+            right = parents if limit in known else (*parents[:2], "defaults")
+            raise UsageProblem(
+                f"{where}: {place} is not a setting, so it would limit nothing",
+                hint=f"Write {file_place(*right, limit)}.",
             )
+        yield f"{place} is unknown and ignored" + (f"; did you mean {better}?" if better else "")
+
+
+def _limit_meant(key: str) -> str | None:
+    """Return the limit that a key must stand for: it is spelt almost like it, or is some budget."""
+    import difflib
+
+    close = difflib.get_close_matches(key.lower().replace("-", "_"), _LIMITS, 1, _SAME_WORD)
+    return close[0] if close else next((limit for limit in _LIMITS if limit in key.lower()), None)

@@ -79,8 +79,10 @@ def load(
         "profile": name,
         "base_url": Value(profile.base_url, profile.base_url_origin, url is not None and url.typed),
     }
+    own_table = tables.get(profile.name, {})
     sections = [
-        (("profiles", profile.name, "defaults"), tables.get(profile.name, {}).get("defaults", {})),
+        (("profiles", profile.name), {key: own_table[key] for key in layout.PROFILE_SETTINGS if key in own_table}),
+        (("profiles", profile.name, "defaults"), own_table.get("defaults", {})),
         (("defaults",), config.data.get("defaults", {})),
     ]
     own = {flag.name: flag for flag in flags_of(command or "") if flag.in_environment}

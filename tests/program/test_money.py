@@ -160,25 +160,64 @@ def test_a_budget_says_what_is_spent_and_when_it_ends(imagecli, paid, config):
     assert len(paid.requests) == 2
 
 
+def test_a_budget_of_nothing_lets_nothing_through_but_what_is_free(imagecli, paid, config, monkeypatch):
+    config(PRICE + "[models.free]\nprice = 0\n")
+    monkeypatch.setenv("IMAGECLI_BUDGET", "0/day")
+    assert _gen(imagecli, paid).code == 7
+    assert imagecli("gen", "a fox", "-m", "free", "--base-url", paid.url).code == 0
+    assert len(paid.requests) == 1
+
+
 def test_the_environments_budget_goes_before_the_files(imagecli, paid, config, monkeypatch):
     config(PRICE + '[defaults]\nbudget = "0.01/day"\n')
     monkeypatch.setenv("IMAGECLI_BUDGET", "0.05/total")
     assert [_gen(imagecli, paid).code for _ in range(2)] == [0, 7]
 
 
-def test_a_profiles_budget_is_about_its_own_requests(imagecli, paid, config):
+@pytest.mark.parametrize("table", ["", "[profiles.{}.defaults]\n"])
+def test_a_profiles_budget_is_about_its_own_requests(table, imagecli, paid, config):
     config(
         PRICE
         + "".join(
-            f'[profiles.{name}]\nbase_url = "{paid.url}"\n[profiles.{name}.defaults]\nbudget = "0.05/day"\n'
-            for name in "ab"
+            f'[profiles.{name}]\nbase_url = "{paid.url}"\n{table.format(name)}budget = "0.05/day"\n' for name in "ab"
         )
     )
-    codes = [imagecli("gen", "a fox", "-m", "m", "-P", name).code for name in "aabb"]
-    assert codes == [0, 7, 0, 7]
+    ran = [imagecli("gen", "a fox", "-m", "m", "-P", name) for name in "aabb"]
+    assert [each.code for each in ran] == [0, 7, 0, 7]
+    assert "a day of profile b $0.05 is spent" in ran[3].err
 
 
-@pytest.mark.parametrize("text", ["5", "five/day", "5/week", "-1/day", "5/day "])
+def test_of_two_budgets_the_profiles_counts(imagecli, paid, config):
+    config(
+        f'{PRICE}[defaults]\nbudget = "0.05/day"\n[profiles.a]\nbase_url = "{paid.url}"\nbudget = "0.10/day"\n'
+        f'[profiles.b]\nbase_url = "{paid.url}"\n'
+    )
+    ran = [imagecli("gen", "a fox", "-m", "m", "-P", name) for name in "aaab"]
+    assert [each.code for each in ran] == [0, 0, 7, 7]
+    assert "[profiles.a] budget" in ran[2].err
+    assert "[defaults] budget" in ran[3].err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('budget = "9/day"', "Write [defaults] budget."),
+        ('[defaults]\nbuget = "9/day"', "Write [defaults] budget."),
+        ("[profiles.a]\nmax-cost = 9", "Write [profiles.a.defaults] max_cost."),
+        ('[profiles.a]\ndaily_budget = "9/day"', "Write [profiles.a] budget."),
+        ('[profiles.a]\nbudget = "9/day"\n[profiles.a.defaults]\nbudget = "9/day"', "Remove one of them."),
+    ],
+)
+def test_a_limit_where_it_would_limit_nothing_is_refused(text, said, imagecli, paid, config):
+    config(f"{text}\n[models.m]\nprice = 0.05\n")
+    ran = _gen(imagecli, paid)
+    assert (ran.code, paid.requests) == (2, [])
+    assert ran.json["error"]["hint"] == said
+
+
+@pytest.mark.parametrize(
+    "text", ["5", "five/day", "5.00/week", "-1/day", "5/day ", "1e3/day", "/day", "5/", "nan/day", "inf/total"]
+)
 def test_what_is_no_budget_is_refused(text, imagecli, paid, monkeypatch):
     monkeypatch.setenv("IMAGECLI_BUDGET", text)
     ran = _gen(imagecli, paid)
