@@ -30,7 +30,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
       rate-limit-once, server-error, overloaded, drop, slow, html,
       truncated-json, error-in-200, empty, fewer, bad-base64, not-an-image,
       dead-url, wrong-format, revised, stream-drop, stream-end, stream-error,
-      no-stream, unknown-parameter.
+      no-stream, unknown-parameter, batch-expire.
     """
     from imagecli.errors import Interrupted
     from imagecli.sandbox.api.server import serve

@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
 from imagecli.sandbox.api import responses
-from imagecli.sandbox.api.body import MAX_BYTES, read_body, read_json
+from imagecli.sandbox.api.body import MAX_BYTES, MAX_UPLOAD, read_body, read_json
 from imagecli.sandbox.api.job import read_job
 from imagecli.sandbox.api.magic_prompts import SLOW_S, find_magic, make_refusal
 from imagecli.sandbox.api.refusals import Refusal, ResponseLost, unknown_parameter
@@ -53,7 +53,9 @@ def create_app(pause: Callable[[float], None] = time.sleep) -> WSGIApplication:
 
 
 class _SandboxRequest(Request):
-    max_content_length = MAX_BYTES
+    def __init__(self, environ: WSGIEnvironment) -> None:
+        super().__init__(environ)
+        self.max_content_length = MAX_UPLOAD if self.path == "/v1/files" else MAX_BYTES
 
 
 class Sandbox:
@@ -90,7 +92,7 @@ class Sandbox:
         except HTTPException as error:
             environ[UNREAD] = True
             too_large = error.code == 413  # noqa: PLR2004 - HTTP's own number
-            message = f"The request has more than {MAX_BYTES:,} bytes or too many parts."
+            message = f"The request has more than {request.max_content_length:,} bytes or too many parts."
             return _refusal_response(Refusal(message if too_large else "Bad request.", status=error.code or 400))
         except Exception:  # noqa: BLE001 - a bug: its traceback is for the server's log, not for the client
             environ["wsgi.errors"].write(traceback.format_exc())

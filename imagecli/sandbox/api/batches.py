@@ -1,4 +1,13 @@
-"""The Batch API: a file of requests, which the sandbox sends to itself when the batch is first polled."""
+"""The Batch API: a file of requests, which the sandbox sends to itself while the batch is polled.
+
+Each poll takes a batch one step further, so that a client sees every state without having to wait:
+
+    validating ─► in_progress ─► finalizing ─► completed
+         │             ├───────► expired      after 24 hours, or with `sandbox:batch-expire` in one of its prompts
+         └─► failed    └─► cancelling ─► cancelled
+
+Half of the requests are done when it is in progress, and what is left when it is finalizing.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +18,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imagecli.sandbox.api.files import BATCH_LIFETIME_S, MAX_BYTES, make_page, read_lifetime
+from imagecli.sandbox.api.magic_prompts import has_magic
 from imagecli.sandbox.api.refusals import Refusal, invalid_type, invalid_value, missing, unknown_parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from wsgiref.types import WSGIApplication
 
     from imagecli.sandbox.api.files import Files
@@ -32,14 +42,12 @@ _OK = 200
 _FIELDS = {"input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"}
 
 
-@dataclass(slots=True)
-class _Batch:
-    """One batch: its JSON object, and what it takes to run it."""
-
-    document: dict[str, Any]
-    output_lifetime_s: int
-    waiting: bool = True
-    lock: threading.Lock = field(default_factory=threading.Lock)
+_RUNNING = frozenset({"validating", "in_progress", "finalizing"})
+_LEFT = {
+    "expired": "This request could not be executed before the completion window expired.",
+    "cancelled": "This request was not executed, as the batch was cancelled.",
+}
+"""What is said of requests that were not done, by what became of their batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,24 @@ class _Line:
 
     custom_id: str
     body: dict[str, Any] = field(repr=False)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One batch: its JSON object, and what it takes to run it."""
+
+    document: dict[str, Any]
+    output_lifetime_s: int
+    lines: list[_Line] = field(default_factory=list)
+    results: list[dict[str, Any]] = field(default_factory=list)
+    """Of the first of the lines, as many as are done."""
+    room: int = 0
+    """How many bytes more of results are kept."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def status(self) -> str:
+        return str(self.document["status"])
 
 
 class _BadLineError(Exception):
@@ -107,33 +133,28 @@ class Batches:
         return document
 
     def poll(self, batch_id: str, origin: str) -> dict[str, Any]:
-        """Return the JSON object of a batch; the first poll runs it. `origin` is for URLs.
+        """Take a batch one step further, and return its JSON object. `origin` is for URLs.
 
         Raises:
             Refusal: the ID is unknown.
         """
         batch = self._find(batch_id)
         with batch.lock:
-            if batch.waiting:
-                batch.waiting = False
-                if batch.document["status"] == "cancelling":
-                    batch.document |= {"status": "cancelled", "cancelled_at": int(self._clock())}
-                else:
-                    self._run(batch, origin)
+            self._advance(batch, origin)
             return dict(batch.document)
 
     def cancel(self, batch_id: str) -> dict[str, Any]:
-        """Cancel a batch that has not been polled: the next poll shows it as cancelled.
+        """Cancel a batch: the next poll shows it as cancelled, with the results of what was done.
 
         Raises:
             Refusal: the ID is unknown, or the batch has ended.
         """
         batch = self._find(batch_id)
         with batch.lock:
-            if not batch.waiting:
-                raise Refusal(f"Cannot cancel a batch with status '{batch.document['status']}'.", status=409)
-            if batch.document["status"] == "validating":
-                batch.document |= {"status": "cancelling", "cancelling_at": int(self._clock())}
+            if batch.status in _RUNNING:
+                self._enter(batch, "cancelling")
+            elif batch.status != "cancelling":
+                raise Refusal(f"Cannot cancel a batch with status '{batch.status}'.", status=409)
             return dict(batch.document)
 
     def list_page(self, query: Mapping[str, str]) -> dict[str, Any]:
@@ -148,50 +169,79 @@ class Batches:
                 return self._batches[batch_id]
         raise Refusal(f"No batch found with id '{batch_id}'.", status=404)
 
-    def _run(self, batch: _Batch, origin: str) -> None:
+    def _advance(self, batch: _Batch, origin: str) -> None:
+        match batch.status:
+            case "validating":
+                if self._validate(batch):
+                    self._run(batch, len(batch.lines) // 2, origin)
+            case "in_progress" if self._is_late(batch):
+                self._end(batch, "expired")
+            case "in_progress":
+                self._run(batch, len(batch.lines), origin)
+                self._enter(batch, "finalizing")
+            case "finalizing":
+                self._end(batch, "completed")
+            case "cancelling":
+                self._end(batch, "cancelled")
+
+    def _enter(self, batch: _Batch, status: str) -> None:
+        batch.document |= {"status": status, f"{status}_at": int(self._clock())}
+
+    def _is_late(self, batch: _Batch) -> bool:
+        if self._clock() >= batch.document["expires_at"]:
+            return True
+        prompts = (line.body.get("prompt") for line in batch.lines)
+        return any(isinstance(prompt, str) and has_magic(prompt, "batch-expire") for prompt in prompts)
+
+    def _validate(self, batch: _Batch) -> bool:
+        """Read the requests; return whether they are all valid, so that the batch is in progress."""
         document = batch.document
         content = self.files.read(document["input_file_id"])
-        lines, errors = _read_lines(content or b"", document["endpoint"])
-        document["request_counts"] = {"total": len(lines), "completed": 0, "failed": 0}
+        batch.lines, errors = _read_lines(content or b"", document["endpoint"])
+        batch.room = MAX_BYTES
+        document["request_counts"] = {"total": len(batch.lines), "completed": 0, "failed": 0}
         if errors:
-            document |= {
-                "status": "failed",
-                "failed_at": int(self._clock()),
-                "errors": {"object": "list", "data": errors},
-            }
-            return
-        document["in_progress_at"] = int(self._clock())
-        models = {line.body.get("model") for line in lines}
+            self._enter(batch, "failed")
+            document["errors"] = {"object": "list", "data": errors}
+            return False
+        self._enter(batch, "in_progress")
+        models = {line.body.get("model") for line in batch.lines}
         if len(models) == 1 and isinstance(model := models.pop(), str):
             document["model"] = model
+        return True
+
+    def _run(self, batch: _Batch, until: int, origin: str) -> None:
+        """Send the requests up to `until`, as far as the sandbox has room to keep the results."""
+        for line in batch.lines[len(batch.results) : until]:
+            result = self._send(line, batch.document["endpoint"], origin) if batch.room > 0 else _empty_result(line)
+            batch.room -= len(json.dumps(result))
+            if batch.room <= 0:
+                message = f"The results of a batch have at most {MAX_BYTES:,} bytes here."
+                result = _failed_result(line, "output_too_large", message)
+            batch.results.append(result)
+        done = sum(map(_has_succeeded, batch.results))
+        batch.document["request_counts"] |= {"completed": done, "failed": len(batch.results) - done}
+
+    def _end(self, batch: _Batch, status: str) -> None:
+        """Make the files of the results."""
+        document = batch.document
+        left = [_failed_result(line, f"batch_{status}", _LEFT[status]) for line in batch.lines[len(batch.results) :]]
         # In reverse: the API guarantees no order, so clients must not rely on one.
-        results = list(self._results(lines, document["endpoint"], origin))[::-1]
-        now = int(self._clock())
+        results = [*batch.results, *left][::-1]
         done = [result for result in results if _has_succeeded(result)]
         failed = [result for result in results if not _has_succeeded(result)]
-        for key, kind, part in (("output_file_id", "output", done), ("error_file_id", "error", failed)):
-            if part:
-                data = "".join(f"{json.dumps(result)}\n" for result in part).encode()
-                file = self.files.add(f"{document['id']}_{kind}.jsonl", "batch_output", data, batch.output_lifetime_s)
-                document[key] = file.id
-        document |= {
-            "status": "completed",
-            "finalizing_at": now,
-            "completed_at": now,
-            "request_counts": {"total": len(lines), "completed": len(done), "failed": len(failed)},
-            "usage": _add_usage(done),
-        }
+        if done:
+            document["output_file_id"] = self._add_file(batch, "output", done)
+        # A batch without errors has an ID that is no ID.
+        document["error_file_id"] = self._add_file(batch, "error", failed) if failed else ""
+        document["usage"] = _add_usage(done)
+        self._enter(batch, status)
+        batch.lines, batch.results = [], []
 
-    def _results(self, lines: Sequence[_Line], endpoint: str, origin: str) -> Iterator[dict[str, Any]]:
-        """Yield the result of each request, as far as the sandbox has room to keep them."""
-        room = MAX_BYTES
-        for line in lines:
-            result = self._send(line, endpoint, origin) if room > 0 else _empty_result(line)
-            room -= len(json.dumps(result))
-            if room <= 0:
-                message = f"The results of a batch have at most {MAX_BYTES:,} bytes here."
-                result = _empty_result(line) | {"error": {"code": "output_too_large", "message": message}}
-            yield result
+    def _add_file(self, batch: _Batch, kind: str, results: list[dict[str, Any]]) -> str:
+        data = "".join(f"{json.dumps(result)}\n" for result in results).encode()
+        name = f"{batch.document['id']}_{kind}.jsonl"
+        return self.files.add(name, "batch_output", data, batch.output_lifetime_s).id
 
     def _send(self, line: _Line, endpoint: str, origin: str) -> dict[str, Any]:
         from werkzeug.test import EnvironBuilder, run_wsgi_app
@@ -205,19 +255,23 @@ class Batches:
             parts, status, headers = run_wsgi_app(self._app, builder.get_environ())
             content = b"".join(parts)
         except (ConnectionResetError, TimeoutError):  # sandbox:drop; a `pause` with a time-out
-            return result | {"error": {"code": "request_timeout", "message": "The request took too long."}}
+            return _failed_result(line, "request_timeout", "The request took too long.")
         finally:
             builder.close()
         code = int(status.split()[0])
         try:
             document = json.loads(content)
         except ValueError:
-            return result | {"error": {"code": "server_error", "message": "The answer could not be read."}}
+            return _failed_result(line, "server_error", "The answer could not be read.")
         return result | {"response": _wrap(code, headers["x-request-id"], document)}
 
 
 def _empty_result(line: _Line) -> dict[str, Any]:
     return {"id": f"batch_req_{uuid.uuid4().hex}", "custom_id": line.custom_id, "response": None, "error": None}
+
+
+def _failed_result(line: _Line, code: str, message: str) -> dict[str, Any]:
+    return _empty_result(line) | {"error": {"code": code, "message": message}}
 
 
 def _wrap(code: int, request_id: str, document: dict[str, Any]) -> dict[str, Any]:

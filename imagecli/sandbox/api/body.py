@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_BYTES = 64 * 1024 * 1024
-"""The largest request that is read."""
+"""The largest request that is read, but for uploads of files."""
+MAX_UPLOAD = 256 * 1024 * 1024
+"""The largest upload that is read; the file of a batch has at most 200 MB."""
 _MAX_TEXT_BYTES = 1024 * 1024
 _MAX_PARTS = 64
 _MAX_URL = 20_971_520

@@ -18,6 +18,7 @@ BATCH_LIFETIME_S = 30 * 24 * 3600
 _PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 MAX_BYTES = 512_000_000
 """What is kept in all."""
+_MAX_BATCH_BYTES = 200_000_000
 _MAX_FILES = 10_000
 _MAX_LISTED = 10_000
 _LIFETIMES_S = (3600, 2_592_000)
@@ -76,6 +77,8 @@ class Files:
         purpose = fields["purpose"]
         if purpose not in _PURPOSES:
             raise invalid_value("purpose", f"Invalid value: '{purpose}'. Supported values are: {', '.join(_PURPOSES)}.")
+        if purpose == "batch" and len(files[0].data) > _MAX_BATCH_BYTES:
+            raise invalid_value("file", f"The file of a batch has at most {_MAX_BATCH_BYTES:,} bytes.")
         lifetime_s = read_lifetime("expires_after", fields.get("expires_after"), text=True)
         if lifetime_s is None and purpose == "batch":
             lifetime_s = BATCH_LIFETIME_S

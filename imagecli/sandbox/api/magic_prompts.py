@@ -130,12 +130,18 @@ MAGIC_PROMPTS: dict[str, MagicPrompt] = {
     "stream-error": MagicPrompt("a stream (`--partials`) ends with an error after one partial image", ExitCode.PARTIAL),
     "no-stream": MagicPrompt("a whole document in place of a stream (`--partials`)", ExitCode.OK),
     "unknown-parameter": MagicPrompt("400: the first optional field is unknown, until all are left out", ExitCode.OK),
+    "batch-expire": MagicPrompt("a batch expires when half of its requests are done", ExitCode.OK),
 }
 
 
 def find_magic(prompt: str) -> str | None:
     """Return the first name of a magic prompt in a prompt, None if it has none."""
     return next((name for match in _WORD.finditer(prompt) if (name := match[1].lower()) in MAGIC_PROMPTS), None)
+
+
+def has_magic(prompt: str, name: str) -> bool:
+    """Return whether a magic prompt of this name is in a prompt."""
+    return any(match[1].lower() == name for match in _WORD.finditer(prompt))
 
 
 def make_refusal(name: str, family: str) -> Refusal | None:

@@ -11,6 +11,7 @@ import pytest
 
 from imagecli.sandbox.api import files
 from imagecli.sandbox.api.app import create_app
+from imagecli.sandbox.api.batches import Batches
 from imagecli.sandbox.api.files import BATCH_LIFETIME_S, Files
 from support.sandboxed import error_of, hole, png
 
@@ -43,6 +44,15 @@ def create(api, *lines, **fields):
 
 def results(api, name):
     return [json.loads(one) for one in api.get(f"/files/{name}/content").text.splitlines()]
+
+
+def ended(api, name):
+    """Poll a batch until it has ended, and return its JSON object."""
+    for _ in range(4):
+        told = api.get(f"/batches/{name}").json()
+        if told["status"] in {"failed", "completed", "expired", "cancelled"}:
+            return told
+    raise AssertionError(told["status"])
 
 
 # Files
@@ -168,10 +178,10 @@ def test_a_batch(api):
     told = create(api, line(1), line(2), metadata={"run": "7"}).json()
     assert (told["object"], told["status"], told["metadata"]) == ("batch", "validating", {"run": "7"})
     assert told["expires_at"] - told["created_at"] == 24 * 3600
-    done = api.get(f"/batches/{told['id']}").json()
+    done = ended(api, told["id"])
     assert (done["status"], done["model"]) == ("completed", "gpt-image-2")
     assert done["request_counts"] == {"total": 2, "completed": 2, "failed": 0}
-    assert "error_file_id" not in done
+    assert done["error_file_id"] == "", "which is no ID"
     found = {result["custom_id"]: result for result in results(api, done["output_file_id"])}
     assert list(found) == ["u2", "u1"], "in no order that one could come to rely on"
     for result in found.values():
@@ -183,7 +193,7 @@ def test_a_batch(api):
     assert done["usage"]["total_tokens"] == sum(
         result["response"]["body"]["usage"]["total_tokens"] for result in found.values()
     )
-    assert api.get(f"/batches/{told['id']}").json() == done, "it is run once"
+    assert ended(api, told["id"]) == done, "it is run once"
     file = api.get(f"/files/{done['output_file_id']}").json()
     assert (file["purpose"], file["expires_at"] - file["created_at"]) == ("batch_output", BATCH_LIFETIME_S)
 
@@ -193,7 +203,7 @@ def test_a_batch_of_edits(api):
     mask = {"file_id": upload(api, hole()).json()["id"]}
     body = {"prompt": "x", "model": "gpt-image-2", "images": images, "mask": mask}
     told = create(api, line(1, url="/v1/images/edits", body=body), endpoint="/v1/images/edits").json()
-    done = api.get(f"/batches/{told['id']}").json()
+    done = ended(api, told["id"])
     assert results(api, done["output_file_id"])[0]["response"]["body"]["size"] == "64x64"
 
 
@@ -202,7 +212,7 @@ def test_what_fails_in_a_batch(api):
     lines = [line(name[1:], body={"prompt": prompt}) for name, prompt in prompts.items()]
     lines.append(line(5, body={"prompt": "x", "stream": True}))
     life = {"anchor": "created_at", "seconds": 3600}
-    done = api.get(f"/batches/{create(api, *lines, output_expires_after=life).json()['id']}").json()
+    done = ended(api, create(api, *lines, output_expires_after=life).json()["id"])
     assert done["request_counts"] == {"total": 5, "completed": 1, "failed": 4}
     lost = {result["custom_id"]: result for result in results(api, done["error_file_id"])}
     assert lost["u1"]["response"]["body"]["error"]["code"] == "moderation_blocked"
@@ -218,7 +228,7 @@ def test_what_fails_in_a_batch(api):
 def test_the_results_of_a_batch_are_bounded(api, monkeypatch):
     """What is beyond is an error, and not painted."""
     monkeypatch.setattr("imagecli.sandbox.api.batches.MAX_BYTES", 3000)
-    done = api.get(f"/batches/{create(api, *map(line, range(1, 5))).json()['id']}").json()
+    done = ended(api, create(api, *map(line, range(1, 5))).json()["id"])
     whole = results(api, done["output_file_id"]) if "output_file_id" in done else []
     lost = results(api, done["error_file_id"])
     assert {result["error"]["code"] for result in lost} == {"output_too_large"}
@@ -239,14 +249,14 @@ def test_a_request_of_a_batch_that_takes_too_long():
     transport = httpx.WSGITransport(app=create_app(pause=impatient))
     with httpx.Client(transport=transport, base_url="http://sandbox.test/v1") as api:
         told = create(api, line(1, body={"prompt": "sandbox:slow"})).json()
-        done = api.get(f"/batches/{told['id']}").json()
+        done = ended(api, told["id"])
         assert (done["status"], done["request_counts"]["failed"]) == ("completed", 1)
         assert results(api, done["error_file_id"])[0]["error"]["code"] == "request_timeout"
 
 
 def test_dalle_in_a_batch_answers_with_urls_on_the_host_that_was_asked(api):
     told = create(api, line(1, body={"prompt": "x", "model": "dall-e-2", "size": "256x256"})).json()
-    done = api.get(f"/batches/{told['id']}").json()
+    done = ended(api, told["id"])
     url = results(api, done["output_file_id"])[0]["response"]["body"]["data"][0]["url"]
     assert url.startswith("http://sandbox.test/v1/")
     assert api.get(url).status_code == 200
@@ -265,10 +275,20 @@ def test_dalle_in_a_batch_answers_with_urls_on_the_host_that_was_asked(api):
     ],
 )
 def test_a_file_that_is_not_a_batch(api, lines, errors):
-    done = api.get(f"/batches/{create(api, *lines).json()['id']}").json()
+    done = ended(api, create(api, *lines).json()["id"])
     assert done["status"] == "failed"
     assert [(error["code"], error["line"]) for error in done["errors"]["data"]] == errors
     assert "output_file_id" not in done
+
+
+def test_the_states_of_a_batch(api):
+    """Each poll takes it a step further; half of it is done when it is in progress."""
+    name = create(api, *map(line, range(1, 5))).json()["id"]
+    told = [api.get(f"/batches/{name}").json() for _ in range(4)]
+    assert [each["status"] for each in told] == ["in_progress", "finalizing", "completed", "completed"]
+    assert [each["request_counts"]["completed"] for each in told] == [2, 4, 4, 4]
+    assert ["output_file_id" in each for each in told] == [False, False, True, True]
+    assert {"in_progress_at", "finalizing_at", "completed_at"} <= told[-1].keys()
 
 
 def test_a_batch_is_cancelled_before_it_has_run(api):
@@ -281,9 +301,44 @@ def test_a_batch_is_cancelled_before_it_has_run(api):
     assert "output_file_id" not in done
 
 
+def test_a_batch_that_is_cancelled_in_its_middle_has_the_results_of_half(api):
+    name = create(api, *map(line, range(1, 5))).json()["id"]
+    api.get(f"/batches/{name}")
+    api.post(f"/batches/{name}/cancel")
+    done = ended(api, name)
+    assert (done["status"], done["request_counts"]["completed"]) == ("cancelled", 2)
+    assert [result["custom_id"] for result in results(api, done["output_file_id"])] == ["u2", "u1"]
+    left = {result["custom_id"]: result["error"]["code"] for result in results(api, done["error_file_id"])}
+    assert left == {"u4": "batch_cancelled", "u3": "batch_cancelled"}
+
+
+@pytest.mark.parametrize("magic", [True, False])
+def test_a_batch_expires_with_half_of_its_results(magic):
+    now = [1000.0]
+    kept = Batches(Files(lambda: now[0]), create_app(), lambda: now[0])
+    lines = [line(number, body={"prompt": "sandbox:batch-expire" if magic else "x"}) for number in range(4)]
+    file = kept.files.add("jobs.jsonl", "batch", jsonl(*lines), None)
+    endpoint = {"endpoint": "/v1/images/generations", "completion_window": "24h"}
+    name = kept.create(endpoint | {"input_file_id": file.id})["id"]
+    assert kept.poll(name, "")["status"] == "in_progress"
+    now[0] += 0 if magic else 24 * 3600
+    done = kept.poll(name, "")
+    assert (done["status"], done["expired_at"]) == ("expired", int(now[0]))
+    assert len(kept.files.find(done["output_file_id"]).data.splitlines()) == 2
+    errors = [json.loads(one) for one in kept.files.find(done["error_file_id"]).data.splitlines()]
+    assert [each["error"]["code"] for each in errors] == ["batch_expired"] * 2
+
+
+def test_the_file_of_a_batch_may_be_larger_than_a_request_for_images(api, monkeypatch):
+    monkeypatch.setattr("imagecli.sandbox.api.app.MAX_BYTES", 1000)
+    assert upload(api, bytes(2000), "batch").status_code == 200
+    monkeypatch.setattr(files, "_MAX_BATCH_BYTES", 1000)
+    assert error_of(upload(api, bytes(2000), "batch")) == (400, "invalid_value", "file")
+
+
 def test_a_batch_that_has_ended_can_not_be_cancelled(api):
     name = create(api, line(1)).json()["id"]
-    api.get(f"/batches/{name}")
+    ended(api, name)
     assert error_of(api.post(f"/batches/{name}/cancel"))[0] == 409
 
 
@@ -342,7 +397,7 @@ def test_a_batch_is_retrieved_by_many_at_once():
     with httpx.Client(transport=httpx.WSGITransport(app=create_app()), base_url="http://sandbox.test/v1") as api:
         name = create(api, line(1, body={"prompt": "x", "model": "dall-e-2", "size": "256x256"})).json()["id"]
         seen = []
-        threads = [threading.Thread(target=lambda: seen.append(api.get(f"/batches/{name}").json())) for _ in range(6)]
+        threads = [threading.Thread(target=lambda: seen.append(ended(api, name))) for _ in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
