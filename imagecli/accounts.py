@@ -208,7 +208,8 @@ class Entry:
         from imagecli.ledger.store import LedgerError
 
         try:
-            ledger.complete(self._row, row, map(_image, there))
+            # The image behind its further sizes: what was saved last is the newest.
+            ledger.complete(self._row, row, [_file(each, image) for image in there for each in (*image.also, image)])
         except LedgerError as problem:
             self._warn(_unwritten(ledger.path, str(problem)))
 
@@ -320,8 +321,6 @@ def _typed_options(settings: Settings) -> dict[str, object]:
 
 
 def _input_files(inputs: Inputs) -> list[dict[str, object]]:
-    import hashlib
-
     named = [
         *(("image", image) for image in inputs.images),
         *((("mask", inputs.mask),) if inputs.mask is not None else ()),
@@ -329,19 +328,28 @@ def _input_files(inputs: Inputs) -> list[dict[str, object]]:
     ]
     return [
         {
-            "path": os.path.abspath(image.name) if os.path.exists(image.name) else None,
+            "path": image.path,
             # Of the file: what is broken in it is not in the data.
-            "sha256": sha256_of(image.name) if image.left_out else hashlib.sha256(image.data).hexdigest(),
+            "sha256": sha256_of(image.path) if image.left_out and image.path else _sha256(image.data),
             "as": role,
         }
         for role, image in named
     ]
 
 
-def _image(image: GeneratedImage) -> dict[str, object]:
+def _sha256(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def _file(file: GeneratedImage, image: GeneratedImage) -> dict[str, object]:
+    """Return a file as the ledger has it: `image` itself, or one of its further sizes."""
     return {
-        **{name: getattr(image, name) for name in ("n", "sha256", "bytes", "width", "height", "format")},
-        "path": None if image.path is None else os.path.abspath(image.path),
+        **{name: getattr(file, name) for name in ("sha256", "bytes", "width", "height", "format")},
+        "n": image.n,
+        "path": None if file.path is None else os.path.abspath(file.path),
+        "further_size": file is not image,
     }
 
 

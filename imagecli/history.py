@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import UsageProblem
 from imagecli.text import printable
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 _PIECE = 1 << 20
 
 
+class Known(NamedTuple):
+    """A file, and what the ledger has on it."""
+
+    path: str
+    sha256: str
+    entry: Entry | None
+    """None: nothing."""
+
+
 def is_reference(word: str) -> bool:
     """Return whether a path is `@1`, `@2` …; `./@1` is a file of that name."""
     return word.startswith("@") and word[1:].isascii() and word[1:].isdigit()
@@ -29,8 +38,28 @@ def path_of(word: str) -> str:
     Raises:
         UsageProblem: there is no such image, or its file is gone or has changed since.
     """
-    if not is_reference(word):
-        return word
+    return _numbered(word).path if is_reference(word) else word
+
+
+def known_of(word: str) -> Known:
+    """Return the file that a word means, and what the ledger has on it.
+
+    A number stands for its own image. A path is known by its bytes: of several images with the same, the newest that
+    was saved there, else the newest of all.
+
+    Raises:
+        UsageProblem: as in `path_of`; the file, or the ledger, can't be read.
+    """
+    if is_reference(word):
+        return _numbered(word)
+    from imagecli.ledger.queries import made
+
+    sha256 = sha256_of(word)
+    with reading() as ledger:
+        return Known(word, sha256, None if ledger is None else made(ledger, sha256, os.path.abspath(word)))
+
+
+def _numbered(word: str) -> Known:
     from imagecli.ledger.queries import newest
 
     with reading(word) as ledger:
@@ -43,11 +72,11 @@ def path_of(word: str) -> str:
             f"there is no image {word[:20]} in the ledger: {held}",
             hint=f"`imagecli log` lists them; a file of that name is ./{word[:20]}.",
         )
-    path = entry.image["path"]
+    path, sha256 = entry.image["path"], entry.image["sha256"]
     if path is None:
         raise UsageProblem(f"{word} went to standard output, so it is in no file", hint="Name the file that it is in.")
-    check_unchanged(path, entry.image["sha256"], f"{word} ({printable(path)})")
-    return str(path)
+    check_unchanged(path, sha256, f"{word} ({printable(path)})")
+    return Known(path, sha256, entry)
 
 
 def check_unchanged(path: str, sha256: str | None, called: str) -> None:
@@ -62,19 +91,6 @@ def check_unchanged(path: str, sha256: str | None, called: str) -> None:
         raise UsageProblem(
             f"{called} is not the file that it was: its content has changed", hint="Name it by its path if it is meant."
         )
-
-
-def entry_of(path: str) -> Entry | None:
-    """Return what the ledger has on a file, by its bytes; None: nothing.
-
-    Raises:
-        UsageProblem: the file, or the ledger, can't be read.
-    """
-    from imagecli.ledger.queries import made
-
-    sha256 = sha256_of(path)
-    with reading() as ledger:
-        return None if ledger is None else made(ledger, sha256)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from imagecli.errors import UsageProblem
-from imagecli.history import check_unchanged, entry_of, is_reference, path_of
+from imagecli.history import check_unchanged, is_reference, known_of
 from imagecli.inputs import STDIO, Remake
 from imagecli.text import printable
 
@@ -27,9 +27,8 @@ def read_remake(command: Command, typed: Typed) -> Remake:
     Raises:
         UsageProblem: nothing is known of the file, or an input that is needed is gone or has changed.
     """
-    path = path_of(typed.like or "")
+    path, _, entry = known_of(typed.like or "")
     image, prompt = _words(command, typed)
-    entry = entry_of(path)
     if entry is None:
         found = _from_file(path)
     else:

@@ -89,15 +89,14 @@ def _look(file: str) -> _Shown:
     """
     import os
 
-    from imagecli.history import entry_of, path_of, sha256_of
+    from imagecli.history import known_of
     from imagecli.images.embedded import read_embedded
     from imagecli.provenance import read_recipe
 
-    path = path_of(file)
-    sha256 = sha256_of(path)
+    path, sha256, entry = known_of(file)
     kind, width, height = _facts(path)
     embedded = read_embedded(path)
-    recipe, entry = read_recipe(embedded.texts), entry_of(path)
+    recipe = read_recipe(embedded.texts)
     return _Shown(path, kind, width, height, os.path.getsize(path), sha256, embedded.c2pa, recipe, entry)
 
 

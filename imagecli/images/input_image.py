@@ -92,6 +92,8 @@ class InputImage:
         if not isinstance(source, bytes):
             weakref.finalize(self, source.close)
         self.name = name
+        self.path: str | None = None
+        """Where it can be read again, absolute; None: it was piped in, or was in memory."""
         self.left_out = left_out
         """What of the file was broken, isn't pixels, and is not in `data`."""
         self.shrink = shrink_of(image, printable(name), max_pixels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +66,7 @@ def read_input(path: str, max_pixels: int | None = None) -> InputImage:
                 # Decoded small or in strips, so its bytes need not be in memory either.
                 opened = _open(file, head, path, max_pixels)
                 stack.pop_all()
+                opened.path = _lasting(path)
                 return opened
             # At once it would make room for as much as it may return.
             most = MAX_FILE_BYTES + 1 if stat.S_ISFIFO(kind) else min(status.st_size, MAX_FILE_BYTES) + 1
@@ -74,7 +76,15 @@ def read_input(path: str, max_pixels: int | None = None) -> InputImage:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageProblem(f"{name} can't be read: {reason}", hint="Check the path and its permissions.") from error
-    return open_input(data, path, max_pixels)
+    opened = open_input(data, path, max_pixels)
+    opened.path = _lasting(path) if stat.S_ISREG(kind) else None
+    return opened
+
+
+def _lasting(path: str) -> str | None:
+    """Return the absolute path of a file; None where another process would find another one under it."""
+    path = os.path.abspath(path)
+    return None if path.startswith(("/dev/fd/", "/dev/stdin", "/proc/")) else path
 
 
 def open_input(data: bytes, name: str, max_pixels: int | None = None) -> InputImage:

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from imagecli.ledger.schema import STATE
+from imagecli.ledger.store import stored
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,7 +27,7 @@ _REQUEST = (
     *("state", "exit_code"),
     *("options", "inputs"),
 )
-_IMAGE = ("n", "path", "format", "width", "height", "bytes", "sha256")
+_IMAGE = ("n", "path", "format", "width", "height", "bytes", "sha256", "further_size")
 _JSON = ("usage", "options", "inputs")
 _COLUMNS = ", ".join(
     (
@@ -119,13 +120,14 @@ def newest(ledger: Ledger, number: int) -> Entry | None:
     )
 
 
-def made(ledger: Ledger, sha256: str) -> Entry | None:
-    """Return the newest image with these bytes; None: there is none.
+def made(ledger: Ledger, sha256: str, path: str | None = None) -> Entry | None:
+    """Return the newest image with these bytes, and of several the newest at `path`; None: there is none.
 
     Raises:
         LedgerError: the ledger can't be read.
     """
-    return _one(ledger, "WHERE i.sha256 = ? ORDER BY r.id DESC, i.id DESC LIMIT 1", sha256)
+    where = "WHERE i.sha256 = ? ORDER BY i.path IS ? DESC, r.id DESC, i.id DESC LIMIT 1"
+    return _one(ledger, where, sha256, path if path is None else stored(path))
 
 
 def sums(ledger: Ledger, by: By, which: Filter) -> list[Sum]:
@@ -167,10 +169,10 @@ def _period(quarter: int, by: By) -> str:
     return time.strftime("%Y-%m-%d" if by == "day" else "%Y-%m", time.localtime(quarter * _QUARTER_S))
 
 
-def _one(ledger: Ledger, condition: str, value: object) -> Entry | None:
+def _one(ledger: Ledger, condition: str, *values: object) -> Entry | None:
     rows = ledger.query(
         f"SELECT {_COLUMNS} FROM images i JOIN requests r ON r.id = i.request {condition}",  # noqa: S608 - ours
-        (value,),
+        values,
     )
     return next(_numbered(ledger, rows), None)
 
@@ -192,7 +194,10 @@ def _numbered(ledger: Ledger, rows: Sequence[sqlite3.Row]) -> Iterator[Entry]:
 
 def _entry(row: sqlite3.Row, number: int | None) -> Entry:
     request = {name: _read(row[name]) if name in _JSON else _text(row[name]) for name in _REQUEST}
-    image = None if number is None else {name: _text(row[f"image_{name}"]) for name in _IMAGE}
+    image = None
+    if number is not None:
+        image = {name: _text(row[f"image_{name}"]) for name in _IMAGE}
+        image["further_size"] = bool(image["further_size"])
     return Entry(request, image, number)
 
 

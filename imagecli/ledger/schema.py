@@ -12,7 +12,7 @@
     cost_source    "server", "usage", "price" (the config's) or "estimate"; NULL: nothing was billed, or not known
     usage          what the server counted, as JSON
     tokens         how many tokens that are in all; NULL: it counts none
-    images         how many images were saved
+    images         how many images were saved; further sizes of the same image are not counted
     state          "sent", "done", "failed" or "unknown" (it may have been billed); read it with `STATE`
     exit_code      what the request by itself would have ended a run with
     options        the flags that made it, as JSON: {"size": "1024x1024", "mask_rect": ["…"], …}
@@ -20,7 +20,8 @@
     pid            the process that sends it
 
 `images` has a row for each image that came of a request and was saved: `n` is its number in the run, `path` absolute,
-bytes (for `os.fsdecode`) where it is not UTF-8, or NULL where it went to standard output or stayed in memory.
+bytes (for `os.fsdecode`) where it is not UTF-8, or NULL where it went to standard output or stayed in memory. A file
+of --also has a row too, with the `n` of its image, before it, and with 1 as `further_size`.
 
 The index `requests_sums` holds all that is summed, so that a million long prompts need not be read for it.
 """
@@ -44,7 +45,8 @@ CREATE INDEX requests_sums ON requests (at, profile, model, state, pid, cost_usd
 CREATE TABLE images (
     id INTEGER PRIMARY KEY,
     request INTEGER NOT NULL REFERENCES requests,
-    n INTEGER, path TEXT, sha256 TEXT, bytes INTEGER, width INTEGER, height INTEGER, format TEXT
+    n INTEGER, path TEXT, sha256 TEXT, bytes INTEGER, width INTEGER, height INTEGER, format TEXT,
+    further_size INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX images_request ON images (request);
 CREATE INDEX images_sha256 ON images (sha256);

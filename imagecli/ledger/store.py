@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _BUSY_S = 10.0
 """How long another process's transaction is waited for; each takes a millisecond."""
-_IMAGE = ("request", "n", "path", "sha256", "bytes", "width", "height", "format")
+_IMAGE = ("request", "n", "path", "sha256", "bytes", "width", "height", "format", "further_size")
 
 
 class LedgerError(Exception):
@@ -83,7 +83,7 @@ class Ledger:
         with self._writing():
             if admit is not None:
                 admit()
-            added = self._connection.execute(statement, ("sent", os.getpid(), *map(_stored, row.values()))).lastrowid
+            added = self._connection.execute(statement, ("sent", os.getpid(), *map(stored, row.values()))).lastrowid
         assert added is not None  # noqa: S101 - an INSERT has one
         return added
 
@@ -93,13 +93,14 @@ class Ledger:
         Raises:
             LedgerError: it can't be written.
         """
-        saved = [(request, *(_stored(image.get(name)) for name in _IMAGE[1:])) for image in images]
-        row = {**row, "images": len(saved)}
+        files = [{"further_size": False, **image} for image in images]
+        saved = [(request, *(stored(file.get(name)) for name in _IMAGE[1:])) for file in files]
+        row = {**row, "images": sum(not file["further_size"] for file in files)}
         columns = ", ".join(f"{name} = ?" for name in row)
         with self._writing():
             # The names are ours.
             update = f"UPDATE requests SET {columns} WHERE id = ?"  # noqa: S608
-            self._connection.execute(update, (*map(_stored, row.values()), request))
+            self._connection.execute(update, (*map(stored, row.values()), request))
             self._connection.executemany(
                 f"INSERT INTO images ({', '.join(_IMAGE)}) VALUES ({', '.join('?' * len(_IMAGE))})",  # noqa: S608
                 saved,
@@ -223,7 +224,7 @@ def _version(connection: sqlite3.Connection) -> int:
     return found
 
 
-def _stored(value: object) -> object:
+def stored(value: object) -> object:
     """Return what SQLite can store: a path that is not UTF-8 as bytes, as `os.fsdecode` reads them again."""
     if isinstance(value, str):
         try:

@@ -49,7 +49,7 @@ def log_line(
     return LogLine(
         "-" if number is None else f"@{number}",
         _time(request["at"], brief=brief),
-        _cost(request),
+        usd(0) if image is not None and image.get("further_size") else _cost(request),
         printable(model),
         printable(size),
         printable(path),

@@ -61,6 +61,12 @@ def test_a_file_is_found_by_its_bytes_and_the_newest_of_equal_ones(ledger):
     assert made(ledger, "dd") is None
 
 
+def test_of_files_with_the_same_bytes_the_one_in_that_place_is_meant(ledger):
+    add(_image("/again.png", "bb"))
+    assert made(ledger, "bb", "/b.png").number == 3
+    assert made(ledger, "bb", "/moved.png").number == 1
+
+
 def test_a_name_that_is_not_utf_8_comes_back_as_it_was():
     add(_image("/caf\udce9.png"))
     ledger = open_ledger()

@@ -89,6 +89,15 @@ def test_it_stands_above_environment_and_config(asked, monkeypatch):
     assert asked("gen", "--like", "fox.png").json == {"model": "m", "prompt": "a fox", "size": "64x48"}
 
 
+def test_a_number_is_its_own_image_though_others_have_the_same_bytes(imagecli):
+    for name in ("a", "b", "c"):
+        made(f"{name}.png", prompt=f"prompt {name}")
+    for word, prompt in (("@2", "prompt b"), ("a.png", "prompt a"), ("@1", "prompt c")):
+        assert imagecli("show", word, "--prompt").out == f"{prompt}\n"
+    line = ("--like", "@3", "--dry-run", "--json", "-P", "sandbox")
+    assert imagecli("gen", *line).json["requests"][0]["fields"]["prompt"] == "prompt a"
+
+
 def test_edit_takes_its_inputs_along_and_they_must_be_what_they_were(asked):
     _file("in.png")
     _file("more.png", "blue")

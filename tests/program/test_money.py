@@ -70,6 +70,39 @@ def test_the_cost_that_a_gateway_says_is_written_down_as_the_servers(imagecli, s
     assert _rows(home, "cost_usd, cost_source") == [(0.0421, "server")]
 
 
+def test_further_sizes_are_in_it_behind_their_image(imagecli, paid, config):
+    config(PRICE)
+    paid.respond = lambda reply, _: reply.send(response_with(DATA, image_file(colour="blue")))
+    made = _gen(imagecli, paid, "-n", "2", "--also", "32x24", "--also", "16x12", "-o", "fox.png").json["images"]
+    logged = [json.loads(line) for line in imagecli("log", "--json").out.splitlines()]
+    assert [(Path(each["image"]["path"]).name, each["image"]["further_size"]) for each in logged] == [
+        *(("fox-2.png", False), ("fox-2.16x12.png", True), ("fox-2.32x24.png", True)),
+        *(("fox-1.png", False), ("fox-1.16x12.png", True), ("fox-1.32x24.png", True)),
+    ]
+    assert [each["number"] for each in logged] == [1, 2, 3, 4, 5, 6]
+    assert logged[2]["image"]["sha256"] == made[1]["also"][0]["sha256"]
+    assert (logged[0]["request"]["images"], logged[0]["request"]["cost_usd"]) == (2, 0.1)
+    assert [line.split("\t")[2] for line in imagecli("log").out.splitlines()] == ["$0.050", "$0", "$0"] * 2
+    assert imagecli("log", "--sum", "model").out.split("\t")[:3] == ["m", "1", "2"]
+    assert imagecli("show", "fox-1.32x24.png", "--prompt").out == "a fox\n"
+
+
+def test_what_is_piped_in_is_under_no_path(program, paid, home):
+    """Not even where a file has the name that it is uploaded with, and is another image."""
+    for name, colour in (("image", "blue"), ("in.png", "red")):
+        Path(name).write_bytes(image_file(colour=colour))
+    line = ("a hat", "-m", "m", "--base-url", paid.url)
+    assert program("edit", "-", *line, stdin=Path("in.png").read_bytes()).code == 0
+    assert program("edit", "/dev/stdin", *line, stdin=Path("in.png").read_bytes()).code == 0
+    assert program("edit", "image", *line).code == 0
+    noted = [json.loads(row[0])[0] for row in _rows(home, "inputs")]
+    assert [each["path"] for each in noted] == [None, None, str(Path("image").absolute())]
+    assert noted[0]["sha256"] == noted[1]["sha256"] != noted[2]["sha256"]
+    ran = program("edit", "--like", "@3", "--base-url", paid.url)
+    assert (ran.code, len(paid.requests)) == (2, 3)
+    assert "came from standard input" in ran.err
+
+
 def test_a_key_is_never_in_it(imagecli, paid, home, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", paid.url)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret123456")
