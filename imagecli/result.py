@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from imagecli.dialects.request import ImageRequest
     from imagecli.errors import ImagecliError
     from imagecli.flags import Command
+    from imagecli.models.cost import Estimate
 
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
@@ -84,8 +85,8 @@ class Result(NamedTuple):
     """For --dry-run: what would be sent."""
     cached_requests: tuple[int, ...] = ()
     """For --dry-run: which of these the cache has a response to, from 0."""
-    cost_estimate: tuple[float, float] | None = None
-    """For --dry-run: what that would cost in USD, from the least to the most; None where that is not known."""
+    cost_estimate: Estimate | None = None
+    """For --dry-run: what that would cost; None where that is not known."""
     prepared: Mapping[str, Any] | None = None
     """For `prepare`: the input and what was done to it, as the JSON document shows it."""
     mask: Mapping[str, Any] | None = None

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "provenance": set(),
     "inputs": {"errors", "flags", "history", "images", "options", "text"},
     "remake": {"errors", "flags", "history", "images", "inputs", "ledger", "options", "provenance", "text"},
-    "result": {"dialects", "errors", "flags"},
+    "result": {"dialects", "errors", "flags", "models"},
     "saving": {"disk", "errors", "images", "interrupts", "result"},
     "sandbox": {"errors", "hosts", "images", "models"},
     "plan": {"config", "dialects", "errors", "flags", "images", "inputs", "models", "options", "saving", "text"},

@@ -1,7 +1,7 @@
 """What images cost, in USD: what a request probably will, and what it did by the tokens that the server counted.
 
-Nothing is guessed: a price or a count of tokens that is not known makes the whole unknown. The prompt's own tokens are
-in the cost but not in the estimate, as no one but the server can count them: a page of text is 0.003 USD.
+Nothing is guessed: a price or a count of tokens that is not known makes the whole unknown. Only the server can count
+the prompt's own tokens, so that they are in an estimate's upper end alone, with the most that they can be.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _UNSENT = {"dall-e": {"quality": "standard", "size": "1024x1024"}}
 """What a family of models makes where the field is not sent; the others choose by the prompt."""
 _PARTIAL_TOKENS = 100
 """Of each partial image, besides those of the finished one [OpenAI's guide to image generation]."""
+_AROUND_PROMPT = 32
+"""Tokens that a server may put around a prompt, at the most: bills show about ten."""
 _OF_SVG = {"svg_in": "input_tokens", "svg_out": "output_tokens"}
 
 
@@ -42,13 +44,21 @@ class Asked(NamedTuple):
     """Partial images of each."""
     inputs: tuple[Size, ...] = ()
     """The input images, in pixels, as they are sent."""
+    masks: tuple[Size, ...] = ()
+    """What else is sent as images: whether that is billed like an input is not published."""
+    prompt_bytes: int = 0
+    """Of the prompt in UTF-8. A token of OpenAI's models is at least one byte, so it has no more tokens."""
 
 
 class Estimate(NamedTuple):
-    """What a request will probably cost, in USD: from the least to the most that the server may choose."""
+    """What a request, or several, will cost, in USD."""
 
     least: float
+    """By the tokens, or the prices, of the images and the inputs; with the least that the server may choose."""
     most: float
+    """With the most that it may choose, and the most tokens that the prompt can have."""
+    is_open: bool = False
+    """Whether the size or the quality is left to the server."""
 
 
 def estimate(model: Model, provider: str | None, asked: Asked) -> Estimate | None:
@@ -60,19 +70,24 @@ def estimate(model: Model, provider: str | None, asked: Asked) -> Estimate | Non
         asked: what is asked for.
     """
     if model.price is not None:
-        return Estimate(*[round(asked.images * model.price, 8)] * 2)
-    by_token = model.tokens or _listed_rates(model, _CHARGES.get(provider or ""))
-    if model.grid and by_token:
-        return _by_token(model, by_token, asked)
-    if asked.inputs and model.family != "dall-e":  # what inputs cost there is not known
+        return Estimate(usd := round(asked.images * model.price, 8), usd)
+    rates = model.tokens or _listed_rates(model, _CHARGES.get(provider or ""))
+    sizes, qualities = _values(model, "size", asked.size), _values(model, "quality", asked.quality)
+    kinds = [(size, quality) for size in sizes for quality in qualities]
+    if model.grid and rates:
+        spans = [_by_token(model, rates, *kind) for kind in kinds]
+    elif asked.inputs and model.family != "dall-e":  # what inputs cost there is not known
         return None
-    found = [
-        _image_price(model, provider, size, quality)
-        for size in _values(model, "size", asked.size)
-        for quality in _values(model, "quality", asked.quality)
-    ]
-    prices = [price * asked.images for price in found if price is not None]
-    return Estimate(min(prices), max(prices)) if prices and len(prices) == len(found) else None
+    else:
+        spans = [_by_image(model, provider, rates, *kind) for kind in kinds]
+    known = [span for span in spans if span is not None]
+    further = _further(asked, rates or {})
+    if not known or len(known) < len(spans) or further is None:
+        return None
+    # Several images of a request are billed like as many requests, inputs and prompt too.
+    least = asked.images * (min(span[0] for span in known) + further[0])
+    most = asked.images * (max(span[1] for span in known) + further[1])
+    return Estimate(round(least, 8), round(most, 8), len(kinds) > 1)
 
 
 def cost_of(
@@ -100,21 +115,39 @@ def token_rates(model: Model) -> Rates | None:
     return model.tokens or next((row.tokens for row in find_rows(model.name) if row.tokens), None)
 
 
-def _by_token(model: Model, rates: Rates, asked: Asked) -> Estimate | None:
-    if "image_out" not in rates or (asked.inputs and "image_in" not in rates):
+def _by_token(model: Model, rates: Rates, size: str | None, quality: str | None) -> tuple[float, float] | None:
+    """Return the least and the most that an image costs which is drawn on the model's grid."""
+    pixels, grid = parse_size(size or ""), model.grid.get(quality or "")
+    if not (pixels and grid and "image_out" in rates):
         return None
-    sizes = [parse_size(text or "") for text in _values(model, "size", asked.size)]
-    grids = [model.grid.get(quality or "") for quality in _values(model, "quality", asked.quality)]
-    tokens = [image_tokens(size, grid) for size in sizes if size for grid in grids if grid]
-    if len(tokens) < len(sizes) * len(grids):
+    return (usd := image_tokens(pixels, grid) * rates["image_out"] / 1_000_000), usd
+
+
+def _by_image(
+    model: Model, provider: str | None, rates: Rates | None, size: str | None, quality: str | None
+) -> tuple[float, float] | None:
+    """Return the least and the most that an image costs by the list; where tokens are billed, its price is rounded."""
+    charged = [row for row in find_rows(model.name) if row.at == _CHARGES.get(provider or "")]
+    found = [row.images.get(quality or "", row.image) for row in charged if size in row.sizes or None in row.sizes]
+    usd = next((usd for usd in found if usd is not None), None)
+    if usd is None:
         return None
-    seen = sum(map(input_tokens, asked.inputs)) * rates.get("image_in", 0)
-    # Several images of a request are billed like as many requests, inputs too.
-    least, most = (
-        asked.images * ((count + _PARTIAL_TOKENS * asked.partials) * rates["image_out"] + seen) / 1_000_000
-        for count in (min(tokens), max(tokens))
-    )
-    return Estimate(round(least, 8), round(most, 8))
+    drawn = model.drawn.get(quality or "", {}).get(size or "", 0) * (rates or {}).get("image_out", 0)
+    return usd, max(usd, drawn / 1_000_000)
+
+
+def _further(asked: Asked, rates: Rates) -> tuple[float, float] | None:
+    """Return the least and the most that the rest costs, for each image; None where a kind of token has no rate."""
+    inputs, masks = (sum(map(input_tokens, sizes)) for sizes in (asked.inputs, asked.masks))
+    least = {"image_out": _PARTIAL_TOKENS * asked.partials, "image_in": inputs}
+    most = {"image_in": inputs + masks, "text_in": asked.prompt_bytes + _AROUND_PROMPT * bool(asked.prompt_bytes)}
+    if not rates:  # images have prices, and nothing else is billed
+        return 0, 0
+    if any(count and kind not in rates for counts in (least, most) for kind, count in counts.items()):
+        return None
+    spans = least, least | most
+    usd = [sum(count * rates.get(kind, 0) for kind, count in counts.items()) / 1_000_000 for counts in spans]
+    return usd[0], usd[1]
 
 
 def _values(model: Model, field: str, asked: str | None) -> tuple[str | None, ...]:
@@ -124,13 +157,6 @@ def _values(model: Model, field: str, asked: str | None) -> tuple[str | None, ..
     if asked not in {None, "auto"}:
         return (asked,)
     return tuple(value for value in model.values.get(field, ()) if value != "auto") or (None,)
-
-
-def _image_price(model: Model, provider: str | None, size: str | None, quality: str | None) -> float | None:
-    """Return the price of an image; None where it is not known for this size and quality at this provider."""
-    charged = [row for row in find_rows(model.name) if row.at == _CHARGES.get(provider or "")]
-    found = [row.images.get(quality or "", row.image) for row in charged if size in row.sizes or None in row.sizes]
-    return next((usd for usd in found if usd is not None), None)
 
 
 def _listed_rates(model: Model, at: str | None) -> Rates | None:

@@ -46,6 +46,8 @@ class Model(NamedTuple):
     """How finely an image is drawn, by quality: tokens along its longer side. Empty: that is not known."""
     grid_of: str | None = None
     """The older model that the grid is taken from, where the model's own is not known."""
+    drawn: Mapping[str, Mapping[str, int]] = {}
+    """The tokens of an image without a grid, by quality and size."""
     price: float | None = None
     """USD for an image, from the config file."""
     tokens: Mapping[str, float] | None = None

@@ -3,7 +3,8 @@
 A new model is a new row here; users add theirs under [models] in the config file. The attributes are explained in
 `model.Model`. Prices are in `price_list`.
 
-Sources: OpenAI's OpenAPI description and its model pages, as of 2026-11-23; grids from its calculators of 2026-09-08;
+Sources: OpenAI's OpenAPI description and its model pages, as of 2026-11-23; grids from its calculators of 2026-09-08,
+tokens of images without one from its guide to image generation;
 Azure's dates from its list of model retirements, as LiteLLM 1.110.2 has them.
 """
 
@@ -95,11 +96,17 @@ _GPT_IMAGE_1 = Model(
     },
     closed=frozenset({"size", "quality", "format", "input_fidelity", "response_format", "seed", "negative"}),
     max_prompt_chars=32_000,
+    drawn={
+        "low": {"1024x1024": 272, "1024x1536": 408, "1536x1024": 400},
+        "medium": {"1024x1024": 1056, "1024x1536": 1584, "1536x1024": 1568},
+        "high": {"1024x1024": 4160, "1024x1536": 6240, "1536x1024": 6208},
+    },
     shutdowns={"openai": date(2026, 10, 23), "azure": date(2026, 10, 23)},
     successor=_SUCCESSOR,
 )
 _GPT_IMAGE_1_MINI = _GPT_IMAGE_1._replace(
     values={**_GPT_IMAGE_1.values, "input_fidelity": ("low",)},
+    drawn={},  # not published
     shutdowns={"openai": _ENDS_AT_OPENAI, "azure": date(2027, 4, 7)},
 )
 _GPT_IMAGE_1_5 = _GPT_IMAGE_1._replace(shutdowns={"openai": _ENDS_AT_OPENAI, "azure": date(2026, 12, 16)})
@@ -113,6 +120,7 @@ _GPT_IMAGE_2 = _GPT_IMAGE_1._replace(
     closed=frozenset({"size", "input_fidelity", "response_format", "seed", "negative"}),
     free_size={"multiple": 16, "long_edge": 3840, "ratio": 3, "pixels": (655_360, 8_294_400)},
     grid={"low": 16, "medium": 48, "high": 96},
+    drawn={},
     shutdowns={},
     successor=None,
 )

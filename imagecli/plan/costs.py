@@ -34,7 +34,8 @@ def estimate_plan(plan: Plan) -> tuple[Estimate | None, str | None]:
     caveat = None
     if model.grid_of is not None and model.price is None:
         caveat = f"how many tokens an image of {model.name} takes is not published: this goes by {model.grid_of}"
-    return Estimate(round(sum(each.least for each in known), 8), round(sum(each.most for each in known), 8)), caveat
+    least, most = (round(sum(each[end] for each in known), 8) for end in (0, 1))
+    return Estimate(least, most, any(each.is_open for each in known)), caveat
 
 
 def estimate_request(plan: Plan, planned: PlannedRequest) -> Estimate | None:
@@ -130,6 +131,8 @@ def _asked(plan: Plan, planned: PlannedRequest) -> Asked:
         images=len(planned.numbers),
         partials=fields.get("partials", 0),
         inputs=tuple((upload.width, upload.height) for upload in plan.uploads.images),
+        masks=() if (mask := plan.uploads.mask) is None else ((mask.width, mask.height),),
+        prompt_bytes=len(str(planned.request.fields.get("prompt") or plan.intent.draft.prompt or "").encode()),
     )
 
 

@@ -197,9 +197,12 @@ def _cost_lines(result: Result) -> Iterator[str]:
         would = "at OpenAI it would have" if result.profile == "sandbox" else "it"
         yield f"{would} cost {usd(result.cost_usd)}"
     if result.cost_estimate is not None:
-        least, most = result.cost_estimate
-        span = usd(least) if least == most else f"{usd(least)} to {usd(most)}, as the server chooses size or quality"
-        yield f"it would cost about {span}, without the prompt"
+        least, most, is_open = result.cost_estimate
+        if is_open:
+            yield f"it would cost about {usd(least)} to {usd(most)}, as the server chooses size or quality"
+        else:
+            limit = f", and at most ${most:.6f} with the prompt" if most > least else ""
+            yield f"it would cost about {usd(least)}{limit}"
 
 
 def usd(price: float) -> str:
@@ -261,9 +264,9 @@ def document(result: Result, base_url: str) -> dict[str, Any]:
             for index, request in enumerate(result.requests)
         ]
         cost = result.cost_estimate
-        chosen = cost is not None and cost[0] < cost[1]
-        filled["cost_estimate_usd"] = None if cost is None or chosen else cost[0]
-        filled["cost_estimate_range_usd"] = cost if chosen else None
+        filled["cost_estimate_usd"] = None if cost is None or cost.is_open else cost.least
+        filled["cost_estimate_range_usd"] = cost[:2] if cost is not None and cost.is_open else None
+        filled["cost_estimate_most_usd"] = None if cost is None else cost.most
         filled["steps"] = result.notes
     if result.prepared is not None:
         filled["prepared"] = result.prepared

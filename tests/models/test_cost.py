@@ -82,7 +82,12 @@ def test_the_estimate_and_the_sandbox_agree_though_they_are_written_apart():
         ("gpt-image-2", "openai", Asked("low", None), (0.00474, 0.01191)),
         # Prices of an image: LiteLLM 1.110.2; DALL·E's from memory.
         ("gpt-image-1.5", "azure", Asked("high", "1024x1536"), (0.2, 0.2)),
-        ("gpt-image-1.5", "openai", Asked(None, "1024x1024", 2), (0.018, 0.266)),
+        (
+            "gpt-image-1.5",
+            "openai",
+            Asked(None, "1024x1024", 2),
+            (0.018, 0.26624),
+        ),  # 2 * 4160 * 32 is more than the list says
         ("gpt-image-1-mini", "openai", Asked("medium", "1024x1024"), (0.011, 0.011)),
         ("dall-e-3", "openai", Asked("hd", "1792x1024"), (0.12, 0.12)),
         ("dall-e-3", "openai", Asked(None, None, 2), (0.08, 0.08)),
@@ -95,7 +100,57 @@ def test_the_estimate_and_the_sandbox_agree_though_they_are_written_apart():
     ],
 )
 def test_an_estimate(model, provider, asked, usd):
-    assert estimate(catalog.find(model), provider, asked) == usd
+    assert estimate(catalog.find(model), provider, asked)[:2] == usd
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "asked", "usd"),
+    [
+        # A prompt of 100 bytes has at most 100 tokens, and 32 around it: 132 * 5 USD per million = 0.00066.
+        ("gpt-image-2", "openai", Asked("low", "1024x1024", prompt_bytes=100), (0.00588, 0.00654)),
+        ("gpt-image-2", "openai", Asked("low", "1024x1024", images=3, prompt_bytes=100), (0.01764, 0.01962)),
+        ("gpt-image-2.5-flare", "azure", Asked("medium", "1024x1024", prompt_bytes=32_000), (0.01317, 0.17333)),
+        # A mask of 1024 tokens, which may be billed at 8 USD per million.
+        (
+            "gpt-image-2",
+            "openai",
+            Asked("low", "1024x1024", inputs=((1024, 1024),), masks=((1024, 1024),), prompt_bytes=68),
+            (0.014072, 0.022764),
+        ),
+        # Lists round: 4160 * 32 is 0.13312, 1584 * 32 is 0.050688. A partial image is 100 tokens more.
+        ("gpt-image-1.5", "openai", Asked("high", "1024x1024", prompt_bytes=68), (0.133, 0.13362)),
+        ("gpt-image-1.5", "openai", Asked("medium", "1024x1536", partials=2, prompt_bytes=68), (0.0564, 0.057588)),
+        ("gpt-image-1-mini", "azure", Asked("low", "1024x1024", prompt_bytes=68), (0.005, 0.0052)),
+        # Billed by the image alone.
+        ("dall-e-3", "openai", Asked("hd", "1024x1024", prompt_bytes=4000), (0.08, 0.08)),
+        ("grok-imagine-image-2.0", "xai", Asked(None, "1k", prompt_bytes=4000), (0.04, 0.04)),
+    ],
+)
+def test_the_upper_end_has_all_that_the_prompt_may_cost(model, provider, asked, usd):
+    """At the rates of LiteLLM 1.110.2."""
+    assert estimate(catalog.find(model), provider, asked) == (*usd, False)
+
+
+def test_a_price_of_the_config_is_for_all_and_its_rates_must_cover_the_prompt():
+    priced = catalog.find("m", {"m": {"price": 0.03}})
+    assert estimate(priced, None, Asked(None, None, 2, prompt_bytes=9000)) == (0.06, 0.06, False)
+    by_token = catalog.find("gpt-image-2", {"gpt-image-2": {"tokens": {"image_out": 30}}})
+    assert estimate(by_token, None, Asked("low", "1024x1024", prompt_bytes=9)) is None
+
+
+def test_a_choice_left_to_the_server_is_open():
+    found = [
+        estimate(catalog.find("gpt-image-2"), "openai", Asked(*each)).is_open
+        for each in [("low", "1024x1024"), (None, "1024x1024"), ("low", "auto")]
+    ]
+    assert found == [False, True, True]
+
+
+def test_the_tokens_of_older_images_are_the_guides_in_the_sandbox_too():
+    for quality, by_size in catalog.find("gpt-image-1.5").drawn.items():
+        for size, tokens in by_size.items():
+            wide, high = map(int, size.split("x"))
+            assert sandbox._painted("gpt-image-1.5", quality, wide, high) == tokens  # noqa: SLF001
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ def configured(home, text):
 
 def dry(imagecli, *args):
     document = imagecli(*args, "--dry-run", "--json").json
-    return document["cost_estimate_usd"], document["cost_estimate_range_usd"]
+    usd, span, most = (document[f"cost_estimate_{name}"] for name in ("usd", "range_usd", "most_usd"))
+    assert span is None or span[1] == most
+    return usd, span
 
 
 @pytest.mark.parametrize(
@@ -36,8 +38,8 @@ def dry(imagecli, *args):
         (("gen", "fox", *SQUARE, "-n", "4"), 0.02352, None),
         (("gen", "fox", *SQUARE, "--partials", "2", "-n", "2"), 0.02376, None),
         (("gen", "fox", "-m", "dall-e-3", "-n", "3"), 0.12, None),
-        (("gen", "fox", "-m", "gpt-image-2", "-s", "square"), None, [0.00588, 0.21072]),
-        (("gen", "fox", "-m", "gpt-image-2"), None, [0.00474, 0.42816]),
+        (("gen", "fox", "-m", "gpt-image-2", "-s", "square"), None, [0.00588, 0.210895]),
+        (("gen", "fox", "-m", "gpt-image-2"), None, [0.00474, 0.428335]),
         (("gen", "fox", "-m", "gpt-image-2.6-flare", "-s", "1024x1024", "-q", "low", "--format", "svg"), None, None),
         (("gen", "fox", "-m", "nobody"), None, None),
         (("edit", "in.png", "fox", *SQUARE), 0.005976, None),  # + 12 * 8 per million: 64x48 becomes 128x96, 12 patches
@@ -48,6 +50,7 @@ def dry(imagecli, *args):
     ],
 )
 def test_a_dry_run_says_what_it_would_cost(imagecli, args, usd, span):
+    """The most has the prompt's tokens in it: 3 for its bytes and 32 around it, at 5 USD per million."""
     with open("in.png", "wb") as file:
         file.write(image_file())
     assert dry(imagecli, *args) == (usd, span)
@@ -68,7 +71,7 @@ def test_an_estimate_by_another_models_tokens_says_so(imagecli):
 
 
 def test_people_are_told_where_they_ask_for_details(imagecli):
-    assert "it would cost about $0.006" in imagecli("gen", "fox", *SQUARE, "--dry-run", "-v").err
+    assert "about $0.006, and at most $0.006055 with" in imagecli("gen", "fox", *SQUARE, "--dry-run", "-v").err
     span = imagecli("gen", "fox", "-m", "gpt-image-2", "-s", "square", "--dry-run", "-v").err
     assert "it would cost about $0.006 to $0.211" in span
     assert "cost" not in imagecli("gen", "fox", *SQUARE, "--dry-run").err
@@ -84,6 +87,15 @@ def test_in_the_sandbox_the_cost_is_the_estimate_and_the_prompt(imagecli):
         estimated, _ = dry(imagecli, *line)
         made = imagecli(*line, "--json").json
         assert (round(made["cost_usd"] - estimated, 8), made["cost_source"]) == (0.000005, "usage")
+
+
+@pytest.mark.parametrize("prompt", ["a fox", "狐狸在雪地里" * 60, "word " * 2000])
+def test_no_prompt_costs_more_than_the_most_that_is_said(imagecli, prompt):
+    for model in ("gpt-image-2", "gpt-image-1.5"):
+        line = ("gen", prompt, "-m", model, "-s", "1024x1024", "-q", "high", "-n", "2", "-P", "sandbox")
+        most = imagecli(*line, "--dry-run", "--json").json["cost_estimate_most_usd"]
+        assert 0.5 * most < imagecli(*line, "--json", "-o", "x/", "--max-cost", str(most)).json["cost_usd"] <= most
+        assert imagecli(*line, "--max-cost", str(round(most - 0.00001, 8))).code == 7
 
 
 def respond(server, *usages):
