@@ -9,12 +9,13 @@ import stat
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from imagecli.client.errors.kept import KeptErrors
 from imagecli.client.response.cut import Reread, reread
-from imagecli.client.response.files import LEFT
+from imagecli.client.response.files import LEFT, mark_seen, response_folders
 from imagecli.client.response.sources import Item, Link, Raw, Withheld, decode
 from imagecli.errors import Failure, ImagecliError, PartialResult, UsageProblem
 from imagecli.result import GeneratedImage, Result
-from imagecli.saving.names import Names
+from imagecli.saving.names import Name, Names
 from imagecli.saving.receiving import describe_file
 from imagecli.saving.recorded import RunRecord
 from imagecli.saving.sinks import FileSink
@@ -42,7 +43,9 @@ class _Target(NamedTuple):
     """The number of its first image there, from 1."""
 
 
-def recover(kept: Sequence[Kept], open_client: OpenClient, *, output: str | None, force: bool) -> Result:
+def recover(
+    kept: Sequence[Kept], open_client: OpenClient, *, output: str | None, force: bool, are_named: bool = False
+) -> Result:
     """Save the images of kept responses; a response is removed once all that it contains is saved.
 
     Args:
@@ -50,36 +53,61 @@ def recover(kept: Sequence[Kept], open_client: OpenClient, *, output: str | None
         open_client: see `OpenClient`; called where an image has to be fetched.
         output: a file, a folder or a template; None: where the runs would have saved them.
         force: replace files of these names.
+        are_named: each response was asked for, so that one without an image is an error.
 
     Raises:
         UsageProblem: the output can't be written, or is taken.
     """
-    run = _Recovery(open_client, force=force)
+    run = _Recovery(open_client, force=force, are_named=are_named)
     counts = [run.count(each) for each in kept]
     with ExitStack() as reserved:
-        targets, first = [], 1
-        for each, count in zip(kept, counts, strict=True):
-            record = RunRecord.read(each.about)
-            if output is None:
-                names = record.names()
-                target = _Target(names, FileSink(names, force=force), each.number)
-            else:
-                names = Names(output, max(1, sum(counts)), record.fields, next_free=not force)
-                target = _Target(names, FileSink(names, force=force), first)
-                reserved.enter_context(target.sink.reserved(range(first, first + count), dry=False))
-            targets.append(target)
-            first += count
+        targets = _own_targets(kept, force=force)
+        if output is not None:
+            targets = _targets_below(output, kept, counts, force=force)
+            for target, count in zip(targets, counts, strict=True):
+                numbers = range(target.first, target.first + count)
+                reserved.enter_context(target.sink.reserved(numbers, dry=False))
         for each, target in zip(kept, targets, strict=True):
             run.save(each, target)
     return run.result()
 
 
+def _own_targets(kept: Sequence[Kept], *, force: bool) -> list[_Target]:
+    """Return for each response where its run would have saved its images."""
+    names = [RunRecord.read(each.about).names() for each in kept]
+    return [_Target(its, FileSink(its, force=force), each.number) for each, its in zip(kept, names, strict=True)]
+
+
+def _targets_below(output: str, kept: Sequence[Kept], counts: Sequence[int], *, force: bool) -> list[_Target]:
+    """Return for each response where its images go, numbered as one run numbers those that share a name.
+
+    Raises:
+        UsageProblem: `output` can't be a name.
+    """
+    fields = [RunRecord.read(each.about).fields for each in kept]
+    bases = [Names(output, 1, each, next_free=False).name(1) for each in fields]
+    totals: dict[Name, int] = {}
+    firsts = []
+    for base, count in zip(bases, counts, strict=True):
+        firsts.append(totals.get(base, 0) + 1)
+        totals[base] = totals.get(base, 0) + count
+    shared: dict[Name, Names] = {}
+    for base, each in zip(bases, fields, strict=True):
+        if base not in shared:
+            shared[base] = Names(output, max(1, totals[base]), each, next_free=not force)
+    return [
+        _Target(shared[base], FileSink(shared[base], force=force), first)
+        for base, first in zip(bases, firsts, strict=True)
+    ]
+
+
 class _Recovery:
     """Collects what comes of it."""
 
-    def __init__(self, open_client: OpenClient, *, force: bool) -> None:
+    def __init__(self, open_client: OpenClient, *, force: bool, are_named: bool) -> None:
         self._open_client = open_client
         self._force = force
+        self._are_named = are_named
         self._clients: dict[tuple[str | None, str], Client] = {}
         self._images: list[GeneratedImage] = []
         self._failures: dict[int, ImagecliError] = {}
@@ -122,7 +150,8 @@ class _Recovery:
 
     def _read(self, kept: Kept) -> Reread:
         try:
-            return reread(kept.path, RunRecord.read(kept.about).base_url, kept.number)
+            record = RunRecord.read(kept.about)
+            return reread(kept.path, kept.number, KeptErrors(record.base_url, record.model))
         except OSError as error:
             raise UsageProblem(f"{kept.path} can't be read: {error.strerror or error}") from error
 
@@ -141,13 +170,18 @@ class _Recovery:
             _remove(kept.path)
 
     def _report_none(self, kept: Kept, read: Reread) -> None:
-        """Say that a response contains no image; what a killed run has left of one is removed then."""
-        if kept.path.endswith(LEFT) and (read.is_cut or read.is_error):
+        """Say that a response contains no image, once; what a killed run has left of one is removed then."""
+        reason = _reason(read)
+        if self._are_named:
+            reason.message = f"no image was found in {kept.path}: {reason.message}"
+            reason.saved_response = kept.path
+            self._failures[self._next()] = reason
+        elif kept.path.endswith(LEFT) and (read.is_cut or read.is_error):
             _remove(kept.path)
-            reason = "was cut off before its first image was whole" if read.is_cut else "is only an error"
-            self._warnings.append(f"{kept.path} {reason}, so it was removed")
+            self._warnings.append(f"{kept.path} was removed, as no image was in it: {reason.message}")
         else:
-            self._warnings.append(f"no image was found in {kept.path}; the file stays")
+            mark_seen(kept, response_folders())
+            self._warnings.append(f"{kept.path} stays, and is not named again, as no image is in it: {reason.message}")
 
     def _save_item(self, kept: Kept, response: ImageResponse, item: Item, target: _Target, index: int) -> bool:
         is_partial = item is response.partial
@@ -161,8 +195,8 @@ class _Recovery:
             started = RunRecord.read(kept.about).started
             image = self._save(data, digest, target, index, started, is_partial=is_partial)
         except ImagecliError as error:
-            failure = Failure(error.message, hint=error.hint, saved_response=kept.path)
-            self._failures[self._next()] = failure
+            error.saved_response = kept.path
+            self._failures[self._next()] = error
             return False
         self._images.append(image._replace(n=self._next(), revised_prompt=item.revised_prompt, partial=is_partial))
         return True
@@ -224,6 +258,13 @@ def _items(kept: Kept, read: Reread) -> Sequence[Item]:
         return ()
     finished = [item for item in response.items if not isinstance(item.source, Withheld)]
     return finished or [item for item in (response.partial,) if item is not None]
+
+
+def _reason(read: Reread) -> ImagecliError:
+    """Return why no image is in a response."""
+    items = read.response.items if read.response is not None else ()
+    withheld = next((item.withheld for item in items if item.withheld is not None), None)
+    return read.reason or withheld or Failure("it is a download that was cut off")
 
 
 def _is_image_alone(response: ImageResponse) -> bool:

@@ -40,8 +40,8 @@ MAY_IMPORT = {
     "sandbox": {"errors", "hosts", "images", "models"},
     "plan": {"config", "dialects", "errors", "flags", "images", "inputs", "models", "options", "saving", "text"},
     "client": {
-        *("_version", "config", "dialects", "disk", "errors", "hosts", "images", "models", "redaction", "sandbox"),
-        *("text",),
+        *("_version", "config", "dialects", "disk", "errors", "hosts", "images", "models", "options", "redaction"),
+        *("sandbox", "text"),
     },
     "cache": {"client", "config", "dialects", "disk", "errors", "options", "plan", "text"},
     "spending": {"errors", "ledger", "text"},

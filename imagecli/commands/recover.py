@@ -37,7 +37,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
     kept = [_named(path) for path in typed.responses] if typed.responses else kept_responses(folders, spare_folders())
     if not kept:
         renderer.console.note("there is nothing to recover")
-    result = recover(kept, _open_client, output=typed.output, force=typed.force)
+    result = recover(kept, _open_client, output=typed.output, force=typed.force, are_named=bool(typed.responses))
     take_over(folders)  # what their runs were about is not needed any more
     return renderer.result(result, "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import signal
 import threading
 from contextlib import suppress
@@ -191,6 +192,86 @@ def test_what_contains_no_image(imagecli, home):
     assert str(told) in ran.err
     missing = imagecli("recover", "gone.json")
     assert (missing.code, "gone.json" in missing.err) == (2, True)
+
+
+def _without_image(home):
+    return _keep(home, b'{"output":{"task_id":"0ab3","task_status":"PENDING"}}', base_url="https://img.test/v1")
+
+
+def test_that_a_response_has_no_image_is_said_once(imagecli, home):
+    told = _without_image(home)
+    assert str(told) in imagecli("recover").err
+    assert imagecli("recover").err == ""
+    assert told.exists()
+
+
+def test_what_is_remembered_of_a_response_without_image_goes_with_its_age(imagecli, home):
+    told = _without_image(home)
+    imagecli("recover")
+    for path in _answers(home).iterdir():
+        os.utime(path, (1.0, 1.0))
+    imagecli("recover")
+    assert (told.exists(), _left(home)) == (False, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "said"),
+    [
+        (b'{"output":{"task_id":"0ab3","task_status":"PENDING"}}', 8, "img.test accepted the request as task 0ab3"),
+        (b'{"error":{"code":"moderation_blocked","message":"Not this."}}', 3, "Not this."),
+        (b'{"data":[{"error":{"code":"moderation_blocked","message":"Not this."}}]}', 3, "Not this."),
+        (b'{"error":{"code":"insufficient_quota","message":"You exceeded your quota."}}', 7, "exceeded your quota"),
+        (b'{"created":1}', 1, "contains no images"),
+        (b"<!DOCTYPE html><p>502", 1, "a web page"),
+        (b"", 1, "is empty"),
+        (response_with(image_file())[:40], 8, "cut off before its first image was whole"),
+        (b"\x1b[31mNotes\n", 1, "not JSON; it begins: Notes"),
+    ],
+)
+def test_a_file_without_an_image_is_an_error_by_its_cause(imagecli, home, body, code, said):
+    about = {"base_url": "https://img.test/v1", "model": "m", "started": 1.0}
+    kept = _keep(home, body, **about)
+    ran = imagecli("recover", str(kept), "--json")
+    error = ran.json["error"]
+    assert (ran.code, error["saved_response"], kept.read_bytes()) == (code, str(kept), body)
+    assert error["message"].startswith(f"no image was found in {kept}: ")
+    assert said in error["message"]
+    assert imagecli("recover", str(kept)).code == code  # as often as it is asked for
+
+
+def test_a_file_without_an_image_beside_others(imagecli):
+    Path("none.json").write_bytes(b'{"created":1}')
+    Path("one.json").write_bytes(response_with(IMAGES[0]))
+    ran = imagecli("recover", "none.json", "one.json", "-o", "fox.png", "--json")
+    assert (ran.code, [each["path"] for each in ran.json["images"]]) == (6, ["fox.png"])
+    assert "none.json" in ran.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("output", "paths"),
+    [
+        ("out/", ["out/a-fox.png", "out/a-fox-2.png", "out/a-dog.png", "out/a-fox-3.png"]),
+        ("out/{slug}-{n}.{ext}", ["out/a-fox-1.png", "out/a-fox-2.png", "out/a-dog-1.png", "out/a-fox-3.png"]),
+        ("out/{slug}.png", ["out/a-fox-1.png", "out/a-fox-2.png", "out/a-dog.png", "out/a-fox-3.png"]),
+        ("out/{n}.png", [f"out/{n}.png" for n in range(1, 5)]),
+        ("all.png", [f"all-{n}.png" for n in range(1, 5)]),
+    ],
+)
+def test_images_that_share_a_name_are_numbered_as_those_of_one_run(imagecli, output, paths, home):
+    Path("out").mkdir()
+    kept = [
+        _keep(home, response_with(*IMAGES[:2]), "answer-0123456789aa-1-1.json", slug="a-fox", started=1.0),
+        _keep(home, response_with(noise((80, 90))), "answer-0123456789ab-1-1.json", slug="a-dog", started=2.0),
+        _keep(home, response_with(IMAGES[2]), "answer-0123456789ac-3-1.json", slug="a-fox", started=3.0),
+    ]
+    assert imagecli("recover", *map(str, kept), "-o", output).paths == paths
+
+
+def test_a_folder_is_filled_up_behind_what_is_there(imagecli, home):
+    Path("out").mkdir()
+    Path("out/a-fox.jpg").write_bytes(b"mine")
+    _keep(home, response_with(*IMAGES[:2]), slug="a-fox", started=1.0)
+    assert imagecli("recover", "-o", "out").paths == ["out/a-fox-2.png", "out/a-fox-3.png"]
 
 
 def test_a_plain_image_that_was_downloaded(imagecli, home):

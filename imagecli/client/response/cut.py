@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.client.response.body import decompressed
 from imagecli.client.response.events import looks_like_events
 from imagecli.client.response.images import ImageResponse, NoImages
 from imagecli.client.response.reading import read_response
 from imagecli.client.response.sources import Raw, decode
-from imagecli.client.response.spool import Spool, outline
-from imagecli.errors import Failure
+from imagecli.client.response.spool import CutOffError, Spool, outline
+from imagecli.errors import Failure, UnknownOutcome
 from imagecli.images.sniffing import ImageCheck
+from imagecli.text import sanitize
 
 if TYPE_CHECKING:
+    from imagecli.client.errors.kept import KeptErrors
     from imagecli.client.response.images import Explain
     from imagecli.errors import ImagecliError
 
@@ -33,6 +35,8 @@ class Reread(NamedTuple):
     """Its images; None: none was found."""
     is_cut: bool
     """Whether the response ends before its end."""
+    reason: ImagecliError | None = None
+    """Why none was found."""
     is_error: bool = False
     """Whether it is an error's document, in which nothing can be lost."""
 
@@ -42,18 +46,18 @@ class Reread(NamedTuple):
             spool.discard()
 
 
-def reread(path: str, url: str, number: int) -> Reread:
+def reread(path: str, number: int, errors: KeptErrors) -> Reread:
     """Read a response that was kept in a file.
 
     Args:
         path: the file.
-        url: where it came from; relative links start there.
         number: the first image, from 1, that it may contain.
+        errors: reads what the server wrote in place of images; relative links start at its URL.
 
     Raises:
         OSError: the file can't be read.
     """
-    spool = Spool(None, number=number, kept=path)
+    spool, url = Spool(None, number=number, kept=path), errors.url
     content, is_cut = spool, False
     try:
         content = decompressed(spool)
@@ -61,18 +65,19 @@ def reread(path: str, url: str, number: int) -> Reread:
         content, is_cut = decompressed(spool, cut=True), True
     spools = (spool, content)
     try:
-        response = read_response(content, url, _explain)
+        response = read_response(content, url, errors.in_place_of_image)
         return Reread(spools, response, is_cut or _is_cut_image(response))
     except NoImages as found:
-        return _without_images(spools, url, found, is_cut=is_cut)
-    except Failure:
-        pass
+        return _without_images(spools, found, errors, is_cut=is_cut)
+    except Failure as failure:
+        reason = failure
     try:
-        response = read_response(content, url, _explain, outline=partial(outline, complete=completed))
+        response = read_response(content, url, errors.in_place_of_image, outline=partial(outline, complete=completed))
     except NoImages as found:
-        return _without_images(spools, url, found, is_cut=True)
+        return _without_images(spools, found, errors, is_cut=True)
     except Failure:
-        return Reread(spools, None, is_cut=True)
+        is_cut = is_cut or isinstance(reason, CutOffError)
+        return Reread(spools, None, is_cut=True, reason=_cut_off() if is_cut else _unreadable(reason))
     return Reread(spools, response, is_cut=True)
 
 
@@ -138,12 +143,21 @@ def completed(text: str) -> str:
     return text[:end] + "".join(_CLOSING[each] for each in reversed(open_ones))
 
 
-def _without_images(spools: tuple[Spool, Spool], url: str, found: NoImages, *, is_cut: bool) -> Reread:
-    response = None
+def _without_images(spools: tuple[Spool, Spool], found: NoImages, errors: KeptErrors, *, is_cut: bool) -> Reread:
     if found.partial is not None:
-        response = ImageResponse(spools[1], url, (), partial=found.partial)
-    return Reread(spools, response, is_cut, is_error=found.is_error and not found.may_hold_one)
+        return Reread(spools, ImageResponse(spools[1], errors.url, (), partial=found.partial), is_cut)
+    is_error = found.is_error and not found.may_hold_one
+    return Reread(spools, None, is_cut, _cut_off() if is_cut and not is_error else errors.no_images(found), is_error)
 
 
-def _explain(_entry: Any) -> ImagecliError:  # noqa: ANN401 - any JSON
-    return Failure("the server sent an error in place of an image")
+def _unreadable(reason: Failure) -> Failure:
+    return Failure(
+        sanitize(reason.message, (), limit=300), hint="Give a FILE that an error has named, or none to recover all."
+    )
+
+
+def _cut_off() -> UnknownOutcome:
+    return UnknownOutcome(
+        _none_whole().message,
+        hint="It may have been billed: look at the server's own records before you run it again.",
+    )

@@ -5,6 +5,7 @@ A folder for responses (the state folder's, or one below the temporary folder) c
     runs/ID.json            what a run is about; locked as long as its process lives
     runs/ID-NUMBER-K.part   a response, while it comes and while its images are saved
     answers/answer-….json   a response that could not be saved as images; .left.json: that a killed run has left
+    answers/….json.seen     that this response has no image has been said
     runs/ID.done            what the run of a kept response was about
 
 NUMBER is that of the first image that was asked for, K tells a request's responses and downloads apart.
@@ -30,6 +31,8 @@ KEPT_S = 30 * 24 * 3600.0
 """How long a kept response stays."""
 LEFT = ".left.json"
 """How the name of a response ends that a killed run has left; nobody was told of it before."""
+_SEEN = ".seen"
+"""What is added to the name of a response for the name of an empty file: there is no image in it, and that was said."""
 _PART = r"(?P<run>[0-9a-f]{12})-(?P<number>\d+)-(?P<k>\d+)\.part\Z"
 _KEPT = r"answer-(?:(?P<run>[0-9a-f]{12})-(?P<number>\d+)-\d+(?:\.left)?|.*)\.json\Z"
 _ABOUT = r"(?P<run>[0-9a-f]{12})\.(?P<state>json|done|new)\Z"
@@ -191,12 +194,29 @@ def take_over(folders: Iterable[str], now: float | None = None) -> list[tuple[st
 
 
 def kept_responses(folders: Iterable[str], spare: Iterable[str] = ()) -> list[Kept]:
-    """Return this user's responses that are kept in these folders, and those in spare ones, the oldest first."""
+    """Return this user's responses that are kept in these folders, and those in spare ones, the oldest first.
+
+    Those of which was said that there is no image in them are left out.
+    """
     places = [os.path.join(folder, "answers") for folder in folders]
-    paths = [os.path.join(place, name) for place in places for name in _names(place) if re.match(_KEPT, name)]
+    found = [(place, name) for place in places for name in _names(place)]
+    seen = {name.removesuffix(_SEEN) for _, name in found if name.endswith(_SEEN)}
+    found = [each for each in found if re.match(_KEPT, each[1])]
     for folder in spare:
-        paths += [os.path.join(folder, name) for name in _names(folder) if (m := re.match(_KEPT, name)) and m["run"]]
+        found += [(folder, name) for name in _names(folder) if (m := re.match(_KEPT, name)) and m["run"]]
+    paths = [os.path.join(place, name) for place, name in found if name not in seen]
     return sorted((kept_response(path) for path in paths if _is_own(path)), key=_age)
+
+
+def mark_seen(kept: Kept, folders: Iterable[str]) -> None:
+    """Remember that there is no image in a response, where one of these folders has room for that."""
+    for folder in folders:
+        answers = os.path.join(folder, "answers")
+        with contextlib.suppress(OSError):
+            _make_private(answers)
+            flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC
+            os.close(os.open(os.path.join(answers, os.path.basename(kept.path) + _SEEN), flags, 0o600))
+            return
 
 
 def kept_response(path: str) -> Kept:
@@ -302,9 +322,9 @@ def _remove_old(runs: str, answers: str, names: Iterable[str], now: float) -> No
     kept = []
     for name in _names(answers):
         path = os.path.join(answers, name)
-        if re.match(_KEPT, name) and _is_older(path, now - KEPT_S):
+        if re.match(_KEPT, name.removesuffix(_SEEN)) and _is_older(path, now - KEPT_S):
             _remove(path)
-        else:
+        elif not name.endswith(_SEEN):
             kept.append(name)
     for name in names:
         match = re.match(_ABOUT, name)
