@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imagecli.config.settings import Settings
     from imagecli.dialects.request import ImageRequest
     from imagecli.inputs import Inputs
-    from imagecli.ledger.store import Ledger
+    from imagecli.ledger.store import Ledger, LedgerError
     from imagecli.options import Value
     from imagecli.plan import Plan, PlannedRequest
     from imagecli.result import GeneratedImage
@@ -120,7 +120,7 @@ class Accounts:
             )
         except LedgerError as error:
             if self.spending.budget is not None:
-                raise no_ledger(self.spending.budget, ledger.path, str(error)) from error
+                raise _no_ledger(self.spending.budget, ledger.path, error) from error
             warn(_unwritten(ledger.path, str(error)))
         return None
 
@@ -254,16 +254,15 @@ def _open_ledger(mode: str, value: Value[str], budget: Budget | None, warn: Warn
     from imagecli.ledger.store import Ledger, LedgerError, ledger_path
 
     path = ledger_path(os.environ)
-    reason = "there is no state folder: HOME is not set"
     try:
-        if path is not None:
-            return Ledger.open(path)
+        if path is None:
+            raise LedgerError("there is no state folder: HOME is not set")
+        return Ledger.open(path)
     except LedgerError as error:
-        reason = str(error)
-    if budget is not None:
-        raise no_ledger(budget, path, reason)
-    warn(_unwritten(path, reason))
-    return None
+        if budget is not None:
+            raise _no_ledger(budget, path, error) from error
+        warn(_unwritten(path, str(error)))
+        return None
 
 
 def _budget(value: Value[str] | None, profile: str) -> Budget | None:
@@ -275,12 +274,11 @@ def _budget(value: Value[str] | None, profile: str) -> Budget | None:
     return Budget.read(value.value, str(origin), profile if own else None)
 
 
-def no_ledger(budget: Budget, path: str | None, reason: str) -> MoneyProblem:
+def _no_ledger(budget: Budget, path: str | None, error: LedgerError) -> MoneyProblem:
     """Return the error that a budget can't be kept."""
     return MoneyProblem(
-        f"the budget ({budget.place}) can't be kept, as the ledger{_at(path)} can't be used: {reason}; "
-        "nothing was sent",
-        hint="Name another file with IMAGECLI_LEDGER, or remove the budget.",
+        f"the budget ({budget.place}) can't be kept, as the ledger{_at(path)} can't be used: {error}; nothing was sent",
+        hint=error.hint or "Name another file with IMAGECLI_LEDGER, or remove the budget.",
     )
 
 

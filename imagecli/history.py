@@ -103,7 +103,7 @@ def reading(word: str = "") -> Iterator[Ledger | None]:
     from imagecli.ledger.store import Ledger, LedgerError, ledger_path
 
     path = ledger_path(os.environ)
-    if path is None or not os.path.exists(path):
+    if path is None or not _may_exist(path):
         yield None
         return
     try:
@@ -113,11 +113,21 @@ def reading(word: str = "") -> Iterator[Ledger | None]:
         finally:
             ledger.close()
     except LedgerError as error:
-        hint = "Name another ledger with IMAGECLI_LEDGER, or move this one away: the next run makes a new one."
-        if "locked" in str(error):
-            hint = "Try again once that has ended."
+        away = "Name another ledger with IMAGECLI_LEDGER, or move this one away: the next run makes a new one."
         what = f", so {word} can't be looked up" if word else ""
-        raise UsageProblem(f"the ledger {printable(path)} can't be read{what}: {error}", hint=hint) from error
+        reason = f"the ledger {printable(path)} can't be read{what}: {error}"
+        raise UsageProblem(reason, hint=error.hint or away) from error
+
+
+def _may_exist(path: str) -> bool:
+    """Return whether there is a file, or something that keeps from seeing that there is none."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def sha256_of(path: str) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from imagecli.ledger.store import Ledger
 
 _HOUR_S = 3600
+_EACH = {"hour": "an hour", "day": "a day", "month": "a month", "total": "in total"}
 _DIGITS = 8
 """Of a USD that amounts are compared to, as sums of floats are off by less."""
 
@@ -108,19 +109,26 @@ class Spending:
         if budget is None or usd is None:
             return
         begin, end = budget.bounds(now)
-        spent = ledger.spent(begin, budget.profile)
+        spent = ledger.spent(begin, budget.profile, now)
         if round(spent.usd + usd - budget.usd, _DIGITS) <= 0:
             return
         whose = f" of profile {budget.profile}" if budget.profile is not None else ""
-        counted = f" ({spent.unknown} without an outcome counted as paid)" if spent.unknown else ""
+        counts = [f"{spent.unknown} without an outcome counted as paid"] if spent.unknown else []
+        counts += [f"{spent.later} dated later than now"] if spent.later else []
+        counted = f" ({', '.join(counts)})" if counts else ""
         until = "" if end is None else f"; the {budget.period} ends at {time.strftime('%F %H:%M', time.localtime(end))}"
         raise MoneyProblem(
             f"this request may cost {usd_text(usd)}, and of the budget of {usd_text(budget.usd)} "
-            f"{'in total' if end is None else 'a ' + budget.period}{whose} "
-            f"{usd_text(spent.usd)} is spent{counted}: it was not sent{until}",
-            hint=f"Raise the budget ({budget.place}), "
-            + ("or ask for something that costs less." if end is None else "or wait until then."),
+            f"{_EACH[budget.period]}{whose} {usd_text(spent.usd)} is spent{counted}: it was not sent{until}",
+            hint=f"Raise the budget ({budget.place}), or {_way_out(usd, budget, end, later=spent.later)}.",
         )
+
+
+def _way_out(usd: float, budget: Budget, end: float | None, *, later: int) -> str:
+    """Return what helps besides more money."""
+    if usd > budget.usd or (end is None and not later):
+        return "ask for something that costs less"
+    return "check the clock" if later else "wait until then"
 
 
 def usd_text(usd: float) -> str:

@@ -26,6 +26,8 @@ of --also has a row too, with the `n` of its image, before it, and with 1 as `fu
 The index `requests_sums` holds all that is summed, so that a million long prompts need not be read for it.
 """
 
+APPLICATION = 0x696D6763
+"""`PRAGMA application_id`, "imgc": other programs' databases have a version too."""
 VERSION = 1
 """`PRAGMA user_version`. A file of a newer version is not touched."""
 

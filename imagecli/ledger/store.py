@@ -8,23 +8,42 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from imagecli.ledger.schema import PAID, TABLES, VERSION
+from imagecli.ledger.schema import APPLICATION, PAID, TABLES, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _BUSY_S = 10.0
 """How long another process's transaction is waited for; each takes a millisecond."""
+_BRIEFLY_S = 0.2
+"""How long it is waited for when it has been for so long in vain."""
+_LATER_S = 60.0
+"""What may be between the clocks of processes that write at the same time."""
+_WITHOUT_LOCKS = ("LOCK", "PROTOCOL")
+_SAID = {
+    "SQLITE_READONLY": "it can't be written",
+    "SQLITE_CANTOPEN": "it can't be opened",
+    "SQLITE_CORRUPT": "it is damaged",
+    "SQLITE_NOTADB": "it is not a database",
+    "SQLITE_FULL": "there is no room for it",
+}
+"""How SQLite's errors begin, and what they mean."""
 _IMAGE = ("request", "n", "path", "sha256", "bytes", "width", "height", "format", "further_size")
 
 
 class LedgerError(Exception):
-    """The ledger can't be used; the text is the reason, for a user."""
+    """The ledger can't be used; the text is the reason, for a user, and `hint` what can be done if there is a way."""
+
+    def __init__(self, reason: str, hint: str | None = None) -> None:
+        """Take both."""
+        super().__init__(reason)
+        self.hint = hint
 
 
 class Spent(NamedTuple):
@@ -33,6 +52,8 @@ class Spent(NamedTuple):
     usd: float
     unknown: int
     """How many requests count with their estimate: no answer has come to them, or it was lost."""
+    later: int = 0
+    """How many are dated later than now: the clock was set back, or was wrong then."""
 
 
 class Ledger:
@@ -43,6 +64,7 @@ class Ledger:
         self.path = path
         self._connection = connection
         self._lock = threading.RLock()
+        self._wait_s = _BUSY_S
 
     @classmethod
     def open(cls, path: str) -> Ledger:
@@ -106,23 +128,26 @@ class Ledger:
                 saved,
             )
 
-    def spent(self, since: float, profile: str | None = None) -> Spent:
+    def spent(self, since: float, profile: str | None = None, now: float | None = None) -> Spent:
         """Return what is spent since a moment, by one profile or by all; requests without an outcome count as paid.
 
         Args:
             since: seconds since 1970. What is dated later than now counts too: a clock that was set back gives no
                 money back.
             profile: its name; None: all profiles.
+            now: seconds since 1970; None: by the clock.
 
         Raises:
             LedgerError: it can't be read.
         """
         which = "" if profile is None else " AND profile = ?"
         rows = self.query(
-            f"SELECT total({PAID}), total(state IN ('sent', 'unknown')) FROM requests WHERE at >= ?{which}",  # noqa: S608
-            (since, *(() if profile is None else (profile,))),
+            f"SELECT total({PAID}), total(state IN ('sent', 'unknown')), total(at > ?) "  # noqa: S608
+            f"FROM requests WHERE at >= ?{which}",
+            ((time.time() if now is None else now) + _LATER_S, since, *(() if profile is None else (profile,))),
         )
-        return Spent(round(rows[0][0], 9), int(rows[0][1]))
+        usd, unknown, later = rows[0]
+        return Spent(round(usd, 9), int(unknown), int(later))
 
     def query(self, statement: str, values: Iterable[object] = ()) -> list[sqlite3.Row]:
         """Return the rows of a SELECT; it may use `is_running(pid)`.
@@ -137,7 +162,7 @@ class Ledger:
     def _writing(self) -> Iterator[None]:
         """Hold the one write transaction of all processes."""
         with self._lock, _translated(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._start_writing()
             try:
                 yield
                 self._connection.execute("COMMIT")
@@ -145,6 +170,19 @@ class Ledger:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def _start_writing(self) -> None:
+        """Start a write transaction; where others' was waited for in vain, the next one is not waited for as long."""
+        wait = self._wait_s
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._wait_s = _BUSY_S
+        except sqlite3.OperationalError:
+            self._wait_s = _BRIEFLY_S
+            raise
+        finally:
+            if self._wait_s != wait:
+                self._connection.execute(f"PRAGMA busy_timeout = {self._wait_s * 1000:.0f}")
 
 
 def ledger_path(environ: Mapping[str, str]) -> str | None:
@@ -164,7 +202,8 @@ def _make_file(path: str) -> None:
     """Make an empty file for this user alone; close one that others can read.
 
     Raises:
-        OSError: it can't be made, or is not a file.
+        LedgerError: it is something else than a file.
+        OSError: it can't be made.
     """
     os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
     try:
@@ -174,6 +213,8 @@ def _make_file(path: str) -> None:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
             os.chmod(path, 0o600)  # whatever the umask takes away
         return
+    if not stat.S_ISREG(mode):  # a device's mode is that of the whole system
+        raise LedgerError("it is a folder" if stat.S_ISDIR(mode) else "it is not a file")
     # Not opened and closed again: that would end the locks that SQLite holds on it in this process.
     if mode & 0o077:
         with suppress(OSError):
@@ -189,17 +230,15 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
     connection.create_function("is_running", 1, _is_running)
     connection.execute("PRAGMA synchronous = NORMAL")
-    if _version(connection) == VERSION:
+    if _is_ready(connection):
         return
-    has_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if has_tables and _version(connection) == 0:
-        raise LedgerError("it is another program's database")
     _log_ahead(connection)
     connection.execute("BEGIN IMMEDIATE")
-    if _version(connection) == 0:  # no other process has made them in the meantime
+    if not _is_ready(connection):  # no other process has made them in the meantime
         for statement in filter(str.strip, TABLES.split(";")):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.execute("COMMIT")
 
 
@@ -217,11 +256,22 @@ def _log_ahead(connection: sqlite3.Connection) -> None:
             return
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found > VERSION:
-        raise LedgerError(f"it is of version {found}, and this imagecli knows version {VERSION}: install a newer one")
-    return found
+def _is_ready(connection: sqlite3.Connection) -> bool:
+    """Return whether the tables are there; where they are not, the database is empty.
+
+    Raises:
+        LedgerError: it is of a newer version, or not a ledger.
+    """
+    columns = "(SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version)"
+    found = connection.execute(f"SELECT {columns}, (SELECT count(*) FROM sqlite_master)").fetchone()  # noqa: S608 - ours
+    application, version, tables = found
+    if application in {0, APPLICATION} and version > VERSION:
+        raise LedgerError(
+            f"it is of version {version}, and this imagecli knows version {VERSION}", "Install a newer imagecli."
+        )
+    if (application, version) not in {(0, 0), (APPLICATION, VERSION)} or bool(tables) != bool(version):
+        raise LedgerError("it is another program's database")
+    return bool(tables)
 
 
 def stored(value: object) -> object:
@@ -247,14 +297,24 @@ def _is_running(pid: object) -> bool:
     return True
 
 
+def _reason(error: sqlite3.Error) -> LedgerError:
+    """Return what an error of SQLite's says, in the words of a user."""
+    code = getattr(error, "sqlite_errorname", "")
+    if code.startswith("SQLITE_BUSY"):
+        hint = "Try again once that has ended, or name a file on another disk with IMAGECLI_LEDGER."
+        return LedgerError("another process has locked it, or its file system has no locks", hint)
+    if code.endswith(_WITHOUT_LOCKS):
+        return LedgerError("its file system has no locks")
+    return LedgerError(next((said for name, said in _SAID.items() if code.startswith(name)), str(error)))
+
+
 @contextmanager
 def _translated(path: str) -> Iterator[None]:
     """Make a `LedgerError` of what SQLite and the system say."""
     try:
         yield
     except sqlite3.Error as error:
-        reason = "another process has locked it" if "locked" in str(error) else str(error)
-        raise LedgerError(reason) from error
+        raise _reason(error) from error
     except OSError as error:
         if error.filename is None or os.fspath(error.filename) not in {path, os.path.dirname(path)}:
             where = f" ({error.filename})" if error.filename else ""

@@ -114,7 +114,7 @@ def _newer(path):
         connection.execute("PRAGMA user_version = 9")
 
 
-@pytest.mark.parametrize(("spoil", "reason"), [(_broken, "file is not a database"), (_newer, "it is of version 9")])
+@pytest.mark.parametrize(("spoil", "reason"), [(_broken, "it is not a database"), (_newer, "it is of version 9")])
 def test_a_ledger_that_can_t_be_read_is_one_clear_error(spoil, reason, imagecli):
     made("a.png")
     spoil(ledger_path(os.environ))

@@ -50,9 +50,15 @@ def test_what_a_dead_process_had_sent_reads_as_unknown_and_counts(ledger):
     ledger.complete(2, {"pid": 2**22 + 1})  # beyond the largest on Linux
     states = ledger.query(f"SELECT {STATE} FROM requests ORDER BY id")  # noqa: S608
     assert [each[0] for each in states] == ["sent", "unknown"]
-    assert ledger.spent(0) == (0.1, 2)
-    assert ledger.spent(0, "other") == (0.05, 1)
-    assert ledger.spent(100.5) == (0, 0)
+    assert ledger.spent(0) == (0.1, 2, 0)
+    assert ledger.spent(0, "other") == (0.05, 1, 0)
+    assert ledger.spent(100.5) == (0, 0, 0)
+
+
+def test_what_is_dated_later_than_now_counts_and_is_told_apart(ledger):
+    for at in (100.0, 130.0, 500.0):
+        ledger.complete(ledger.begin({**ROW, "at": at}), {"state": "done", "cost_usd": 0.01})
+    assert ledger.spent(50.0, None, 100.0) == (0.03, 0, 1)
 
 
 def test_a_refused_row_is_not_added_and_the_next_one_is(ledger):
@@ -74,7 +80,7 @@ def test_threads_share_it(ledger):
         each.start()
     for each in threads:
         each.join()
-    assert ledger.spent(0) == (1.6, 0)
+    assert ledger.spent(0) == (1.6, 0, 0)
 
 
 def test_a_path_that_is_not_utf_8_comes_back(ledger):
@@ -88,6 +94,17 @@ def _newer(path):
         connection.execute(f"PRAGMA user_version = {VERSION + 1}")
 
 
+def _of_another(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("CREATE TABLE requests (name)")
+
+
+def _without_tables(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = -1")
+
+
 def _foreign(path):
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE cookies (name)")
@@ -99,7 +116,12 @@ def _foreign(path):
         (_newer, "of version 2"),
         (_foreign, "another program"),
         (lambda path: path.write_bytes(b"no database at all" * 99), "not a database"),
-        (lambda path: path.mkdir(), "unable to open"),
+        (_of_another, "another program"),
+        (_without_tables, "another program"),
+        (lambda path: path.write_bytes(b"SQLite format 3\0"), "is damaged|not a database"),
+        (lambda path: path.mkdir(), "is a folder"),
+        (os.mkfifo, "is not a file"),
+        (lambda path: path.symlink_to(path), "symbolic links"),
     ],
 )
 def test_a_file_that_is_none_is_not_touched(make, reason, tmp_path):
@@ -109,6 +131,23 @@ def test_a_file_that_is_none_is_not_touched(make, reason, tmp_path):
     with pytest.raises(LedgerError, match=reason):
         Ledger.open(str(path))
     assert (path.read_bytes() if path.is_file() else b"") == before
+
+
+def test_the_mode_of_a_device_stays():
+    """0600 on /dev/null would stop every other user's programs."""
+    before = os.stat("/dev/null").st_mode
+    with pytest.raises(LedgerError, match="is not a file"):
+        Ledger.open("/dev/null")
+    assert os.stat("/dev/null").st_mode == before
+
+
+def test_an_empty_file_becomes_a_ledger_and_a_link_leads_to_one(tmp_path):
+    (tmp_path / "ledger.db").touch(0o644)
+    (tmp_path / "link.db").symlink_to("ledger.db")
+    ledger = Ledger.open(str(tmp_path / "link.db"))
+    assert ledger.begin(ROW) == 1
+    ledger.close()
+    assert (tmp_path / "ledger.db").stat().st_mode & 0o777 == 0o600
 
 
 def test_where_it_is(home, monkeypatch):

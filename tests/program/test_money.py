@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from imagecli import ImageClient
+from imagecli.ledger import store
+from imagecli.ledger.store import Ledger
 from support.serving import image_file, response_with
 
 DATA = image_file()
@@ -41,8 +43,8 @@ def _rows(home, columns):
         return connection.execute(f"SELECT {columns} FROM requests ORDER BY id").fetchall()  # noqa: S608
 
 
-def _gen(imagecli, server, *more):
-    return imagecli("gen", "a fox", "-m", "m", "--base-url", server.url, "--json", *more)
+def _gen(imagecli, server, *more, **how):
+    return imagecli("gen", "a fox", "-m", "m", "--base-url", server.url, "--json", *more, **how)
 
 
 def test_a_request_is_in_the_ledger_before_it_arrives(imagecli, server, config, home):
@@ -258,20 +260,88 @@ def test_what_is_no_budget_is_refused(text, imagecli, paid, monkeypatch):
     assert "such as 5.00/day" in ran.json["error"]["message"]
 
 
+def _ledger_at(path, imagecli, paid):
+    assert _gen(imagecli, paid, env={"IMAGECLI_LEDGER": str(path)}).code == 0
+    paid.requests.clear()
+
+
+def _overwritten(path):
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + b"U" * (len(data) - 4096))
+
+
+def _newer(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 9")
+
+
+def _read_only(path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everything")
+    path.chmod(0o400)
+
+
 @pytest.mark.parametrize("budget", [None, "9/day"])
-def test_a_ledger_that_cannot_be_used(budget, imagecli, paid, config, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda path: path.write_bytes(b"broken" * 999), "it is not a database"),
+        (lambda path: os.truncate(path, 5000), "it is damaged"),
+        (_overwritten, "it is damaged"),
+        (_newer, "it is of version 9, and this imagecli knows version 1"),
+        (lambda path: (path.unlink(), path.mkdir()), "it is a folder"),
+        (_read_only, "it can't be written"),
+        (lambda path: (path.rename(path.with_name("file")), path.symlink_to("file/ledger.db")), "Not a directory"),
+    ],
+)
+def test_a_ledger_that_cannot_be_used(spoil, reason, budget, imagecli, paid, config, monkeypatch, tmp_path):
     """One warning; with a budget nothing is sent."""
     config(PRICE)
-    (tmp_path / "broken.db").write_bytes(b"broken" * 999)
-    monkeypatch.setenv("IMAGECLI_LEDGER", str(tmp_path / "broken.db"))
+    path = tmp_path / "spoilt.db"
+    _ledger_at(path, imagecli, paid)
+    spoil(path)
+    monkeypatch.setenv("IMAGECLI_LEDGER", str(path))
     if budget:
         monkeypatch.setenv("IMAGECLI_BUDGET", budget)
     ran = _gen(imagecli, paid)
     assert (ran.code, len(paid.requests)) == ((7, 0) if budget else (0, 1))
     said = ran.json["error"]["message"] if budget else "\n".join(ran.json["warnings"])
-    assert "broken.db can't be used" in said
-    assert "not a database" in said
+    assert "spoilt.db can't be used" in said
+    assert reason in said
     assert len(ran.json["warnings"]) == (0 if budget else 1)
+
+
+@pytest.mark.parametrize(("budget", "code"), [(None, 0), ("9/day", 7)])
+def test_a_ledger_that_another_process_keeps_locked(budget, code, imagecli, paid, config, monkeypatch, tmp_path):
+    """It is waited for once, not for each request."""
+    config(PRICE + "count = 1\n")
+    monkeypatch.setattr(store, "_BUSY_S", 0.05)
+    monkeypatch.setenv("IMAGECLI_LEDGER", str(tmp_path / "ledger.db"))
+    _ledger_at(tmp_path / "ledger.db", imagecli, paid)
+    if budget:
+        monkeypatch.setenv("IMAGECLI_BUDGET", budget)
+    other = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    ran = _gen(imagecli, paid, "-n", "3")
+    assert (ran.code, len(paid.requests)) == (code, 0 if budget else 3)
+    said = [ran.json["error"]["message"]] if budget else ran.json["warnings"]
+    assert ["another process has locked it" in each for each in said] == [True]
+    other.close()
+    assert _gen(imagecli, paid).code == 0
+
+
+def test_what_a_lost_log_held_is_lost_and_the_ledger_goes_on(imagecli, paid, config, monkeypatch, tmp_path):
+    """The write-ahead log of a process that was killed may be left out of a backup."""
+    config(PRICE)
+    path = tmp_path / "ledger.db"
+    _ledger_at(path, imagecli, paid)
+    killed = Ledger.open(str(path))
+    killed.begin({"at": 0.0, "estimate_usd": 5.0})
+    (tmp_path / "copy.db").write_bytes(path.read_bytes())
+    killed.close()
+    monkeypatch.setenv("IMAGECLI_LEDGER", str(tmp_path / "copy.db"))
+    monkeypatch.setenv("IMAGECLI_BUDGET", "0.12/total")
+    assert [_gen(imagecli, paid).code for _ in range(2)] == [0, 7]
 
 
 def test_a_budget_needs_the_ledger(imagecli, paid, config):
