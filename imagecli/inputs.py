@@ -65,7 +65,7 @@ def read_inputs(command: Command, options: Options, *, image: str | None, prompt
     if len(from_stdin) > 1:
         raise UsageProblem("- is used twice, and standard input can be read only once", hint="Name a file for one.")
     if prompt_file is not None or prompt == STDIO:
-        prompt = _read_prompt(prompt_file or STDIO)
+        prompt = read_prompt(prompt_file or STDIO)
     most = options.max_pixels.value
     return Inputs(
         prompt,
@@ -111,7 +111,7 @@ def resolved(path: str) -> str:
     return path_of(path)
 
 
-def _read_prompt(path: str) -> str:
+def read_prompt(path: str) -> str:
     try:
         if path == STDIO:
             data = _stdin().read(_MAX_PROMPT_BYTES + 1)

@@ -75,7 +75,8 @@ class Outputs:
 
     def __init__(self, folder: str) -> None:
         """Take DIR, which need not exist."""
-        self._folder = folder
+        self.folder = folder
+        """DIR."""
         self._taken: dict[str, int] = {}
         """Name → line."""
         self._open: dict[str, int] = {}
@@ -150,12 +151,12 @@ class Outputs:
                 return mistake
         if parts and _same(parts[0]) == OURS:
             return f"the output {shown} is in a folder that is imagecli's own: name another"
-        root = os.path.realpath(self._folder)
-        whole = os.path.join(self._folder, *parts)
+        root = os.path.realpath(self.folder)
+        whole = os.path.join(self.folder, *parts)
         if not _is_within(os.path.realpath(whole), root):
             return f"the output {shown} leads out of the folder of -o, by a link"
         for index in range(1, len(parts) + 1):
-            above = os.path.join(self._folder, *parts[:index])
+            above = os.path.join(self.folder, *parts[:index])
             if os.path.lexists(above) and not os.path.isdir(above):
                 return f"the output {shown} needs a folder where there is a file: {printable(above)}"
         self._links[parent] = _links_out(whole, root)
