@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from imagecli.options import Options
 
 STDIO = "-"
-_MAX_PROMPT_BYTES = 1 << 20
+MOST_PROMPT = 1 << 20
+"""The longest prompt of a file, in bytes."""
 
 
 class Inputs(NamedTuple):
@@ -112,17 +113,22 @@ def resolved(path: str) -> str:
 
 
 def read_prompt(path: str) -> str:
+    """Read a prompt from a file, or from standard input for `-`; one final line break is dropped.
+
+    Raises:
+        UsageProblem: it can't be read, is too large, or is not text.
+    """
     try:
         if path == STDIO:
-            data = _stdin().read(_MAX_PROMPT_BYTES + 1)
+            data = _stdin().read(MOST_PROMPT + 1)
         else:
             with open(path, "rb") as file:
-                data = file.read(_MAX_PROMPT_BYTES + 1)
+                data = file.read(MOST_PROMPT + 1)
     except OSError as error:
         raise UsageProblem(
             f"the prompt can't be read from {path}: {error.strerror or error}", hint="Name a text file with -f."
         ) from error
-    if len(data) > _MAX_PROMPT_BYTES:
+    if len(data) > MOST_PROMPT:
         raise UsageProblem("the prompt is larger than a megabyte", hint="Shorten it.")
     try:
         text = data.decode("utf-8-sig")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.config.layout import is_secret_name
 from imagecli.config.validation import checked, from_text
 from imagecli.errors import UsageProblem
 from imagecli.flags import FIELDS, FLAGS, IMAGE, INPUT, MAKING, MASK, OUTPUT, REPORT, SERVER, Flag, flags_of
+from imagecli.inputs import STDIO
 from imagecli.text import closest_match, named, quoted
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ OPTIONS: dict[str, Flag] = {
 }
 """The flags that a job may set, by name."""
 KEYS = (*OWN, *OPTIONS)
-TAKERS: dict[str, tuple[Command, ...]] = {
+TAKERS: dict[str, tuple[str, ...]] = {
     name: tuple(op for op in MAKING if any(flag.name == name for flag in flags_of(op))) for name in OPTIONS
 }
 """Flag → the operations that take it."""
@@ -194,3 +196,20 @@ def read_op(value: object) -> Command:
             return op  # type: ignore[return-value] # MAKING are commands
     shown = quoted(value) if isinstance(value, str) else "that"
     raise UsageProblem(f"op must be one of {', '.join(MAKING)}, not {shown}")
+
+
+def input_path(text: str, place: str, folder: str) -> str:
+    """Return the path of an input; a relative one is in this folder.
+
+    Raises:
+        UsageProblem: it names no file.
+    """
+    if not text.strip() or "\0" in text:
+        raise UsageProblem(f"{place} must be a path, not {quoted(text)}")
+    if text == STDIO:
+        raise UsageProblem(f"{place} can't be standard input: name a file")
+    if text.startswith("@"):
+        raise UsageProblem(f"{place} can't be {quoted(text)}, which is another image after each run: name its file")
+    if text.startswith(("http://", "https://")):
+        raise UsageProblem(f"{place} {quoted(text)} is a URL, not a file: fetch it first")
+    return os.path.join(folder, os.path.expanduser(text))

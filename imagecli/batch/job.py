@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.batch.cells import OPTIONS
 from imagecli.config.settings import Settings, load
-from imagecli.flags import MAKING, flags_of
-from imagecli.options import BUILT_IN, Options, Origin, Value
+from imagecli.flags import MAKING
+from imagecli.models import catalog
+from imagecli.options import Options, Origin, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +18,15 @@ if TYPE_CHECKING:
 
 _NO_DEFAULTS = frozenset({"input", "prompt", "prompt_file", "output", "force", "skip_existing", "like", "mask_preview"})
 """What is not said for every job at once, or is said of the run."""
-_NOT_SENT = frozenset({"max_pixels", "strict_mask", "mask_preview", "prompt_file", "output", "image", "mask", "markup"})
-"""Flags that do not change the image, or name a file, whose bytes count."""
+_SENT = frozenset(OPTIONS) - {"image", "mask", "markup", "max_pixels", "strict_mask", "save_partials"}
+"""Flags that change the image, without those that name a file, whose bytes count."""
+_UNSET = {
+    "model": catalog.DEFAULT,
+    "count": 1,
+    **dict.fromkeys(("verbatim", "keep_metadata", "mask_invert"), False),
+    "mask_feather": 0,
+}
+"""Flag → the value that means the same as none."""
 
 
 class Job(NamedTuple):
@@ -52,6 +60,7 @@ class Defaults:
         self._typed = {name: value for name, value in typed.__dict__.items() if name not in _NO_DEFAULTS}
         self._environ = environ
         self._settings: dict[Command, Settings] = {}
+        self._sent: dict[Command, dict[str, Any]] = {}
 
     def of(self, op: Command) -> Settings:
         """Return the settings of an operation.
@@ -71,14 +80,18 @@ class Defaults:
         for op in MAKING:
             self.of(op)  # type: ignore[arg-type] # MAKING are commands
 
-    def sent(self, op: Command) -> dict[str, Any]:
-        """Return what is set for an operation and changes its images, by flag, without what is built in."""
-        set_values = self.of(op).options.__dict__
-        return {
-            flag.name: set_values[flag.name].value
-            for flag in flags_of(op)
-            if flag.name in OPTIONS and flag.name not in _NOT_SENT and is_set(set_values.get(flag.name))
-        }
+    def sent(self, op: Command, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is set for a job and changes its images, by flag, without what is the same unset.
+
+        Where it is sent is not in it: another server, or another name for the same one, is no other job. What the
+        sandbox draws is none of it, though.
+        """
+        base = self._sent.get(op)
+        if base is None:
+            base = self._sent[op] = {name: value.value for name, value in self.of(op).options.__dict__.items()}
+        both = {**base, **values}
+        sent = {name: both[name] for name in both.keys() & _SENT if both[name] != _UNSET.get(name)}
+        return sent | {"sandbox": True} if self.of(op).profile.provider == "sandbox" else sent
 
     def settings(self, op: Command, values: Mapping[str, Any], output: str) -> Settings:
         """Return the settings of a job; what its line says counts as typed."""
@@ -86,16 +99,6 @@ class Defaults:
         own = {name: Value(value, _origin(name, value), typed=True) for name, value in values.items()}
         own["output"] = Value(output, Origin("flag", "-o"), typed=True)
         return base._replace(options=Options({**base.options.__dict__, **own}))
-
-
-def sent_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of a job's values that change its images."""
-    return {name: value for name, value in values.items() if name not in _NOT_SENT}
-
-
-def is_set(value: Value[Any] | None) -> bool:
-    """Return whether a setting is set, and not built in."""
-    return value is not None and value.value is not None and value.origin != BUILT_IN
 
 
 def _origin(name: str, value: object) -> Origin:

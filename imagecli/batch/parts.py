@@ -13,7 +13,7 @@ from imagecli.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from imagecli.batch.jobs import Job
+    from imagecli.batch.job import Job
 
 _MOST_SHARDS = 10_000
 

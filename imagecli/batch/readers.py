@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
-    from imagecli.batch.checks import Mistakes
+    from imagecli.batch.mistakes import Mistakes
 
 Form = Literal["jsonl", "csv", "tsv", "txt"]
 FORMS: tuple[str, ...] = get_args(Form)
