@@ -80,6 +80,7 @@ MAY_IMPORT = {
             "saving",
         ),
     },
+    "batch": {"config", "errors", "flags", "images", "inputs", "models", "options", "plan", "saving", "text"},
     "recovery": {"client", "errors", "result", "saving"},
     "terminal": {"dialects", "errors", "images", "models", "options", "result", "text"},
     "commands": {

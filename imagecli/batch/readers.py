@@ -117,9 +117,15 @@ def _text_rows(lines: _Lines) -> Iterator[Row]:
 
 def _json_rows(lines: _Lines, mistakes: Mistakes) -> Iterator[Row]:
     decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number).decode
+    begun = False
     for text in lines:
         if text.isspace():
             continue
+        if not begun and text.lstrip().startswith("["):
+            raise UsageProblem(
+                "the job file is a JSON array, not JSON lines", hint="Write its objects a line each: jq -c '.[]' FILE."
+            )
+        begun = True
         try:
             value = decode(text)
         except (ValueError, RecursionError) as error:
@@ -163,11 +169,11 @@ def _table_rows(
         delimiter = ";"  # as spreadsheets write it where the comma is for decimals
     before = csv.field_size_limit(MOST_LINE)
     try:
-        header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter))]
+        header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter, skipinitialspace=True))]
         while header and not header[-1]:
             header.pop()
         check_header(header)
-        table = csv.reader(source, delimiter=delimiter, strict=True)
+        table = csv.reader(source, delimiter=delimiter, strict=True, skipinitialspace=True)
         yield from _rows_below(header, lines, table, mistakes)
     finally:
         csv.field_size_limit(before)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imagecli.batch.variants import Variant
     from imagecli.flags import Command
 
-_TEXTS = ("id", "output", "prompt", "prompt_file")
+_TEXTS = ("output", "prompt", "prompt_file")
 _HASH = 8
 """The hex digits of a job's hash, where they are enough to tell jobs apart."""
 _MOST_SHAPES = 1000
@@ -164,7 +164,8 @@ class Reader:
     def _read(self, row: Row, shape: Shape, problems: Problems) -> None:
         """Make a job of a row, unless something is wrong with it: all of that goes to `problems`."""
         cells, own = row.cells, shape.own
-        given, output, prompt, file = (problems.of(_text_of, cells, own, key) for key in _TEXTS)
+        given = problems.of(_id_of, cells, own)
+        output, prompt, file = (problems.of(_text_of, cells, own, key) for key in _TEXTS)
         images = problems.of(self._images, cells, own) or ()
         op = problems.of(_op, cells, own, images)
         if op is None:
@@ -289,6 +290,13 @@ def _op(cells: Mapping[str, Any], own: Mapping[str, str], images: tuple[str, ...
     if op != "gen" and not images:
         raise UsageProblem(f"{op} needs an image", hint="Name one with the key image.")
     return op
+
+
+def _id_of(cells: Mapping[str, Any], own: Mapping[str, str]) -> str | None:
+    given = _text_of(cells, own, "id")
+    if given is not None and not (given.strip() and given.isprintable()):
+        raise UsageProblem("the id is empty, or has a character that can't be shown")
+    return given
 
 
 def _text_of(cells: Mapping[str, Any], own: Mapping[str, str], key: str) -> str | None:
