@@ -1,7 +1,7 @@
 """Runs commands in turn, A B A B …, and prints the median of the ratios: figures that hold on any machine.
 
 python bench/measure.py            all figures
-python bench/measure.py startup    one group: startup, gen, ledger, memory
+python bench/measure.py startup    one group: startup, gen, ledger, log, memory
 """
 
 from __future__ import annotations
@@ -129,6 +129,35 @@ def ledger() -> None:
     ratio("gen of 1.5 MB with the ledger / without", on, ["env", f"IMAGECLI_CONFIG={off}", *ours], 1.06)
 
 
+ROWS = """
+WITH RECURSIVE row (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM row WHERE n < 1000000)
+INSERT INTO requests (
+    at, command, profile, host, model, prompt,
+    count, estimate_usd, cost_usd, cost_source, tokens, images,
+    state, exit_code, pid
+) SELECT
+    1700000000 + n * 63, 'gen', 'openai', 'api.openai.com', 'model-' || n % 7, n || hex(zeroblob(100)),
+    1, 0.02, 0.0131, 'usage', 447, 1,
+    CASE WHEN n % 50 THEN 'done' WHEN n % 100 THEN 'failed' ELSE 'sent' END, 0, n % 40000
+FROM row
+"""
+
+
+def log() -> None:
+    """Sum up a ledger of a million requests: two years, 200 letters a prompt, 1 % without an outcome."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    from imagecli.ledger.store import Ledger
+
+    ledger = Ledger.open(os.path.abspath("million.db"))
+    ledger.query(ROWS)
+    ledger.close()
+    os.environ["IMAGECLI_LEDGER"] = "million.db"
+    for by in ("month", "day", "model", "profile"):
+        median = statistics.median(seconds([SCRIPT, "log", "--sum", by]) for _ in range(5))
+        print(f"{f'log --sum {by} over 1,000,000 rows, s':<58} {median:6.2f}  (bound 2)")
+    del os.environ["IMAGECLI_LEDGER"]
+
+
 def memory() -> None:
     """Print the peak memory of one response with ten images of 20 MB."""
     url = serve(images(png(20_000_000), 10))
@@ -144,5 +173,6 @@ if __name__ == "__main__":
     os.chdir(tempfile.mkdtemp())
     # What other runs have left in the user's own folders would be looked at as well.
     os.environ |= {"XDG_STATE_HOME": os.getcwd(), "XDG_CONFIG_HOME": os.getcwd(), "XDG_CACHE_HOME": os.getcwd()}
-    for group in sys.argv[1:] or ("startup", "gen", "ledger", "memory"):
-        {"startup": startup, "gen": gen, "ledger": ledger, "memory": memory}[group]()
+    groups = {"startup": startup, "gen": gen, "ledger": ledger, "log": log, "memory": memory}
+    for group in sys.argv[1:] or groups:
+        groups[group]()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from imagecli.errors import MoneyProblem
+from imagecli.ledger.calendar import Unit, bounds
 from imagecli.text import quoted, shell_word, toml_key
 
 if TYPE_CHECKING:
     from imagecli.ledger.store import Ledger
 
-_HOUR_S = 3600
 _EACH = {"hour": "an hour", "day": "a day", "month": "a month", "total": "in total"}
 _DIGITS = 8
 """Of a USD that amounts are compared to, as sums of floats are off by less."""
@@ -22,8 +22,7 @@ class Budget(NamedTuple):
     """How much may be spent in each hour, day or month of the local calendar, or in total."""
 
     usd: float
-    period: str
-    """"hour", "day", "month" or "total"."""
+    period: Unit | Literal["total"]
     place: str
     """Where it was found, for messages."""
     profile: str | None = None
@@ -33,24 +32,12 @@ class Budget(NamedTuple):
     def read(cls, text: str, place: str, profile: str | None = None) -> Budget:
         """Return the budget that a setting spells, such as 5.00/day."""
         usd, _, period = text.partition("/")
-        return cls(float(usd), period, place, profile)
+        which: Any = period  # the setting's pattern has checked it
+        return cls(float(usd), which, place, profile)
 
     def bounds(self, now: float) -> tuple[float, float | None]:
         """Return when the period of a moment begins and ends, in seconds since 1970; None: never."""
-        at = time.localtime(now)
-        if self.period == "hour":
-            hour = float(int(now) - at.tm_min * 60 - at.tm_sec)
-            return hour, hour + _HOUR_S
-        if self.period == "total":
-            return float("-inf"), None
-        # mktime puts the 32nd, and the 13th month, where they belong, and knows when clocks are changed.
-        is_day = self.period == "day"
-        first = at.tm_mday if is_day else 1
-        begin, end = (
-            time.mktime((at.tm_year, at.tm_mon + (0 if is_day else more), first + more * is_day, 0, 0, 0, 0, 0, -1))
-            for more in (0, 1)
-        )
-        return begin, end
+        return (float("-inf"), None) if self.period == "total" else bounds(now, self.period)
 
 
 class Spending:

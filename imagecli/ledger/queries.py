@@ -10,6 +10,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from imagecli.ledger.calendar import bounds
 from imagecli.ledger.schema import STATE
 from imagecli.ledger.store import stored
 
@@ -36,8 +37,11 @@ _COLUMNS = ", ".join(
         *(f"i.{name} AS image_{name}" for name in _IMAGE),
     )
 )
-_QUARTER_S = 900
-"""Every time zone's days begin at a quarter of an hour of UTC."""
+_SUMS = (
+    "count(*) AS requests, total(images) AS images, "
+    f"total(({STATE}) = 'failed') AS failures, total(({STATE}) = 'unknown') AS unknown, total(tokens) AS tokens, "
+    "total(cost_usd) AS usd, total(state = 'done' AND cost_usd IS NULL) AS unpriced"
+)
 _MOST = 1 << 62
 
 
@@ -138,35 +142,37 @@ def sums(ledger: Ledger, by: By, which: Filter) -> list[Sum]:
     Raises:
         LedgerError: the ledger can't be read.
     """
+    if by in {"day", "month"}:
+        return [*_by_period(ledger, by, which)][::-1]
     condition, values = which.condition()
-    # A column, or a quarter of an hour: so few moments are left that Python can tell their days.
-    group = by if by in {"model", "profile"} else f"CAST(at / {_QUARTER_S} AS INTEGER)"
-    rows = ledger.query(
-        f"SELECT {group} AS of, count(*) AS requests, total(images) AS images, "  # noqa: S608 - the words are ours
-        f"total(({STATE}) = 'failed') AS failures, total(({STATE}) = 'unknown') AS unknown, total(tokens) AS tokens, "
-        "total(cost_usd) AS usd, total(state = 'done' AND cost_usd IS NULL) AS unpriced "
-        f"FROM requests r {condition} GROUP BY 1",
-        values,
-    )
-    found: dict[str | None, Sum] = {}
-    for row in rows:
-        of = row["of"] if by in {"model", "profile"} else _period(row["of"], by)
-        counts = {name: int(row[name]) for name in ("requests", "images", "failures", "unknown", "tokens", "unpriced")}
-        one = Sum(of, usd=row["usd"], **counts)
-        found[of] = total((found[of], one), of) if of in found else one
-    ordered = sorted(found.values(), key=lambda each: each.of or "", reverse=by in {"day", "month"})
-    if by in {"model", "profile"}:
-        ordered.sort(key=lambda each: (each.usd, each.requests), reverse=True)
-    return [each._replace(usd=round(each.usd, 8)) for each in ordered]
+    rows = ledger.query(f"SELECT {by} AS of, {_SUMS} FROM requests r {condition} GROUP BY 1", values)  # noqa: S608 - ours
+    found = [_sum(row, row["of"]) for row in rows]
+    found.sort(key=lambda each: each.of or "")
+    found.sort(key=lambda each: (each.usd, each.requests), reverse=True)
+    return found
+
+
+def _by_period(ledger: Ledger, by: By, which: Filter) -> Iterator[Sum]:
+    """Yield the sum of each day, or month, that has requests; each is read once, in the order of the index."""
+    since = float("-inf") if which.since is None else which.since
+    condition, values = which._replace(since=None).condition()
+    condition = f"{condition or 'WHERE true'} AND at >= ? AND at < ?"
+    while (moment := ledger.query("SELECT min(at) FROM requests WHERE at >= ?", (since,))[0][0]) is not None:
+        _, end = bounds(moment, "day" if by == "day" else "month")
+        row = ledger.query(f"SELECT {_SUMS} FROM requests r {condition}", (*values, moment, end))[0]  # noqa: S608 - ours
+        if row["requests"]:
+            yield _sum(row, time.strftime("%Y-%m-%d" if by == "day" else "%Y-%m", time.localtime(moment)))
+        since = end
+
+
+def _sum(row: sqlite3.Row, of: str | None) -> Sum:
+    counts = {name: int(row[name]) for name in ("requests", "images", "failures", "unknown", "tokens", "unpriced")}
+    return Sum(of, usd=round(row["usd"], 8), **counts)
 
 
 def total(parts: Sequence[Sum], of: str | None) -> Sum:
     """Return the sum of sums, under a name."""
     return Sum(of, *(sum(column) for column in list(zip(*parts, strict=True))[1:]))
-
-
-def _period(quarter: int, by: By) -> str:
-    return time.strftime("%Y-%m-%d" if by == "day" else "%Y-%m", time.localtime(quarter * _QUARTER_S))
 
 
 def _one(ledger: Ledger, condition: str, *values: object) -> Entry | None:
