@@ -111,8 +111,10 @@ MAY_IMPORT = {
 }
 # Who may import what is slow to import, or reaches the world outside.
 ONLY = {
-    "httpx2": {"client"},
+    "h11": {"client"},
     "httpcore2": {"client"},
+    "httpx2": {"client"},
+    "ssl": {"client"},
     "idna": {"client"},
     "PIL": {"images", "plan", "sandbox", "terminal"},
     "werkzeug": {"sandbox"},

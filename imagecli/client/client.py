@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from imagecli.client.http import TRANSPORT_ERRORS
+from imagecli.client.http import TransportError
 from imagecli.client.response.body import cost_of, decompressed, read_head, request_id_of, spool_body, spool_refusal
 from imagecli.client.response.images import ImageResponse, NoImages
 from imagecli.client.response.partial_images import PartialImageReader
@@ -226,7 +226,7 @@ class Client:
                     return self._refused(response, spool, _Answer(request, url, status, request_id, response.headers))
                 headers = response.headers
                 spool_body(response, spool, PartialImageReader(spool, watch, show).read)
-        except TRANSPORT_ERRORS as error:
+        except TransportError as error:
             if not trace.sent:
                 raise self._errors.not_sent(error) from error
             lost = self._errors.lost(error, request_id)
@@ -401,7 +401,7 @@ class Client:
                 body = read_head(response, _MAX_LIST)
                 request_id = request_id_of(response, self._secrets)
                 headers = response.headers
-        except TRANSPORT_ERRORS as error:
+        except TransportError as error:
             raise self._errors.not_sent(error) from error
         try:
             report = read_models(

@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 
 from imagecli.client.errors.reader import describe
 from imagecli.client.errors.waits import is_too_long, requested_wait
-from imagecli.client.http import TRANSPORT_ERRORS
+from imagecli.client.http import TransportError
 from imagecli.client.network import PrivateAddressError
 from imagecli.client.places import is_inner, places
 from imagecli.client.response.body import decompressed, spool_body
@@ -159,7 +159,7 @@ class Download:
                     raise _NotThereError(f"HTTP {status}", status=status, wait=requested_wait(response.headers))
                 spool_body(response, spool)
                 return None
-        except TRANSPORT_ERRORS as error:
+        except TransportError as error:
             if isinstance(error, PrivateAddressError):
                 shown = sanitize(host, self._secrets)
                 raise self._failure(f"a public server linked to a private network ({shown})") from error

@@ -1,32 +1,44 @@
 """HTTP as this client needs it: a request, sent whole, and a response, read as it comes.
 
-Redirects, cookies and encodings are for those who know if they are wanted, or for nobody. So what carries a request
-to a server (`Transport`) is httpcore2 alone: importing httpx2, which is built on it, takes a tenth of a short run more.
+Redirects, cookies and encodings are for those who know if they are wanted, or for nobody. What carries a request is a
+`Transport`: `direct.py` to a server, `proxied.py` by a proxy, `in_process.py` to the sandbox.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import httpcore2 as httpcore
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from imagecli.client.encode import Body
     from imagecli.client.url import URL
 
-    Trace = Callable[[str, dict[str, object]], None]
-    """Told of the steps of an exchange, as httpcore2 documents for the extension "trace"."""
 
-TRANSPORT_ERRORS = (
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    httpcore.TimeoutException,
-    httpcore.UnsupportedProtocol,
-)
-"""What is raised where a connection does not come about, or breaks off."""
+class TransportError(Exception):
+    """A connection did not come about, or broke off; the text is the reason."""
+
+
+class TimedOutError(TransportError):
+    """It took too long."""
+
+
+class NotTakenError(TransportError):
+    """The server takes no more of a request; it may have responded to what it has."""
+
+
+class ProxyError(TransportError):
+    """A proxy did not connect to the server; the text begins with its HTTP status."""
+
+
+class Trace(Protocol):
+    """Told how far a request is."""
+
+    def begin(self) -> None:
+        """Note that the first byte goes out now."""
+
+    def complete(self) -> None:
+        """Note that the last byte is out."""
 
 
 class Request(NamedTuple):
@@ -64,7 +76,7 @@ class Response:
         """Yield the body as it comes, encoded as it was sent.
 
         Raises:
-            TRANSPORT_ERRORS: it breaks off.
+            TransportError: it breaks off.
         """
         return iter(self._body)
 
@@ -80,7 +92,7 @@ class Transport(Protocol):
         """Send a request whole, and return its response as soon as its headers are there; redirects are not followed.
 
         Raises:
-            TRANSPORT_ERRORS: the exchange broke off; `request.trace` was told how far it got.
+            TransportError: the exchange broke off; `request.trace` was told how far it got.
         """
 
     def close(self) -> None:

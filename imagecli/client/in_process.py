@@ -8,10 +8,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import httpcore2 as httpcore
 import httpx2 as httpx
 
-from imagecli.client.http import Response
+from imagecli.client.http import Response, TimedOutError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,11 +30,11 @@ class InProcess:
         """Hand over one request and return the app's response, its body unread.
 
         Raises:
-            TRANSPORT_ERRORS: the app raised an OSError.
+            TransportError: the app raised an OSError.
         """
         content = b"".join(request.body.pieces)
         handed = httpx.Request(request.method, str(request.url), headers=request.raw_headers, content=content)
-        request.trace("in_process.send_request_body.complete", {"request": handed})
+        request.trace.complete()
         with _as_transport_error():
             response = self._transport.handle_request(handed)
         return Response(response.status_code, response.headers.raw, _Body(response))
@@ -64,6 +63,6 @@ def _as_transport_error() -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
-        raise httpcore.ReadTimeout(str(error)) from error
+        raise TimedOutError(str(error)) from error
     except OSError as error:
-        raise httpcore.ReadError(str(error)) from error
+        raise TransportError(str(error)) from error

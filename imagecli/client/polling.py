@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 
 from imagecli.client.errors.waits import requested_wait
-from imagecli.client.http import TRANSPORT_ERRORS
+from imagecli.client.http import TransportError
 from imagecli.client.network import PrivateAddressError
 from imagecli.client.places import places
 from imagecli.client.response.body import decompressed, read_head, spool_body
@@ -163,7 +163,7 @@ def _ask(task: Task, url: str, spool: Spool, polling: Polling) -> ImageResponse 
                 reason = error.message if isinstance(error, ImagecliError) else str(error)
                 raise polling.errors.task_lost(task, f"can't be fetched: {reason}")
             spool_body(response, spool)
-    except TRANSPORT_ERRORS as error:
+    except TransportError as error:
         if isinstance(error, PrivateAddressError):
             raise polling.errors.task_lost(task, "leads to a private network, and is not fetched") from error
         return None, str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""The proxy that a URL is reached by, read from the environment as curl reads it, and the connections that go by it.
+"""The proxy that a URL is reached by, read from the environment as curl reads it.
 
     http_proxy                  for http:// URLs; in lower case only, as a web server may take HTTP_PROXY from a request
     https_proxy, HTTPS_PROXY    for https:// URLs
@@ -13,29 +13,15 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import threading
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-import httpcore2 as httpcore
-
-from imagecli.client.http import Response
-from imagecli.client.network import tls_context
-from imagecli.client.url import InvalidUrlError, parse_url
-from imagecli.errors import UsageProblem
 from imagecli.hosts import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.client.http import Request
-    from imagecli.client.network import Backend
-
-# Servers close idle connections after about 5 s; a request on one that is being closed would be sent and lost.
-_KEEP_IDLE_S = 2.0
 _DEFAULT_PORT = {"http": 80, "https": 443}
-_PROXY_PORT = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
-"""curl's, where a proxy's URL names none."""
 
 
 class Proxy(NamedTuple):
@@ -101,91 +87,3 @@ def _split_port(entry: str) -> tuple[str, int | None]:
     if colon and port.isdecimal() and (":" not in host or host.endswith("]")):
         return host, int(port)
     return entry, None
-
-
-class Network:
-    """Carries requests to servers, each directly or by the proxy that its URL has. Idle connections are kept for 2 s.
-
-    A connection is not kept for a request that costs money: on one that the server is just closing the response would
-    be lost.
-    """
-
-    def __init__(self, backend: Backend) -> None:
-        """Open nothing yet; connections come from `backend`."""
-        self._backend = backend
-        self._pools: dict[tuple[Proxy | None, bool, bool], httpcore.ConnectionPool] = {}
-        self._lock = threading.Lock()
-
-    def send(self, request: Request) -> Response:
-        """Send a request whole, and return its response as soon as its headers are there.
-
-        Raises:
-            UsageProblem: the proxy, or the system's certificates, can't be used.
-            TRANSPORT_ERRORS: the exchange broke off.
-        """
-        url = request.url
-        pool = self._pool(find_proxy(str(url)), tls=url.scheme == "https", kept=request.method == "GET")
-        response = pool.handle_request(
-            httpcore.Request(
-                request.method,
-                httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target),
-                headers=request.raw_headers,
-                content=request.body.pieces,
-                extensions={"trace": request.trace},
-            )
-        )
-        return Response(response.status, response.headers, response.stream)  # type: ignore[arg-type] # it can be closed
-
-    def close(self) -> None:
-        """Close all connections."""
-        for pool in self._pools.values():
-            pool.close()
-
-    def _pool(self, proxy: Proxy | None, *, tls: bool, kept: bool) -> httpcore.ConnectionPool:
-        """Return the connections of one kind.
-
-        Without `tls` (for http:// URLs) the system's certificates are not loaded: that would take a tenth of a run.
-        """
-        with self._lock:
-            if (proxy, tls, kept) not in self._pools:
-                self._pools[proxy, tls, kept] = httpcore.ConnectionPool(
-                    ssl_context=tls_context() if tls else None,
-                    proxy=None if proxy is None else _usable(proxy),
-                    max_connections=None,
-                    max_keepalive_connections=None if kept else 0,
-                    keepalive_expiry=_KEEP_IDLE_S,
-                    network_backend=self._backend,
-                )
-            return self._pools[proxy, tls, kept]
-
-
-def _usable(proxy: Proxy) -> httpcore.Proxy:
-    """Return a proxy as the HTTP library takes it. No error repeats its URL, which may contain a password.
-
-    Raises:
-        UsageProblem: it can't be used.
-    """
-    problem = f"the proxy in {proxy.variable} can't be used"
-    hint = f"Write {proxy.variable} as http://HOST:PORT, or unset it."
-    try:
-        url = parse_url(proxy.url)
-    except InvalidUrlError:
-        raise UsageProblem(f"{problem}: it is not a URL", hint=hint) from None
-    if url.scheme not in _PROXY_PORT:
-        if url.scheme.startswith("socks"):
-            hint = f"If it speaks SOCKS 5 too, write {proxy.variable} as socks5h://HOST:PORT."
-        raise UsageProblem(f"{problem}: {url.scheme}:// is not supported", hint=hint)
-    if not url.host:
-        raise UsageProblem(f"{problem}: it names no host", hint=hint)
-    if url.scheme.startswith("socks"):
-        from importlib.util import find_spec
-
-        if find_spec("socksio") is None:
-            raise UsageProblem(
-                f"{problem}: SOCKS needs this package's extra socks",
-                hint="Install it: pip install 'imagecli[socks]', or pipx inject imagecli socksio.",
-            )
-    context = tls_context() if url.scheme == "https" else None
-    place = httpcore.URL(scheme=url.scheme, host=url.host, port=url.port or _PROXY_PORT[url.scheme], target="/")
-    login = url.login and (url.login[0].encode(), url.login[1].encode())
-    return httpcore.Proxy(place, auth=login, ssl_context=context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from imagecli.errors import UnknownOutcome
 
@@ -53,24 +53,21 @@ class RetryableError(Exception):
 
 
 class RequestTrace:
-    """Follows a connection's trace; `sent` becomes true when the whole request is out, and the server may begin."""
+    """Follows a request; `sent` becomes true when the whole of it is out, and the server may begin."""
 
     def __init__(self, watch: StateObserver) -> None:
         """Report to `watch` how far it is."""
         self.sent = False
-        self._is_connect = False
         self._watch = watch
 
-    def __call__(self, event: str, info: dict[str, Any]) -> None:
-        """Take an event of the connection."""
-        if event.endswith("send_request_headers.started"):
-            # A proxy's CONNECT comes before the request and is traced like it.
-            self._is_connect = info["request"].method == b"CONNECT"
-            if not self._is_connect:
-                self._watch("uploading", None)
-        elif event.endswith("send_request_body.complete") and not self._is_connect:
-            self.sent = True
-            self._watch("waiting", None)
+    def begin(self) -> None:
+        """Note that the first byte goes out now."""
+        self._watch("uploading", None)
+
+    def complete(self) -> None:
+        """Note that the last byte is out."""
+        self.sent = True
+        self._watch("waiting", None)
 
 
 def with_retries(

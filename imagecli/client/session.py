@@ -6,13 +6,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import httpcore2 as httpcore
-
 from imagecli import dialects
 from imagecli._version import __version__
 from imagecli.client.encode import Body, body_of
-from imagecli.client.http import Request, merge_headers
-from imagecli.client.network import Backend, Guard
+from imagecli.client.http import Request, TransportError, merge_headers
+from imagecli.client.network import Dialer, Guard
 from imagecli.client.url import URL, InvalidUrlError, parse_url
 from imagecli.errors import UsageProblem
 from imagecli.hosts import is_private
@@ -55,7 +53,7 @@ class Session:
         self._is_sandbox = transport is not None
         self._private_hosts: set[str] = set()
         self.guard = Guard(clock)
-        self._backend = Backend(self.guard, self._private_hosts)
+        self._dialer = Dialer(self.guard, self._private_hosts)
         self._transport = transport or self._network()
         try:
             self.base = parse_url(profile.base_url)
@@ -95,7 +93,7 @@ class Session:
             with_key: whether the headers that authenticate go along.
 
         Raises:
-            TRANSPORT_ERRORS: it broke off; `trace` has how far it got.
+            TransportError: it broke off; `trace` has how far it got.
         """
         body = body_of(request) if request else Body()
         try:
@@ -106,7 +104,7 @@ class Session:
             self.guard.secret_host = self._plain_host(place) if credentials else None
             response = self._transport.send(Request(method, place, headers, body, trace))
         except (UnicodeError, InvalidUrlError) as error:  # of the host, or of a header
-            raise httpcore.ConnectError(str(error)) from error
+            raise TransportError(str(error)) from error
         try:
             yield response
         finally:
@@ -114,7 +112,7 @@ class Session:
 
     def close(self) -> None:
         """Close the connections, also those on which other threads wait."""
-        self._backend.shut()
+        self._dialer.shut()
         self._transport.close()
 
     def has_key_for(self, url: str) -> bool:
@@ -142,9 +140,9 @@ class Session:
         return url.host
 
     def _network(self) -> Transport:
-        from imagecli.client.proxies import Network
+        from imagecli.client.transport import Network
 
-        return Network(self._backend)
+        return Network(self._dialer)
 
 
 def _basic(url: URL) -> dict[str, str]:

@@ -1,9 +1,8 @@
-"""Connections: proxies, TLS, odd hosts, deadlines, early responses, and none used again for what costs money."""
+"""Connections: proxies, odd hosts, deadlines, early responses, and none used again for what costs money."""
 
 from __future__ import annotations
 
 import socket
-import subprocess
 import time
 from pathlib import Path
 
@@ -79,54 +78,6 @@ def test_an_early_response_to_a_large_upload_is_read(imagecli):
     for connection in held:
         connection.close()
     assert (ran.code, len(held)) == (2, 1), ran.err
-
-
-def test_tls_with_a_custom_certificate(program, server, home):
-    """A request, its upload and a download go through TLS; a server that is not trusted gets nothing."""
-    import shutil
-    import ssl
-
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl makes the certificate")
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    make = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-keyout",
-        "k.pem",
-        "-out",
-        "c.pem",
-        "-days",
-        "1",
-    ]
-    subprocess.run([*make, *subject], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain("c.pem", "k.pem")
-    server.tls = context
-    server.respond = lambda reply, request: (
-        reply.json({"data": [{"url": "/a.png"}]}) if request.method == "POST" else reply.send(IMAGE)
-    )
-    url = server.url.replace("http:", "https:")
-    Path("noise.png").write_bytes(noise((800, 800)))
-    env = {"SSL_CERT_FILE": "c.pem", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": url}
-    ran = program("edit", "noise.png", "x", "-o", "out/", env=env)
-    assert ran.code == 0, ran.err
-    assert server.posts[0].files["image"][0][2] == Path("noise.png").read_bytes()
-    assert server.posts[0].headers["authorization"] == f"Bearer {KEY}"
-    for name, place in (("REQUESTS_CA_BUNDLE", "c.pem"), ("CURL_CA_BUNDLE", "c.pem"), ("SSL_CERT_FILE", "~/c.pem")):
-        shutil.copy("c.pem", home)
-        more = {"SSL_CERT_FILE": "", name: place}
-        assert program("gen", "x", env=env | more).code == 0, name
-    ran = program("gen", "x", env=env | {"SSL_CERT_FILE": "no.pem", "REQUESTS_CA_BUNDLE": "c.pem"})
-    assert (ran.code, "the certificates in SSL_CERT_FILE can't be read" in ran.err) == (2, True)
-    server.requests.clear()
-    ran = program("gen", "x", env={**env, "SSL_CERT_FILE": ""} | {"OPENAI_BASE_URL": url})
-    assert (ran.code, len(server.posts)) == (5, 0)
-    assert "SSL_CERT_FILE" in ran.err
 
 
 def test_a_redirect_of_the_request_is_not_followed(imagecli, server):

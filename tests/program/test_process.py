@@ -68,7 +68,8 @@ def _body(request):
 
 _MODULES = "import sys; from imagecli.__main__ import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
 _RARE = {
-    *("httpx2", "idna", "PIL", "rich", "keyring", "tomlkit", "tomllib", "werkzeug", "textual_image", "encodings.idna"),
+    *("httpcore2", "httpx2", "idna", "PIL", "rich", "keyring", "tomlkit", "tomllib", "werkzeug", "textual_image"),
+    *("asyncio", "anyio", "email", "http.client", "importlib.metadata", "logging", "ssl", "encodings.idna"),
     *("client.download", "client.errors", "client.polling", "client.response.cut", "client.response.streams"),
     *("client.response.tasks", "config.lock", "images.pillow", "models.cache", "models.entry", "plan.uploads"),
     *("recovery", "redaction", "sandbox", "terminal.preview"),
@@ -80,7 +81,7 @@ _RARE = {
     ("words", "spared"),
     [
         (["-o", "fox.png"], _RARE),
-        (["--dry-run"], _RARE | {"httpcore2", "client", "execute"}),
+        (["--dry-run"], _RARE | {"h11", "socket", "client", "execute"}),
     ],
     ids=["gen", "dry run"],
 )

@@ -8,16 +8,18 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
 
 @contextmanager
-def proxy(origin: str, kind: str) -> Iterator[tuple[str, list[str]]]:
+def proxy(origin: str, kind: str, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, list[str]]]:
     """Run a proxy in front of `origin`; gives its host and port, and what it was asked for: logins, then hosts.
 
     Args:
         origin: scheme, host and port of the server that is behind it.
         kind: "connect", or "socks" (with a login).
+        tls: what it speaks TLS with, to its clients; None: it does not.
     """
     host, _, port = origin.rpartition("/")[2].partition(":")
     greet: Callable[[socket.socket, list[str]], None] = {"connect": _connect, "socks": _socks}[kind]
@@ -30,8 +32,10 @@ def proxy(origin: str, kind: str) -> Iterator[tuple[str, list[str]]]:
                 near, _ = listener.accept()
             except OSError:
                 return
-            open_sockets.append(near)
             with suppress(OSError):
+                if tls is not None:
+                    near = tls.wrap_socket(near, server_side=True)
+                open_sockets.append(near)
                 greet(near, asked)
                 far = socket.create_connection((host, int(port)))
                 open_sockets.append(far)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import httpcore2 as httpcore
-
 from imagecli.client.errors.connection import readable, unreachable
 from imagecli.client.errors.waits import is_too_long, requested_wait
+from imagecli.client.http import ProxyError, TimedOutError
 from imagecli.client.network import ReadableTransportError
 from imagecli.client.response.body import request_id_of
 from imagecli.client.retry import REDIRECTS, RETRIED_STATUSES, RetryableError
@@ -60,7 +59,7 @@ class ErrorReader:
         """Return the error of a request that was not sent whole: it may be retried, unless a proxy forbids it."""
         if isinstance(error, ReadableTransportError):
             return readable(self._profile.base_url, str(error))
-        by_proxy = isinstance(error, httpcore.ProxyError)
+        by_proxy = isinstance(error, ProxyError)
         found = unreachable(
             describe(error, self._secrets), host=self._host, url=self._profile.base_url, by_proxy=by_proxy
         )
@@ -71,7 +70,7 @@ class ErrorReader:
 
         `error` is the connection's; None where that ended as it should.
         """
-        late = isinstance(error, httpcore.TimeoutException)
+        late = isinstance(error, TimedOutError)
         what = (
             f"no complete response came within {self._limits.timeout:g} s"
             if late

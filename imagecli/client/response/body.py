@@ -7,7 +7,7 @@ import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from imagecli.client.http import TRANSPORT_ERRORS
+from imagecli.client.http import TransportError
 from imagecli.client.response.spool import CHUNK, CutOffError, ResponseTooLargeError, Spool
 from imagecli.errors import Failure
 from imagecli.text import sanitize
@@ -54,7 +54,7 @@ def cost_of(headers: Mapping[str, str]) -> float | None:
 def read_head(response: Response, limit: int = _MAX_ERROR) -> bytes:
     """Return at most `limit` bytes of a body, decompressed, as far as it comes: that its status is known is enough."""
     body = bytearray()
-    with suppress(*TRANSPORT_ERRORS):
+    with suppress(TransportError):
         for piece in response.iter_raw():
             body += piece
             if len(body) >= limit:
@@ -84,7 +84,7 @@ def spool_refusal(response: Response, spool: Spool) -> bytes:
         is_long = _MAX_ERROR <= spool.size < _MAX_ERROR + CHUNK
         return is_long and not carries_image(_inflated(spool.read(0, _MAX_ERROR), _MAX_ERROR))
 
-    with suppress(*TRANSPORT_ERRORS, Failure):
+    with suppress(TransportError, Failure):
         spool_body(response, spool, is_enough)
     return _inflated(spool.read(0, _MAX_ERROR), _MAX_ERROR)
 
