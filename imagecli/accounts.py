@@ -6,12 +6,13 @@ import json
 import os
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from imagecli.errors import ExitCode, ImagecliError, MoneyProblem, UnknownOutcome
 from imagecli.flags import FIELDS, IMAGE, INPUT, MASK, SETTINGS
-from imagecli.history import sha256_of
+from imagecli.inputs import input_files
 from imagecli.spending import Budget, Spending
 from imagecli.text import file_place
 
@@ -65,6 +66,8 @@ class Accounts:
             options: the flags that made the plan, without those that are fields of its draft.
             inputs: the input files, as the ledger has them.
         """
+        self.run: str | None = None
+        """The ID of the files that hold the run's responses; None: there are none."""
         self._ledger = ledger
         self.spending = spending
         self._prompts = prompts
@@ -75,13 +78,15 @@ class Accounts:
         """Return the same accounts for a plan that is made of these settings and inputs."""
         if self._ledger is None:
             return self
-        return Accounts(
+        made = Accounts(
             self._ledger,
             self.spending,
             prompts=self._prompts,
             options=_typed_options(settings),
-            inputs=_input_files(inputs),
+            inputs=input_files(inputs),
         )
+        made.run = self.run
+        return made
 
     def begin(self, plan: Plan, request: ImageRequest, numbers: Sequence[int], warn: Warn) -> Entry:
         """Write down a request that is about to be sent.
@@ -145,6 +150,7 @@ class Accounts:
             "count": len(planned.numbers),
             "options": _json(options),
             "inputs": _json(self._inputs),
+            "run": None if self.run is None else f"{self.run}-{planned.numbers[0]}",
         }
 
 
@@ -170,14 +176,8 @@ class Entry:
         request_id: str | None,
     ) -> None:
         """Note what a response says, before its images are saved."""
-        if svg_usage is not None:
-            usage = {**(usage or {}), "svg_usage": svg_usage}
         self._cost = None if cost is None else Cost(*cost)
-        self._answer = {
-            "usage": None if usage is None else _json(usage),
-            "tokens": _tokens(usage),
-            "request_id": request_id,
-        }
+        self._answer = {**_counted(usage, svg_usage), "request_id": request_id}
 
     def complete(self, error: ImagecliError | None, images: Iterable[GeneratedImage] = ()) -> None:
         """Write down what has come of the request; what comes later is not.
@@ -208,8 +208,7 @@ class Entry:
         from imagecli.ledger.store import LedgerError
 
         try:
-            # The image behind its further sizes: what was saved last is the newest.
-            ledger.complete(self._row, row, [_file(each, image) for image in there for each in (*image.also, image)])
+            ledger.complete(self._row, row, _files(there))
         except LedgerError as problem:
             self._warn(_unwritten(ledger.path, str(problem)))
 
@@ -240,6 +239,51 @@ def open_accounts(settings: Settings, inputs: Inputs, warn: Warn) -> Accounts | 
     if ledger is None and not spending.is_limited:
         return None
     return Accounts(ledger, spending, prompts=mode != "no-prompts").having(settings, inputs)
+
+
+def add_recovered(
+    run: str,
+    images: Iterable[GeneratedImage],
+    cost: tuple[float, str] | None,
+    usage: Mapping[str, Any] | None,
+    svg_usage: Mapping[str, Any] | None,
+) -> str | None:
+    """Write down images that came of a request once its run was over.
+
+    Args:
+        run: how the files of its response are called; nothing is done where the ledger has no such request.
+        images: those that were saved, with their numbers in that run.
+        cost: what it cost in USD, and how that is known; None: its estimate counts.
+        usage: what the server counted.
+        svg_usage: the same of what wrote an SVG.
+
+    Returns a warning where the ledger can't be used.
+    """
+    from imagecli.ledger.queries import of_run
+    from imagecli.ledger.store import Ledger, LedgerError, ledger_path
+
+    path = ledger_path(os.environ)
+    if path is None or not os.path.exists(path):
+        return None
+    try:
+        with closing(Ledger.open(path)) as ledger:
+            found = of_run(ledger, run)
+            if found is None:
+                return None
+            made = tuple(images)
+            there = ledger.query("SELECT n FROM images WHERE request = ? AND NOT further_size", (found["id"],))
+            missing = (found["count"] or 1) - len({*(row["n"] for row in there), *(image.n for image in made)})
+            row: dict[str, object] = {"state": "done", "exit_code": int(ExitCode.PARTIAL if missing > 0 else 0)}
+            if found["cost_source"] in {None, "estimate"}:
+                estimate = found["estimate_usd"]
+                usd, source = cost or (estimate, None if estimate is None else "estimate")
+                row |= {"cost_usd": usd, "cost_source": source}
+            if found["usage"] is None:
+                row |= _counted(usage, svg_usage)
+            ledger.complete(found["id"], row, _files(made))
+    except LedgerError as error:
+        return _unwritten(path, str(error))
+    return None
 
 
 def _open_ledger(mode: str, value: Value[str], budget: Budget | None, warn: Warn) -> Ledger | None:
@@ -318,29 +362,6 @@ def _typed_options(settings: Settings) -> dict[str, object]:
     return wanted
 
 
-def _input_files(inputs: Inputs) -> list[dict[str, object]]:
-    named = [
-        *(("image", image) for image in inputs.images),
-        *((("mask", inputs.mask),) if inputs.mask is not None else ()),
-        *((("markup", inputs.markup),) if inputs.markup is not None else ()),
-    ]
-    return [
-        {
-            "path": image.path,
-            # Of the file: what is broken in it is not in the data.
-            "sha256": sha256_of(image.path) if image.left_out and image.path else _sha256(image.data),
-            "as": role,
-        }
-        for role, image in named
-    ]
-
-
-def _sha256(data: bytes) -> str:
-    import hashlib
-
-    return hashlib.sha256(data).hexdigest()
-
-
 def _file(file: GeneratedImage, image: GeneratedImage) -> dict[str, object]:
     """Return a file as the ledger has it: `image` itself, or one of its further sizes."""
     return {
@@ -349,6 +370,18 @@ def _file(file: GeneratedImage, image: GeneratedImage) -> dict[str, object]:
         "path": None if file.path is None else os.path.abspath(file.path),
         "further_size": file is not image,
     }
+
+
+def _files(images: Iterable[GeneratedImage]) -> list[dict[str, object]]:
+    """Return the rows of images; each behind its further sizes, as what was saved last is the newest."""
+    return [_file(each, image) for image in images for each in (*image.also, image)]
+
+
+def _counted(usage: Mapping[str, Any] | None, svg_usage: Mapping[str, Any] | None) -> dict[str, object]:
+    """Return the columns that say what a server counted."""
+    if svg_usage is not None:
+        usage = {**(usage or {}), "svg_usage": svg_usage}
+    return {"usage": None if usage is None else _json(usage), "tokens": _tokens(usage)}
 
 
 def _json(value: object) -> str:

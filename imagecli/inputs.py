@@ -99,6 +99,29 @@ def read_image(path: str, max_pixels: int | None) -> InputImage:
         ) from error
 
 
+def input_files(inputs: Inputs) -> list[dict[str, object]]:
+    """Return the files of inputs, to be found again: path (None where it was piped in), sha256, and what it is."""
+    from imagecli.history import sha256_of
+
+    named = [("image", image) for image in inputs.images]
+    named += [(role, image) for role, image in (("mask", inputs.mask), ("markup", inputs.markup)) if image is not None]
+    return [
+        {
+            "path": image.path,
+            # Of the file: what is broken in it is not in the data.
+            "sha256": sha256_of(image.path) if image.left_out and image.path else _sha256(image.data),
+            "as": role,
+        }
+        for role, image in named
+    ]
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
 def resolved(path: str) -> str:
     """Return the path of an input; @1, @2 … are the newest images of the ledger.
 

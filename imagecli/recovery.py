@@ -6,30 +6,38 @@ import hashlib
 import itertools
 import os
 import stat
+import tempfile
 from contextlib import ExitStack, suppress
+from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from imagecli.accounts import add_recovered
+from imagecli.as_asked import shortfall
 from imagecli.client.errors.kept import KeptErrors
 from imagecli.client.response.cut import Reread, reread
 from imagecli.client.response.files import LEFT, mark_seen, response_folders
 from imagecli.client.response.sources import Item, Link, Raw, Withheld, decode
+from imagecli.client.retry import ignore_state
 from imagecli.errors import Failure, ImagecliError, PartialResult, UsageProblem
+from imagecli.replan import Replanned
 from imagecli.result import GeneratedImage, Result
 from imagecli.saving.names import Name, Names
-from imagecli.saving.receiving import describe_file
+from imagecli.saving.receiving import describe_file, receive
 from imagecli.saving.recorded import RunRecord
 from imagecli.saving.sinks import FileSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from imagecli.client.client import Client
     from imagecli.client.response.files import Kept
     from imagecli.client.response.images import ImageResponse
+    from imagecli.images.types import Size
+    from imagecli.plan import Plan
+    from imagecli.saving.receiving import Sizes
 
-    OpenClient = Callable[[RunRecord], Client]
-    """Given a run, returns a client of its server: images that are kept as addresses have to be fetched."""
-
+_IN_MEMORY = 1 << 26
+"""Bytes of an image that are held in memory, so that no full disk can stop it."""
 _CLOCKS_S = 2.0
 """How far the clock of a file system may be off, and its resolution."""
 
@@ -43,14 +51,11 @@ class _Target(NamedTuple):
     """The number of its first image there, from 1."""
 
 
-def recover(
-    kept: Sequence[Kept], open_client: OpenClient, *, output: str | None, force: bool, are_named: bool = False
-) -> Result:
-    """Save the images of kept responses; a response is removed once all that it contains is saved.
+def recover(kept: Sequence[Kept], *, output: str | None, force: bool, are_named: bool = False) -> Result:
+    """Save the images of kept responses, as their runs would have; one is removed once all that it contains is saved.
 
     Args:
         kept: the responses.
-        open_client: see `OpenClient`; called where an image has to be fetched.
         output: a file, a folder or a template; None: where the runs would have saved them.
         force: replace files of these names.
         are_named: each response was asked for, so that one without an image is an error.
@@ -58,7 +63,7 @@ def recover(
     Raises:
         UsageProblem: the output can't be written, or is taken.
     """
-    run = _Recovery(open_client, force=force, are_named=are_named)
+    run = _Recovery(output, force=force, are_named=are_named)
     counts = [run.count(each) for each in kept]
     with ExitStack() as reserved:
         targets = _own_targets(kept, force=force)
@@ -84,31 +89,37 @@ def _targets_below(output: str, kept: Sequence[Kept], counts: Sequence[int], *, 
     Raises:
         UsageProblem: `output` can't be a name.
     """
-    fields = [RunRecord.read(each.about).fields for each in kept]
-    bases = [Names(output, 1, each, next_free=False).name(1) for each in fields]
+    records = [RunRecord.read(each.about) for each in kept]
+    bases = [Names(output, 1, each.fields, next_free=False).name(1) for each in records]
+    also: dict[Name, dict[Size, None]] = {}
     totals: dict[Name, int] = {}
     firsts = []
-    for base, count in zip(bases, counts, strict=True):
+    for base, record, count in zip(bases, records, counts, strict=True):
         firsts.append(totals.get(base, 0) + 1)
         totals[base] = totals.get(base, 0) + count
-    shared: dict[Name, Names] = {}
-    for base, each in zip(bases, fields, strict=True):
-        if base not in shared:
-            shared[base] = Names(output, max(1, totals[base]), each, next_free=not force)
-    return [
-        _Target(shared[base], FileSink(shared[base], force=force), first)
-        for base, first in zip(bases, firsts, strict=True)
-    ]
+        also.setdefault(base, {}).update(dict.fromkeys(record.sizes))
+    shared = {
+        base: Names(output, max(1, totals[base]), record.fields, next_free=not force, also=tuple(also[base]))
+        for base, record in zip(bases, records, strict=True)
+    }
+    targets = []
+    for base, record, first in zip(bases, records, firsts, strict=True):
+        names = copy(shared[base])
+        names.also = record.sizes
+        targets.append(_Target(names, FileSink(names, force=force), first))
+    return targets
 
 
 class _Recovery:
     """Collects what comes of it."""
 
-    def __init__(self, open_client: OpenClient, *, force: bool, are_named: bool) -> None:
-        self._open_client = open_client
+    def __init__(self, output: str | None, *, force: bool, are_named: bool) -> None:
+        self._output = output
         self._force = force
         self._are_named = are_named
-        self._clients: dict[tuple[str | None, str], Client] = {}
+        self._runs: dict[str, Replanned] = {}
+        self._planned: tuple[Replanned | None, Plan | None] = (None, None)
+        """The run whose response came last: what its images are finished with may take much memory."""
         self._images: list[GeneratedImage] = []
         self._failures: dict[int, ImagecliError] = {}
         self._warnings: list[str] = []
@@ -126,14 +137,14 @@ class _Recovery:
                 hint=error.hint,
                 saved_response=error.saved_response,
             )
-        for client in self._clients.values():
-            client.close()
+        for run in self._runs.values():
+            run.close()
         return Result(
             *("recover", None, None),
             images=tuple(self._images),
             failures=self._failures,
-            warnings=tuple(self._warnings),
-            error=error,
+            warnings=tuple(dict.fromkeys(self._warnings)),
+            error=error or next((image.shortfall for image in self._images if image.shortfall), None),
         )
 
     def count(self, kept: Kept) -> int:
@@ -158,16 +169,51 @@ class _Recovery:
     def save(self, kept: Kept, target: _Target) -> None:
         """Save the images of one response, and remove it if nothing more is in it."""
         read = self._read(kept)
+        first = len(self._images)
         try:
             items = _items(kept, read)
             if read.response is None or not items:
                 self._report_none(kept, read)
                 return
-            saved = [self._save_item(kept, read.response, item, target, index) for index, item in enumerate(items)]
+            run = self._run(kept)
+            plan = self._plan(kept, run)
+            saved = [
+                self._save_item(kept, read.response, item, target, index, run, plan) for index, item in enumerate(items)
+            ]
+            if any(saved):
+                self._write_down(kept, read, run, self._images[first:])
         finally:
             read.close()
         if all(saved):
             _remove(kept.path)
+
+    def _run(self, kept: Kept) -> Replanned:
+        return self._runs.setdefault(kept.run or kept.path, Replanned(RunRecord.read(kept.about)))
+
+    def _plan(self, kept: Kept, run: Replanned) -> Plan | None:
+        """Return the plan of the run; None: its images are saved as they came, with a warning if that was not meant."""
+        if self._planned[0] is not run:
+            plan = None
+            try:
+                plan = run.plan(self._output)
+            except UsageProblem as problem:
+                self._warnings.append(f"what is in {kept.path} is saved as the server sent it: {problem.message}")
+            self._planned = (run, plan)
+        return self._planned[1]
+
+    def _write_down(self, kept: Kept, read: Reread, run: Replanned, saved: Sequence[GeneratedImage]) -> None:
+        """Complete the ledger's row of the request, where there is one."""
+        response = read.response
+        finished = [image for image in saved if not image.partial]
+        if kept.run is None or response is None or response.partial is not None:
+            return
+        counted, cost = (response.usage, response.svg_usage), None
+        # A download says nothing of the others, and what is cut off names no usage.
+        if not (read.is_cut or _is_image_alone(response)):
+            with suppress(UsageProblem):
+                cost = run.bill.add(*counted, len(response.items))
+        numbered = [image._replace(n=number) for number, image in enumerate(finished, kept.number)]
+        self._warnings += filter(None, (add_recovered(f"{kept.run}-{kept.number}", numbered, cost, *counted),))
 
     def _report_none(self, kept: Kept, read: Reread) -> None:
         """Say that a response contains no image, once; what a killed run has left of one is removed then."""
@@ -183,60 +229,78 @@ class _Recovery:
             mark_seen(kept, response_folders())
             self._warnings.append(f"{kept.path} stays, and is not named again, as no image is in it: {reason.message}")
 
-    def _save_item(self, kept: Kept, response: ImageResponse, item: Item, target: _Target, index: int) -> bool:
+    def _save_item(  # noqa: PLR0913, PLR0917 - an image, where it comes from and where it goes
+        self,
+        kept: Kept,
+        response: ImageResponse,
+        item: Item,
+        target: _Target,
+        index: int,
+        run: Replanned,
+        plan: Plan | None,
+    ) -> bool:
+        """Save one image; return whether nothing of it is left to be saved."""
         is_partial = item is response.partial
         try:
-            data = self._fetch(kept, response, item)
-            digest = hashlib.sha256(data).hexdigest()
+            data = _fetch(run, response, item)
             # A killed run may have left what it had downloaded or decompressed of a response, too.
-            mark = (kept.about.get("started"), kept.number, digest)
+            mark = (kept.about.get("started"), kept.number, hashlib.sha256(data).hexdigest())
             if kept.about and self._seen.setdefault(mark, kept.path) != kept.path:
                 return True
-            started = RunRecord.read(kept.about).started
-            image = self._save(data, digest, target, index, started, is_partial=is_partial)
+            image = self._save(data, target, target.first + index, plan, run.started, is_partial=is_partial)
         except ImagecliError as error:
             error.saved_response = kept.path
             self._failures[self._next()] = error
             return False
+        if image.shortfall is None and plan is not None:
+            image = image._replace(shortfall=shortfall(plan, image))
         self._images.append(image._replace(n=self._next(), revised_prompt=item.revised_prompt, partial=is_partial))
         return True
 
     def _next(self) -> int:
         return len(self._images) + len(self._failures) + 1
 
-    def _fetch(self, kept: Kept, response: ImageResponse, item: Item) -> bytes:
-        if not isinstance(item.source, Link):
-            if isinstance(item.source, Withheld):
-                raise item.source.error
-            return b"".join(decode(item.source, response.spool))
-        from imagecli.client.retry import ignore_state
-
-        record = RunRecord.read(kept.about)
-        server = (record.profile, record.base_url)
-        if server not in self._clients:
-            self._clients[server] = self._open_client(record)
-        return b"".join(self._clients[server].fetch(item, response, ignore_state))
-
     def _save(  # noqa: PLR0913 - an image and where it goes
-        self, data: bytes, digest: str, target: _Target, index: int, started: float, *, is_partial: bool
+        self, data: bytes, target: _Target, n: int, plan: Plan | None, started: float, *, is_partial: bool
     ) -> GeneratedImage:
         """Save an image under the first of its names that is free, or under which its run has saved it already."""
-        names = target.names
-        name = names.name(target.first + index)
-        following = names.following()
+        names, sink = target.names, target.sink
+        image, sizes, data = self._finished(data, n, plan, is_partial=is_partial)
+        name, following = names.name(n), names.following()
         if is_partial:
             name, following = name.partial(None), map(name.partial, itertools.repeat(None), itertools.count(2))
         while not self._force and (taken := name.taken_by()) is not None:
             if taken not in self._written and _may_be(taken, len(data), started):
-                there = describe_file(1, taken)
-                if there.sha256 == digest:
+                there = describe_file(n, taken)
+                if there.sha256 == image.sha256:
                     self._written.add(taken)
-                    return there
+                    return sink.complete(image._replace(path=taken), lambda _: sizes, self._warnings.append)
             name = next(following)
-        target.sink.make_folder(name)
-        image = target.sink.save_as(name, following, 1, [data], None, self._warnings.append)
-        self._written.add(image.path or "")
-        return image
+        sink.make_folder(name)
+        path = sink.save_as(name, following, n, [data], None, self._warnings.append).path
+        self._written.add(path or "")
+        image = image._replace(path=path)
+        return image if is_partial else sink.save_sizes(image, sizes, self._warnings.append)
+
+    def _finished(
+        self, data: bytes, n: int, plan: Plan | None, *, is_partial: bool
+    ) -> tuple[GeneratedImage, Sizes, bytes]:
+        """Return what is known of an image once it is finished, its further sizes, and its file."""
+        warn, transform = self._warnings.append, None
+        if plan is not None and plan.finish is not None:
+            transform = partial(plan.finish.apply, warn=warn, partial=is_partial)
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+            image, sizes = receive(n, [data], file, transform, warn)
+            file.seek(0)
+            return image, sizes, file.read()
+
+
+def _fetch(run: Replanned, response: ImageResponse, item: Item) -> bytes:
+    if isinstance(item.source, Withheld):
+        raise item.source.error
+    if isinstance(item.source, Link):
+        return b"".join(run.client.fetch(item, response, ignore_state))
+    return b"".join(decode(item.source, response.spool))
 
 
 def _may_be(path: str, size: int, started: float) -> bool:

@@ -51,7 +51,6 @@ MAY_IMPORT = {
             "dialects",
             "errors",
             "flags",
-            "history",
             "inputs",
             "ledger",
             "options",
@@ -81,7 +80,11 @@ MAY_IMPORT = {
         ),
     },
     "batch": {"config", "errors", "flags", "images", "inputs", "models", "options", "plan", "saving", "text"},
-    "recovery": {"client", "errors", "result", "saving"},
+    "replan": {
+        *("client", "config", "dialects", "errors", "flags", "history", "images"),
+        *("inputs", "options", "plan", "saving"),
+    },
+    "recovery": {"accounts", "as_asked", "client", "errors", "images", "plan", "replan", "result", "saving"},
     "terminal": {"dialects", "errors", "images", "models", "options", "result", "text"},
     "commands": {
         *("accounts", "history", "ledger", "provenance", "remake"),
@@ -93,6 +96,7 @@ MAY_IMPORT = {
             "options",
             "plan",
             "recovery",
+            "replan",
             "result",
             "sandbox",
             "saving",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from imagecli import interrupts
@@ -202,6 +202,8 @@ class _Run:
             accounts = open_accounts(self._settings, self._inputs, self._warnings.append)
             self._renderer.requests([each.request for each in planned.requests], self._settings.profile.base_url)
             run = self._open_run(planned)
+            if accounts is not None:
+                accounts.run = run.id
             client = open_client(self._settings, key, run=run)
         try:
             self._result = execute(planned, client, sink, observer, jobs=jobs, answers=answers, accounts=accounts)
@@ -231,6 +233,7 @@ class _Run:
             profile=profile.name,
             base_url=profile.base_url,
             model=model,
+            **self._finishing(planned),
         )
         run = Run(folders, (*record.parts, *spare_folders()), record._asdict())
         if not run.open(self._room.least * planned.intent.wanted * 4 // 3):  # in base64
@@ -238,6 +241,14 @@ class _Run:
                 "neither the state folder nor the temporary one has room for a response: what isn't saved may be lost"
             )
         return run
+
+    def _finishing(self, planned: Plan) -> dict[str, Any]:
+        """Return what a later run needs to know to finish images as this one; nothing where they stay as they come."""
+        if planned.finish is None and not planned.other_routes:
+            return {}
+        from imagecli.replan import noted
+
+        return noted(self._settings.options, self._inputs)
 
     def fail(self, error: ImagecliError) -> None:
         """End the run before anything was sent; what is known by then of what was sent stands.

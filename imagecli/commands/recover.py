@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imagecli.client.client import Client
     from imagecli.client.response.files import Kept
     from imagecli.options import Typed
-    from imagecli.saving.recorded import RunRecord
     from imagecli.terminal.render import Renderer
 
 
@@ -17,8 +15,8 @@ def run(typed: Typed, renderer: Renderer) -> int:
 
     A response is kept where its images can't be saved; each is a file that the error names. A run that was killed
     leaves what had arrived. Without FILE, all of them are recovered: under the names that their runs would have given
-    them, unless -o says otherwise, as the server sent them. A response is removed once its images are saved, and
-    after 30 days otherwise.
+    them, unless -o says otherwise, and finished (--keep, --resize, --also) as they would have been. A response is
+    removed once its images are saved, and after 30 days otherwise.
 
     \b
     Examples:
@@ -37,7 +35,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
     kept = [_named(path) for path in typed.responses] if typed.responses else kept_responses(folders, spare_folders())
     if not kept:
         renderer.console.note("there is nothing to recover")
-    result = recover(kept, _open_client, output=typed.output, force=typed.force, are_named=bool(typed.responses))
+    result = recover(kept, output=typed.output, force=typed.force, are_named=bool(typed.responses))
     take_over(folders)  # what their runs were about is not needed any more
     return renderer.result(result, "")
 
@@ -59,18 +57,3 @@ def _named(path: str) -> Kept:
             f"there is no file {quoted(path)}", hint="Give a FILE that an error has named, or none to recover all."
         )
     return kept_response(path)
-
-
-def _open_client(record: RunRecord) -> Client:
-    """Return a client of the server that a run has asked, with the key that belongs there."""
-    from imagecli.client.open import open_client
-    from imagecli.config.keys import find_key
-    from imagecli.config.settings import load
-    from imagecli.errors import UsageProblem
-
-    address: dict[str, str | None] = {"base_url": record.base_url or None}
-    try:
-        settings = load(address | {"profile": record.profile})
-    except UsageProblem:  # the profile is gone
-        settings = load(address)
-    return open_client(settings, find_key(settings.profile))

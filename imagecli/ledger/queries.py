@@ -134,6 +134,16 @@ def made(ledger: Ledger, sha256: str, path: str | None = None) -> Entry | None:
     return _one(ledger, where, sha256, path if path is None else stored(path))
 
 
+def of_run(ledger: Ledger, run: str) -> dict[str, Any] | None:
+    """Return the row of the request whose response has files of this name; of several attempts one without outcome.
+
+    Raises:
+        LedgerError: the ledger can't be read.
+    """
+    rows = ledger.query("SELECT * FROM requests WHERE run = ? ORDER BY state = 'done', id DESC LIMIT 1", (run,))
+    return dict(rows[0]) if rows else None
+
+
 def sums(ledger: Ledger, by: By, which: Filter) -> list[Sum]:
     """Return sums: of days and months the newest first, of models and profiles those that cost the most.
 

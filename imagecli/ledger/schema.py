@@ -18,6 +18,8 @@
     options        the flags that made it, as JSON: {"size": "1024x1024", "mask_rect": ["…"], …}
     inputs         the input files, as JSON: [{"path": …, "sha256": …, "as": "image" | "mask" | "markup"}, …]
     pid            the process that sends it
+    run            how the files of its response are called, 0123456789ab-3: the run's ID and the number of the first
+                   image that was asked for; NULL: no response is kept
 
 `images` has a row for each image that came of a request and was saved: `n` is its number in the run, `path` absolute,
 bytes (for `os.fsdecode`) where it is not UTF-8, or NULL where it went to standard output or stayed in memory. A file
@@ -41,7 +43,7 @@ CREATE TABLE requests (
     estimate_usd REAL, cost_usd REAL, cost_source TEXT,
     usage TEXT, tokens INTEGER, images INTEGER, request_id TEXT,
     state TEXT NOT NULL, exit_code INTEGER,
-    options TEXT, inputs TEXT, pid INTEGER
+    options TEXT, inputs TEXT, pid INTEGER, run TEXT
 );
 CREATE INDEX requests_sums ON requests (at, profile, model, state, pid, cost_usd, estimate_usd, images, tokens);
 CREATE TABLE images (

@@ -112,21 +112,24 @@ class Ledger:
     def complete(self, request: int, row: Mapping[str, object], images: Iterable[Mapping[str, object]] = ()) -> None:
         """Write down what has come of a request: further columns of its row, and the images that were saved.
 
+        An image that it has already, at the same path, is not added again.
+
         Raises:
             LedgerError: it can't be written.
         """
-        files = [{"further_size": False, **image} for image in images]
-        saved = [(request, *(stored(file.get(name)) for name in _IMAGE[1:])) for file in files]
-        row = {**row, "images": sum(not file["further_size"] for file in files)}
-        columns = ", ".join(f"{name} = ?" for name in row)
+        files = [{"further_size": False, **image, "request": request} for image in images]
+        saved = [{name: stored(file.get(name)) for name in _IMAGE} for file in files]
+        count = "(SELECT count(*) FROM images WHERE request = ? AND NOT further_size)"
+        columns = ", ".join((*(f"{name} = ?" for name in row), f"images = {count}"))
         with self._writing():
             # The names are ours.
-            update = f"UPDATE requests SET {columns} WHERE id = ?"  # noqa: S608
-            self._connection.execute(update, (*map(stored, row.values()), request))
             self._connection.executemany(
-                f"INSERT INTO images ({', '.join(_IMAGE)}) VALUES ({', '.join('?' * len(_IMAGE))})",  # noqa: S608
+                f"INSERT INTO images ({', '.join(_IMAGE)}) SELECT {', '.join(f':{name}' for name in _IMAGE)} "  # noqa: S608
+                "WHERE NOT EXISTS (SELECT 1 FROM images WHERE (request, path, sha256) = (:request, :path, :sha256))",
                 saved,
             )
+            update = f"UPDATE requests SET {columns} WHERE id = ?"  # noqa: S608
+            self._connection.execute(update, (*map(stored, row.values()), request, request))
 
     def spent(self, since: float, profile: str | None = None, now: float | None = None) -> Spent:
         """Return what is spent since a moment, by one profile or by all; requests without an outcome count as paid.

@@ -7,13 +7,19 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.errors import UsageProblem
+from imagecli.images.types import parse_size
 from imagecli.saving.names import NameFields, Names, slug
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imagecli.images.types import Size
+
 _LATEST = 250_000_000_000.0
 """Seconds since 1970 before the year 9999."""
+
+
+_COMMANDS = frozenset({"gen", "edit", "vary"})
 
 
 class RunRecord(NamedTuple):
@@ -35,6 +41,12 @@ class RunRecord(NamedTuple):
     """What tells the planned names apart, that of the first image first."""
     started: float = 0.0
     """Seconds since 1970."""
+    also: tuple[str, ...] = ()
+    """The further sizes of each image, as WxH."""
+    options: Mapping[str, Any] = {}
+    """What says how its images are finished, by the flags' names; empty: they are saved as they come."""
+    files: tuple[Mapping[str, Any], ...] = ()
+    """The inputs that this takes: path, sha256, and what each is."""
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> RunRecord:
@@ -43,10 +55,14 @@ class RunRecord(NamedTuple):
         for name, default in cls._field_defaults.items():
             value = document.get(name)
             if isinstance(default, tuple) and isinstance(value, list):
-                wanted: type = int if name == "numbers" else str
+                wanted: type = {"numbers": int, "files": dict}.get(name, str)
                 known[name] = tuple(each for each in value if type(each) is wanted)
+            elif name == "options" and isinstance(value, dict):
+                known[name] = value
             elif isinstance(value, str if default is None else type(default)) and _is_possible(value):
                 known[name] = slug(value) if name in {"slug", "hash"} and value else value
+        if known.get("command") not in _COMMANDS:
+            known.pop("command", None)
         return cls(**known)
 
     @property
@@ -54,17 +70,28 @@ class RunRecord(NamedTuple):
         """What the fields of a template stand for."""
         return NameFields(self.slug, self.model or "model", self.hash, time.localtime(self.started))
 
-    def names(self) -> Names:
-        """Return the names that the run had planned; in the working folder where those can't be told any more."""
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The further sizes of each image, in pixels."""
+        return tuple(size for size in map(parse_size, self.also) if size is not None)
+
+    @property
+    def path(self) -> str | None:
+        """-o as it reads from here."""
         output = self.output
         if self.folder and self.folder != _working_folder():
             is_template = output is not None and ("{" in output or "}" in output)
             folder = self.folder.replace("{", "{{").replace("}", "}}") if is_template else self.folder
             output = os.path.join(folder, output or "")
+        return output
+
+    def names(self) -> Names:
+        """Return the names that the run had planned; in the working folder where those can't be told any more."""
+        count = max(1, len(self.numbers))
         try:
-            names = Names(output, max(1, len(self.numbers)), self.fields, next_free=False)
+            names = Names(self.path, count, self.fields, next_free=False, also=self.sizes)
         except UsageProblem:
-            names = Names(None, max(1, len(self.numbers)), self.fields, next_free=False)
+            names = Names(None, count, self.fields, next_free=False, also=self.sizes)
         names.numbers = self.numbers or names.numbers
         return names
 
@@ -87,7 +114,12 @@ def record_of(names: Names | None, subject: str, **run: Any) -> RunRecord:  # no
     fields = names.fields
     folders = dict.fromkeys(os.path.abspath(name.folder) for name in names)
     return record._replace(
-        slug=fields.slug, hash=fields.hash, output=names.output, numbers=tuple(names.numbers), parts=tuple(folders)
+        slug=fields.slug,
+        hash=fields.hash,
+        output=names.output,
+        numbers=tuple(names.numbers),
+        parts=tuple(folders),
+        also=tuple("{}x{}".format(*size) for size in names.also),
     )
 
 

@@ -215,11 +215,7 @@ class FileSink:
         name = self._names.name(n)
         if is_special(name.path("")):
             return self._save_special(n, name.path(""), pieces, transform, warn)
-        image, sizes = self.receive_as(name, self._names.following(), n, pieces, transform, warn)
-        if self._names.also and not sizes:
-            missing = ", ".join("{}x{}".format(*size) for size in self._names.also)
-            return image._replace(shortfall=Failure(f"image {n} is saved, but not at {missing}: {image.unfinished}"))
-        return self._save_sizes(image, sizes, warn)
+        return self.save_sizes(*self.receive_as(name, self._names.following(), n, pieces, transform, warn), warn)
 
     def complete(
         self, image: GeneratedImage, make: Callable[[bytes], Sizes], warn: Callable[[str], None]
@@ -236,13 +232,21 @@ class FileSink:
         except Failure as failure:
             failure.message = f"the further sizes of {image.path} can't be made: {failure.message}"
             return image._replace(shortfall=failure)
-        return self._save_sizes(image, [each for each in sizes if each[0] not in there], warn)
+        return self._save_each(image, [each for each in sizes if each[0] not in there], warn)
 
     def _beside(self, image: GeneratedImage) -> Name:
         """Return the name that those of an image's further sizes are made from."""
         return Name.of(image.path or "", self._names.name(image.n))
 
-    def _save_sizes(
+    def save_sizes(self, image: GeneratedImage, sizes: Sizes, warn: Callable[[str], None]) -> GeneratedImage:
+        """Save the further sizes of an image that is saved; its `shortfall` says which are not there, and why."""
+        if self._names.also and not sizes:
+            missing = ", ".join("{}x{}".format(*size) for size in self._names.also)
+            failure = Failure(f"image {image.n} is saved, but not at {missing}: {image.unfinished}")
+            return image._replace(shortfall=failure)
+        return self._save_each(image, sizes, warn)
+
+    def _save_each(
         self, image: GeneratedImage, sizes: Iterable[tuple[Size, bytes]], warn: Callable[[str], None]
     ) -> GeneratedImage:
         """Save further sizes of an image beside it; its `shortfall` says why one is not there.

@@ -6,21 +6,16 @@ import gzip
 import hashlib
 import json
 import os
-import signal
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from support.recovering import arrived, killed, runs_of
 from support.running import HANGS_S, start, wait_until
 from support.serving import b64, image_file, noise, response_with
 
 IMAGES = [noise((90, 90)) for _ in range(3)]
-
-
-def _runs(home):
-    return home / "state" / "imagecli" / "runs"
 
 
 def _answers(home):
@@ -36,37 +31,8 @@ def _saved():
     return {hashlib.sha256(path.read_bytes()).hexdigest() for path in Path().rglob("*") if path.is_file()}
 
 
-def _arrived(home):
-    """Return how many bytes of a response have come."""
-    sizes = [0]
-    for path in _runs(home).glob("*.part"):
-        with suppress(OSError):  # its run has ended
-            sizes.append(path.stat().st_size)
-    return max(sizes)
-
-
 def _digests(images):
     return {hashlib.sha256(image).hexdigest() for image in images}
-
-
-def _killed(server, home, body, share, *args):
-    """Kill a run by SIGKILL when so much of its response has come."""
-    sent = threading.Event()
-
-    def respond(reply, _):
-        reply.raw(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
-        reply.raw(body[: int(len(body) * share)])
-        sent.set()
-        if share < 1:
-            reply.hang()
-
-    server.responses = [respond]
-    with start("gen", "a cat", "--base-url", server.url, *args) as process:
-        assert sent.wait(HANGS_S)
-        there = int(len(body) * share)
-        wait_until(lambda: _arrived(home) >= there or process.poll() is not None)
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=HANGS_S)
 
 
 def test_no_whole_image_is_lost_whenever_a_run_is_killed(server, imagecli, home):
@@ -75,7 +41,7 @@ def test_no_whole_image_is_lost_whenever_a_run_is_killed(server, imagecli, home)
     moments = {0.0: 0, 0.2: 0, 0.5: 1, 0.8: 2, 1.0: 3, 0.9: 2}
     for number, (share, whole) in enumerate(moments.items()):
         before = _saved()
-        _killed(server, home, body, share, "-n", "3", "-o", f"{number}/cat.png")
+        killed(server, home, body, share, "gen", "a cat", "-n", "3", "-o", f"{number}/cat.png")
         ran = imagecli("recover")
         assert ran.code == 0, ran.err
         assert _saved() - before <= _digests(IMAGES)
@@ -86,7 +52,7 @@ def test_no_whole_image_is_lost_whenever_a_run_is_killed(server, imagecli, home)
 
 
 def test_a_later_run_says_once_what_there_is(server, imagecli, home):
-    _killed(server, home, response_with(*IMAGES), 0.5, "-n", "3", "-o", "cat.png")
+    killed(server, home, response_with(*IMAGES), 0.5, "gen", "a cat", "-n", "3", "-o", "cat.png")
     runs = [start("gen", "dog", "--base-url", server.url, "-o", f"dog{n}.png") for n in range(2)]
     said = "".join(process.communicate(timeout=HANGS_S)[1] for process in runs)
     assert said.count("interrupted run") == 1, said
@@ -106,7 +72,7 @@ def test_a_running_process_is_left_alone(server, imagecli, home):
 
     server.responses = [respond]
     with start("gen", "cat", "--base-url", server.url, "-o", "cat.png") as process:
-        wait_until(lambda: _arrived(home) > 0)
+        wait_until(lambda: arrived(home) > 0)
         assert "interrupted" not in imagecli("gen", "dog", "--base-url", server.url, "-o", "dog.png").err
         assert imagecli("recover").out == ""
         release.set()
@@ -115,9 +81,9 @@ def test_a_running_process_is_left_alone(server, imagecli, home):
 
 def _keep(home, body, name="answer-0123456789ab-1-1.json", **about):
     _answers(home).mkdir(parents=True, exist_ok=True)
-    _runs(home).mkdir(exist_ok=True)
+    runs_of(home).mkdir(exist_ok=True)
     if about:
-        (_runs(home) / f"{name.split('-')[1]}.done").write_text(json.dumps(about))
+        (runs_of(home) / f"{name.split('-')[1]}.done").write_text(json.dumps(about))
     (_answers(home) / name).write_bytes(body)
     return _answers(home) / name
 
@@ -307,7 +273,7 @@ def test_a_download_that_a_kill_cut_off_is_removed(imagecli, server, home):
 )
 def test_whatever_the_record_of_a_run_says(imagecli, server, home, about):
     """Its image is saved in the working folder: a newer version may have written the record, or a disk spoilt it."""
-    runs = _runs(home)
+    runs = runs_of(home)
     runs.mkdir(parents=True)
     (runs / "0123456789ab.json").write_text(json.dumps(about))
     (runs / "0123456789ab-1-1.part").write_bytes(response_with(IMAGES[0]))

@@ -53,7 +53,7 @@ class Run:
         self._folders = folders
         self._spare = spare
         self._about = dict(about)
-        self._id = os.urandom(6).hex()
+        self.id = os.urandom(6).hex()
         self._counter = itertools.count(1)
         self._folder: str | None = None
         self._lock: int | None = None
@@ -71,7 +71,7 @@ class Run:
         return False
 
     def _open(self, folder: str, room: int) -> bool:
-        path = os.path.join(folder, "runs", self._id)
+        path = os.path.join(folder, "runs", self.id)
         try:
             _make_private(os.path.join(folder, "runs"))
             descriptor = os.open(f"{path}.new", os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -100,7 +100,7 @@ class Run:
         """
         if self._folder is None or self._closed:
             raise FileNotFoundError(2, "there is no folder for responses")
-        path = os.path.join(self._folder, "runs", f"{self._id}-{number}-{next(self._counter)}.part")
+        path = os.path.join(self._folder, "runs", f"{self.id}-{number}-{next(self._counter)}.part")
         return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600), path
 
     def keep(self, path: str) -> str:
@@ -116,7 +116,7 @@ class Run:
 
         Returns the path; None where no folder has room: nothing of it is left on a disk then.
         """
-        name = f"answer-{self._id}-{number}-{next(self._counter)}.json"
+        name = f"answer-{self.id}-{number}-{next(self._counter)}.json"
         places = [*(os.path.join(folder, "answers") for folder in self._folders), *self._spare]
         for place in dict.fromkeys(places):
             path = os.path.join(place, name)
@@ -147,10 +147,10 @@ class Run:
         if self._folder is None or self._lock is None:
             return
         runs = os.path.join(self._folder, "runs")
-        own = [os.path.join(runs, name) for name in _names(runs) if name.startswith(f"{self._id}-")]
+        own = [os.path.join(runs, name) for name in _names(runs) if name.startswith(f"{self.id}-")]
         left = [path for path in own if _is_full(path)]
         if not left:
-            _finish(self._folder, self._id, _names(os.path.join(self._folder, "answers")))
+            _finish(self._folder, self.id, _names(os.path.join(self._folder, "answers")))
         descriptor, self._lock = self._lock, None
         os.close(descriptor)
 
@@ -163,6 +163,8 @@ class Kept(NamedTuple):
     """The first image that was asked for, from 1."""
     about: Mapping[str, Any]
     """What is known of its run; empty where nothing is."""
+    run: str | None = None
+    """The ID of its run; None: not known."""
 
 
 def take_over(folders: Iterable[str], now: float | None = None) -> list[tuple[str, int]]:
@@ -224,7 +226,7 @@ def kept_response(path: str) -> Kept:
     match = re.match(_KEPT, os.path.basename(path))
     run = match["run"] if match is not None else None
     about = _read_about(os.path.join(os.path.dirname(path), "..", "runs", f"{run}.done")) if run else {}
-    return Kept(path, int(match["number"]) if match is not None and run else 1, about)
+    return Kept(path, int(match["number"]) if match is not None and run else 1, about, run)
 
 
 def response_folders() -> tuple[str, ...]:
