@@ -42,7 +42,7 @@ class Mistakes:
         self.count += 1
         self._hint = hint
         if len(self._first) < _MOST_SHOWN:
-            self._first.append((line, words))
+            self._first.append((line, printable(words)))
 
     def error(self, name: str) -> UsageProblem:
         """Return the error that tells them; `name` is the job file's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import UsageProblem
@@ -63,13 +63,19 @@ def part_of(
     """
     jobs = list(jobs)
     if only:
-        ids = {job.id for job in jobs}
-        for pattern in only:
-            if pattern not in ids and not any(fnmatchcase(each, pattern) for each in ids):
-                raise UsageProblem(
-                    f"--only {quoted(pattern)} names no job", hint="Give the id of one; * stands for any text."
-                )
-        jobs = [job for job in jobs if job.id in only or any(fnmatchcase(job.id, each) for each in only)]
+        jobs = _named(jobs, only)
     if shard is not None:
         jobs = [job for job in jobs if shard.holds(job.id)]
     return jobs if limit is None else jobs[:limit]
+
+
+def _named(jobs: list[Job], only: Sequence[str]) -> list[Job]:
+    ids = {job.id for job in jobs}
+    wanted = ids & {*only}
+    for text in (each for each in dict.fromkeys(only) if each not in wanted):
+        pattern = re.compile(translate(text))
+        found = {each for each in ids if pattern.match(each)}
+        if not found:
+            raise UsageProblem(f"--only {quoted(text)} names no job", hint="Give the id of one; * stands for any text.")
+        wanted |= found
+    return [job for job in jobs if job.id in wanted]

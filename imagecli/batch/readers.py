@@ -43,10 +43,10 @@ def form_of(path: str, given: str | None) -> Form:
     form = given or ("jsonl" if path == "-" else os.path.splitext(path)[1].lower().removeprefix("."))
     form = {"ndjson": "jsonl"}.get(form, form)
     if form not in FORMS:
-        raise UsageProblem(
-            f"the form of {printable(path)} is not known by its name",
-            hint=f"Name it .jsonl, .csv, .tsv or .txt, or say it with --as {'|'.join(FORMS)}.",
-        )
+        hint = f"Name it .jsonl, .csv, .tsv or .txt, or say it with --as {'|'.join(FORMS)}."
+        if form == "json":
+            hint = "Write its objects a line each: jq -c '.[]' jobs.json > jobs.jsonl."
+        raise UsageProblem(f"the form of {printable(path)} is not known by its name", hint=hint)
     return form  # type: ignore[return-value] # one of FORMS
 
 
@@ -89,6 +89,11 @@ class _Lines:
                 if raw.startswith(_UTF16):
                     raise UsageProblem("the job file is UTF-16", hint="Save it as UTF-8.")
                 raw = raw.removeprefix(codecs.BOM_UTF8)
+                if b"\r" in raw.rstrip(b"\r\n"):
+                    raise UsageProblem(
+                        "the lines of the job file end in CR alone, which no program reads as lines any more",
+                        hint="Convert them: tr '\\r' '\\n' < FILE.",
+                    )
             if len(raw) > MOST_LINE:
                 self._pass_over(raw)
                 self._mistakes.add(self.number, f"longer than {MOST_LINE >> 20} MB, which no job is")
