@@ -11,7 +11,7 @@ from imagecli.batch.outputs import Outputs, escaped
 from imagecli.batch.prompts import Template
 from imagecli.batch.readers import form_of, read_rows
 from imagecli.batch.reading import Reader
-from imagecli.batch.variants import FREE, encode
+from imagecli.batch.variants import encode
 from imagecli.errors import UsageProblem
 from imagecli.inputs import STDIO, Inputs, read_image
 from imagecli.plan import Output, Plan, plan
@@ -75,8 +75,10 @@ class Jobs:
 
         Jobs that differ in nothing that has a price are planned once.
         """
-        values = {**job.values, **{name: free(job.values[name]) for name, free in FREE.items() if name in job.values}}
-        key = encode([job.op, values, [self._size(path) for path in job.images], job.output.rpartition(".")[2]])
+        values = job.values if "seed" not in job.values else {**job.values, "seed": 0}
+        length = len((job.prompt or "").encode())
+        sizes = [self._size(path) for path in job.images]
+        key = encode([job.op, values, length, sizes, job.output.rpartition(".")[2]])
         if key not in self._estimates:
             self._estimates[key] = self._estimate(job)
         return self._estimates[key]

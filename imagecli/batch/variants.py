@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imagecli.plan.intent import Intent
 
 encode = json.JSONEncoder(sort_keys=True).encode
-FREE: Mapping[str, Callable[[Any], object]] = {"seed": lambda seed: min(seed, 1), "negative": lambda _: "x"}
+_FREE: Mapping[str, Callable[[Any], object]] = {"seed": lambda seed: min(seed, 1), "negative": lambda _: "x"}
 """Flags whose value no check looks at, besides what its row of the table takes, and what stands for it."""
 _MOST_KEPT = 1000
 _MASKS = ("mask", "markup")
@@ -149,7 +149,7 @@ class Variants:
         return Variant(
             *(op, values, said),
             sent=encode(self._defaults.sent(op, values)),
-            alike=encode(values | {name: free(values[name]) for name, free in FREE.items() if name in values}),
+            alike=encode(values | {name: free(values[name]) for name, free in _FREE.items() if name in values}),
             model=effective("model") or default_model(base.profile),
             wanted=effective("count") or 1,
             also=also,

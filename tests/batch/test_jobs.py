@@ -10,6 +10,7 @@ from PIL import Image
 from imagecli.batch.jobs import read_jobs
 from imagecli.errors import UsageProblem
 from imagecli.options import Typed
+from imagecli.plan.costs import estimate_plan
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -539,15 +540,16 @@ def test_the_estimate_of_a_job_is_that_of_its_plan(read, photo):
     photo("a.png", (512, 512))
     jobs = read(
         [
-            {"prompt": "p", "quality": "low", "size": "1024x1024"},
-            {"prompt": "q", "quality": "low", "size": "1024x1024", "count": 3},
-            {"prompt": "r", "image": "a.png", "quality": "low", "size": "1024x1024"},
+            {"id": "1", "prompt": "p", "quality": "low", "size": "1024x1024"},
+            {"id": "2", "prompt": "p", "quality": "low", "size": "1024x1024", "count": 3},
+            {"id": "3", "prompt": "a longer prompt", "quality": "low", "size": "1024x1024"},
+            {"id": "4", "prompt": "p", "image": "a.png", "quality": "low", "size": "1024x1024"},
         ]
     )
-    one, three, edit = map(jobs.estimate, jobs)
-    assert one.least == one.most > 0
-    assert three.most == pytest.approx(3 * one.most)
-    assert edit.most > one.most
+    assert [jobs.estimate(job) for job in jobs] == [estimate_plan(jobs.plan(job, "out")[0])[0] for job in jobs]
+    one, three, longer, edit = (jobs.estimate(job).most for job in jobs)
+    assert three == pytest.approx(3 * one)
+    assert one < longer < edit
 
 
 def test_standard_input_and_pipes_are_read(tmp_path, monkeypatch, photo):
