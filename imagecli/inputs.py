@@ -109,17 +109,11 @@ def input_files(inputs: Inputs) -> list[dict[str, object]]:
         {
             "path": image.path,
             # Of the file: what is broken in it is not in the data.
-            "sha256": sha256_of(image.path) if image.left_out and image.path else _sha256(image.data),
+            "sha256": sha256_of(image.path) if image.left_out and image.path else image.sha256,
             "as": role,
         }
         for role, image in named
     ]
-
-
-def _sha256(data: bytes) -> str:
-    import hashlib
-
-    return hashlib.sha256(data).hexdigest()
 
 
 def resolved(path: str) -> str:

@@ -24,6 +24,7 @@ from imagecli.images.limits import shrink_of, too_many_pixels
 from imagecli.images.pillow import (
     FORMATS,
     can_decompress,
+    give_memory_back,
     open_with_pillow,
     pillow_errors,
     silence_libtiff,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 20
 _LARGE = 1 << 22
-"""Pixels from which on an image is scaled in strips where it can be."""
+"""Pixels from which on an image is scaled in strips where it can be, and memory is looked after."""
 _SIZED_BY_HEADER = ("png", "jpeg", "webp")
 """Formats whose displayed size is known from the header, so that decoding can wait until a size is asked for."""
 _ANIMATED = ("png", "gif", "webp", "avif", "tiff", "fli", "heif")
@@ -137,6 +138,12 @@ class InputImage:
         """The size of the file in bytes."""
         return len(self._source) if isinstance(self._source, bytes) else os.fstat(self._source.fileno()).st_size
 
+    @property
+    def sha256(self) -> str:
+        """The digest of `data`, in hex, read as `data` is, but not all of it at once."""
+        with pillow_errors(self.name):
+            return hashlib.file_digest(self.stream(), "sha256").hexdigest()  # type: ignore[arg-type]  # it has readinto
+
     def stream(self) -> BinaryIO:
         """Return the file from its beginning."""
         file = io.BytesIO(self._source) if isinstance(self._source, bytes) else self._source
@@ -197,20 +204,24 @@ class InputImage:
         return self.shrink == 1 and self.mode in ("L", "RGB", "CMYK") and self.format in _OPAQUE
 
     def srgb_strips(self, box: Box, rows: int) -> Iterator[Image.Image]:
-        """Yield a box of the upright image, if it `comes_opaque`, in RGB and sRGB, so many rows at a time.
+        """Yield a box of the upright image in RGB or RGBA and in sRGB, so many rows at a time; errors as for `decode`.
 
-        Only the pixels as they are stored are in memory as a whole. Errors as for `decode`.
+        If it `comes_opaque`, only the pixels as they are stored are in memory as a whole.
         """
         with pillow_errors(self.name):
-            stored = self._load(None) if self._decoded is None else self._decoded
-        orientation = self.orientation if self._decoded is None else 1
+            stored = self._load(None) if self._decoded is None and self.comes_opaque else self._pixels(None)
+            profile = self.profile
+            if not self.comes_opaque:
+                flat = flatten(stored, profile)
+                stored, profile = to_srgb(flat.image, flat.profile, in_place=flat.image is not self._decoded), None
+        orientation = 1 if stored is self._decoded or not self.comes_opaque else self.orientation
         turn = _TURN.get(orientation)
         left, top, right, bottom = box
         for above in range(top, bottom, rows):
             strip = left, above, right, min(bottom, above + rows)
             with pillow_errors(self.name):
                 image = stored.crop(_as_stored(strip, self.size, orientation))
-                flat = flatten(image if turn is None else image.transpose(turn), self.profile)
+                flat = flatten(image if turn is None else image.transpose(turn), profile)
                 image = to_srgb(flat.image, flat.profile, in_place=True)
             yield image
 
@@ -298,6 +309,8 @@ class InputImage:
         """Decode the file as it is stored; `at_least` as for `decode`. Raises Pillow's own errors."""
         image = self._opened or open_with_pillow(self.stream(), ("HEIF",) if self.format == "heif" else FORMATS)
         self._opened = None
+        if image.width * image.height > _LARGE:
+            give_memory_back()
         if self.format == "tiff":
             silence_libtiff()
             self._check_compression(image)

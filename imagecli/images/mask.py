@@ -27,7 +27,9 @@ _SEAM_SHARE = 32
 _SEAM = (8, 64)
 """… within these bounds, in pixels."""
 _ROWS = 512
-"""Of how many rows the colours are looked at at once."""
+"""Of how many rows at least a feather is made at once …"""
+_COLOUR_ROWS = 128
+"""… and of how many the colours are looked at."""
 _LARGE = 8_000_000
 """Pixels that are rather decoded twice than held."""
 _STEP = 100
@@ -61,7 +63,7 @@ def region_of(image: InputImage, mask: InputImage | None, flags: MaskFlags, *, s
         else:
             region.paste(OPEN, box)
     if flags.colours:
-        region = ImageChops.lighter(region, _of_colours(image, inner, flags))
+        _open_colours(region, image, inner, flags)
     if flags.invert:
         region = ImageChops.invert(region)
     if flags.feather:
@@ -103,15 +105,15 @@ def _of_file(mask: InputImage, size: Size, *, soft: bool) -> Image.Image:
     return resized if any(region.histogram()[1:OPEN]) else opens_from(128, resized)  # hard edges stay hard
 
 
-def _of_colours(image: InputImage, inner: Box, flags: MaskFlags) -> Image.Image:
-    """Return where an image shows one of the colours; fully transparent pixels show none."""
-    whole, found = image.srgb(), Image.new("L", size_of(inner), CLOSED)
-    for top in range(inner[1], inner[3], _ROWS):
-        strip = whole.crop((inner[0], top, inner[2], min(top + _ROWS, inner[3])))
-        found.paste(_of_colours_in(strip, flags), (0, top - inner[1]))
-    if image.has_file and math.prod(found.size) > _LARGE:
-        image.forget()  # it would fill the memory for as long as the server is at work
-    return found
+def _open_colours(region: Image.Image, image: InputImage, inner: Box, flags: MaskFlags) -> None:
+    """Open a region, in place, where an image shows one of the colours; fully transparent pixels show none."""
+    if math.prod(image.size) <= _LARGE or not image.has_file:
+        image.decode()  # kept: a large one would fill the memory for as long as the server is at work
+    top = 0
+    for strip in image.srgb_strips(inner, _COLOUR_ROWS):
+        found = _of_colours_in(strip, flags)
+        region.paste(OPEN, (0, top), found)
+        top += strip.height
 
 
 def _of_colours_in(flat: Image.Image, flags: MaskFlags) -> Image.Image:
@@ -129,16 +131,22 @@ def _of_colours_in(flat: Image.Image, flags: MaskFlags) -> Image.Image:
 
 
 def _feathered(region: Image.Image, radius: int) -> Image.Image:
-    """Let a region fade out, in place, over `radius` pixels around it; what it opens stays open, however narrow."""
+    """Let a region fade out over `radius` pixels around it; what it opens stays open, however narrow."""
     box = region.getbbox()
     if box is None:
         return region
-    near = max(0, box[0] - radius), max(0, box[1] - radius), box[2] + radius, box[3] + radius
-    near = (*near[:2], min(region.width, near[2]), min(region.height, near[3]))
+    left, top, right, bottom = (*(max(0, edge - radius) for edge in box[:2]), box[2] + radius, box[3] + radius)
+    right, bottom = min(region.width, right), min(region.height, bottom)
     half = radius // 2
-    sharp = region.crop(near)
-    region.paste(ImageChops.lighter(sharp, _blurred(_grown(sharp, radius - half), half)), near[:2])
-    return region
+    faded = Image.new("L", region.size, CLOSED)
+    rows = max(_ROWS, 2 * radius)
+    for above in range(top, bottom, rows):
+        # With the rows around them that can reach into these.
+        begin, below = max(top, above - radius), min(bottom, above + rows)
+        sharp = region.crop((left, begin, right, min(bottom, below + radius)))
+        soft = ImageChops.lighter(sharp, _blurred(_grown(sharp, radius - half), half))
+        faded.paste(soft.crop((0, above - begin, soft.width, below - begin)), (left, above))
+    return faded
 
 
 def _grown(region: Image.Image, radius: int) -> Image.Image:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import logging
 import re
+import sys
 import threading
 import warnings
 from typing import TYPE_CHECKING
@@ -135,6 +136,19 @@ def can_decompress(compression: int) -> bool:
         return bool(_libtiff().TIFFIsCODECConfigured(compression))
     except (OSError, AttributeError):
         return True
+
+
+def give_memory_back() -> None:
+    """Have the C library return what is free of its heap to the system: to be called before a large image is decoded.
+
+    glibc keeps up to 64 MB, and what lies below something that is still used, which then counts in addition to the
+    image. Elsewhere, or where it can't be told, nothing is done.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @functools.cache

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+import zlib
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from PIL import Image
 
 from imagecli.errors import Failure
 from imagecli.images.canvas import centred, full, resample, scaled, shrunk, size_of, whole
@@ -16,8 +19,6 @@ from imagecli.images.limits import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from PIL import Image
 
     from imagecli.images.colour import Flat
     from imagecli.images.reading import InputImage
@@ -34,7 +35,7 @@ _SUPPORT = 4
 """How many pixels beside a place LANCZOS looks at, at the scale of the smaller image, and one to spare."""
 _ROWS = 512
 """The most rows of a piece of a region."""
-_MOST_KEPT = 8_000_000
+_MOST_KEPT = 4_000_000
 """Pixels under a patch that are kept to take it out again; an original that loses more is decoded anew."""
 
 
@@ -45,15 +46,34 @@ class Pixels(NamedTuple):
     profile: bytes | None = None
 
 
+class Piece(NamedTuple):
+    """A part of a region."""
+
+    box: Box
+    deflated: bytes
+    """The weights in the box, a byte per pixel: those of a photograph would take a quarter of the memory that it does
+    itself, and hardly any of them differs from the one beside it."""
+
+    @classmethod
+    def of(cls, weights: Image.Image, box: Box) -> Piece:
+        """Return the piece of an L image that belongs on a box of the original."""
+        return cls(box, zlib.compress(weights.tobytes(), 1))
+
+    def weights(self, box: Box) -> Image.Image:
+        """Return the weights in a box that lies within its own, as an L image."""
+        whole = Image.frombytes("L", size_of(self.box), zlib.decompress(self.deflated))
+        return whole if box == self.box else whole.crop(_relative(box, self.box))
+
+
 class Region(NamedTuple):
-    """Where an original may change: pieces of an L image of its size; around them it may not.
+    """Where an original may change, in pieces; around them it may not.
 
     Where a weight is 0, the original's pixels stay exact; where it is 255, they are the result's.
     """
 
     box: Box
     """Around all of it."""
-    pieces: tuple[tuple[Box, Image.Image], ...]
+    pieces: tuple[Piece, ...]
 
     @classmethod
     def of(cls, weights: Image.Image) -> Region:
@@ -62,18 +82,13 @@ class Region(NamedTuple):
         for top in range(0, weights.height, _ROWS):
             strip = weights.crop((0, top, weights.width, min(top + _ROWS, weights.height)))
             if inner := strip.getbbox():
-                box = (inner[0], top + inner[1], inner[2], top + inner[3])
-                pieces.append((box, strip.crop(inner)))
+                pieces.append(Piece.of(strip.crop(inner), (inner[0], top + inner[1], inner[2], top + inner[3])))
         return cls(weights.getbbox() or full(weights.size), tuple(pieces))
 
-    def within(self, box: Box) -> list[tuple[Box, Image.Image]]:
-        """Return what of its pieces lies within a box."""
-        found = []
-        for where, weights in self.pieces:
-            both = _shared(where, box)
-            if min(size_of(both)) > 0:
-                found.append((both, weights if both == where else weights.crop(_relative(both, where))))
-        return found
+    def within(self, box: Box) -> list[tuple[Box, Piece]]:
+        """Return which of its pieces reach into a box, and what of it each of them covers."""
+        shared = ((_shared(piece.box, box), piece) for piece in self.pieces)
+        return [(both, piece) for both, piece in shared if min(size_of(both)) > 0]
 
 
 def restored(result: InputImage, geometry: Geometry, mode: Mode, original: InputImage) -> Pixels | None:
@@ -170,9 +185,9 @@ def patched(original: InputImage, region: Region, patch: Patch) -> Iterator[Pixe
     large = sum(math.prod(size_of(box)) for box, _ in pieces) > _MOST_KEPT and original.has_file
     before = [] if large else [(base.crop(box), box) for box, _ in pieces]
     try:
-        for box, weights in pieces:
-            piece = resample(image, size_of(box), _shown(_relative(box, patch.box), size_of(patch.box), patch.place))
-            base.paste(piece, box[:2], weights)
+        for box, piece in pieces:
+            shown = _shown(_relative(box, patch.box), size_of(patch.box), patch.place)
+            base.paste(resample(image, size_of(box), shown), box[:2], piece.weights(box))
         yield Pixels(base, profile)
     finally:
         for pixels, box in before:

@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageOps
 from imagecli.errors import UsageProblem
 from imagecli.images.mask import region_of
 from imagecli.images.mask_file import openings
-from imagecli.images.mask_flags import RECT, MaskFlags, read_area
+from imagecli.images.mask_flags import ELLIPSE, RECT, MaskFlags, read_area, read_colour
 from imagecli.images.mask_slips import slips
 from imagecli.images.prepare import prepare, prepare_with_mask
 from imagecli.images.reading import InputImage, open_input
@@ -225,6 +225,28 @@ def test_a_feather_wider_than_its_region_leaves_the_region_open():
     line.paste(255, (50, 0, 52, 300))
     both = MaskFlags(areas=(read_area(RECT, "200,50,150,200"),), feather=80)
     assert region_of(image, opened(line), both).crop((50, 0, 52, 300)).getextrema() == (255, 255)
+
+
+@pytest.mark.parametrize("feather", [1, 7, 30])
+def test_a_feather_that_is_made_in_pieces_has_no_seams(monkeypatch, feather):
+    image = photo((300, 400))
+    areas = tuple(read_area(flag, text) for flag, text in ((RECT, "30,0,100,200"), (ELLIPSE, "100,150,120,240")))
+    flags = MaskFlags(areas=areas, feather=feather)
+    whole = region_of(image, None, flags)
+    monkeypatch.setattr("imagecli.images.mask._ROWS", 16)
+    assert region_of(image, None, flags).tobytes() == whole.tobytes()
+    assert len(set(whole.tobytes())) > feather
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_the_colours_of_a_large_image_open_what_those_of_a_small_one_do(monkeypatch, kind):
+    image = opened(Image.linear_gradient("L").resize((300, 400)).convert("RGB"), kind)
+    flags = MaskFlags(colours=(read_colour("#808080:40"),))
+    held = region_of(image, None, flags)
+    monkeypatch.setattr("imagecli.images.mask._LARGE", 0)
+    image.forget()
+    assert region_of(image, None, flags).tobytes() == held.tobytes()
+    assert 0.2 < sum(held.tobytes()) / 255 / 120_000 < 0.4
 
 
 @pytest.mark.parametrize("by_alpha", [True, False])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -399,9 +401,6 @@ def test_json_of_an_edit_is_as_it_was(imagecli, painting):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much memory there was")
 def test_a_large_jpeg_is_prepared_in_little_memory(tmp_path):
-    import subprocess
-    import sys
-
     Image.linear_gradient("L").resize((8000, 6000)).convert("RGB").save("large.jpg")
     code = (
         "from imagecli.__main__ import main\n"
@@ -411,6 +410,27 @@ def test_a_large_jpeg_is_prepared_in_little_memory(tmp_path):
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
     assert _saved("out.png").size == (1024, 1024)
     assert int(ran.stdout.split()[-1]) < 64_000
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much memory there was")
+@pytest.mark.parametrize("flags", ["--mask-rect 1%,1%,98%,98%", "--mask-color #808080:99 --mask-feather 40"])
+def test_an_edit_of_nearly_all_of_a_large_jpeg_takes_little_more_memory_than_its_pixels(server, flags):
+    Image.linear_gradient("L").resize((6000, 4000)).convert("RGB").save("large.jpg")
+    server.respond = lambda reply, _: reply.send(response_with(Path("answer.png").read_bytes()))
+    Image.new("RGB", (60, 40), "teal").save("answer.png")
+    code = (
+        "import sys\n"
+        "from imagecli.__main__ import main\n"
+        "code = main(sys.argv[1:])\n"
+        "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
+        "sys.exit(code)"
+    )
+    command = ["edit", "large.jpg", "a fox", *flags.split(), "--keep", "-o", "kept.png", "--base-url", server.url]
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=True, env=environment()
+    )
+    assert _saved("kept.png").size == (6000, 4000)
+    assert int(ran.stdout.split()[-1]) < 4 * 24_000 + 90_000
 
 
 def test_nothing_decodes_an_image_twice(painting, monkeypatch):
