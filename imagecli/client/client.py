@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from imagecli.client.encode import body_of
 from imagecli.client.http import TransportError
 from imagecli.client.response.body import cost_of, decompressed, read_head, request_id_of, spool_body, spool_refusal
 from imagecli.client.response.images import ImageResponse, NoImages
@@ -20,7 +20,7 @@ from imagecli.client.response.reading import read_response
 from imagecli.client.response.sources import Item, Link, Withheld, decode
 from imagecli.client.response.spool import CutOffError, Spool
 from imagecli.client.retry import SUCCESS, RequestTrace, RetryableError, ignore_state, with_retries
-from imagecli.client.secrets import secrets_of
+from imagecli.client.secrets import redacting, secrets_of
 from imagecli.client.session import Session
 from imagecli.errors import ContentPolicyRefusal, Failure, ImagecliError, UnknownOutcome
 from imagecli.text import sanitize
@@ -28,6 +28,7 @@ from imagecli.text import sanitize
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from imagecli.client.calls import Calls
     from imagecli.client.errors.reader import ErrorReader
     from imagecli.client.http import Response, Transport
     from imagecli.client.response.files import Run
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 _MAX_LIST = 1 << 24
 _ACCEPTED = 202
 _ENCODINGS = frozenset({"gzip", "x-gzip", "deflate", "identity"})
-_FROM_SERVERS = ("message", "hint", "code", "param", "type", "request_id")
 _PATH_HINT = "It may be a path on the server's own disk: ask for the image itself, --response-format b64_json."
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ class Client:
         Raises:
             ImagecliError: by cause; `saved_response` names what was kept of a response that could not be read.
         """
-        with self._redacting():
+        with redacting(self._secrets):
             return self._retry(lambda: self._attempt(request, watch, show, number), watch)
 
     def fetch(self, item: Item, response: ImageResponse, watch: StateObserver) -> Iterator[bytes]:
@@ -125,7 +125,7 @@ class Client:
             Failure: it can't be downloaded, or is not base64.
             ImagecliError: the server reports an error in its place.
         """
-        with self._redacting():
+        with redacting(self._secrets):
             if isinstance(item.source, Withheld):
                 raise item.source.error
             if not isinstance(item.source, Link):
@@ -150,8 +150,15 @@ class Client:
         Raises:
             ImagecliError: by cause; Failure where the response is not a list.
         """
-        with self._redacting():
+        with redacting(self._secrets):
             return self._retry(self._ask_models, ignore_state)
+
+    @cached_property
+    def calls(self) -> Calls:
+        """What the server can be asked for besides images."""
+        from imagecli.client.calls import Calls
+
+        return Calls(self._session, self._errors, self._limits, self._secrets, self._sleep)
 
     def abandon(self, request: ImageRequest) -> Abandoned:
         """Give up on a request in flight."""
@@ -217,7 +224,7 @@ class Client:
         request_id = status = None
         headers: dict[str, str] | None = None
         try:
-            with self._session.open("POST", url, trace, request) as response:
+            with self._session.open("POST", url, trace, body_of(request)) as response:
                 trace.sent = True  # from here on an exchange that breaks off is a lost response
                 watch("receiving", None)
                 request_id = request_id_of(response, self._secrets)
@@ -416,17 +423,6 @@ class Client:
                 request_id=request_id,
             )
         return report
-
-    @contextmanager
-    def _redacting(self) -> Iterator[None]:
-        """Take the key out of an error: servers repeat it in the oddest places."""
-        try:
-            yield
-        except ImagecliError as error:
-            for name in _FROM_SERVERS:
-                text = getattr(error, name)
-                setattr(error, name, None if text is None else sanitize(text, self._secrets))
-            raise
 
     def _clean(self, spool: Spool) -> None:
         from imagecli.client.response.cleaning import clean

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pybase64
@@ -12,7 +13,7 @@ import pybase64
 from imagecli.dialects.request import BASE64, DATA_URL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from imagecli.dialects.request import Fields, FilePart, ImageRequest
 
@@ -24,39 +25,78 @@ class Body(NamedTuple):
 
     media_type: str = ""
     """Empty: the request has no body."""
-    pieces: tuple[bytes, ...] = ()
+    pieces: Iterable[bytes] = ()
+    size: int = 0
+    """Bytes in all pieces."""
 
     @property
     def headers(self) -> dict[str, str]:
         """The headers that describe it."""
-        if not self.media_type:
-            return {}
-        return {"Content-Length": str(sum(map(len, self.pieces))), "Content-Type": self.media_type}
+        return {"Content-Length": str(self.size), "Content-Type": self.media_type} if self.media_type else {}
+
+
+class FileToSend(NamedTuple):
+    """A file of a form, read as it goes out."""
+
+    filename: str
+    media_type: str
+    size: int
+    pieces: Callable[[], Iterable[bytes]]
+    """What is in it, anew each time."""
 
 
 def body_of(request: ImageRequest) -> Body:
     """Return the body that asks for a request's images."""
-    if not request.as_json:
-        return _form(request)
-    document = request.fields | _files_as_json(request.files)
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Body("application/json", (text.encode(),))
+    return document_of(json_of(request)) if request.as_json else _form(request)
+
+
+def json_of(request: ImageRequest) -> Fields:
+    """Return the JSON document that asks for a request's images, with its files inside."""
+    return request.fields | _files_as_json(request.files)
+
+
+def document_of(document: Mapping[str, Any]) -> Body:
+    """Return the body that is a JSON document."""
+    data = encoded(document)
+    return Body("application/json", (data,), len(data))
+
+
+def encoded(document: Mapping[str, Any]) -> bytes:
+    """Return a JSON document as it is sent: on one line."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def form_of(fields: Mapping[str, str], file: FileToSend) -> Body:
+    """Return a form with these fields, and a file as `file` (RFC 7578)."""
+    boundary = os.urandom(16).hex()
+    names = f"{_quoted('name', 'file')}; {_quoted('filename', file.filename)}"
+    head = _head(dict(fields), boundary)
+    head += f"Content-Disposition: form-data; {names}\r\nContent-Type: {file.media_type}\r\n\r\n"
+    first, last = head.encode(), f"\r\n--{boundary}--\r\n".encode()
+    pieces = chain((first,), file.pieces(), (last,))
+    return Body(f"multipart/form-data; boundary={boundary}", pieces, len(first) + file.size + len(last))
 
 
 def _form(request: ImageRequest) -> Body:
     """Return a form with the fields, and after them the files (RFC 7578)."""
     boundary = os.urandom(16).hex()
     pieces: list[bytes] = []
-    gap = f"--{boundary}\r\n"
-    for name, value in _items(request.fields):
-        gap += f"Content-Disposition: form-data; {_quoted('name', name)}\r\n\r\n{value}\r\n--{boundary}\r\n"
+    gap = _head(request.fields, boundary)
     for field, upload, *_ in request.files:
         names = f"{_quoted('name', field)}; {_quoted('filename', upload.filename)}"
         head = f"Content-Disposition: form-data; {names}\r\nContent-Type: {upload.media_type}\r\n\r\n"
         pieces += ((gap + head).encode(), upload.data)
         gap = f"\r\n--{boundary}\r\n"
     pieces.append(f"{gap[:-2]}--\r\n".encode())
-    return Body(f"multipart/form-data; boundary={boundary}", tuple(pieces))
+    return Body(f"multipart/form-data; boundary={boundary}", tuple(pieces), sum(map(len, pieces)))
+
+
+def _head(fields: Fields, boundary: str) -> str:
+    """Return the fields of a form, up to where its files begin."""
+    head = f"--{boundary}\r\n"
+    for name, value in _items(fields):
+        head += f"Content-Disposition: form-data; {_quoted('name', name)}\r\n\r\n{value}\r\n--{boundary}\r\n"
+    return head
 
 
 def _items(fields: Fields) -> Iterator[tuple[str, str]]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+
+from imagecli.errors import ImagecliError
+from imagecli.text import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
     from imagecli.config.profiles import Profile
 
 _SHORTEST = 6
+_FROM_SERVERS = ("message", "hint", "code", "param", "type", "request_id")
+"""What of an error may be a server's words."""
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
@@ -22,6 +28,18 @@ def secrets_of(profile: Profile, key: Key | None, environ: Mapping[str, str] | N
     environ = os.environ if environ is None else environ
     found = [*([key.reveal()] if key else []), *_in_headers(profile), *_in_proxies(environ)]
     return tuple(dict.fromkeys(found))
+
+
+@contextmanager
+def redacting(secrets: tuple[str, ...]) -> Iterator[None]:
+    """Take the secrets out of an error: servers repeat them in the oddest places."""
+    try:
+        yield
+    except ImagecliError as error:
+        for name in _FROM_SERVERS:
+            text = getattr(error, name)
+            setattr(error, name, None if text is None else sanitize(text, secrets))
+        raise
 
 
 def _in_headers(profile: Profile) -> Iterator[str]:

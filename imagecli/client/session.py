@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from imagecli import dialects
 from imagecli._version import __version__
-from imagecli.client.encode import Body, body_of
+from imagecli.client.encode import Body
 from imagecli.client.http import Request, TransportError, merge_headers
 from imagecli.client.network import Dialer, Guard
 from imagecli.client.url import URL, InvalidUrlError, parse_url
@@ -16,19 +17,20 @@ from imagecli.errors import UsageProblem
 from imagecli.hosts import is_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from imagecli.client.http import Response, Transport
     from imagecli.client.retry import RequestTrace
     from imagecli.config.keys import Key
     from imagecli.config.profiles import Profile
-    from imagecli.dialects.request import ImageRequest
 
 _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip",
     "User-Agent": f"imagecli/{__version__}",
 }
+_NO_BODY = Body()
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Session:
@@ -77,10 +79,11 @@ class Session:
         method: str,
         url: str,
         trace: RequestTrace,
-        request: ImageRequest | None = None,
+        body: Body = _NO_BODY,
         *,
         accept: str | None = None,
         with_key: bool = True,
+        more_headers: Mapping[str, str] = _NO_HEADERS,
     ) -> Iterator[Response]:
         """Send one HTTP request and yield its response, unread.
 
@@ -88,19 +91,19 @@ class Session:
             method: of HTTP.
             url: where it goes; the key goes along to the API's own origin only, and not there unless `with_key`.
             trace: follows it.
-            request: what its body asks for.
+            body: what is sent.
             accept: what it may be answered with; None: JSON.
             with_key: whether the headers that authenticate go along.
+            more_headers: those of this request.
 
         Raises:
             TransportError: it broke off; `trace` has how far it got.
         """
-        body = body_of(request) if request else Body()
         try:
             place = parse_url(url)
             credentials = self._credentials(place) if with_key else {}
             more = {"Accept": accept} if accept else {}
-            headers = merge_headers(_HEADERS, body.headers, credentials, more, _basic(place))
+            headers = merge_headers(_HEADERS, body.headers, credentials, more, more_headers, _basic(place))
             self.guard.secret_host = self._plain_host(place) if credentials else None
             response = self._transport.send(Request(method, place, headers, body, trace))
         except (UnicodeError, InvalidUrlError) as error:  # of the host, or of a header

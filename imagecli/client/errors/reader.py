@@ -89,8 +89,15 @@ class ErrorReader:
 
     # Responses
 
-    def refused(
-        self, response: Response, body: bytes, request: ImageRequest | None, url: str, waited: float = 0.0
+    def refused(  # noqa: PLR0913 - a response, and what it answers
+        self,
+        response: Response,
+        body: bytes,
+        request: ImageRequest | None,
+        url: str,
+        waited: float = 0.0,
+        *,
+        paid: bool = False,
     ) -> Exception:
         """Return the error of a response that is not a success.
 
@@ -100,6 +107,7 @@ class ErrorReader:
             request: None where no images were asked for.
             url: where it went.
             waited: seconds from the end of the request to the beginning of the response.
+            paid: whether it may cost something though no images were asked for, as a batch does.
         """
         from imagecli.client.errors.document import read_error
         from imagecli.client.errors.fields import refused_fields
@@ -112,7 +120,7 @@ class ErrorReader:
         should = response.headers.get("x-should-retry", "").lower()
         reported = should == "true" or requested_wait(response.headers) is not None
         document = document._replace(late=waited > _GATEWAY_S and not reported)
-        error = self._classify(document, request_id, request, url)
+        error = self._classify(document, request_id, request, url, paid=paid)
         if _is_final(error):
             return error
         if isinstance(error, UsageProblem) and request is not None:
@@ -169,6 +177,17 @@ class ErrorReader:
         error.unknown_fields = error.missing_fields = ()
         return error
 
+    def in_batch(
+        self, status: int | None, said: object, request_id: str | None, request: ImageRequest
+    ) -> ImagecliError:
+        """Return the error that a batch has in the place of a response: with its status, where it came to one."""
+        from imagecli.client.errors.document import read_document
+
+        document = read_document(status, said, self._secrets)
+        error = self._classify(document, request_id, request, self._profile.base_url)
+        error.unknown_fields = error.missing_fields = ()
+        return error
+
     # Tasks
 
     def task_accepted(self, task: Task, request_id: str | None) -> UnknownOutcome:
@@ -219,14 +238,20 @@ class ErrorReader:
         )
 
     def _classify(
-        self, document: ErrorDocument, request_id: str | None, request: ImageRequest | None, url: str
+        self,
+        document: ErrorDocument,
+        request_id: str | None,
+        request: ImageRequest | None,
+        url: str,
+        *,
+        paid: bool = False,
     ) -> ImagecliError:
         from imagecli.client.errors.causes import classify
         from imagecli.client.errors.hints import WRONG_KEY, RequestContext
 
         model = request.fields.get("model") if request is not None else None
         asked = request is not None
-        context = RequestContext(url, model, lacks_model=asked and model is None, is_paid=asked)
+        context = RequestContext(url, model, lacks_model=asked and model is None, is_paid=asked or paid)
         error = classify(document, request_id=request_id, host=self._host, request=context)
         ours = document.status == _UNAUTHORIZED and not document.from_upstream
         if isinstance(error, AuthProblem) and ours and not self._with_key:
