@@ -108,6 +108,86 @@ class Accounts:
             raise
         return Entry(self, row, most, warn)
 
+    # Batches of a provider
+
+    def describe(self, plan: Plan, planned: PlannedRequest) -> tuple[dict[str, object] | None, float | None]:
+        """Return what the ledger will have of a request of a batch, None without a ledger, and its cost at the most."""
+        from imagecli.plan.costs import estimate_request
+
+        estimate = estimate_request(plan, planned)
+        most = None if estimate is None else estimate.most
+        row = None if self._ledger is None else self._row(plan, planned, time.time()) | {"estimate_usd": most}
+        return row, most
+
+    def check(self, usd: float | None, model: str | None) -> None:
+        """Check that so much may be spent now; nothing is set aside.
+
+        Raises:
+            MoneyProblem: it may not.
+        """
+        self.spending.reserve(usd, model)
+        self.spending.settle(usd, 0.0)
+        if self._ledger is not None:
+            self.spending.admit(usd, self._ledger, time.time())
+
+    def begin_batch(
+        self, rows: Sequence[Mapping[str, object]], usd: float | None, model: str | None, warn: Warn
+    ) -> int | None:
+        """Write down the requests of a batch that is about to be created, and return the id of the first.
+
+        Those that follow have the ids that follow. None: there is no ledger.
+
+        Args:
+            rows: as `describe` returns them.
+            usd: what all of them may cost together.
+            model: for messages.
+            warn: is told if they can't be written.
+
+        Raises:
+            MoneyProblem: it must not be created: it may cost too much, or the budget can't be kept.
+        """
+        from imagecli.ledger.schema import AT_PROVIDER
+        from imagecli.ledger.store import LedgerError
+
+        ledger, now = self._ledger, time.time()
+        self.spending.reserve(usd, model)
+        if ledger is None:
+            return None
+        admit = None if self.spending.budget is None else lambda: self.spending.admit(usd, ledger, now)
+        try:
+            return ledger.begin_all([{**row, "at": now} for row in rows], admit, AT_PROVIDER)[0]
+        except LedgerError as error:
+            if self.spending.budget is not None:
+                raise _no_ledger(self.spending.budget, ledger.path, error) from error
+            warn(_unwritten(ledger.path, str(error)))
+        return None
+
+    def resume(self, row: Mapping[str, object] | None, known: int | None, most: float | None, warn: Warn) -> Entry:
+        """Return the entry of a request of a batch, whose outcome is known now.
+
+        Args:
+            row: as `describe` returned it.
+            known: its id in the ledger that it was written to; in another one, it is written anew.
+            most: what it may have cost.
+            warn: is told if it can't be written.
+        """
+        from imagecli.ledger.schema import AT_PROVIDER
+        from imagecli.ledger.store import LedgerError
+
+        ledger, found = self._ledger, None
+        if ledger is not None and row is not None:
+            try:
+                same = ledger.query(
+                    "SELECT state, pid FROM requests WHERE id = ? AND request_hash = ?", (known, row["request_hash"])
+                )
+                if not same:
+                    found = ledger.begin_all([row], None, AT_PROVIDER)[0]
+                elif same[0]["state"] == "sent" and same[0]["pid"] == AT_PROVIDER:
+                    found = known
+            except LedgerError as error:
+                warn(_unwritten(ledger.path, str(error)))
+        return Entry(self, found, most, warn)
+
     def close(self) -> None:
         """Close the ledger."""
         if self._ledger is not None:

@@ -79,7 +79,10 @@ MAY_IMPORT = {
             "saving",
         ),
     },
-    "batch": {"config", "errors", "flags", "images", "inputs", "models", "options", "plan", "saving", "text"},
+    "batch": {
+        *("client", "config", "dialects", "errors", "flags", "images", "inputs", "models", "options", "plan", "saving"),
+        *("text",),
+    },
     "replan": {
         *("client", "config", "dialects", "errors", "flags", "history", "images"),
         *("inputs", "options", "plan", "saving"),

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from imagecli.client.encode import FileToSend
     from imagecli.client.errors.reader import ErrorReader
     from imagecli.client.http import Response
+    from imagecli.client.response.images import ImageResponse
+    from imagecli.client.response.spool import Spool
     from imagecli.client.retry import Limits
     from imagecli.client.session import Session
+    from imagecli.dialects.request import ImageRequest
+    from imagecli.errors import ImagecliError
 
 _MOST_DOCUMENT = 1 << 24
 _MOST_REDIRECTS = 5
@@ -119,6 +123,45 @@ class Calls:
                 self._sleep(failed.wait if failed.wait is not None else min(8.0, 0.5 * 2**tries))
             else:
                 return
+
+    def answer(self, result: Mapping[str, Any], spool: Spool, request: ImageRequest) -> ImageResponse:
+        """Return the images of a request that was a line of a batch.
+
+        Args:
+            result: what its line says, as OpenAI writes it: `response` or `error`.
+            spool: has the long strings of it.
+            request: what was asked for.
+
+        Raises:
+            ImagecliError: it has none; by cause.
+        """
+        from imagecli.client.response.finding import shortened
+        from imagecli.client.response.images import NoImages, read_document
+
+        with redacting(self._secrets):
+            response = result.get("response")
+            if not isinstance(response, dict):
+                raise self._errors.in_batch(None, {"error": shortened(result.get("error"), spool)}, None)
+            status, body = response.get("status_code"), response.get("body")
+            given = response.get("request_id")
+            request_id = sanitize(given, self._secrets, limit=200) if isinstance(given, str) and given else None
+            if isinstance(status, int) and status not in SUCCESS:
+                raise self._errors.in_batch(status, shortened(body, spool), request_id)
+            url = str(self._session.base)
+            try:
+                parsed = read_document(
+                    body, spool, url, lambda entry: self._errors.in_place_of_image(entry, request_id, request, url)
+                )
+            except NoImages as found:
+                raise self._errors.no_images(found, None, request_id, request, url) from None
+            parsed.redact(self._secrets)
+            parsed.request_id = request_id
+            return parsed
+
+    def refusal(self, said: Mapping[str, Any]) -> ImagecliError:
+        """Return the error that a batch as a whole failed with."""
+        with redacting(self._secrets):
+            return self._errors.in_batch(None, {"error": dict(said)}, None)
 
     # One exchange
 

@@ -64,7 +64,7 @@ class Azure(OpenAI):
         # OPENAI_API_VERSION may be set for other programs: v1 refuses a dated one.
         wanted = api_version if self._classic or not dated else None
         self._query = f"?api-version={quote(wanted, safe='')}" if wanted else ""
-        self.models_path = ("../../" if self._in_deployment else self._below) + "models" + self._query
+        self.models_path = self.service_path("models")
 
     def inputs(self, rules: InputRules) -> InputRules:
         """Return the rules without WebP: PNG and JPEG are documented."""
@@ -90,6 +90,10 @@ class Azure(OpenAI):
             )
         deployment = f"deployments/{quote(draft.model, safe='')}/" if self._classic else ""
         return self._below + deployment + route + self._query
+
+    def service_path(self, name: str) -> str:
+        """Return the path, which is not that of a deployment."""
+        return ("../../" if self._in_deployment else self._below) + name + self._query
 
     def credentials(self, key: str, origin: str) -> dict[str, str]:
         """Return a key as `api-key`, and an Entra token (a JSON Web Token, wherever it came from) as Bearer."""

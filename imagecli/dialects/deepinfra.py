@@ -16,6 +16,7 @@ class DeepInfra(OpenAI):
 
     name = "deepinfra"
     title = "DeepInfra"
+    batches = None
     formats_by_name = False
     """Its documentation has no output_format; it makes JPEG."""
     most_per_request = 1

@@ -22,6 +22,7 @@ class Gemini(OpenAI):
 
     name = "gemini"
     title = "Gemini's compatible endpoint"
+    batches = None  # it has some, on a wire of its own
     reads: ClassVar[Reads] = {"size": ANY, "response_format": ANY}
     not_read = "{title} ignores {field}"
     always: ClassVar[Mapping[str, Any]] = {"response_format": "b64_json"}

@@ -35,6 +35,7 @@ class LocalAI(OpenAI):
 
     name = "localai"
     title = "LocalAI"
+    batches = None
     # I and P read no other field. A size with an x that is not WIDTHxHEIGHT is an error (I: 500); without one, it is
     # not read. core/http/middleware/request.go reads quality as a number of steps.
     reads: ClassVar[Reads] = {

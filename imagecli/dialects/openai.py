@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, ClassVar
+from copy import copy
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import quote
 
-from imagecli.dialects.request import EDITS, GENERATIONS, VARIATIONS, Draft, Fields, FilePart, ImageRequest
+from imagecli.dialects.request import DATA_URL, EDITS, GENERATIONS, VARIATIONS, Draft, Fields, FilePart, ImageRequest
 from imagecli.errors import UsageProblem
 from imagecli.flags import FIELDS
 from imagecli.images.types import InputRules, MaskConvention, Size, Uploads
@@ -118,6 +119,8 @@ class OpenAI:
     tasks_path: ClassVar[str | None] = None
     """Where a task is asked for that the server answers with in place of images, below the base URL, with `{id}` for
     the task's ID: "tasks/{id}". None: it sends images, or an `operation-location`, which every dialect follows."""
+    batches: ClassVar[str | None] = "openai"
+    """Whose wire its batches speak: "openai" or "xai" (imagecli/batch/engines/). None: it certainly has none."""
     headers: ClassVar[Mapping[str, str]] = {}
     """Headers that every request to the server's own origin has, besides the key's."""
     error_words: ClassVar[ErrorWords | None] = None
@@ -134,6 +137,14 @@ class OpenAI:
     def __init__(self, base_url: str = "", api_version: str | None = None) -> None:  # noqa: ARG002 - for others
         """Speak to the server at `base_url`, which has no trailing slash."""
         self.api_version = api_version
+        self.in_batch = False
+        """Whether its requests are lines of a batch."""
+
+    def batched(self) -> Self:
+        """Return the same dialect for lines of a batch: they are JSON documents, and cost less."""
+        other = copy(self)
+        other.in_batch = True
+        return other
 
     # What can be asked
 
@@ -224,10 +235,12 @@ class OpenAI:
 
     def in_json(self, uploads: Uploads) -> bool:
         """Return whether a request with these files is a JSON document; otherwise it is a form."""
-        return self.edits_as_json or not uploads.images
+        return self.in_batch or self.edits_as_json or not uploads.images
 
     def file_parts(self, uploads: Uploads) -> tuple[FilePart, ...]:
         """Return the files of a request under the server's names."""
+        if self.in_batch:
+            return self.batched_parts(uploads)
         # One image is sent as `image`, several as `image[]`: the only spelling that every server takes. In a JSON
         # document several are one list.
         several, as_json = len(uploads.images) > 1, self.in_json(uploads)
@@ -239,6 +252,13 @@ class OpenAI:
             files.append(FilePart("markup", uploads.markup))
         return tuple(files)
 
+    def batched_parts(self, uploads: Uploads) -> tuple[FilePart, ...]:
+        """Return the files of a line of a batch, as OpenAI's JSON edits have them; these have no markup."""
+        files = [FilePart("images", upload, {"image_url": DATA_URL}, listed=True) for upload in uploads.images]
+        if uploads.mask is not None and self.mask is not None:
+            files.append(FilePart("mask", uploads.mask, {"image_url": DATA_URL}))
+        return tuple(files)
+
     def mask_warning_for(self, models: Sequence[str]) -> str | None:  # noqa: ARG002 - for servers where it matters
         """Return the warning for a mask; `models`: the one that is asked for, or else those that the server lists."""
         return self.mask_warning
@@ -246,6 +266,10 @@ class OpenAI:
     def path(self, route: str, draft: Draft) -> str:  # noqa: ARG002 - for others to override
         """Return where the server has a route: a path below the base URL, with a query if it needs one."""
         return route
+
+    def service_path(self, name: str) -> str:
+        """Return where the server has its files and batches, below the base URL: `name` is "files", "batches/ID"."""
+        return name
 
     def task_path(self, task_id: str) -> str | None:
         """Return where a task is asked for, below the base URL; None where the server is not known to have tasks."""

@@ -25,6 +25,7 @@ class OpenRouter(OpenAI):
 
     name = "openrouter"
     title = "OpenRouter"
+    batches = None
     reads: ClassVar[Reads] = {
         **dict.fromkeys(("size", "quality", "compression", "background", "partials", "seed"), ANY),
         "format": makes("png", "jpeg", "webp", "svg", otherwise="unlisted"),

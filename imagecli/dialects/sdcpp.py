@@ -31,6 +31,7 @@ class SdCpp(OpenAI):
 
     name = "sdcpp"
     title = "sd-server"
+    batches = None
     # S reads prompt, n, size, output_format and output_compression, and no other field. It checks the format (400) in
     # assign_output_options (runtime.cpp), which it calls with allow_webp for generations only.
     reads: ClassVar[Reads] = {

@@ -22,6 +22,7 @@ class SGLang(OpenAI):
 
     name = "sglang"
     title = "SGLang"
+    batches = None
     # I and P don't have the other fields, or don't read them. Sizes (U) and qualities (S) are checked (400); an
     # unknown format becomes a jpeg (U).
     reads: ClassVar[Reads] = {

@@ -32,6 +32,7 @@ class TaskGateway(OpenAI):
     mask = None  # only some models, and as a public URL
     has_markup = False
     has_variations = False
+    batches = None
     edits_as_json = True
     formats_by_name = False
     most_per_request = 1  # more are refused by most models; each is a task of its own

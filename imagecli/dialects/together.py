@@ -39,6 +39,7 @@ class Together(OpenAI):
 
     name = "together"
     title = "Together"
+    batches = None
     # The specification has no other field, and the server ignores unknown ones.
     reads: ClassVar[Reads] = {
         "size": (

@@ -30,6 +30,7 @@ class VllmOmni(OpenAI):
 
     name = "vllm-omni"
     title = "vLLM-Omni"
+    batches = None
     # Neither `ImageGenerationRequest` nor the form of `edit_images` has the other fields.
     reads: ClassVar[Reads] = {
         "size": ANY,

@@ -89,6 +89,7 @@ class XAI(OpenAI):
     formats_by_name = False  # output_format is in @ai-sdk/xai only, and images come as JPEG
     edits_as_json = True  # docs.x.ai: the API takes application/json, not multipart/form-data
     has_variations = False
+    batches = "xai"
 
     def inputs(self, rules: InputRules) -> InputRules:
         """Return the rules with xAI's limit for one image."""
@@ -103,6 +104,10 @@ class XAI(OpenAI):
         size = parse_size(value)
         large = {"resolution": "2k"} if size is not None and math.prod(size) > _MOST_PIXELS_OF_1K else {}
         return {"aspect_ratio": _nearest(value)[0]} | large
+
+    def batched_parts(self, uploads: Uploads) -> tuple[FilePart, ...]:
+        """Return the files as a request by itself has them."""
+        return self.file_parts(uploads)
 
     def file_parts(self, uploads: Uploads) -> tuple[FilePart, ...]:
         """Return one image as `image`, several as `images`; never both."""

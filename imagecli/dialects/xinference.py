@@ -36,6 +36,7 @@ class Xinference(OpenAI):
 
     name = "xinference"
     title = "Xinference"
+    batches = None
     # Neither `TextToImageRequest` nor the forms have the other fields.
     reads: ClassVar[Reads] = {
         "size": ANY,

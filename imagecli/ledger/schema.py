@@ -17,7 +17,7 @@
     exit_code      what the request by itself would have ended a run with
     options        the flags that made it, as JSON: {"size": "1024x1024", "mask_rect": ["…"], …}
     inputs         the input files, as JSON: [{"path": …, "sha256": …, "as": "image" | "mask" | "markup"}, …]
-    pid            the process that sends it
+    pid            the process that sends it; `AT_PROVIDER` while it waits in a provider's batch
     run            how the files of its response are called, 0123456789ab-3: the run's ID and the number of the first
                    image that was asked for; NULL: no response is kept
 
@@ -32,6 +32,9 @@ APPLICATION = 0x696D6763
 """`PRAGMA application_id`, "imgc": other programs' databases have a version too."""
 VERSION = 1
 """`PRAGMA user_version`. A file of a newer version is not touched."""
+
+AT_PROVIDER = -1
+"""Stands for the process of a request that was submitted in a batch: it has an outcome once its results are fetched."""
 
 TABLES = """
 CREATE TABLE requests (

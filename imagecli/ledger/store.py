@@ -14,10 +14,10 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from imagecli.ledger.schema import APPLICATION, PAID, TABLES, VERSION
+from imagecli.ledger.schema import APPLICATION, AT_PROVIDER, PAID, TABLES, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _BUSY_S = 10.0
 """How long another process's transaction is waited for; each takes a millisecond."""
@@ -100,13 +100,30 @@ class Ledger:
         Raises:
             LedgerError: it can't be written.
         """
-        names = ("state", "pid", *row)
-        statement = f"INSERT INTO requests ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
+        return self.begin_all([row], admit)[0]
+
+    def begin_all(
+        self, rows: Sequence[Mapping[str, object]], admit: Callable[[], None] | None = None, pid: int | None = None
+    ) -> list[int]:
+        """Add requests that are about to be sent, all or none, and return their ids, which follow one another.
+
+        Args:
+            rows: as `begin` takes one.
+            admit: as there, for all of them.
+            pid: who sends them; None: this process. `AT_PROVIDER`: they wait in a provider's batch.
+
+        Raises:
+            LedgerError: they can't be written.
+        """
+        added = []
         with self._writing():
             if admit is not None:
                 admit()
-            added = self._connection.execute(statement, ("sent", os.getpid(), *map(stored, row.values()))).lastrowid
-        assert added is not None  # noqa: S101 - an INSERT has one
+            for row in rows:
+                names = ("state", "pid", *row)
+                statement = f"INSERT INTO requests ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
+                values = ("sent", os.getpid() if pid is None else pid, *map(stored, row.values()))
+                added.append(self._connection.execute(statement, values).lastrowid or 0)
         return added
 
     def complete(self, request: int, row: Mapping[str, object], images: Iterable[Mapping[str, object]] = ()) -> None:
@@ -289,6 +306,8 @@ def stored(value: object) -> object:
 
 def _is_running(pid: object) -> bool:
     """Return whether there is a process of that number."""
+    if pid == AT_PROVIDER:
+        return True
     if not isinstance(pid, int) or pid <= 0:
         return False
     try:

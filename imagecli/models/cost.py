@@ -110,9 +110,21 @@ def cost_of(
     return round(sum(counted[kind] * rates[kind] for kind in counted) / 1_000_000, 8)
 
 
-def token_rates(model: Model) -> Rates | None:
+def token_rates(model: Model, *, in_batch: bool = False) -> Rates | None:
     """Return what a model's tokens cost: by the config file, else by the catalogue, whoever passes the count on."""
-    return model.tokens or next((row.tokens for row in find_rows(model.name) if row.tokens), None)
+    if model.tokens:
+        return model.tokens
+    row = next((row for row in find_rows(model.name) if row.tokens), None)
+    if row is None or not in_batch:
+        return None if row is None else row.tokens
+    return row.batch or {kind: usd / 2 for kind, usd in row.tokens.items()}
+
+
+def halved(estimate: Estimate, model: Model) -> Estimate:
+    """Return an estimate for a line of a batch: half, but what the config file says is taken as it is."""
+    if model.price is not None or model.tokens:
+        return estimate
+    return Estimate(round(estimate.least / 2, 8), round(estimate.most / 2, 8))
 
 
 def _by_token(model: Model, rates: Rates, size: str | None, quality: str | None) -> tuple[float, float] | None:

@@ -40,13 +40,14 @@ def estimate_plan(plan: Plan) -> tuple[Estimate | None, str | None]:
 
 def estimate_request(plan: Plan, planned: PlannedRequest) -> Estimate | None:
     """Return what one of a plan's requests will probably cost; None where a price is not known."""
-    from imagecli.models.cost import estimate
+    from imagecli.models.cost import estimate, halved
 
     intent = plan.intent
     is_authored = intent.draft.fields.get("format") in _AUTHORED or plan.uploads.markup is not None
     if is_authored and intent.model.price is None:
         return None
-    return estimate(intent.model, intent.profile.provider, _asked(plan, planned))
+    found = estimate(intent.model, intent.profile.provider, _asked(plan, planned))
+    return halved(found, intent.model) if found is not None and intent.dialect.in_batch else found
 
 
 class Bill:
@@ -114,7 +115,8 @@ class Bill:
             return None
         from imagecli.models.cost import cost_of, token_rates
 
-        counted = cost_of(usage, svg_usage, token_rates(self._model), images_sent=self._images_sent)
+        rates = token_rates(self._model, in_batch=self._dialect.in_batch)
+        counted = cost_of(usage, svg_usage, rates, images_sent=self._images_sent)
         return None if counted is None else (counted, "usage")
 
 

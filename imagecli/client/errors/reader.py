@@ -17,6 +17,7 @@ from imagecli.errors import (
     Failure,
     ImagecliError,
     MoneyProblem,
+    Unavailable,
     UnknownOutcome,
     UsageProblem,
 )
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _GATEWAY_S = 2.0
 """Seconds in which a gateway finds out that it does not reach a server; what it reports later may be of its work."""
 _UNAUTHORIZED = 401
+_NOT_DONE = frozenset({"batch_expired", "batch_cancelled", "request_timeout"})
+"""What a batch says of requests that it did not come to."""
 _FETCH = "Fetch the task's result from the server or on its website; another request may be billed as well."
 
 
@@ -177,14 +180,18 @@ class ErrorReader:
         error.unknown_fields = error.missing_fields = ()
         return error
 
-    def in_batch(
-        self, status: int | None, said: object, request_id: str | None, request: ImageRequest
-    ) -> ImagecliError:
-        """Return the error that a batch has in the place of a response: with its status, where it came to one."""
+    def in_batch(self, status: int | None, said: object, request_id: str | None) -> ImagecliError:
+        """Return the error that a batch has in the place of a response: with its status, where it came to one.
+
+        A provider says of each request whether it was done: what failed is not charged, and nothing of it is lost.
+        """
         from imagecli.client.errors.document import read_document
 
         document = read_document(status, said, self._secrets)
-        error = self._classify(document, request_id, request, self._profile.base_url)
+        if status is None and document.code in _NOT_DONE:
+            what = sanitize(f"{self._host} did not do it: {document.message or document.code}", self._secrets)
+            return Unavailable(what, hint="Submit or run the batch again for the rest.", code=document.code)
+        error = self._classify(document, request_id, None, self._profile.base_url)
         error.unknown_fields = error.missing_fields = ()
         return error
 
