@@ -1,4 +1,4 @@
-"""What a batch engine does, and a batch, whoever's: a file of requests, done within a day, whose results are fetched."""
+"""What a batch engine does, and what a batch is: requests in a file, done within a day, and their results."""
 
 from __future__ import annotations
 
