@@ -53,6 +53,8 @@ _ELSEWHERE = {
     "params": "param",
 }
 """What others call a key, and what it is called here."""
+_ALMOST = 0.8
+"""From this likeness on, a name is taken for a slip: promt, siz."""
 _WIRE = frozenset({"custom_id", "method", "url", "body"})
 """Keys of a file for a provider's batch engine."""
 
@@ -88,14 +90,16 @@ def shape_of(names: Iterable[str]) -> Shape:
 
 
 def is_near(name: str) -> bool:
-    """Return whether a name is probably meant for a key, or is one that no job may have."""
-    key = name.replace("-", "_")
-    return key in _others() or is_secret_name(key) or closest_match(key.lower(), KEYS) is not None
+    """Return whether a name is almost a key, or one that no job may have."""
+    import difflib
+
+    key = name.replace("-", "_").lower()
+    return key in _others() or is_secret_name(key) or bool(difflib.get_close_matches(key, KEYS, cutoff=_ALMOST))
 
 
 def unknown(name: str, beside: Collection[str]) -> str:
     """Return what is wrong with a name that is no key; `beside` are all names of the row."""
-    key = name.replace("-", "_")
+    key = name.replace("-", "_").lower()
     shown = named(name)
     if is_secret_name(key) or key in {"base_url", "profile"}:
         return f"{shown} can't be in a job: no job can name a key, a base URL or a profile"
@@ -103,7 +107,7 @@ def unknown(name: str, beside: Collection[str]) -> str:
         return f"{shown} is the run's, not a job's: give it to the command, as --{key.replace('_', '-')}"
     if {*beside} >= _WIRE:
         return f"{shown} is not a key: this is a line for a provider's batch engine; a job is what its body says"
-    near = _ELSEWHERE.get(key.lower()) or closest_match(key.lower(), KEYS)
+    near = _ELSEWHERE.get(key) or closest_match(key, KEYS)
     return f"{shown} is not a key" + (f"; did you mean {near}?" if near else "")
 
 

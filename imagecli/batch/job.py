@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.batch.cells import OPTIONS
 from imagecli.config.settings import Settings, load
-from imagecli.flags import MAKING
 from imagecli.models import catalog
 from imagecli.options import Options, Origin, Value
 
@@ -74,11 +73,6 @@ class Defaults:
             kept = {name: value for name, value in found.options.__dict__.items() if name not in _NO_DEFAULTS}
             found = self._settings[op] = found._replace(options=Options(kept))
         return found
-
-    def prepare(self) -> None:
-        """Load all that may be asked for later, so that threads only read."""
-        for op in MAKING:
-            self.of(op)  # type: ignore[arg-type] # MAKING are commands
 
     def sent(self, op: Command, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is set for a job and changes its images, by flag, without what is the same unset.

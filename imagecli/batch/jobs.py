@@ -143,9 +143,7 @@ def read_jobs(  # noqa: PLR0913 - what a run says of its job file
         raise UsageProblem(
             f"{printable(name)} can't be read: {error.strerror or error}", hint="Name a job file."
         ) from error
-    jobs = reader.jobs()
-    defaults.prepare()
-    return Jobs(jobs, reader.warnings, defaults)
+    return Jobs(reader.jobs(), reader.warnings, defaults)
 
 
 def _opened(path: str) -> BinaryIO:

@@ -34,13 +34,13 @@ class Mistakes:
     def __init__(self) -> None:
         """Begin with none."""
         self._first: list[tuple[int, str]] = []
-        self._hint: str | None = None
+        self._hints: set[str | None] = set()
         self.count = 0
 
     def add(self, line: int, words: str, hint: str | None = None) -> None:
         """Add what is wrong with a line, and what to do where that is known."""
         self.count += 1
-        self._hint = hint
+        self._hints.add(hint)
         if len(self._first) < _MOST_SHOWN:
             self._first.append((line, printable(words)))
 
@@ -52,7 +52,7 @@ class Mistakes:
             lines.append(f"and {self.count - len(lines):,} more")
         return UsageProblem(
             "\n".join([f"{printable(name)} has {what}; nothing was sent", *lines]),
-            hint=(self._hint if self.count == 1 else None) or "Correct the job file.",
+            hint=(min(self._hints, key=str) if len(self._hints) == 1 else None) or "Correct the job file.",
         )
 
 

@@ -189,7 +189,9 @@ class Outputs:
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.is_symlink() and not _is_within(os.path.realpath(entry.path), self._root):
+                    if entry.is_file(follow_symlinks=False):
+                        continue
+                    if not _is_within(os.path.realpath(entry.path), self._root):
                         found[entry.name] = "is a link that leads out of the folder of -o"
                     elif not entry.is_file() and not entry.is_symlink():
                         found[entry.name] = "is not a file: end it in / for a name in a folder"

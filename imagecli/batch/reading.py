@@ -107,7 +107,7 @@ class Reader:
         """
         shape = shape_of(columns)
         used = self._template.columns if self._template else frozenset()
-        if not (shape.own or shape.options or used & {*columns}):
+        if not (shape.own or shape.options or used & {*columns} or any(map(is_near, columns))):
             raise UsageProblem(
                 f"the first line of {printable(self._name)} is not a header: it names no key of a job",
                 hint="Begin the file with the names of its columns, such as prompt,size.",
@@ -149,7 +149,8 @@ class Reader:
             raise self.mistakes.error(self._name)
         if self._template is not None and not self._template_used:
             raise UsageProblem(
-                "--prompt is not used: every job has a prompt", hint="Write {prompt} in it where theirs should stand."
+                "--prompt is used by no job: each has a prompt, or takes none",
+                hint="Write {prompt} in it where theirs should stand.",
             )
         if not self._jobs:
             raise UsageProblem(f"{printable(self._name)} has no jobs", hint="Write one a line.")

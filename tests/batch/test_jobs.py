@@ -134,6 +134,7 @@ def test_numbers_and_switches_may_be_texts_as_other_programs_write_them(read):
         ('[{"prompt": "a"}]\n', "a.jsonl", "is a JSON array"),
         ('{\n  "prompt": "a"\n}\n', "a.jsonl", "not a whole JSON object"),
         ("prompt\na\n".encode("utf-16"), "a.csv", "UTF-16"),
+        ("a fox\ra whale\r", "a.txt", "end in CR alone"),
     ],
 )
 def test_an_unusable_file_is_refused_as_a_whole(mistakes, text, name, words):
@@ -253,6 +254,7 @@ def test_a_key_in_a_job_is_not_repeated(mistakes):
     ("text", "words"),
     [
         ("prompt,promt\na,b\n", "line 1: promt is not a key; did you mean prompt?"),
+        ("Prompt,Size\na,square\n", "line 1: Prompt is not a key; did you mean prompt?"),
         ("prompt,size,size\na,b,c\n", "line 1: size is there twice"),
         ("prompt,mask-rect,mask_rect\na,,\n", "line 1: mask_rect is there twice"),
         ("prompt,size\na,b,c\n", "line 2: 3 cells, and the header has 2 columns"),
@@ -268,6 +270,15 @@ def test_what_is_wrong_with_a_table_is_told(mistakes, text, words):
 
 def test_equal_lines_are_told_as_they_would_have_one_id(mistakes):
     assert "line 3: it says the same as line 1" in mistakes("a fox\na whale\na fox\n", "a.txt")[1]
+
+
+def test_one_hint_is_told_where_it_is_that_of_all_mistakes(read):
+    with pytest.raises(UsageProblem) as error:
+        read("a fox\na fox\na fox\n", "a.txt")
+    assert error.value.hint == "Give each an id of its own, or one of them a count."
+    with pytest.raises(UsageProblem) as error:
+        read([{"prompt": "a", "output": "/x.png"}, {"prompt": "b", "output": "../x.png"}, {}])
+    assert error.value.hint == "Correct the job file."
 
 
 # Outputs
@@ -424,6 +435,7 @@ def test_equal_jobs_are_counted(read):
 def test_a_sentence_and_a_table_of_names_make_a_batch(read):
     jobs = read("name,colour,price\nfox,red,3\nwhale,blue,\n", "a.csv", prompt="a {colour} {name}, {{not}} for sale")
     assert [job.prompt for job in jobs] == ["a red fox, {not} for sale", "a blue whale, {not} for sale"]
+    assert len(read("name,number,colour\nfox,1,red\n", "a.csv", prompt="a {colour} fox")) == 1
 
 
 def test_a_prompt_of_the_line_goes_first_unless_it_is_a_field(read):
@@ -440,7 +452,7 @@ def test_a_prompt_of_the_line_goes_first_unless_it_is_a_field(read):
         ('{"name": ["a"]}\n', "a.jsonl", "a {name}", "as a text or a number"),
         ('{"name": "a"}\n', "a.jsonl", "a {name", "unmatched brace"),
         ('{"name": "a"}\n', "a.jsonl", " ", "--prompt is empty"),
-        ("a fox\n", "a.txt", "a whale", "--prompt is not used"),
+        ("a fox\n", "a.txt", "a whale", "--prompt is used by no job"),
         ("name,siz\nfox,square\n", "a.csv", "a {name}", "siz is not a key; did you mean size?"),
         ("name,api_key\nfox,x\n", "a.csv", "a {name}", "no job can name a key"),
         ("name\nfox\n", "a.csv", "sk-abcdef1234567890 {name}", "looks like a key"),
