@@ -171,7 +171,7 @@ class Variants:
     def _judge(self, variant: Variant, sizes: tuple[Size, ...], output: str) -> _Verdict:
         try:
             intent = self._intent(variant, None if variant.op == "vary" else "x", sizes, output)
-            _check_sizes(intent, sizes)
+            _check_masks(intent, sizes)
         except UsageProblem as error:
             return _Verdict(error, (), 0)
         longest = intent.model.max_prompt_chars
@@ -193,20 +193,23 @@ def _blanks(variant: Variant, sizes: tuple[Size, ...]) -> tuple[InputImage, ...]
     return blank(first), *[blank(_ANY_SIZE)] * (len(sizes) - 1)
 
 
-def _check_sizes(intent: Intent, sizes: tuple[Size, ...]) -> None:
-    """Hold mask, markup and the areas of the mask flags against the first input.
+def _check_masks(intent: Intent, sizes: tuple[Size, ...]) -> None:
+    """Hold mask, markup and the areas of the mask flags against the first input, whose pixels are not looked at.
 
     Raises:
-        UsageProblem: one lies outside of it, or has another shape.
+        UsageProblem: one lies outside of it, has another shape, or opens or marks nothing.
     """
     for area in intent.mask_flags.areas if intent.mask_flags is not None else ():
         area.box(sizes[0])
-    named = {"mask": intent.mask, "markup": intent.markup}
-    for what, image in named.items():
-        if image is not None:
-            from imagecli.images.mask_file import check_shape
+    if intent.mask is not None:
+        from imagecli.images.mask_file import check_shape, openings
 
-            check_shape(what, image.size, sizes[0])
+        check_shape("mask", intent.mask.size, sizes[0])
+        openings(intent.mask)
+    if intent.markup is not None:
+        from imagecli.images.prepare import marks_of
+
+        marks_of(intent.markup, sizes[0])
 
 
 def _is_plain(prompt: str) -> bool:

@@ -111,6 +111,23 @@ def prepare_markup(
     Raises:
         UsageProblem: it has no transparent background or no marks, has another shape than the input, or is damaged.
     """
+    marks = marks_of(markup, image)
+    if _overlay_fits(markup, geometry, rules.max_bytes):
+        sent = _unchanged(markup, keep_metadata=keep_metadata)
+        if sent:
+            return sent.upload
+    placed = resample(marks, size_of(geometry.placed), scaled(geometry.source, geometry.original, marks.size))
+    canvas = Image.new("RGBA", geometry.canvas)
+    canvas.paste(placed, geometry.placed[:2])
+    return _upload(png(canvas), markup, "png", geometry.canvas)
+
+
+def marks_of(markup: InputImage, image: Size) -> Image.Image:
+    """Return the pixels of markup, RGBA.
+
+    Raises:
+        UsageProblem: it has no transparent background or no marks, has another shape than the `image`, or is damaged.
+    """
     mask_file.check_shape("markup", markup.size, image)
     marks = markup.srgb()
     if marks.mode != "RGBA" or marks.getchannel("A").getextrema()[0] != 0:
@@ -120,14 +137,7 @@ def prepare_markup(
         )
     if marks.getchannel("A").getbbox() is None:
         raise UsageProblem("the markup is empty: every pixel is transparent", hint="Draw opaque marks.")
-    if _overlay_fits(markup, geometry, rules.max_bytes):
-        sent = _unchanged(markup, keep_metadata=keep_metadata)
-        if sent:
-            return sent.upload
-    placed = resample(marks, size_of(geometry.placed), scaled(geometry.source, geometry.original, marks.size))
-    canvas = Image.new("RGBA", geometry.canvas)
-    canvas.paste(placed, geometry.placed[:2])
-    return _upload(png(canvas), markup, "png", geometry.canvas)
+    return marks
 
 
 def has_transparency(image: InputImage) -> bool:

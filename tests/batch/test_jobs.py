@@ -201,6 +201,7 @@ def test_the_first_twenty_are_told_and_the_others_counted(mistakes):
         (b"[" * 100_000, "nested too deeply"),
         (b'{"prompt": "' + b"a" * (10 << 20) + b'"}', "longer than 4 MB"),
         (b'{"prompt": "' + b"a" * (2 << 20) + b'"}', "larger than a megabyte"),
+        (b'{"model": "dall-e-2", "prompt": "' + b"a" * 1001 + b'"}', "1,001 characters, and dall-e-2 takes 1,000"),
         (b'{"prompt": ["a"]}', "prompt must be a text, not a list"),
         (b'{"prompt": 5}', "prompt must be a text, not a number"),
         (b'{"prompt": "a", "count": 11}', "count must be a whole number from 1 to 10, not 11"),
@@ -505,6 +506,8 @@ def test_several_images_and_a_mask_go_along(read, photo):
         ({"mask_rect": "100,100,9,9"}, "opens nothing of the 64x48 image"),
         ({"mask": "square.png"}, "their shapes differ"),
         ({"expand": "left=0"}, "expand"),
+        ({"mask": "black.png"}, "the mask opens nothing"),
+        ({"markup": "black.png"}, "no transparent pixel"),
         ({"mask": "gone.png"}, "gone.png does not exist"),
         ({"image": ["a.png", "text.png"]}, "is text, not an image"),
         ({"image": "folder"}, "is a folder"),
@@ -516,6 +519,7 @@ def test_several_images_and_a_mask_go_along(read, photo):
 def test_inputs_that_do_not_fit_are_told_before_anything_is_sent(mistakes, photo, tmp_path, row, words):
     photo("a.png")
     photo("square.png", (50, 50))
+    photo("black.png", colour="black")
     (tmp_path / "text.png").write_text("hello")
     (tmp_path / "folder").mkdir()
     assert words in "\n".join(mistakes([{"image": "a.png", "prompt": "p", **row}])[1:])
