@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
+from imagecli.batch.cells import KEYS
 from imagecli.batch.jobs import read_jobs
 from imagecli.errors import UsageProblem
 from imagecli.options import Typed
@@ -603,3 +606,29 @@ def test_a_hundred_thousand_lines_need_little(read):
     finally:
         variants.check = real
     assert (len(jobs), checks <= 2) == (2000, True)
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from([*KEYS, "colour"]),
+            st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.lists(st.text(max_size=3), max_size=2),
+            max_size=4,
+        )
+        | st.text(max_size=20),
+        max_size=3,
+    ),
+    st.sampled_from(["csv", "jsonl", "txt"]),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_file_holds_it_is_jobs_or_one_error(tmp_path, lines, form):
+    path = tmp_path / f"jobs.{form}"
+    path.write_text("\n".join(each if isinstance(each, str) else json.dumps(each) for each in lines), "utf-8")
+    found, message = [], "none"
+    try:
+        found = read_jobs(str(path), None, Typed({"profile": "sandbox"}), folder=str(tmp_path / "out")).list
+    except UsageProblem as error:
+        message = error.message.replace("\n", "")
+    assert len({job.id for job in found}) == len(found)
+    assert (message == "none") == bool(found)
+    assert message.isprintable()
