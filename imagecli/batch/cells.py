@@ -14,7 +14,7 @@ from imagecli.inputs import STDIO
 from imagecli.text import closest_match, named, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from imagecli.flags import Command
 
@@ -97,16 +97,21 @@ def is_near(name: str) -> bool:
     return key in _others() or is_secret_name(key) or bool(difflib.get_close_matches(key, KEYS, cutoff=_ALMOST))
 
 
-def unknown(name: str, beside: Collection[str]) -> str:
-    """Return what is wrong with a name that is no key; `beside` are all names of the row."""
+def strange(shape: Shape) -> list[str]:
+    """Return what is wrong with the names of a row."""
+    wrong = [f"{named(name)} is there twice" for name in shape.twice]
+    if {*shape.others} >= _WIRE:
+        return [*wrong, "this is a line for a provider's batch engine: a job is what its body says"]
+    return [*wrong, *map(_unknown, shape.others)]
+
+
+def _unknown(name: str) -> str:
     key = name.replace("-", "_").lower()
-    shown = named(name)
+    shown = named(name) or "a column without a name"
     if is_secret_name(key) or key in {"base_url", "profile"}:
         return f"{shown} can't be in a job: no job can name a key, a base URL or a profile"
     if key in _others():
         return f"{shown} is the run's, not a job's: give it to the command, as --{key.replace('_', '-')}"
-    if {*beside} >= _WIRE:
-        return f"{shown} is not a key: this is a line for a provider's batch engine; a job is what its body says"
     near = _ELSEWHERE.get(key) or closest_match(key, KEYS)
     return f"{shown} is not a key" + (f"; did you mean {near}?" if near else "")
 

@@ -81,6 +81,8 @@ class _Lines:
         self._mistakes = mistakes
         self.number = 0
         """Of the line that was read last."""
+        self.first = 0
+        """Of the first that was read since this was set to 0."""
 
     def __iter__(self) -> Iterator[str]:
         while raw := self._file.readline(MOST_LINE + 1):
@@ -106,6 +108,7 @@ class _Lines:
             if "\0" in text:
                 self._mistakes.add(self.number, "a NUL character, which no text contains")
                 continue
+            self.first = self.first or self.number
             yield text
 
     def _pass_over(self, raw: bytes) -> None:
@@ -187,17 +190,23 @@ def _table_rows(
 def _rows_below(header: list[str], lines: _Lines, table: Iterator[list[str]], mistakes: Mistakes) -> Iterator[Row]:
     width = len(header)
     while True:
-        start = lines.number + 1
+        lines.first = 0
         try:
             cells = next(table)
         except StopIteration:
             return
         except csv.Error as error:
             # Where a quoted field would end can't be known any more, nor which lines are rows.
-            why = "a quotation mark is not closed" if "end of data" in str(error) else "a quoted field goes on"
-            mistakes.add(start, f'{why}: write "" for a quotation mark in a field; nothing behind it was read')
+            why = (
+                "a quotation mark is not closed"
+                if "end of data" in str(error)
+                else "a quoted field goes on behind its end"
+            )
+            mistakes.add(lines.first, f'{why}: write "" for a quotation mark in a field; nothing behind it was read')
             return
         if len(cells) > width and any(cells[width:]):
-            mistakes.add(start, f"{len(cells)} cells, and the header has {width} columns: put quotes around a text")
+            mistakes.add(
+                lines.first, f"{len(cells)} cells, and the header has {width} columns: put quotes around a text"
+            )
         elif row := {name: cell for name, cell in zip(header, cells, strict=False) if cell}:
-            yield Row(start, row)
+            yield Row(lines.first, row)

@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagecli.batch.cells import Shape, input_path, is_near, read_op, read_text, read_texts, shape_of, unknown
+from imagecli.batch.cells import Shape, input_path, is_near, read_op, read_text, read_texts, shape_of, strange
 from imagecli.batch.files import Files
 from imagecli.batch.job import Job
 from imagecli.batch.mistakes import Mistakes, Problems, Warnings
@@ -97,7 +97,7 @@ class Reader:
         """The hash of what a line says → line."""
         self._repeats: dict[bytes, int] = {}
         """The hash of what is sent → how often so far."""
-        self._shapes: dict[tuple[str, ...], tuple[Shape, tuple[str, ...]]] = {}
+        self._shapes: dict[tuple[str, ...], tuple[Shape, list[str]]] = {}
 
     def check_header(self, columns: Sequence[str]) -> None:
         """Check the columns of a table.
@@ -114,7 +114,7 @@ class Reader:
             )
         if missing := used - {*columns}:
             self.mistakes.add(1, f"--prompt needs {named(min(missing))}, and there is no such column")
-        for words in self._strange(shape, columns):
+        for words in self._strange(shape):
             self.mistakes.add(1, words)
 
     def add(self, row: Row) -> None:
@@ -126,7 +126,7 @@ class Reader:
                 self._shapes.clear()
             shape = shape_of(names)
             # A table's header has been told already.
-            known = self._shapes[names] = (shape, () if self._table else self._strange(shape, names))
+            known = self._shapes[names] = (shape, [] if self._table else self._strange(shape))
         problems = Problems(UsageProblem(words) for words in known[1])
         self._read(row, known[0], problems)
         for problem in problems:
@@ -156,11 +156,12 @@ class Reader:
             raise UsageProblem(f"{printable(self._name)} has no jobs", hint="Write one a line.")
         return self._jobs
 
-    def _strange(self, shape: Shape, names: Sequence[str]) -> tuple[str, ...]:
+    def _strange(self, shape: Shape) -> list[str]:
         """Return what is wrong with the names of a row; with --prompt, columns that no key is near may be there."""
-        template = self._template
-        wrong = [n for n in shape.others if template is None or (n not in template.columns and is_near(n))]
-        return (*(f"{named(name)} is there twice" for name in shape.twice), *(unknown(name, names) for name in wrong))
+        if self._template is not None:
+            used = self._template.columns
+            shape = shape._replace(others=tuple(n for n in shape.others if n not in used and is_near(n)))
+        return strange(shape)
 
     def _read(self, row: Row, shape: Shape, problems: Problems) -> None:
         """Make a job of a row, unless something is wrong with it: all of that goes to `problems`."""
