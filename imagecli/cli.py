@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from imagecli.flags import Argument, Flag
 
-COMMANDS = ("gen", "edit", "vary", "prepare", "recover", "show", "log", "models", "serve", "cache", "config")
+COMMANDS = ("gen", "edit", "vary", "batch", "prepare", "recover", "show", "log", "models", "serve", "cache", "config")
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _HELP = """Make and edit images, with any server that speaks the OpenAI Images API.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from imagecli.errors import Interrupted, MoneyProblem, UnknownOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
-    from imagecli.accounts import Entry
     from imagecli.cache.answers import Answers
     from imagecli.cache.entry import Recording
     from imagecli.client.client import Client
@@ -17,9 +17,39 @@ if TYPE_CHECKING:
     from imagecli.client.response.sources import Item
     from imagecli.dialects.request import ImageRequest
     from imagecli.errors import ImagecliError
+    from imagecli.plan import Plan
     from imagecli.result import GeneratedImage
 
-    Begin = Callable[[ImageRequest, Sequence[int]], Entry]
+    Begin = Callable[[ImageRequest, Sequence[int]], "AccountEntry"]
+
+
+class AccountEntry(Protocol):
+    """One request in the accounts."""
+
+    def received(
+        self,
+        cost: tuple[float, str] | None,
+        usage: Mapping[str, Any] | None,
+        svg_usage: Mapping[str, Any] | None,
+        request_id: str | None,
+    ) -> None:
+        """Note what a response says, before its images are saved."""
+
+    def complete(self, error: ImagecliError | None, images: Iterable[GeneratedImage] = ()) -> None:
+        """Write down what has come of the request."""
+
+
+class Accounting(Protocol):
+    """Where each request is written down before it is sent."""
+
+    def begin(
+        self, plan: Plan, request: ImageRequest, numbers: Sequence[int], warn: Callable[[str], None]
+    ) -> AccountEntry:
+        """Write down a request that is about to be sent.
+
+        Raises:
+            ImagecliError: it must not be sent.
+        """
 
 
 class Observer:
@@ -70,7 +100,7 @@ class Exchange:
         """What has arrived and is not all saved yet."""
         self.images: list[GeneratedImage] = []
         """Those that were saved."""
-        self.entry: Entry | None = None
+        self.entry: AccountEntry | None = None
         """Its entry in the accounts, once it is about to be sent."""
         self._observer = observer
         self._begin = begin

@@ -26,7 +26,7 @@ from imagecli.errors import (
     is_out_of_memory,
     out_of_memory,
 )
-from imagecli.exchange import Exchange, Observer
+from imagecli.exchange import Accounting, Exchange, Observer
 from imagecli.outcome import RUN_AGAIN, has_no_route, is_final, missing, run_error, unsaved_error
 from imagecli.plan import other_plan
 from imagecli.plan.costs import Bill
@@ -36,7 +36,6 @@ from imagecli.saving.receiving import describe_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imagecli.accounts import Accounts
     from imagecli.cache.answers import Answers
     from imagecli.client.client import Client
     from imagecli.client.response.images import ImageResponse
@@ -59,7 +58,7 @@ def execute(  # noqa: PLR0913 - a plan, and what it is carried out with
     *,
     jobs: int = 4,
     answers: Answers | None = None,
-    accounts: Accounts | None = None,
+    accounts: Accounting | None = None,
 ) -> Result:
     """Send a plan's requests, `jobs` at once, save what comes, and return what came of it, with its own warnings.
 
@@ -88,7 +87,7 @@ class _Execution:
     """Collects what comes of a plan; complete at any moment, also when it is interrupted."""
 
     def __init__(
-        self, plan: Plan, sink: Sink, observer: Observer, answers: Answers | None, accounts: Accounts | None
+        self, plan: Plan, sink: Sink, observer: Observer, answers: Answers | None, accounts: Accounting | None
     ) -> None:
         self._plan = plan
         self._answers = answers

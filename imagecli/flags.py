@@ -10,7 +10,7 @@ A new flag that becomes a field is one row here, and a word in the dialects that
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ LOOKING = ("show", "log")
 CONFIG = tuple(f"config {name}" for name in ("path", "show", "get", "set", "unset", "set-key", "add", "check"))
 
 CACHE = tuple(f"cache {name}" for name in ("path", "info", "prune"))
-GROUPED = {"config": CONFIG, "cache": CACHE}
+BATCH = ("batch run",)
+BATCHED = ("batch run",)
+"""Those that read a job file."""
+GROUPED = {"config": CONFIG, "cache": CACHE, "batch": BATCH}
 """The commands that have commands of their own."""
 
 OUTPUT, IMAGE, INPUT, MASK, SERVER, REPORT = GROUPS = ("Output", "Image", "Input", "Mask", "Server", "Reporting")
@@ -107,6 +110,13 @@ ARGUMENTS = (
     Argument("input", "IMAGE", "The input image; - reads it from standard input.", PREPARING),
     Argument("prompt", "PROMPT", "What to show; - reads it from standard input.", GEN),
     Argument("prompt", "PROMPT", "What the whole new image shows; - reads it from standard input.", EDIT),
+    Argument(
+        "job_file",
+        "JOBS",
+        "What should exist: .jsonl, .csv, .tsv, .txt; - reads it from standard input.",
+        BATCHED,
+        required=True,
+    ),
     Argument("responses", "[FILE]...", "Kept responses [all].", ("recover",), repeated=True),
     Argument("files", "FILE...", "Images; @1, @2 … are the newest of the ledger.", ("show",), repeated=True),
     Argument("names", "[MODEL]...", "Show all that is known of these models.", ("models",), repeated=True),
@@ -122,7 +132,13 @@ ARGUMENTS = (
     Argument("named_profile", "[PROFILE]", "The profile [the active one].", ("config set-key", "config check")),
 )
 
+_typed_only = partial(Flag, in_file=False, in_environment=False)
+"""A flag of the command line alone."""
+
 _ROWS = (
+    _typed_only(
+        "output", "The folder for the images and the journal.", OUTPUT, BATCHED, "DIR", "-o", path=True, required=True
+    ),
     Flag(
         "output",
         "A file, a folder/, a template, or - for raw bytes on standard output.",
@@ -132,26 +148,15 @@ _ROWS = (
         "-o",
         path=True,
     ),
-    Flag(
-        "force", "Replace files that exist.", OUTPUT, (*WRITING, "show"), type=bool, in_file=False, in_environment=False
-    ),
-    Flag(
-        "skip_existing",
-        "Send nothing for outputs that exist; needs -o.",
-        OUTPUT,
-        type=bool,
-        in_file=False,
-        in_environment=False,
-    ),
-    Flag(
+    _typed_only("force", "Replace files that exist.", OUTPUT, (*WRITING, "show"), type=bool),
+    _typed_only("skip_existing", "Send nothing for outputs that exist; needs -o.", OUTPUT, type=bool),
+    _typed_only(
         "grid",
         "Save one image with all of them side by side, labelled; - is stdout.",
         OUTPUT,
         ("show",),
         "FILE",
         path=True,
-        in_file=False,
-        in_environment=False,
     ),
     Flag(
         "resize",
@@ -171,15 +176,13 @@ _ROWS = (
         in_file=False,
         in_python=True,
     ),
-    Flag(
+    _typed_only(
         "like",
         "As the image in FILE was made (@1: the newest one); flags typed beside it go first.",
         INPUT,
         MAKING,
         "FILE",
         path=True,
-        in_file=False,
-        in_environment=False,
     ),
     Flag("model", "The model; any name is accepted.", IMAGE, MAKING, "NAME", "-m", in_python=True),
     Flag(
@@ -412,13 +415,7 @@ _ROWS = (
     Flag(
         "keep", "Change nothing outside the mask [on for masks made by flags].", MASK, EDIT, type=bool, in_python=True
     ),
-    Flag(
-        "strict_mask",
-        "Exit with 1 if the server seems to have ignored the mask [off].",
-        MASK,
-        EDIT,
-        type=bool,
-    ),
+    Flag("strict_mask", "Exit with 1 if the server seems to have ignored the mask [off].", MASK, EDIT, type=bool),
     Flag(
         "keep_metadata",
         "Leave location, camera and author in the file [off].",
@@ -545,152 +542,91 @@ _ROWS = (
         built_in="on",
     ),
     Flag("retry_unknown", "Send again what may have been billed already [off].", SERVER, type=bool, built_in=False),
-    Flag(
-        "dry_run",
-        "Check everything and print the request; send and save nothing.",
-        REPORT,
-        type=bool,
-        in_file=False,
-        in_environment=False,
-    ),
+    _typed_only("dry_run", "Check everything and print the request; send and save nothing.", REPORT, type=bool),
     Flag("preview", "Draw the result in the terminal [off].", REPORT, type=bool, built_in=False),
-    Flag(
+    _typed_only(
         "json",
         "Print one JSON document instead, for failures too.",
         REPORT,
         (*WRITING, *LOOKING, "models", *CONFIG, *CACHE),
         type=bool,
-        in_file=False,
-        in_environment=False,
     ),
-    Flag(
-        "verbose",
-        "Report more on standard error.",
-        REPORT,
-        (*WRITING, *LOOKING, "models"),
-        short="-v",
-        type=bool,
-        in_file=False,
-        in_environment=False,
+    _typed_only(
+        "verbose", "Report more on standard error.", REPORT, (*WRITING, *LOOKING, "models"), short="-v", type=bool
     ),
-    Flag(
-        "quiet",
-        "Report only errors on standard error.",
-        REPORT,
-        (*WRITING, *LOOKING, "models"),
-        type=bool,
-        in_file=False,
-        in_environment=False,
-    ),
+    _typed_only("quiet", "Report only errors on standard error.", REPORT, (*WRITING, *LOOKING, "models"), type=bool),
     # Of single commands; none of these is a setting.
-    Flag(
-        "prompt_only",
-        "Print the prompt, and nothing else.",
-        REPORT,
-        ("show",),
-        flag="--prompt",
-        type=bool,
-        in_file=False,
-        in_environment=False,
+    _typed_only("prompt_only", "Print the prompt, and nothing else.", REPORT, ("show",), flag="--prompt", type=bool),
+    _typed_only(
+        "count", "How many lines [20; all sums].", REPORT, ("log",), "N", "-n", type=int, bounds=(1, 1_000_000_000)
     ),
-    Flag(
-        "count",
-        "How many lines [20; all sums].",
-        REPORT,
-        ("log",),
-        "N",
-        "-n",
-        type=int,
-        bounds=(1, 1_000_000_000),
-        in_file=False,
-        in_environment=False,
+    _typed_only(
+        "since", "From here on: 30m, 12h, 7d or 2w ago, or a date, such as 2026-11-29.", REPORT, ("log",), "TIME"
     ),
-    Flag(
-        "since",
-        "From here on: 30m, 12h, 7d or 2w ago, or a date, such as 2026-11-29.",
-        REPORT,
-        ("log",),
-        "TIME",
-        in_file=False,
-        in_environment=False,
-    ),
-    Flag(
-        "model",
-        "Only images of this model.",
-        REPORT,
-        ("log",),
-        "NAME",
-        "-m",
-        in_file=False,
-        in_environment=False,
-    ),
-    Flag(
-        "profile",
-        "Only images of this profile.",
-        REPORT,
-        ("log",),
-        "NAME",
-        "-P",
-        in_file=False,
-        in_environment=False,
-    ),
-    Flag(
+    _typed_only("model", "Only images of this model.", REPORT, ("log",), "NAME", "-m"),
+    _typed_only("profile", "Only images of this profile.", REPORT, ("log",), "NAME", "-P"),
+    _typed_only(
         "state",
         "Only requests in this state: done, failed, unknown or sent.",
         REPORT,
         ("log",),
         "STATE",
         choices=("done", "failed", "unknown", "sent"),
-        in_file=False,
-        in_environment=False,
     ),
-    Flag(
+    _typed_only(
         "sum",
         "Add up what was asked, made and paid by day, month, model or profile.",
         REPORT,
         ("log",),
         "PERIOD",
         choices=("day", "month", "model", "profile"),
-        in_file=False,
-        in_environment=False,
     ),
-    Flag(
-        "older",
-        "Remove what was used last longer ago: 30d, 12h.",
-        SERVER,
-        ("cache prune",),
-        "AGE",
-        in_file=False,
-        in_environment=False,
+    _typed_only("older", "Remove what was used last longer ago: 30d, 12h.", SERVER, ("cache prune",), "AGE"),
+    _typed_only("larger", "Remove the oldest until the rest is no larger: 5G, 500M.", SERVER, ("cache prune",), "SIZE"),
+    _typed_only(
+        "form",
+        "How JOBS is written [by its name; jsonl for -].",
+        INPUT,
+        BATCHED,
+        "FORM",
+        flag="--as",
+        choices=("jsonl", "csv", "tsv", "txt"),
     ),
-    Flag(
-        "larger",
-        "Remove the oldest until the rest is no larger: 5G, 500M.",
-        SERVER,
-        ("cache prune",),
-        "SIZE",
-        in_file=False,
-        in_environment=False,
+    _typed_only("prompt", "The prompt of every job, with {column} fields of its row.", INPUT, BATCHED, "TEXT"),
+    _typed_only(
+        "only",
+        "Only the jobs with this id, or ids like it (*, ?, []); repeatable.",
+        INPUT,
+        BATCHED,
+        "ID",
+        repeated=True,
     ),
-    Flag(
-        "all",
-        "Also list the models that certainly make no images.",
+    _typed_only("limit", "Only the first N jobs of those.", INPUT, BATCHED, "N", type=int, bounds=(1, 10_000_000)),
+    _typed_only("shard", "Only share I of N, the same on every machine.", INPUT, BATCHED, "I/N"),
+    _typed_only(
+        "rpm",
+        "Let no more than N requests begin in a minute, evenly spaced.",
         SERVER,
-        ("models",),
+        ("batch run",),
+        "N",
+        type=float,
+        bounds=(0, 1_000_000),
+        above=True,
+    ),
+    _typed_only("fail_fast", "End at the first failure.", SERVER, ("batch run",), type=bool),
+    _typed_only(
+        "prune", "Remove images that the batch made and JOBS no longer names.", OUTPUT, ("batch run",), type=bool
+    ),
+    _typed_only(
+        "check",
+        "Send nothing: exit 0 if all images are there and unchanged, else 6.",
+        REPORT,
+        ("batch run",),
         type=bool,
-        in_file=False,
-        in_environment=False,
     ),
-    Flag(
-        "refresh",
-        "Ask the server even if its list is less than an hour old.",
-        SERVER,
-        ("models",),
-        type=bool,
-        in_file=False,
-        in_environment=False,
-    ),
-    Flag(
+    _typed_only("all", "Also list the models that certainly make no images.", SERVER, ("models",), type=bool),
+    _typed_only("refresh", "Ask the server even if its list is less than an hour old.", SERVER, ("models",), type=bool),
+    _typed_only(
         "output",
         "A file, a folder/ or a template [as the run would have named it].",
         OUTPUT,
@@ -698,10 +634,8 @@ _ROWS = (
         "PATH",
         "-o",
         path=True,
-        in_file=False,
-        in_environment=False,
     ),
-    Flag(
+    _typed_only(
         "port",
         "The port on 127.0.0.1; 0 takes any free one [8765].",
         SERVER,
@@ -710,59 +644,42 @@ _ROWS = (
         type=int,
         bounds=(0, 65535),
         built_in=8765,
-        in_file=False,
-        in_environment=False,
     ),
-    Flag(
-        "base_url",
-        "Where the server is, usually ending in /v1.",
-        SERVER,
-        ("config add",),
-        "URL",
-        in_file=False,
-        in_environment=False,
-        required=True,
+    _typed_only(
+        "base_url", "Where the server is, usually ending in /v1.", SERVER, ("config add",), "URL", required=True
     ),
-    Flag(
+    _typed_only(
         "dialect",
         "How the server differs from OpenAI [by its host's name, else openai].",
         SERVER,
         ("config add",),
         "NAME",
-        in_file=False,
-        in_environment=False,
     ),
-    Flag(
+    _typed_only(
         "key_command",
         "The command that prints its key, such as 'pass show images'.",
         SERVER,
         ("config add",),
         "COMMAND",
-        in_file=False,
-        in_environment=False,
     ),
-    Flag(
-        "key_env",
-        "The environment variable that its key is in.",
-        SERVER,
-        ("config add",),
-        "VARIABLE",
-        in_file=False,
-        in_environment=False,
-    ),
-    Flag(
-        "model",
-        "The model to ask it for [its own choice].",
-        SERVER,
-        ("config add",),
-        "NAME",
-        "-m",
-        in_file=False,
-        in_environment=False,
-    ),
+    _typed_only("key_env", "The environment variable that its key is in.", SERVER, ("config add",), "VARIABLE"),
+    _typed_only("model", "The model to ask it for [its own choice].", SERVER, ("config add",), "NAME", "-m"),
 )
 
-FLAGS = tuple(row._replace(flag=row.flag or "--" + row.name.replace("_", "-")) for row in _ROWS)
+_OF_ONE_IMAGE = frozenset(
+    {"output", "skip_existing", "like", "image", "mask", "markup", "mask_preview", "prompt_file", "preview"}
+)
+"""Flags of gen, edit and vary that say what one image is, and not how many are made."""
+
+
+def _complete(row: Flag) -> Flag:
+    """Return a row with its spelling, and with the commands that read a job file where it says how a job is done."""
+    says_how = not {*MAKING}.isdisjoint(row.commands) and row.name not in _OF_ONE_IMAGE
+    spelling = row.flag or "--" + row.name.replace("_", "-")
+    return row._replace(flag=spelling, commands=(*row.commands, *(BATCHED if says_how else ())))
+
+
+FLAGS = tuple(map(_complete, _ROWS))
 """Every flag of every command."""
 
 SETTINGS: dict[str, Flag] = {}

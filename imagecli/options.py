@@ -65,6 +65,7 @@ class Typed(_Frozen):
 
     input: str | None = None
     prompt: str | None = None
+    job_file: str | None = None
     responses: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
@@ -138,6 +139,14 @@ class Typed(_Frozen):
     sum: str | None = None
     older: str | None = None
     larger: str | None = None
+    form: str | None = None
+    only: tuple[str, ...] = ()
+    limit: int | None = None
+    shard: str | None = None
+    rpm: float | None = None
+    fail_fast: bool = False
+    prune: bool = False
+    check: bool = False
     all: bool = False
     refresh: bool = False
     port: int = 8765

@@ -60,12 +60,11 @@ MAY_IMPORT = {
             "text",
         ),
     },
-    "exchange": {"accounts", "cache", "client", "dialects", "errors", "result"},
+    "exchange": {"cache", "client", "dialects", "errors", "plan", "result"},
     "as_asked": {"errors", "plan", "result", "saving"},
     "outcome": {"cache", "errors", "result"},
     "execute": {
         *(
-            "accounts",
             "as_asked",
             "cache",
             "client",
@@ -80,8 +79,8 @@ MAY_IMPORT = {
         ),
     },
     "batch": {
-        *("client", "config", "dialects", "errors", "flags", "images", "inputs", "models", "options", "plan", "saving"),
-        *("text",),
+        *("accounts", "cache", "client", "config", "dialects", "disk", "errors", "exchange", "execute", "flags"),
+        *("images", "inputs", "interrupts", "models", "options", "plan", "result", "saving", "text"),
     },
     "replan": {
         *("client", "config", "dialects", "errors", "flags", "history", "images"),
@@ -90,7 +89,7 @@ MAY_IMPORT = {
     "recovery": {"accounts", "as_asked", "client", "errors", "images", "plan", "replan", "result", "saving"},
     "terminal": {"dialects", "errors", "images", "models", "options", "result", "text"},
     "commands": {
-        *("accounts", "history", "ledger", "provenance", "remake"),
+        *("accounts", "batch", "history", "ledger", "outcome", "provenance", "remake"),
         *("cache", "client", "config", "dialects", "disk", "errors", "exchange", "execute", "flags", "images"),
         *(
             "inputs",

@@ -123,6 +123,7 @@ def _argument(argument: Any) -> tuple[str, Values]:  # noqa: ANN401 - of Typer's
     offered = {
         "FILE": Values(files="any"),
         "IMAGE": values_of("image"),
+        "JOBS": Values(files="any"),
         "KEY": Values(("profile", *(f"defaults.{name}" for name in FILE_SETTINGS))),
         "MODEL": values_of("model"),
         "NAME": NOTHING,
@@ -159,19 +160,33 @@ def fill(template: str, **places: str) -> str:
 
 
 def value_flags(program: Command) -> list[Flag]:
-    """Return every flag that takes a value, once.
+    """Return every flag that takes a value with every command that has it, once.
 
     Raises:
         ValueError: a name means different things to different commands; bash and fish look at the name alone.
     """
     known: dict[str, tuple[object, Flag]] = {}
+    mixed = {name for _, name in _mixed(program)}
     for command in program.all():
         for flag in command.flags:
+            if not mixed.isdisjoint(flag.names):
+                continue
             meaning = (flag.names, flag.metavar is None, flag.values)
             for name in (*flag.names, *flag.opposite):
                 if known.setdefault(name, (meaning, flag))[0] != meaning:
                     raise ValueError(f"{name} does not mean the same to every command")
     return list(dict.fromkeys(flag for _, flag in known.values() if flag.metavar is not None))
+
+
+def _mixed(program: Command) -> list[tuple[str, str]]:
+    """Return the commands with a flag that takes a value, free text, with them, and is a switch with others."""
+    named = [(command, flag, name) for command in program.all() for flag in command.flags for name in flag.names]
+    switches = {name for _, flag, name in named if flag.metavar is None}
+    return [
+        (" ".join(command.path), name)
+        for command, flag, name in named
+        if flag.metavar is not None and flag.values == NOTHING and name in switches
+    ]
 
 
 # bash
@@ -187,6 +202,7 @@ def bash(program: Command) -> str:
         NAMES=_names_in_file(),
         IMAGES=" | ".join(f"*.{each}" for each in IMAGES),
         WITH_VALUE=" ".join(name for flag in flags for name in flag.names),
+        MIXED="".join(f"/{command} {name}/" for command, name in _mixed(program)),
         COMMANDS="/".join(["", *(" ".join(command.path) for command in commands[1:]), ""]),
         VALUES=_bash_arms((name, flag.values) for flag in flags for name in flag.names),
         ARGUMENTS=_bash_arms(pair for command in commands for pair in _bash_arguments(command)),
@@ -320,6 +336,7 @@ def fish(program: Command) -> str:
         IMAGES="|".join(IMAGES),
         LETTERS="".join(name[1] for flag in flags for name in flag.names if not name.startswith("--")),
         LONG=" ".join(name for flag in flags for name in flag.names if name.startswith("--")),
+        MIXED=" ".join(f"'{command} {name}'" for command, name in _mixed(program)),
         LINES="\n".join(
             f"complete -c imagecli -n {_fish(' '.join([place, *commands]))} {line}"
             for (place, line), commands in lines.items()

@@ -48,12 +48,13 @@ class Jobs:
         """Return how many there are."""
         return len(self.list)
 
-    def plan(self, job: Job, folder: str) -> tuple[Plan, Settings, Inputs]:
+    def plan(self, job: Job, folder: str, *, skip_existing: bool = False) -> tuple[Plan, Settings, Inputs]:
         """Return the plan of a job, with what it was made from; its inputs are read now.
 
         Args:
             job: one of these.
             folder: the run's; the job's output lies below it.
+            skip_existing: only ask for the images that are not there.
 
         Raises:
             UsageProblem: an input is gone since, or does not fit.
@@ -68,7 +69,7 @@ class Jobs:
             None if mask is None else read_image(mask, most),
             None if markup is None else read_image(markup, most),
         )
-        return plan(check(job.op, settings, inputs), Output(path)), settings, inputs
+        return plan(check(job.op, settings, inputs), Output(path, skip_existing=skip_existing)), settings, inputs
 
     def estimate(self, job: Job) -> Estimate | None:
         """Return what a job will probably cost, in USD, from the least to the most; None where that is not known.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -94,6 +95,17 @@ class Client:
         self._with_key = key is not None or bool(profile.secret_headers)
 
     # For callers
+
+    def for_run(self, run: Run | None, sleep: Callable[[float], None]) -> Client:
+        """Return the same client, with the same connections, for one of several runs that share them.
+
+        Args:
+            run: the files in which this run's responses are kept.
+            sleep: waits between its retries.
+        """
+        other = copy(self)
+        other._run, other._sleep = run, sleep  # noqa: SLF001 - of its own class
+        return other
 
     def url(self, path: str) -> str:
         """Return the URL of a path below the base URL."""

@@ -17,7 +17,7 @@ from imagecli.hosts import is_loopback, is_private
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_READ_BYTES = 64 * 1024
+_READ_BYTES = 256 * 1024
 _WRITE_BYTES = 16 * 1024
 
 

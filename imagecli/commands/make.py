@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from imagecli import interrupts
@@ -217,38 +217,14 @@ class _Run:
 
     def _open_run(self, planned: Plan) -> Run:
         """Report what killed runs have left, and make the files for this one's responses."""
-        from imagecli.client.response.files import Run, response_folders, spare_folders, take_over
-        from imagecli.saving.recorded import record_of
-
-        folders = response_folders()
-        for folder, count in take_over(folders):
-            several = f"{count} responses of interrupted runs are in {folder}: imagecli recover saves their images"
-            one = f"a response of an interrupted run is in {folder}: imagecli recover saves its images"
-            self._warnings.append(several if count > 1 else one)
+        self._warnings += left_warnings()
         self._renderer.warn_of_new(self._warnings)
-        profile, model = self._settings.profile, planned.intent.model.name
-        record = record_of(
-            *(planned.names, planned.intent.subject),
-            command=self._command,
-            profile=profile.name,
-            base_url=profile.base_url,
-            model=model,
-            **self._finishing(planned),
-        )
-        run = Run(folders, (*record.parts, *spare_folders()), record._asdict())
-        if not run.open(self._room.least * planned.intent.wanted * 4 // 3):  # in base64
+        run, has_room = open_run(planned, self._room, self._settings.options, self._inputs)
+        if not has_room:
             self._warnings.append(
                 "neither the state folder nor the temporary one has room for a response: what isn't saved may be lost"
             )
         return run
-
-    def _finishing(self, planned: Plan) -> dict[str, Any]:
-        """Return what a later run needs to know to finish images as this one; nothing where they stay as they come."""
-        if planned.finish is None and not planned.other_routes:
-            return {}
-        from imagecli.replan import noted
-
-        return noted(self._settings.options, self._inputs)
 
     def fail(self, error: ImagecliError) -> None:
         """End the run before anything was sent; what is known by then of what was sent stands.
@@ -290,6 +266,45 @@ class _Run:
         self.drawn = True
         with LivePreview(console) as preview:
             yield preview
+
+
+def left_warnings() -> Iterator[str]:
+    """Keep the responses that killed runs have left, and yield where they are now."""
+    from imagecli.client.response.files import response_folders, take_over
+
+    for folder, count in take_over(response_folders()):
+        several = f"{count} responses of interrupted runs are in {folder}: imagecli recover saves their images"
+        one = f"a response of an interrupted run is in {folder}: imagecli recover saves its images"
+        yield several if count > 1 else one
+
+
+def open_run(planned: Plan, room: Room, options: Options, inputs: Inputs) -> tuple[Run, bool]:
+    """Make the files for the responses of a plan, and return whether there is room for them.
+
+    Args:
+        planned: the plan.
+        room: what an image takes.
+        options: what the plan was made with,
+        inputs: and of.
+    """
+    from imagecli.client.response.files import Run, response_folders, spare_folders
+    from imagecli.saving.recorded import record_of
+
+    intent, finishing = planned.intent, {}
+    if planned.finish is not None or planned.other_routes:
+        from imagecli.replan import noted
+
+        finishing = noted(options, inputs)  # what a later run needs, to finish images as this one
+    record = record_of(
+        *(planned.names, intent.subject),
+        command=intent.command,
+        profile=intent.profile.name,
+        base_url=intent.profile.base_url,
+        model=intent.model.name,
+        **finishing,
+    )
+    run = Run(response_folders(), (*record.parts, *spare_folders()), record._asdict())
+    return run, run.open(room.least * intent.wanted * 4 // 3)  # in base64
 
 
 class _TerminalObserver(Observer):

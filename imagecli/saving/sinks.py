@@ -115,12 +115,13 @@ class FileSink:
             UsageProblem: a name is taken, or its folder can't be written or has no room.
         """
         with contextlib.ExitStack() as at_end:
-            at_end.callback(self._release)
+            at_end.callback(self.close)
             with contextlib.nullcontext() if dry else interrupts.held():  # nothing is made for a dry run
                 self._reserve(numbers, room, warn, dry=dry)
             return at_end.pop_all()
 
-    def _release(self) -> None:
+    def close(self) -> None:
+        """Remove what is not whole, and let no file appear any more."""
         with self._lock:
             self._closed = True
             for new in tuple(self._unfinished):

@@ -88,6 +88,40 @@ class Renderer:
             self.console.out(_dumped(document | {"warnings": _hidden(self._warnings), "error": None}, None, str))
         return ExitCode.OK
 
+    def line(self, document: Mapping[str, object]) -> None:
+        """Show a JSON document on one line."""
+        self.console.out(_dumped({"schema": SCHEMA, "command": self.command, "ok": True, **document}, None, str))
+
+    def job(self, job: str, line: int, result: Result, base_url: str, warnings: Sequence[str]) -> None:
+        """Show what came of one job of many; `warnings` are those that were not shown yet.
+
+        Raises:
+            Failure: stdout takes no more.
+        """
+        self.warn(*warnings)
+        for each in (*result.failures.values(), *([result.error] if result.error else [])):
+            _presentable(each)
+        if self.as_json:
+            self.console.out(_dumped({**document(result, base_url), "id": job, "line": line}, None))
+        else:
+            for shown in _result_lines(result, base_url):
+                self.console.out(shown)
+        if result.error is not None:
+            self._error(result.error, f"{printable(job)} (line {line}): ")
+
+    def summary(self, summary: Mapping[str, object], error: ImagecliError | None) -> int:
+        """Show with --json what came of many jobs, as the last document; and the error that decides the exit code."""
+        if self.as_json:
+            self.line(
+                {
+                    "ok": error is None,
+                    "summary": summary,
+                    "warnings": _hidden(self._warnings),
+                    "error": None if error is None else error.as_dict(),
+                }
+            )
+        return ExitCode.OK if error is None else self._error(_presentable(error))
+
     def result(self, result: Result, base_url: str) -> int:
         """Show what came of a run; of its warnings those that were not shown while it went on.
 
@@ -131,9 +165,9 @@ class Renderer:
         if len(requests) > 1:
             self.console.debug(f"and {len(requests) - 1} more like it")
 
-    def _error(self, error: ImagecliError) -> int:
+    def _error(self, error: ImagecliError, about: str = "") -> int:
         """Show what happened, what to do, and where to ask about it."""
-        lines = [error.message]
+        lines = [f"{about}{error.message}"]
         if error.hint:
             lines.append(error.hint)
         if error.request_id:

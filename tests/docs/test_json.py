@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +60,9 @@ LINES = [
     ("edit", *MASK, "a hat", "-s", "1024x1024"),
     ("edit", *MASK, "--mask-preview", "preview.png"),
     ("vary", "a.png", "-m", "dall-e-2", "-s", "256x256"),
+    ("batch", "run", "jobs.txt", "-o", "out"),
+    ("batch", "run", "jobs.txt", "-o", "out", "--dry-run"),
+    ("batch", "run", "jobs.txt", "-o", "out", "--check"),
     ("prepare", "a.png"),
     ("recover",),
     ("log",),
@@ -80,13 +85,15 @@ LINES = [
 def test_every_field_of_a_document_is_on_the_page(imagecli, line):
     with open("a.png", "wb") as file:
         file.write(png())
+    Path("jobs.txt").write_text("a fox\n")
     made("made.png")
     tagged("parameters.png", parameters="a fox\nSteps: 20, Seed: 7")
     imagecli("config", "set", "defaults.size", "square")
     if "--cache-only" in line:
         imagecli("gen", "fox", "--cache", "--profile", "sandbox")
     ran = imagecli(*line, "--json", stdin=b"sk-1234567890\n", env={"IMAGECLI_PROFILE": "sandbox"})
-    fields = set(_fields(ran.json))
+    documents = [json.loads(each) for each in ran.out.splitlines()] if line[0] == "batch" else [ran.json]
+    fields = {field for document in documents for field in _fields(document)}
     assert len(fields) > 5
     assert fields - DOCUMENTED == set()
 

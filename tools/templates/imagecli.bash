@@ -79,7 +79,7 @@ _imagecli_split() {
             done
             ;;
     esac
-    [[ $with_value == *" $flag "* ]]
+    [[ $with_value == *" $flag "* || '@MIXED@' == *"/$command $flag/"* ]]
 }
 
 # Offers what the flag takes.

@@ -37,14 +37,16 @@ end
 function __imagecli_typed
     set -l value_follows no
     set -l flags_ended no
+    set -l typed
     for word in (commandline -opc)[2..]
         if test $value_follows = yes
             set value_follows no
         else if test $flags_ended = yes; or not string match -qr '^-.' -- $word
+            set -a typed $word
             string join -- \n $word
         else if test $word = --
             set flags_ended yes
-        else if string match -qr '^-[^-@LETTERS@]*[@LETTERS@]$' -- $word; or contains -- $word @LONG@
+        else if string match -qr '^-[^-@LETTERS@]*[@LETTERS@]$' -- $word; or contains -- $word @LONG@; or contains -- "$typed[1..2] $word" @MIXED@
             set value_follows yes
         end
     end

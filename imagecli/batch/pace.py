@@ -1,0 +1,92 @@
+"""How fast a batch goes: requests in flight, starts spaced evenly, and a server's "slow down" heard by all workers.
+
+The number in flight halves when the server answers 429, and grows by one each time that so many requests have ended
+well (additive increase, multiplicative decrease, as TCP does).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LONGEST_WAIT_S = 0.5
+"""Of one wait: whoever is woken may have to wait for something else than a place, and others not."""
+_FIRST_HOLD_S, _LONGEST_HOLD_S = 1.0, 60.0
+
+
+class Pace:
+    """A place for each request in flight; for any number of threads."""
+
+    def __init__(self, most: int, per_minute: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """Let `most` be in flight, and `per_minute` begin in a minute; None: any number."""
+        self.most = most
+        self._between = 60 / per_minute if per_minute else 0.0
+        self._clock = clock
+        self._allowed = float(most)
+        self._in_flight = 0
+        self._next_start = self._hold_until = clock()
+        self._changed = threading.Condition()
+        self._backoff = 0.0
+        self._ended = False
+        self.successes = 0
+        """How many requests the server has answered well."""
+
+    @property
+    def allowed(self) -> int:
+        """How many may be in flight now."""
+        return max(1, int(self._allowed))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing begins any more."""
+        return self._ended
+
+    def enter(self, after: float = 0.0) -> bool:
+        """Wait for a place, for so many seconds at the least; return False where the run ends instead."""
+        with self._changed:
+            earliest = self._clock() + after
+            while not self._ended:
+                wait = max(self._hold_until, self._next_start, earliest) - self._clock()
+                if self._in_flight >= self.allowed:
+                    self._changed.wait(_LONGEST_WAIT_S)
+                elif wait > 0:
+                    self._changed.wait(min(wait, _LONGEST_WAIT_S))
+                else:
+                    self._in_flight += 1
+                    self._next_start = self._clock() + self._between
+                    self._changed.notify()
+                    return True
+        return False
+
+    def leave(self, *, well: bool) -> None:
+        """Give the place back; `well`: the server answered."""
+        with self._changed:
+            self._in_flight -= 1
+            if well:
+                self.successes += 1
+                self._backoff = 0.0
+                self._allowed = min(float(self.most), self._allowed + 1 / self._allowed)
+            self._changed.notify(2)
+
+    def slow_down(self, seconds: float | None = None) -> None:
+        """Let nothing begin for so many seconds, and less be in flight from now on.
+
+        What many requests hear at the same time counts once. None: the server does not say how long; each time that it
+        refuses again before it has answered anything well, the wait is twice as long.
+        """
+        with self._changed:
+            now = self._clock()
+            if now >= self._hold_until:
+                self._allowed = max(1.0, min(self._allowed, float(self._in_flight)) / 2)
+                self._backoff = min(2 * self._backoff, _LONGEST_HOLD_S) if self._backoff else _FIRST_HOLD_S
+            self._hold_until = max(self._hold_until, now + (self._backoff if seconds is None else seconds))
+
+    def end(self) -> None:
+        """Let nothing begin any more."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()

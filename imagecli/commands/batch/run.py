@@ -1,0 +1,376 @@
+"""`imagecli batch run`: a job file → images, several at once."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+from imagecli import interrupts
+from imagecli.batch.journal import Journal
+from imagecli.batch.parts import part_of, read_shard
+from imagecli.batch.standing import counts, stand, to_run
+from imagecli.errors import AuthProblem, Interrupted, PartialResult, UnknownOutcome, UsageProblem
+from imagecli.models.cost import Estimate
+from imagecli.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imagecli.batch.carrying import Shared
+    from imagecli.batch.job import Job
+    from imagecli.batch.jobs import Jobs
+    from imagecli.batch.run import BatchRun, Outcomes
+    from imagecli.batch.standing import Task
+    from imagecli.config.settings import Settings
+    from imagecli.errors import ImagecliError
+    from imagecli.options import Typed
+    from imagecli.result import Result
+    from imagecli.terminal.render import Renderer
+
+_WORDS = {
+    "new": "new",
+    "changed": "changed",
+    "gone": "whose images are gone",
+    "edited": "whose images have changed on the disk",
+    "failed": "failed",
+    "unknown": "unknown",
+    "submitted": "submitted",
+    "saved": "saved",
+    "done": "done",
+}
+
+
+def run(typed: Typed, renderer: Renderer) -> int:
+    """Make the images of a job file that are not there yet.
+
+    JOBS has a job a line: JSON objects (.jsonl), a table with a header (.csv, .tsv), or prompts (.txt). The keys are
+    the flags' names, and id, op, image, prompt and output. All is checked before anything is sent. The same command
+    again goes on where the last one ended, whatever ended it.
+
+    \b
+    Examples:
+      imagecli batch run prompts.txt -o out/ -m gpt-image-2 -q low
+      imagecli batch run animals.csv -o out/ --prompt "a {colour} {animal} in the snow"
+      imagecli batch run jobs.jsonl -o out/ --dry-run
+      imagecli batch run jobs.jsonl -o out/ --shard 2/8 -j 16 --rpm 300
+    """
+    try:
+        return _Command(typed, renderer).run()
+    except KeyboardInterrupt as interrupt:
+        return renderer.failure(Interrupted.by(interrupt, "; no request was waiting for its response"))
+
+
+class _Command:
+    """One `batch run`."""
+
+    def __init__(self, typed: Typed, renderer: Renderer) -> None:
+        from imagecli.batch.jobs import read_jobs
+        from imagecli.config.settings import load
+
+        self._typed = typed
+        self._renderer = renderer
+        self._folder = _folder(typed.output or "")
+        shard = None if typed.shard is None else read_shard(typed.shard)
+        self._settings: Settings = load(typed.__dict__, command="batch run")
+        renderer.warn(*self._settings.warnings)
+        self._jobs: Jobs = read_jobs(
+            *(typed.job_file or "", typed.form, typed), folder=self._folder, prompt=typed.prompt
+        )
+        renderer.warn(*self._jobs.warnings)
+        self._part: Sequence[Job] = part_of(self._jobs, only=typed.only, shard=shard, limit=typed.limit)
+        self._journal = Journal(self._folder, shard)
+
+    def run(self) -> int:
+        """Run, and return the exit code."""
+        if self._typed.check:
+            return self._check()
+        if self._typed.dry_run:
+            return self._dry_run()
+        self._journal.open()
+        try:
+            self._journal.read()
+            return self._make()
+        finally:
+            self._journal.close()
+
+    def _stand(self) -> list[Task]:
+        if self._journal.broken:
+            lines = "a line" if self._journal.broken == 1 else f"{self._journal.broken} lines"
+            self._renderer.warn(f"{lines} of the journal can't be read and count for nothing")
+        return stand(self._part, self._jobs, self._journal)
+
+    # Without sending
+
+    def _check(self) -> int:
+        """Tell which jobs' images are not there, or not as they were saved."""
+        self._journal.read()
+        wrong = []
+        for task in self._stand():
+            standing: str = task.standing
+            if standing == "done" and task.last is not None and not self._journal.is_unchanged(task.last):
+                standing = "edited"
+            if standing not in {"done", "saved"}:
+                wrong.append((task.job, standing))
+        found: dict[str, int] = {}
+        for job, standing in wrong:
+            found[standing] = found.get(standing, 0) + 1
+            if self._renderer.as_json:
+                self._renderer.line({"ok": False, "id": job.id, "line": job.line, "state": standing})
+            else:
+                self._renderer.console.out(f"{printable(job.id)}: {_WORDS[standing]}")
+        error = None
+        if wrong:
+            each = ", ".join(f"{count} {_WORDS[standing]}" for standing, count in found.items())
+            error = PartialResult(
+                f"{len(wrong)} of {_jobs(len(self._part))} not done: {each}",
+                hint="The same without --check makes them.",
+            )
+        summary = {"jobs": len(self._part), "done": len(self._part) - len(wrong), **found}
+        return self._renderer.summary(summary, error)
+
+    def _dry_run(self) -> int:
+        """Tell how the jobs stand, and what it would cost to run them."""
+        self._journal.read()
+        tasks = self._stand()
+        todo = to_run(tasks, retry_unknown=bool(self._settings.options.retry_unknown.value))
+        sent = {task.job.id for task in todo if task.standing != "saved"}
+        least = most = 0.0
+        unpriced = 0
+        for task in tasks:
+            estimate = self._jobs.estimate(task.job) if task.job.id in sent else None
+            if estimate is not None:
+                least, most = least + estimate.least, most + estimate.most
+            elif task.job.id in sent:
+                unpriced += 1
+            if self._renderer.as_json:
+                self._renderer.line(_planned(task, estimate, sent=task.job.id in sent))
+        cost = None if unpriced else Estimate(least, most)
+        found: dict[str, int] = {each: n for each, n in counts(tasks).items()}  # noqa: C416 - wider keys
+        if not self._renderer.as_json:
+            each = ", ".join(f"{count} {_WORDS[standing]}" for standing, count in found.items())
+            self._renderer.console.out(f"{_jobs(len(tasks))}: {each or 'none'}")
+            self._renderer.console.out(_price(Estimate(least, most), unpriced, len(sent)))
+        summary = {"jobs": len(tasks), **found, "to_send": len(sent), **_cost(cost), "dry_run": True}
+        return self._renderer.summary(summary, None)
+
+    # With sending
+
+    def _make(self) -> int:
+        from imagecli.commands.make import left_warnings
+
+        begun = time.monotonic()
+        tasks = self._stand()
+        todo = to_run(tasks, retry_unknown=bool(self._settings.options.retry_unknown.value))
+        outcomes, error = None, None
+        if todo:
+            self._renderer.warn(*left_warnings())
+            outcomes = self._send(todo, len(tasks))
+        if self._typed.prune and not isinstance(outcomes and outcomes.error, Interrupted):
+            for path in self._journal.prune(job.id for job in self._jobs):
+                self._renderer.console.note(f"removed {path}")
+        summary, error = _sum_up(tasks, todo, outcomes)
+        summary["elapsed_s"] = round(time.monotonic() - begun, 3)
+        if isinstance(error, Interrupted):
+            interrupts.ignore()
+        code = error.exit_code if error is not None else 0
+        with suppress(KeyboardInterrupt):  # it takes nothing back
+            self._renderer.console.remark(_sentence(summary))
+            code = self._renderer.summary(summary, error)
+        return int(code)
+
+    def _send(self, todo: Sequence[Task], total: int) -> Outcomes:
+        from imagecli.batch.run import BatchRun
+        from imagecli.terminal.batch_bar import BatchBar, Tally
+
+        with ExitStack() as at_end:
+            report = _Report(self._renderer, self._settings.profile.base_url)
+            batch: BatchRun = BatchRun(self._shared(report, at_end), todo)
+            before = total - len(todo)
+
+            def tally() -> Tally:
+                ended = batch.done + batch.failed + batch.unknown
+                return Tally(
+                    *(batch.done, batch.failed, batch.unknown, total - before - ended, batch.images, ended),
+                    cost_usd=batch.cost_usd,
+                )
+
+            with BatchBar(self._renderer.console, tally):
+                return batch.run()
+
+    def _shared(self, report: _Report, at_end: ExitStack) -> Shared:
+        """Return what all jobs share, opened."""
+        from imagecli.accounts import open_accounts
+        from imagecli.batch.carrying import Shared
+        from imagecli.batch.pace import Pace
+        from imagecli.cache.answers import open_cache
+        from imagecli.client.open import open_client, sleep
+        from imagecli.commands.make import open_run
+        from imagecli.config.keys import require_key
+        from imagecli.inputs import Inputs
+
+        settings, typed = self._settings, self._typed
+        options = settings.options
+        cache = open_cache(options)
+        client = accounts = no_client = None
+        if cache is None or not cache.only:
+            try:
+                client = open_client(settings, require_key(settings.profile, warn=self._renderer.warn))
+                at_end.callback(client.close)
+            except AuthProblem as error:
+                if cache is None:
+                    raise
+                no_client = error  # the cache may have it all
+            accounts = open_accounts(settings, Inputs(), self._renderer.warn)
+            if accounts is not None:
+                at_end.callback(accounts.close)
+        return Shared(
+            *(self._jobs, self._folder, self._journal, Pace(options.jobs.value, typed.rpm), report, client, no_client),
+            accounts=accounts,
+            cache=cache,
+            open_run=open_run,
+            force=typed.force,
+            fail_fast=typed.fail_fast,
+            sleep=sleep,
+        )
+
+
+class _Report:
+    """Shows what comes of each job."""
+
+    def __init__(self, renderer: Renderer, base_url: str) -> None:
+        self._renderer = renderer
+        self._base_url = base_url
+        self._warned: set[str] = set()
+
+    def ended(self, job: Job, result: Result) -> None:
+        """Show the paths of a job's images, or its document, and why it failed."""
+        new = [text for text in result.warnings if text not in self._warned]
+        self._warned.update(new)
+        self._renderer.job(job.id, job.line, result, self._base_url, new)
+
+    def waiting(self, jobs: int) -> None:
+        """Say what is waited for after an interrupt."""
+        self._renderer.console.remark(
+            f"waiting for {_jobs(jobs)} in flight, ten seconds at the most; Ctrl-C again ends it at once"
+        )
+
+
+def _folder(output: str) -> str:
+    """Return DIR.
+
+    Raises:
+        UsageProblem: it is no folder's name.
+    """
+    import os
+
+    if output in {"", "-"} or "\0" in output:
+        raise UsageProblem("batch run needs a folder", hint="Name one with -o; it is made where it is missing.")
+    if os.path.lexists(output) and not os.path.isdir(output):
+        raise UsageProblem(f"{printable(output)} is not a folder", hint="Give -o a folder.")
+    return output
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count:,} jobs"
+
+
+def _price(cost: Estimate, unpriced: int, sent: int) -> str:
+    """Return what so many jobs would cost, for people; that of some may not be known."""
+    from imagecli.terminal.render import usd
+
+    if not sent:
+        return "nothing would be sent"
+    if unpriced == sent:
+        return "what it would cost is not known"
+    span = usd(cost.least) if cost.least == cost.most else f"{usd(cost.least)} to {usd(cost.most)}"
+    return f"it would cost about {span}" + (
+        f", and what {_jobs(unpriced)} would, which is not known" if unpriced else ""
+    )
+
+
+def _planned(task: Task, estimate: Estimate | None, *, sent: bool) -> dict[str, object]:
+    """Return a job as --dry-run --json shows it."""
+    job = task.job
+    return {
+        "id": job.id,
+        "line": job.line,
+        "op": job.op,
+        "state": task.standing,
+        "output": job.output,
+        "send": sent,
+    } | (_cost(estimate))
+
+
+def _cost(estimate: Estimate | None) -> dict[str, object]:
+    chosen = estimate is not None and estimate.least < estimate.most
+    return {
+        "cost_estimate_usd": None if estimate is None or chosen else estimate.least,
+        "cost_estimate_range_usd": estimate if chosen else None,
+    }
+
+
+def _sum_up(
+    tasks: Sequence[Task], todo: Sequence[Task], outcomes: Outcomes | None
+) -> tuple[dict[str, Any], ImagecliError | None]:
+    """Return the summary of a run, and the error that decides its exit code."""
+    sent = {task.job.id for task in todo}
+    rest = counts([task for task in tasks if task.job.id not in sent])
+    before = rest.get("done", 0)
+    done = before + (outcomes.done if outcomes else 0)
+    failed = outcomes.failed if outcomes else ()
+    unknown = rest.get("unknown", 0) + (outcomes.unknown if outcomes else 0)
+    left = outcomes.left if outcomes else 0
+    submitted = rest.get("submitted", 0)
+    summary = {
+        "jobs": len(tasks),
+        "done": done,
+        "done_before": before,
+        "failed": len(failed),
+        "unknown": unknown,
+        "left": left,
+        "submitted": submitted,
+        "images": outcomes.images if outcomes else 0,
+        "cost_usd": outcomes.cost_usd if outcomes else 0.0,
+    }
+    return summary, _error(summary, failed, outcomes.error if outcomes else None)
+
+
+def _error(
+    summary: dict[str, Any], failed: Sequence[ImagecliError], ended: ImagecliError | None
+) -> ImagecliError | None:
+    from imagecli.outcome import run_error
+
+    total = summary["jobs"]
+    if isinstance(ended, Interrupted):
+        return ended
+    if summary["unknown"]:
+        was = "was" if summary["unknown"] == 1 else "were"
+        return UnknownOutcome(
+            f"{summary['unknown']} of {_jobs(total)} {was} sent and never heard of: the images may have been billed",
+            hint="imagecli recover saves what has come of them; --retry-unknown sends the others again.",
+        )
+    missing = total - summary["done"]
+    if not missing:
+        return ended
+    first = ended or (run_error(failed, ()) if failed else None)
+    if first is not None and not summary["done"]:
+        return first
+    why = f": {first.message}" if first is not None else ""
+    return PartialResult(
+        f"{missing} of {_jobs(total)} {'is' if missing == 1 else 'are'} not done{why}",
+        hint=first.hint if ended is not None and first is not None else "The same command again makes the rest.",
+    )
+
+
+def _sentence(summary: dict[str, Any]) -> str:
+    """Return a run's summary for people."""
+    from imagecli.terminal.render import usd
+
+    before = f" ({summary['done_before']} before)" if summary["done_before"] else ""
+    others = [f"{summary[name]} {name}" for name in ("failed", "unknown", "left", "submitted") if summary[name]]
+    parts = [f"{summary['done']} of {_jobs(summary['jobs'])} done{before}", *others]
+    parts.append("1 image" if summary["images"] == 1 else f"{summary['images']:,} images")
+    if summary["cost_usd"]:
+        parts.append(usd(summary["cost_usd"]))
+    return ", ".join(parts)
