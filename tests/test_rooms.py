@@ -120,6 +120,7 @@ ONLY = {
     "h11": {"client"},
     "httpcore2": {"client"},
     "httpx2": {"client"},
+    "socksio": {"client"},
     "ssl": {"client"},
     "idna": {"client"},
     "PIL": {"images", "plan", "sandbox", "terminal"},

@@ -32,7 +32,7 @@ def connect(host: str, port: int, left: Callable[[], float | None]) -> socket.so
         TimeoutError: there was no response in that time.
         OSError: there is no such name, or each address refuses.
     """
-    waiting = _alternating(_look_up(host, port, left))
+    waiting = look_up(host, port, left)
     refused: OSError | None = None
     with selectors.DefaultSelector() as begun:
         try:
@@ -57,15 +57,15 @@ def connect(host: str, port: int, left: Callable[[], float | None]) -> socket.so
     raise refused or OSError("the name has no address")
 
 
-def _look_up(host: str, port: int, left: Callable[[], float | None]) -> Sequence[Address]:
-    """Return the addresses of a host.
+def look_up(host: str, port: int, left: Callable[[], float | None]) -> list[Address]:
+    """Return the addresses of a host, in the order in which they are tried; arguments and errors as for `connect`.
 
     The system's look-up has a time-out of its own, of many seconds, so it runs in a thread that is not waited for.
     """
     # For a name as text Python would load its tables of all scripts; httpx has encoded it already.
     name = host.encode()
     with suppress(socket.gaierror):  # an address is looked up nowhere
-        return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        return list(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
     found: queue.SimpleQueue[Sequence[Address] | Exception] = queue.SimpleQueue()
 
     def look_up() -> None:
@@ -84,7 +84,7 @@ def _look_up(host: str, port: int, left: Callable[[], float | None]) -> Sequence
         raise TimeoutError("its name was not looked up in time") from None
     if isinstance(addresses, Exception):
         raise addresses
-    return addresses
+    return _alternating(addresses)
 
 
 def _alternating(addresses: Iterable[Address]) -> list[Address]:

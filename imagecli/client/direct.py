@@ -1,6 +1,6 @@
 """Requests that go straight to their servers, in HTTP/1.1 as h11 speaks it.
 
-httpcore2 could do that too, but importing it takes a quarter of a short run: it is left to `proxied.py`.
+httpcore2 could do that too, but importing it takes a quarter of a short run.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import h11
 from imagecli.client.http import NotTakenError, Response, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from imagecli.client.http import Request
-    from imagecli.client.network import Dialer, Wire
+    from imagecli.client.network import Wire
     from imagecli.client.url import URL
+
+    Dial = Callable[[str, int], Wire]
+    """Given a host and a port, returns a connection; errors as `Dialer.connect`."""
 
 KEEP_IDLE_S = 2.0
 """Servers close idle connections after about 5 s; a request on one that is being closed would be sent and lost."""
@@ -35,9 +38,16 @@ class Direct:
     It is not kept for one that costs money: on a connection that the server is just closing the response would be lost.
     """
 
-    def __init__(self, dialer: Dialer) -> None:
-        """Open nothing yet; connections come from `dialer`."""
-        self._dialer = dialer
+    def __init__(self, dial: Dial, *, forward: Mapping[str, str] | None = None) -> None:
+        """Open nothing yet.
+
+        Args:
+            dial: connects to a host and port, possibly by a proxy.
+            forward: headers for the HTTP proxy at which connections end, and which passes requests on; None: they lead
+                to the server.
+        """
+        self._dial = dial
+        self._forward = forward
         self._idle: list[_Connection] = []
         self._lock = threading.Lock()
 
@@ -48,10 +58,15 @@ class Direct:
             UsageProblem: the system's certificates can't be used.
             TransportError: the exchange broke off.
         """
-        with _translated():
-            head = h11.Request(method=request.method, target=request.url.target, headers=request.raw_headers)
+        url, headers = request.url, request.raw_headers
+        target = url.target
+        if self._forward is not None:
+            target = f"{url.scheme}://{url.netloc}{url.target}"
+            headers += [(name.encode(), value.encode()) for name, value in self._forward.items()]
+        with translated():
+            head = h11.Request(method=request.method, target=target, headers=headers)
         free = request.method == "GET"
-        connection = (self._kept(request.url) if free else None) or self._opened(request.url)
+        connection = (self._kept(url) if free else None) or self._opened(url)
         return connection.exchange(head, request, self._keep if free else _Connection.close)
 
     def close(self) -> None:
@@ -67,9 +82,9 @@ class Direct:
             from imagecli.client.tls import tls_context
 
             context = tls_context()  # before anything is connected: there may be no certificates
-        wire = self._dialer.connect(url.host, url.port or _PORTS[url.scheme])
+        wire = self._dial(url.host, url.port or _PORTS[url.scheme])
         if context is not None:
-            wire.start_tls(lambda sock: context.wrap_socket(sock, server_hostname=url.host))
+            wire.start_tls(context, url.host)
         return _Connection(wire, url)
 
     def _kept(self, url: URL) -> _Connection | None:
@@ -119,7 +134,7 @@ class _Connection:
             TransportError: it broke off.
         """
         while True:
-            with _translated():
+            with translated():
                 event = self._http.next_event()
             if event is not h11.NEED_DATA:
                 return event  # type: ignore[return-value] # mypy does not narrow it
@@ -163,7 +178,7 @@ class _Connection:
         request.trace.complete()
 
     def _write(self, event: h11.Event) -> None:
-        with _translated():
+        with translated():
             data = self._http.send(event)
         if data:
             self._wire.write(data)
@@ -192,7 +207,7 @@ class _Body:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Make a `TransportError` of what is against the rules of HTTP."""
     try:
         yield

@@ -6,7 +6,7 @@ Redirects, cookies and encodings are for those who know if they are wanted, or f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -28,7 +28,21 @@ class NotTakenError(TransportError):
 
 
 class ProxyError(TransportError):
-    """A proxy did not connect to the server; the text begins with its HTTP status."""
+    """A proxy did not connect to the server."""
+
+    def __init__(
+        self, reason: str, *, because: Literal["login", "rules"] | None = None, status: int | None = None
+    ) -> None:
+        """Take the reason.
+
+        Args:
+            reason: what the proxy says.
+            because: it does not know who asks, or does not lead there; None: it did not succeed.
+            status: of HTTP; None for SOCKS.
+        """
+        super().__init__(reason)
+        self.because = because
+        self.status = status
 
 
 class Trace(Protocol):

@@ -10,12 +10,15 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
-from imagecli.client.connecting import connect
+from imagecli.client.connecting import connect, look_up
 from imagecli.client.http import NotTakenError, TimedOutError, TransportError
 from imagecli.hosts import is_loopback, is_private
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
+
+    from imagecli.client.inner_tls import InnerTls
 
 _READ_BYTES = 256 * 1024
 _WRITE_BYTES = 16 * 1024
@@ -100,20 +103,22 @@ class Wire:
 
     def __init__(self, sock: socket.socket, guard: Guard, peer: Peer) -> None:
         """Read and write `sock`, which is connected to `peer`."""
-        self._sock = self._outer = sock
+        self._sock: socket.socket | InnerTls = sock
+        self._outer = sock
+        """What is shut down: TLS inside of TLS has no socket of its own."""
         self._guard = guard
         self._peer = peer
         self.is_tls = False
 
-    def read(self) -> bytes:
-        """Return what has come, as soon as there is something; nothing: the other end has closed it.
+    def read(self, most: int = _READ_BYTES) -> bytes:
+        """Return what has come, `most` bytes at the most, as soon as there is something; nothing: it was closed.
 
         Raises:
             TransportError: it broke off.
         """
         with _translated(TransportError):
             self._sock.settimeout(self._guard.left())
-            return self._sock.recv(_READ_BYTES)
+            return self._sock.recv(most)
 
     def write(self, data: bytes) -> None:
         """Write all of `data`.
@@ -134,8 +139,8 @@ class Wire:
                     self._sock.settimeout(self._guard.left())
                     piece = piece[self._sock.send(piece) :]
 
-    def start_tls(self, wrap: Callable[[socket.socket], socket.socket]) -> None:
-        """Speak TLS from here on: with what `wrap` makes of the socket when it has shaken hands.
+    def start_tls(self, context: ssl.SSLContext, host: str) -> None:
+        """Speak TLS with `host` from here on; inside of TLS, where this is a connection by a proxy that speaks it.
 
         Raises:
             TransportError: the other end is not trusted, or it broke off.
@@ -143,12 +148,15 @@ class Wire:
         try:
             with _translated(TransportError):
                 self._sock.settimeout(self._guard.left())
-                self._sock = wrap(self._sock)
+                if self.is_tls:
+                    from imagecli.client.inner_tls import InnerTls
+
+                    self._sock = InnerTls(self._outer, context, host, self._guard.left)
+                else:
+                    self._sock = self._outer = context.wrap_socket(self._outer, server_hostname=host)
         except BaseException:
             self.close()
             raise
-        if not self.is_tls:  # TLS inside of TLS has no socket of its own
-            self._outer = self._sock
         self.is_tls = True
 
     @property
@@ -205,16 +213,39 @@ class Dialer:
             with _translated(TransportError):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 address = sock.getpeername()[0]
-            if is_private(address):
-                self._private_hosts.add(host)
-                if self._guard.public_host == host:
-                    raise PrivateAddressError(host)
+            self._check(host, address)
         except TransportError:
             sock.close()
             raise
         wire = Wire(sock, self._guard, Peer(host, address))
         self._wires.add(wire)
         return wire
+
+    def addresses(self, host: str, port: int) -> list[str]:
+        """Return the addresses of a host, looked up within the time that is left, for a proxy that is told them.
+
+        Raises:
+            PrivateAddressError: one is private, and must not be.
+            TransportError: there are none.
+        """
+        try:
+            found = look_up(host, port, self._guard.left_to_connect)
+        except OSError as error:
+            reason = str(error)
+            raise TransportError(
+                f"its name is not known here ({reason}); with socks5h:// the proxy looks it up"
+            ) from error
+        addresses = [place[4][0].partition("%")[0] for place in found]
+        for address in addresses:
+            self._check(host, address)
+        return list(dict.fromkeys(addresses))
+
+    def _check(self, host: str, address: str) -> None:
+        """Remember a host that is inside a private network, and refuse one that must not be."""
+        if is_private(address):
+            self._private_hosts.add(host)
+            if self._guard.public_host == host:
+                raise PrivateAddressError(host)
 
     def shut(self) -> None:
         """End every operation on every connection, in whichever thread it waits."""

@@ -1,31 +1,31 @@
-"""Requests that go by a proxy, over HTTP or SOCKS, as httpcore2 speaks with them."""
+"""Requests that go by a proxy: an HTTP one passes them on, or opens a tunnel for https:// URLs; or SOCKS 5."""
 
 from __future__ import annotations
 
+import base64
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
-import httpcore2 as httpcore
-from httpcore2._backends.sync import SyncStream  # the backend makes it, and only where it has connected itself
+import h11
 
-from imagecli.client.direct import KEEP_IDLE_S
-from imagecli.client.http import NotTakenError, ProxyError, Response, TimedOutError, TransportError
-from imagecli.client.tls import tls_context
+from imagecli.client.direct import Direct, translated
+from imagecli.client.http import ProxyError, TransportError
 from imagecli.client.url import InvalidUrlError, parse_url
 from imagecli.errors import UsageProblem
 
 if TYPE_CHECKING:
-    import socket
-    import ssl
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Mapping
 
-    from imagecli.client.http import Request, Trace
+    from imagecli.client.http import Request, Response
     from imagecli.client.network import Dialer, Wire
     from imagecli.client.proxies import Proxy
+    from imagecli.client.url import URL
 
 _PROXY_PORT = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
 """curl's, where a proxy's URL names none."""
+_SUCCESS = range(200, 300)
+_BECAUSE: dict[int, Literal["login", "rules"]] = {403: "rules", 407: "login"}
 
 
 class Proxied:
@@ -33,8 +33,8 @@ class Proxied:
 
     def __init__(self, dialer: Dialer) -> None:
         """Open nothing yet; connections come from `dialer`."""
-        self._backend = _Backend(dialer)
-        self._pools: dict[tuple[Proxy, bool, bool], httpcore.ConnectionPool] = {}
+        self._dialer = dialer
+        self._ways: dict[tuple[Proxy, str], Direct] = {}
         self._lock = threading.Lock()
 
     def send(self, request: Request, proxy: Proxy) -> Response:
@@ -44,159 +44,95 @@ class Proxied:
             UsageProblem: the proxy, or the system's certificates, can't be used.
             TransportError: the exchange broke off.
         """
-        url = request.url
-        pool = self._pool(proxy, tls=url.scheme == "https", kept=request.method == "GET")
-        with _translated():
-            response = pool.handle_request(
-                httpcore.Request(
-                    request.method,
-                    httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target),
-                    headers=request.raw_headers,
-                    content=request.body.pieces,
-                    extensions={"trace": _Steps(request.trace)},
-                )
-            )
-        return Response(response.status, response.headers, _Body(response))
-
-    def close(self) -> None:
-        """Close all connections."""
-        for pool in self._pools.values():
-            pool.close()
-
-    def _pool(self, proxy: Proxy, *, tls: bool, kept: bool) -> httpcore.ConnectionPool:
-        """Return the connections of one kind; for http:// URLs the certificates are not loaded, which takes long."""
+        way = proxy, request.url.scheme
         with self._lock:
-            if (proxy, tls, kept) not in self._pools:
-                self._pools[proxy, tls, kept] = httpcore.ConnectionPool(
-                    ssl_context=tls_context() if tls else None,
-                    proxy=_usable(proxy),
-                    max_connections=None,
-                    max_keepalive_connections=None if kept else 0,
-                    keepalive_expiry=KEEP_IDLE_S,
-                    network_backend=self._backend,
-                )
-            return self._pools[proxy, tls, kept]
-
-
-class _Steps:
-    """Reads how far a request is from what httpcore2 documents for its extension "trace"."""
-
-    def __init__(self, trace: Trace) -> None:
-        self._trace = trace
-        self._is_connect = False
-
-    def __call__(self, event: str, info: dict[str, Any]) -> None:
-        if event.endswith("send_request_headers.started"):
-            # A proxy's CONNECT comes before the request and is traced like it.
-            self._is_connect = info["request"].method == b"CONNECT"
-            if not self._is_connect:
-                self._trace.begin()
-        elif event.endswith("send_request_body.complete") and not self._is_connect:
-            self._trace.complete()
-
-
-class _Body:
-    """The body of a response, as it comes."""
-
-    def __init__(self, response: httpcore.Response) -> None:
-        self._stream: Any = response.stream  # a pool's can be closed
-
-    def __iter__(self) -> Iterator[bytes]:
-        with _translated():
-            yield from self._stream
+            if way not in self._ways:
+                self._ways[way] = self._way(_usable(proxy), request.url.scheme)
+        return self._ways[way].send(request)
 
     def close(self) -> None:
-        self._stream.close()
+        """Close the connections that are not in use."""
+        for way in self._ways.values():
+            way.close()
 
+    def _way(self, proxy: URL, scheme: str) -> Direct:
+        """Return what sends requests of a scheme by a proxy."""
+        if proxy.scheme.startswith("socks"):
+            return Direct(partial(self._by_socks, proxy))
+        headers = {}
+        if proxy.login is not None:
+            headers["Proxy-Authorization"] = f"Basic {base64.b64encode(':'.join(proxy.login).encode()).decode()}"
+        if scheme == "https":
+            return Direct(partial(self._by_tunnel, proxy, headers))
+        return Direct(lambda _host, _port: self._to(proxy), forward=headers)
 
-class _Backend(httpcore.SyncBackend):
-    """Opens connections as a dialer does."""
+    def _to(self, proxy: URL) -> Wire:
+        """Return a connection to a proxy itself."""
+        context = None
+        if proxy.scheme == "https":
+            from imagecli.client.tls import tls_context
 
-    def __init__(self, dialer: Dialer) -> None:
-        self._dialer = dialer
+            context = tls_context()
+        wire = self._dialer.connect(proxy.host, proxy.port or _PROXY_PORT[proxy.scheme])
+        if context is not None:
+            wire.start_tls(context, proxy.host)
+        return wire
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ARG002 - the guard has the time
-        local_address: str | None = None,  # noqa: ARG002 - none is ever asked for
-        socket_options: Iterable[Any] | None = None,  # noqa: ARG002 - neither
-    ) -> httpcore.NetworkStream:
-        return _Stream(self._dialer.connect(host, port))
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection as httpcore2 wants it; the time is kept below it."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - it is only a wish
-        return self._wire.read()
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the guard has the time
+    def _by_tunnel(self, proxy: URL, headers: Mapping[str, str], host: str, port: int) -> Wire:
+        """Return a connection to a server that an HTTP proxy has made."""
+        wire = self._to(proxy)
         try:
-            self._wire.write(buffer)
-        except NotTakenError as error:  # after which a response is looked for
-            raise httpcore.WriteError(str(error)) from error
+            _open_tunnel(wire, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", headers)
+        except BaseException:
+            wire.close()
+            raise
+        return wire
 
-    def close(self) -> None:
-        self._wire.close()
+    def _by_socks(self, proxy: URL, host: str, port: int) -> Wire:
+        """Return a connection to a server that a SOCKS proxy has made; with socks5h:// that looks the name up, too."""
+        from imagecli.client.socks import open_socks
 
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ARG002 - the guard has the time
-    ) -> httpcore.NetworkStream:
-        def wrap(sock: socket.socket) -> socket.socket:
-            if self._wire.is_tls:
-                return _InnerSocket(sock, ssl_context, server_hostname)  # type: ignore[return-value] # is used like one
-            return ssl_context.wrap_socket(sock, server_hostname=server_hostname)
-
-        self._wire.start_tls(wrap)
-        return self
-
-    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - the base class's signature
-        return self._wire.is_readable if info == "is_readable" else None
-
-
-class _InnerSocket:
-    """TLS to a server inside of TLS to a proxy, with what a `Wire` needs of a socket."""
-
-    def __init__(self, sock: socket.socket, context: ssl.SSLContext, host: str | None) -> None:
-        self._timeout = sock.gettimeout()
-        self._stream = SyncStream(sock).start_tls(context, host, self._timeout)
-        self.close = sock.close
-        self.fileno = sock.fileno
-
-    def settimeout(self, seconds: float | None) -> None:
-        self._timeout = seconds
-
-    def recv(self, size: int) -> bytes:
-        return self._stream.read(size, self._timeout)
-
-    def send(self, data: bytes) -> int:
-        self._stream.write(data, self._timeout)
-        return len(data)
+        places = [host] if proxy.scheme == "socks5h" else self._dialer.addresses(host, port)
+        refused: ProxyError | None = None
+        for place in places:
+            wire = self._to(proxy)
+            try:
+                open_socks(wire, place, port, proxy.login)
+            except ProxyError as error:
+                wire.close()
+                refused = error
+            except BaseException:
+                wire.close()
+                raise
+            else:
+                return wire
+        raise refused or TransportError("its name has no address")
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Make a `TransportError` of what httpcore2 says."""
-    try:
-        yield
-    except httpcore.TimeoutException as error:
-        raise TimedOutError(str(error)) from error
-    except httpcore.ProxyError as error:
-        raise ProxyError(str(error)) from error
-    except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-        raise TransportError(str(error)) from error
+def _open_tunnel(wire: Wire, place: str, headers: Mapping[str, str]) -> None:
+    """Let an HTTP proxy connect to host and port (RFC 9110, 9.3.6).
+
+    Raises:
+        ProxyError: it does not.
+        TransportError: the exchange broke off.
+    """
+    http = h11.Connection(h11.CLIENT)
+    with translated():
+        head = http.send(h11.Request(method="CONNECT", target=place, headers=[("Host", place), *headers.items()]))
+        wire.write((head or b"") + (http.send(h11.EndOfMessage()) or b""))
+        while not isinstance(event := http.next_event(), h11.Response):
+            if event is h11.NEED_DATA:
+                data = wire.read()
+                if not data:
+                    raise TransportError("the proxy closed the connection")
+                http.receive_data(data)
+    if event.status_code not in _SUCCESS:
+        reason = f"{event.status_code} {event.reason.decode('ascii', 'replace')}"
+        raise ProxyError(reason, because=_BECAUSE.get(event.status_code), status=event.status_code)
 
 
-def _usable(proxy: Proxy) -> httpcore.Proxy:
-    """Return a proxy as the HTTP library takes it. No error repeats its URL, which may contain a password.
+def _usable(proxy: Proxy) -> URL:
+    """Return the URL of a proxy. No error repeats it, as it may contain a password.
 
     Raises:
         UsageProblem: it can't be used.
@@ -221,7 +157,4 @@ def _usable(proxy: Proxy) -> httpcore.Proxy:
                 f"{problem}: SOCKS needs this package's extra socks",
                 hint="Install it: pip install 'imagecli[socks]', or pipx inject imagecli socksio.",
             )
-    context = tls_context() if url.scheme == "https" else None
-    place = httpcore.URL(scheme=url.scheme, host=url.host, port=url.port or _PROXY_PORT[url.scheme], target="/")
-    login = url.login and (url.login[0].encode(), url.login[1].encode())
-    return httpcore.Proxy(place, auth=login, ssl_context=context)
+    return url

@@ -21,7 +21,7 @@ class Network:
     def __init__(self, dialer: Dialer) -> None:
         """Open nothing yet; connections come from `dialer`."""
         self._dialer = dialer
-        self._direct = Direct(dialer)
+        self._direct = Direct(dialer.connect)
 
     def send(self, request: Request) -> Response:
         """Send a request whole, and return its response as soon as its headers are there.

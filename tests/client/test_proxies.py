@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import sys
 
 import pytest
@@ -111,6 +112,106 @@ def test_a_request_by_a_socks_proxy(imagecli, server):
     assert ran.code == 0, ran.err
     assert asked == [f"me:{PASSWORD}", "images.example.com"]
     assert server.posts[0].headers["host"] == "images.example.com"
+
+
+@pytest.fixture
+def known(monkeypatch):
+    """Give names these addresses, on this machine alone."""
+    look_up = socket.getaddrinfo
+
+    def know(**names):
+        def found(host, port, *args, flags=0, **more):
+            name = host.decode().partition(".")[0] if isinstance(host, bytes) else ""
+            if name not in names or flags & socket.AI_NUMERICHOST:
+                return look_up(host, port, *args, flags=flags, **more)
+            kinds = {True: socket.AF_INET6, False: socket.AF_INET}
+            return [(kinds[":" in each], socket.SOCK_STREAM, 6, "", (each, port)) for each in names[name]]
+
+        monkeypatch.setattr(socket, "getaddrinfo", found)
+
+    return know
+
+
+def _by_socks(imagecli, server, *args, scheme="socks5", replies=(), login=""):
+    """Run by a SOCKS proxy; gives the run, and what the proxy was asked for."""
+    pytest.importorskip("socksio")
+    with proxy(server.origin, "socks", replies=replies) as (place, asked):
+        env = {"ALL_PROXY": f"{scheme}://{login}{place}"}
+        return imagecli("gen", "cat", "--base-url", PUBLIC, "--retries", "0", *args, env=env), asked
+
+
+def test_by_socks5_names_are_looked_up_here(imagecli, server, known):
+    """As the scheme says, and curl does it; the server is named in the request all the same."""
+    known(images=["8.8.4.7"])
+    ran, asked = _by_socks(imagecli, server)
+    assert (ran.code, asked) == (0, ["8.8.4.7"]), ran.err
+    assert server.posts[0].headers["host"] == "images.example.com"
+
+
+def test_each_of_its_addresses_is_tried(imagecli, server, known):
+    known(images=["2606:4700::7", "8.8.4.7"])
+    ran, asked = _by_socks(imagecli, server, replies=[8])
+    assert (ran.code, asked) == (0, ["2606:4700::7", "8.8.4.7"]), ran.err
+
+
+def test_a_name_that_is_not_known_here(imagecli, server, monkeypatch):
+    def look_up(*_args, **_more):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    ran, asked = _by_socks(imagecli, server)
+    assert (ran.code, asked) == (5, [])
+    assert "images.example.com can't be reached: its name is not known here" in ran.err
+    assert "socks5h://" in ran.err
+
+
+def test_hosts_at_one_address_share_no_connection(imagecli, server, known):
+    known(images=["8.8.4.7"], one=["8.8.4.8"], two=["8.8.4.8"])
+    links = [{"url": f"http://{name}.example.com/a.png"} for name in ("one", "two", "one")]
+    server.respond = lambda reply, request: (
+        reply.json({"data": links})
+        if request.method == "POST"
+        else reply.send(image_file(), kind="image/png", Connection="keep-alive")
+    )
+    ran, asked = _by_socks(imagecli, server, "-n", "3")
+    assert ran.code == 0, ran.err
+    fetched = [request.headers["host"] for request in server.requests if request.method == "GET"]
+    assert fetched == ["one.example.com", "two.example.com", "one.example.com"]
+    assert asked[1:] == ["8.8.4.8"] * 2
+
+
+def test_a_download_by_socks5_does_not_lead_into_the_private_network(imagecli, server, known):
+    known(images=["8.8.4.7"], inner=["10.0.0.7"])
+    server.respond = lambda reply, _: reply.json({"data": [{"url": "http://inner.example.com/a.png"}]})
+    ran, asked = _by_socks(imagecli, server)
+    assert (ran.code, asked) == (1, ["8.8.4.7"])
+    assert "private" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("login", "replies", "code", "said"),
+    [
+        ("me:you@", [-3], 0, ""),
+        ("me:you@", [-1], 4, "it refuses this user and password"),
+        ("me:you@", [-2], 4, "it takes no user and password"),
+        ("", [-2], 4, "ALL_PROXY, behind socks5h://, as USER:PASSWORD@HOST:PORT"),
+        ("", [2], 4, "connection not allowed by ruleset"),
+        ("", [5], 5, "the proxy in ALL_PROXY did not connect to images.example.com: connection refused"),
+        ("", [99], 5, "it does not speak SOCKS 5"),
+        (f"me:{'x' * 300}@", [], 5, "too long for SOCKS"),
+    ],
+)
+def test_what_a_socks_proxy_replies(imagecli, server, login, replies, code, said):
+    ran, _ = _by_socks(imagecli, server, scheme="socks5h", login=login, replies=replies)
+    assert (ran.code, said in ran.err, len(server.posts)) == (code, True, int(code == 0)), ran.err
+
+
+def test_what_is_no_socks_proxy(imagecli, server):
+    pytest.importorskip("socksio")
+    env = {"ALL_PROXY": server.origin.replace("http", "socks5h")}
+    ran = imagecli("gen", "cat", "--base-url", PUBLIC, "--retries", "0", "--timeout", "5", env=env)
+    assert (ran.code, len(server.posts)) == (5, 0)
+    assert "ALL_PROXY" in ran.err
 
 
 def test_what_a_proxy_repeats_of_its_password_is_not_shown(imagecli, server):

@@ -11,6 +11,7 @@ import httpcore2
 import pytest
 
 from imagecli.client import tls
+from imagecli.client.inner_tls import InnerTls
 from imagecli.errors import UsageProblem
 from support.proxying import proxy
 from support.serving import image_file, noise, response_with
@@ -86,6 +87,38 @@ def test_tls_through_a_proxy(program, server, certificate, context, to_proxy):
     assert ran.code == 0, ran.err
     assert asked == ["CONNECT images.test:443 HTTP/1.1"]
     assert server.posts[0].files["image"][0][2] == Path("noise.png").read_bytes()
+
+
+class _Dripping:
+    """A connection on which a record of TLS comes, a byte at a time and without an end."""
+
+    def __init__(self):
+        self.rest = iter(b"\x16\x03\x03\x40\x00" + bytes(0x4000))
+        self.timeouts = []
+
+    def settimeout(self, seconds):
+        self.timeouts.append(seconds)
+
+    def recv(self, _size):
+        return bytes((next(self.rest),))
+
+    def send(self, data):
+        return len(data)
+
+    def close(self):
+        pass
+
+    def fileno(self):
+        return -1
+
+
+def test_tls_inside_of_tls_gets_the_time_that_is_left():
+    """Each read of the outer connection does, not the handshake as a whole anew."""
+    left = iter(range(100, 0, -1))
+    outer = _Dripping()
+    with pytest.raises(StopIteration):
+        InnerTls(outer, ssl.create_default_context(), "images.test", lambda: next(left))
+    assert outer.timeouts == list(range(100, 0, -1))
 
 
 @pytest.mark.usefixtures("fresh")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import TYPE_CHECKING
 
 from imagecli.client.proxies import find_proxy
 from imagecli.config.urls import web_origin
 from imagecli.errors import AuthProblem, ImagecliError, Unavailable
 
-_FORBIDDEN = 403
-_PROXY_AUTH = 407
+if TYPE_CHECKING:
+    from imagecli.client.http import ProxyError
+
 _NOT_CONNECTED = (
     "[Errno -",  # of the resolver
     *(f"[Errno {number}]" for number in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)),
@@ -24,9 +26,12 @@ def proxy_variable(url: str) -> str | None:
     return proxy.variable if proxy else None
 
 
-def proxy_login_hint(variable: str) -> str:
-    """Return the hint for a proxy, set in an environment variable, that wants to know who asks."""
-    return f"Put the user name and password into {variable}: http://USER:PASSWORD@HOST:PORT."
+def proxy_login_hint(url: str) -> str:
+    """Return the hint for the proxy of `url`, which wants to know who asks."""
+    proxy = find_proxy(url)
+    variable, scheme = (proxy.variable, proxy.url.partition(":")[0]) if proxy else ("HTTPS_PROXY", "http")
+    # Not in one word: a login in a URL is never shown.
+    return f"Put the user name and password into {variable}, behind {scheme}://, as USER:PASSWORD@HOST:PORT."
 
 
 def readable(url: str, address: str) -> AuthProblem:
@@ -37,23 +42,23 @@ def readable(url: str, address: str) -> AuthProblem:
     )
 
 
-def unreachable(reason: str, *, host: str, url: str, by_proxy: bool) -> ImagecliError:
+def unreachable(reason: str, *, host: str, url: str, refused: ProxyError | None) -> ImagecliError:
     """Return the error for a server that was not reached, so that nothing was sent.
 
     Args:
-        reason: the connection's error; a proxy's begins with its HTTP status.
+        reason: the connection's error.
         host: the server's name.
         url: its base URL.
-        by_proxy: whether it is a proxy that did not connect to the server.
+        refused: that error, where a proxy did not connect to the server.
     """
     variable = proxy_variable(url)
-    if by_proxy and variable is not None:
+    if refused is not None and variable is not None:
         message = f"the proxy in {variable} did not connect to {host}: {reason}"
-        if reason.startswith(str(_PROXY_AUTH)):
-            return AuthProblem(message, hint=proxy_login_hint(variable), http_status=_PROXY_AUTH)
-        if reason.startswith(str(_FORBIDDEN)):
+        if refused.because == "login":
+            return AuthProblem(message, hint=proxy_login_hint(url), http_status=refused.status)
+        if refused.because == "rules":
             hint = f"Ask the proxy's operator, or add {host} to NO_PROXY if it can be reached directly."
-            return AuthProblem(message, hint=hint, http_status=_FORBIDDEN)
+            return AuthProblem(message, hint=hint, http_status=refused.status)
         return Unavailable(message, hint=f"Check {variable}, or run it again later.")
     if variable is not None and reason.startswith(_NOT_CONNECTED):  # no connection but the proxy's was tried
         message = f"the proxy in {variable}, which leads to {host}, can't be reached: {reason}"

@@ -88,7 +88,7 @@ def not_allowed(document: ErrorDocument, request: RequestContext) -> str:
 
 def proxy_login(_document: ErrorDocument, request: RequestContext) -> str:
     """Name the variable that a proxy's password belongs in."""
-    return proxy_login_hint(proxy_variable(request.url) or "HTTPS_PROXY")
+    return proxy_login_hint(request.url)
 
 
 def fix(document: ErrorDocument, _request: RequestContext) -> str:

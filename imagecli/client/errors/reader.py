@@ -62,9 +62,9 @@ class ErrorReader:
         """Return the error of a request that was not sent whole: it may be retried, unless a proxy forbids it."""
         if isinstance(error, ReadableTransportError):
             return readable(self._profile.base_url, str(error))
-        by_proxy = isinstance(error, ProxyError)
+        refused = error if isinstance(error, ProxyError) else None
         found = unreachable(
-            describe(error, self._secrets), host=self._host, url=self._profile.base_url, by_proxy=by_proxy
+            describe(error, self._secrets), host=self._host, url=self._profile.base_url, refused=refused
         )
         return found if _is_final(found) else RetryableError(found)
 
