@@ -219,6 +219,6 @@ def input_path(text: str, place: str, folder: str) -> str:
         raise UsageProblem(f"{place} can't be standard input: name a file")
     if text.startswith("@"):
         raise UsageProblem(f"{place} can't be {quoted(text)}, which is another image after each run: name its file")
-    if text.startswith(("http://", "https://")):
-        raise UsageProblem(f"{place} {quoted(text)} is a URL, not a file: fetch it first")
+    if text.startswith(("http://", "https://", "data:")):
+        raise UsageProblem(f"{place} {quoted(text)} is a URL, not a file: save it as one first")
     return os.path.join(folder, os.path.expanduser(text))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _MOST_SHOWN = 20
+_LONGEST = 500
+"""Characters of a mistake; a file may hold names of any length."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -42,7 +44,7 @@ class Mistakes:
         self.count += 1
         self._hints.add(hint)
         if len(self._first) < _MOST_SHOWN:
-            self._first.append((line, printable(words)))
+            self._first.append((line, _short(printable(words))))
 
     def error(self, name: str) -> UsageProblem:
         """Return the error that tells them; `name` is the job file's."""
@@ -70,3 +72,7 @@ class Warnings:
     def texts(self) -> tuple[str, ...]:
         """Return each, with the number of jobs where they are several."""
         return tuple(each if n == 1 else f"{each} ({n:,} jobs)" for each, n in self._counts.items())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

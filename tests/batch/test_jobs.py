@@ -221,6 +221,7 @@ def test_the_first_twenty_are_told_and_the_others_counted(mistakes):
         (b'{"prompt": "a", "image": "-"}', "can't be standard input"),
         (b'{"prompt": "a", "image": "@1"}', "another image after each run"),
         (b'{"prompt": "a", "image": "https://h.test/a.png"}', "is a URL"),
+        (b'{"prompt": "a", "image": "data:image/png;base64,AAAA"}', "is a URL"),
         (b'{"prompt": "a", "image": ""}', "must be a path"),
         (b'{"prompt": "a", "image": {"file_id": "x"}}', "image must be a path"),
         (b'{"prompt_file": "gone.txt"}', "gone.txt"),
@@ -245,6 +246,12 @@ def test_a_line_that_is_wrong_is_told(mistakes, line, words):
     assert "nothing was sent" in first
     assert all(each.startswith("line 2: ") for each in lines)
     assert any(words in each for each in lines), lines
+
+
+def test_a_name_of_any_length_is_told_in_a_line(mistakes):
+    lines = mistakes([{"prompt": "a", "x" * 1_000_000: 1}, {"prompt": "a", "image": "y" * 1_000_000}])
+    assert len(lines) == 3
+    assert max(map(len, lines)) < 600
 
 
 def test_a_key_in_a_job_is_not_repeated(mistakes):
