@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import struct
 import threading
 import time
-from contextlib import contextmanager, suppress
+from collections import Counter
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.ledger.schema import APPLICATION, AT_PROVIDER, PAID, TABLES, VERSION
@@ -34,6 +36,11 @@ _SAID = {
     "SQLITE_FULL": "there is no room for it",
 }
 """How SQLite's errors begin, and what they mean."""
+_MAGIC = b"SQLite format 3\0"
+_HEAD = struct.Struct(">16xH10xI")
+"""How a database begins: `_MAGIC`, …, the bytes of a page (1: 65,536), …, its pages [sqlite.org/fileformat.html]."""
+_OPEN: Counter[str] = Counter()
+"""How many ledgers this process has open, by path."""
 _IMAGE = ("request", "n", "path", "sha256", "bytes", "width", "height", "format", "further_size")
 
 
@@ -75,6 +82,8 @@ class Ledger:
         """
         with _translated(path):
             _make_file(path)
+            if _OPEN[path] <= 0:
+                _check_file(path)
             # Read-only files are opened too, and then refuse the first row.
             connection = sqlite3.connect(path, _BUSY_S, isolation_level=None, check_same_thread=False)
             try:
@@ -82,12 +91,20 @@ class Ledger:
             except BaseException:
                 connection.close()
                 raise
+        _OPEN[path] += 1
         return cls(path, connection)
 
     def close(self) -> None:
-        """Close it; nothing is left to be written."""
-        with self._lock, suppress(sqlite3.Error):
-            self._connection.close()
+        """Close it, and leave the write-ahead log to the next process.
+
+        The last one that closes a file would take the log into it, and wait for the disk: that is most of what the
+        ledger would cost a short run. One that can only read does not, so such a one is the last.
+        """
+        with self._lock:
+            with suppress(sqlite3.Error), closing(_reader(self.path)):
+                self._connection.close()
+            self._connection.close()  # where there can't be one
+        _OPEN[self.path] -= 1
 
     def begin(self, row: Mapping[str, object], admit: Callable[[], None] | None = None) -> int:
         """Add a request that is about to be sent, and return its id. It is committed then.
@@ -218,6 +235,22 @@ def ledger_path(environ: Mapping[str, str]) -> str | None:
         return None
 
 
+def _reader(path: str) -> sqlite3.Connection:
+    """Return another connection, which has read from the file and its log, and can't write.
+
+    Raises:
+        sqlite3.Error: the file can't be opened.
+    """
+    name = path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+    connection = sqlite3.connect(f"file:{name}?mode=ro", uri=True)
+    try:
+        connection.execute("PRAGMA user_version").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _make_file(path: str) -> None:
     """Make an empty file for this user alone; close one that others can read.
 
@@ -241,6 +274,30 @@ def _make_file(path: str) -> None:
             os.chmod(path, 0o600)
 
 
+def _check_file(path: str) -> None:
+    """Refuse a file that is not a whole database, nor empty: what SQLite needs of it may all be in its log.
+
+    Not while it is open in this process: to close it would end the locks that SQLite holds on it.
+
+    Raises:
+        LedgerError: it is that.
+        OSError: it can't be read.
+    """
+    for wait in (0.01, 0.05, 0.25, None):
+        with open(path, "rb") as file:
+            head, size = file.read(_HEAD.size), os.fstat(file.fileno()).st_size
+        if not head:
+            return
+        if len(head) < _HEAD.size or not head.startswith(_MAGIC):
+            raise LedgerError("it is not a database")
+        page, pages = _HEAD.unpack(head)
+        if size >= (page if page > 1 else 65_536) * pages:
+            return
+        if wait is not None:  # another process may be about to write the rest
+            time.sleep(wait)
+    raise LedgerError("it is damaged")
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
     """Make the tables where there are none.
 
@@ -260,6 +317,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.execute("COMMIT")
+    connection.execute("PRAGMA wal_checkpoint")  # so that the file by itself is a ledger
 
 
 def _log_ahead(connection: sqlite3.Connection) -> None:

@@ -133,6 +133,45 @@ def test_a_file_that_is_none_is_not_touched(make, reason, tmp_path):
     assert (path.read_bytes() if path.is_file() else b"") == before
 
 
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda path: path.write_bytes(b"no database at all" * 99), "not a database"),
+        (lambda path: path.write_bytes(path.read_bytes()[:50]), "not a database|damaged"),
+        (lambda path: os.truncate(path, 5000), "damaged"),
+    ],
+)
+def test_what_is_damaged_is_not_used_though_its_log_has_all(spoil, reason, ledger, tmp_path):
+    ledger.begin(ROW)
+    ledger.close()
+    assert (tmp_path / "state" / "ledger.db-wal").stat().st_size > 0
+    spoil(tmp_path / "state" / "ledger.db")
+    with pytest.raises(LedgerError, match=reason):
+        Ledger.open(ledger.path)
+
+
+def test_closing_leaves_the_log_to_the_next_one_whichever_is_the_last(ledger):
+    """To take it into the file is to wait for the disk."""
+    others = [Ledger.open(ledger.path) for _ in range(2)]
+    for number, each in enumerate([ledger, *others], 1):
+        assert each.begin(ROW) == number
+    for each in (others[0], ledger, others[1]):
+        each.close()
+    assert os.path.getsize(ledger.path + "-wal") > 0
+    again = Ledger.open(ledger.path)
+    assert again.spent(0) == (0.15, 3, 0)
+    again.close()
+
+
+def test_a_new_ledger_takes_nothing_from_the_log_of_one_that_was_removed(ledger):
+    ledger.begin(ROW)
+    ledger.close()
+    os.remove(ledger.path)
+    again = Ledger.open(ledger.path)
+    assert again.begin(ROW) == 1
+    again.close()
+
+
 def test_the_mode_of_a_device_stays():
     """0600 on /dev/null would stop every other user's programs."""
     before = os.stat("/dev/null").st_mode

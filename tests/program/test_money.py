@@ -39,7 +39,11 @@ def config(home, monkeypatch):
 
 
 def _rows(home, columns):
-    with sqlite3.connect(home / "state" / "imagecli" / "ledger.db") as connection:
+    return _rows_of(home / "state" / "imagecli" / "ledger.db", columns)
+
+
+def _rows_of(path, columns):
+    with sqlite3.connect(path) as connection:
         return connection.execute(f"SELECT {columns} FROM requests ORDER BY id").fetchall()  # noqa: S608
 
 
@@ -263,6 +267,8 @@ def test_what_is_no_budget_is_refused(text, imagecli, paid, monkeypatch):
 def _ledger_at(path, imagecli, paid):
     assert _gen(imagecli, paid, env={"IMAGECLI_LEDGER": str(path)}).code == 0
     paid.requests.clear()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _overwritten(path):
@@ -340,6 +346,7 @@ def test_what_a_lost_log_held_is_lost_and_the_ledger_goes_on(imagecli, paid, con
     (tmp_path / "copy.db").write_bytes(path.read_bytes())
     killed.close()
     monkeypatch.setenv("IMAGECLI_LEDGER", str(tmp_path / "copy.db"))
+    assert _rows_of(tmp_path / "copy.db", "count(*)") == [(1,)]
     monkeypatch.setenv("IMAGECLI_BUDGET", "0.12/total")
     assert [_gen(imagecli, paid).code for _ in range(2)] == [0, 7]
 
