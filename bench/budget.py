@@ -26,6 +26,7 @@ import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -59,7 +60,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer a request; one that is left without an answer is billed too."""
-        prompt = json.loads(self.rfile.read(int(self.headers["content-length"])))["prompt"]
+        body = self.rfile.read(size := int(self.headers["content-length"]))
+        if len(body) < size:  # the client was killed
+            return
+        prompt = json.loads(body)["prompt"]
         time.sleep(0.05)
         way = prompt.split()[-1]
         if way in {"busy", "broken"}:
@@ -72,6 +76,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self._answer(200, {"created": 1, "data": [{"b64_json": base64.b64encode(png()).decode()}]})
+
+    def handle(self) -> None:
+        """Serve a client until it goes, however it goes."""
+        with suppress(OSError):
+            super().handle()
 
     def _answer(self, status: int, document: object) -> None:
         body = json.dumps(document).encode()
@@ -110,20 +119,33 @@ PARTS = {
 }
 
 
-def run(number: int, part: Part, port: int, chance: random.Random) -> int:
-    """Run one command, and return its exit code; some are killed at any moment of what they do."""
+def run(number: int, part: Part, port: int, kill_after_s: float | None) -> int:
+    """Run one command, killed after so many seconds, and return its exit code."""
     prompt = f"{number} {part.ways[number % len(part.ways)]}"
     line = ["gen", prompt, "-m", "m", "--base-url", f"http://127.0.0.1:{port}/v1", "-o", f"{number}.png", "--quiet"]
     limits = ["--timeout", "1", "--retries", "1"] if len(part.ways) > 1 else []
     environ = os.environ | {"IMAGECLI_BUDGET": f"{BUDGET:.2f}/day"}
     command = [sys.executable, "-m", "imagecli", *line, *limits]
     with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        if chance.random() < part.kills:
-            try:
-                return process.wait(chance.uniform(0.05, 0.6))
-            except subprocess.TimeoutExpired:
-                process.kill()
-        return process.wait()
+        try:
+            return process.wait(kill_after_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+
+def loop(worker: int, part: Part, port: int) -> list[int]:
+    """Run one command after the other, and return their exit codes."""
+    chance = random.Random(worker)  # noqa: S311 - moments
+    codes, whole_s = [], 0.5
+    for number in range(worker * RUNS, (worker + 1) * RUNS):
+        # At any moment of what it does, but rarely before the request.
+        is_killed = chance.random() < part.kills
+        begun = time.monotonic()
+        codes.append(run(number, part, port, chance.uniform(0.4, 1.1) * whole_s if is_killed else None))
+        if codes[-1] == 0:
+            whole_s = time.monotonic() - begun
+    return codes
 
 
 def billed(port: int) -> Counter[str]:
@@ -145,13 +167,9 @@ def measure(name: str) -> bool:
         assert server.stdout is not None  # noqa: S101 - it is a pipe
         port = int(server.stdout.readline())
         begun = time.monotonic()
-
-        def loop(worker: int) -> list[int]:
-            chance = random.Random(worker)  # noqa: S311 - moments
-            return [run(worker * RUNS + number, part, port, chance) for number in range(RUNS)]
-
         with ThreadPoolExecutor(PROCESSES) as pool:
-            codes = Counter(code for found in pool.map(loop, range(PROCESSES)) for code in found)
+            found = pool.map(partial(loop, part=part, port=port), range(PROCESSES))
+            codes = Counter(code for each in found for code in each)
         took, bills = time.monotonic() - begun, billed(port)
     with closing(sqlite3.connect(folder / "imagecli" / "ledger.db")) as ledger:
         rows = ledger.execute("SELECT prompt, coalesce(cost_usd, estimate_usd), state FROM requests").fetchall()
