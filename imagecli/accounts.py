@@ -94,6 +94,7 @@ class Accounts:
         Raises:
             MoneyProblem: it must not be sent: it may cost too much, or the budget can't be kept.
         """
+        from imagecli.models.cost import is_charged
         from imagecli.plan import PlannedRequest
         from imagecli.plan.costs import estimate_request
 
@@ -106,7 +107,8 @@ class Accounts:
         except BaseException:
             self.spending.settle(most, 0.0)
             raise
-        return Entry(self, row, most, warn)
+        intent = plan.intent
+        return Entry(self, row, most, warn, assumes=is_charged(intent.model, intent.profile.provider))
 
     # Batches of a provider
 
@@ -237,11 +239,14 @@ class Accounts:
 class Entry:
     """One request in the accounts: completed once, from any thread."""
 
-    def __init__(self, accounts: Accounts, row: int | None, most: float | None, warn: Warn) -> None:
-        """Take the ledger's row; None: it has none."""
+    def __init__(
+        self, accounts: Accounts, row: int | None, most: float | None, warn: Warn, *, assumes: bool = True
+    ) -> None:
+        """Take the ledger's row (None: it has none), and whether a cost that nobody says is taken to be the most."""
         self._accounts = accounts
         self._row = row
         self._most = most
+        self._assumes = assumes
         self._warn = warn
         self._answer: dict[str, object] | None = None
         self._cost: Cost | None = None
@@ -293,11 +298,14 @@ class Entry:
             self._warn(_unwritten(ledger.path, str(problem)))
 
     def _assumed(self, error: ImagecliError | None, *, lost: bool) -> Cost | None:
-        """Return what a request counts for whose cost nobody says: its estimate, or nothing where it was refused."""
+        """Return the cost of a request where nobody says it: its estimate, or nothing where it was refused.
+
+        None: it is not known; limits count the estimate then.
+        """
         charged = lost or error is None or self._answer is not None or _is_charged(error)
         if not charged:
             return Cost(0.0, "")
-        return None if self._most is None else Cost(self._most, "estimate")
+        return None if self._most is None or not self._assumes else Cost(self._most, "estimate")
 
 
 def open_accounts(settings: Settings, inputs: Inputs, warn: Warn) -> Accounts | None:

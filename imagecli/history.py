@@ -148,7 +148,8 @@ def sha256_of(path: str) -> str:
             while piece := file.read(_PIECE):
                 digest.update(piece)
     except FileNotFoundError:
-        raise UsageProblem(f"{name} does not exist", hint="Check the path.") from None
+        what = f"{name} does not exist" if path else "the name of an image is empty"
+        raise UsageProblem(what, hint="Check the path.") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageProblem(f"{name} can't be read: {reason}", hint="Check the path and its permissions.") from error

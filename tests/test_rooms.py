@@ -53,6 +53,7 @@ MAY_IMPORT = {
             "flags",
             "inputs",
             "ledger",
+            "models",
             "options",
             "plan",
             "result",

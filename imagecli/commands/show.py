@@ -219,12 +219,14 @@ def _save_grid(path: str, shown: list[_Shown], renderer: Renderer, *, force: boo
 
     from imagecli.errors import UsageProblem
     from imagecli.images.contact_sheet import FORMATS, contact_sheet
+    from imagecli.images.types import UNMADE_EXTENSIONS
     from imagecli.saving.names import asked_format, names_for
     from imagecli.saving.sinks import ignore, open_sink
     from imagecli.terminal.render import image_file
     from imagecli.text import printable
 
-    kind = asked_format(path) or "png"
+    extension = os.path.splitext(path)[1].lower().removeprefix(".")
+    kind = extension if extension in UNMADE_EXTENSIONS else asked_format(path) or "png"
     if kind not in FORMATS:
         raise UsageProblem(f"a contact sheet can't be {kind}", hint="Name a .png, .jpg or .webp file.")
     sink = open_sink(None if path == "-" else names_for(path, "sheet", None), renderer.console, force=force)

@@ -45,6 +45,8 @@ def contact_sheet(images: Sequence[tuple[str, str]], kind: str) -> bytes:
         else:
             place = (left + (CELL - small.width) // 2, top + (CELL - small.height) // 2)
             sheet.paste(small, place, small.getchannel("A"))
+            frame = place[0] - 1, place[1] - 1, place[0] + small.width, place[1] + small.height
+            draw.rectangle(frame, outline=_EMPTY)  # for what is as white as the ground
         text = _fitting(label, font)
         draw.text((left + (CELL - font.getlength(text)) / 2, top + CELL + 4), text, _INK, font)
     file = io.BytesIO()
@@ -55,11 +57,12 @@ def contact_sheet(images: Sequence[tuple[str, str]], kind: str) -> bytes:
 def _small(path: str) -> Image.Image | None:
     """Return an image as it is seen, scaled down into a cell, with transparency; None where it can't be decoded."""
     try:
-        image = read_input(path).decode().convert("RGBA")
+        image = read_input(path)
+        longer = max(CELL, *image.size)
+        width, height = (max(1, round(side * CELL / longer)) for side in image.size)
+        return image.srgb_at((width, height), (0, 0, *image.size)).convert("RGBA")
     except UsageProblem:
         return None
-    image.thumbnail((CELL, CELL), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return image
 
 
 def _fitting(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

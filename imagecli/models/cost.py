@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from imagecli.images.types import Size
     from imagecli.models.model import Model
+    from imagecli.models.price_list import PriceRow
 
     Rates = Mapping[str, float]
     """USD per million tokens, under the names of `PriceRow.tokens`."""
@@ -66,12 +67,13 @@ def estimate(model: Model, provider: str | None, asked: Asked) -> Estimate | Non
 
     Args:
         model: the model; its own price, from the config file, takes precedence.
-        provider: whose server it is (`Profile.provider`). At any other the catalogue's names may mean other models.
+        provider: whose server it is (`Profile.provider`). Of any other server it is not known what it charges: prices
+            are those of the model's own vendor then (see `is_charged`).
         asked: what is asked for.
     """
     if model.price is not None:
         return Estimate(usd := round(asked.images * model.price, 8), usd)
-    rates = model.tokens or _listed_rates(model, _CHARGES.get(provider or ""))
+    rates = model.tokens or next((row.tokens for row in _rows(model, provider) if row.tokens), None)
     sizes, qualities = _values(model, "size", asked.size), _values(model, "quality", asked.quality)
     kinds = [(size, quality) for size in sizes for quality in qualities]
     if model.grid and rates:
@@ -88,6 +90,11 @@ def estimate(model: Model, provider: str | None, asked: Asked) -> Estimate | Non
     least = asked.images * (min(span[0] for span in known) + further[0])
     most = asked.images * (max(span[1] for span in known) + further[1])
     return Estimate(round(least, 8), round(most, 8), len(kinds) > 1)
+
+
+def is_charged(model: Model, provider: str | None) -> bool:
+    """Return whether a server charges what `estimate` says, as far as is known, and does not only use the name."""
+    return model.price is not None or model.tokens is not None or provider in _CHARGES
 
 
 def cost_of(
@@ -139,8 +146,8 @@ def _by_image(
     model: Model, provider: str | None, rates: Rates | None, size: str | None, quality: str | None
 ) -> tuple[float, float] | None:
     """Return the least and the most that an image costs by the list; where tokens are billed, its price is rounded."""
-    charged = [row for row in find_rows(model.name) if row.at == _CHARGES.get(provider or "")]
-    found = [row.images.get(quality or "", row.image) for row in charged if size in row.sizes or None in row.sizes]
+    rows = [row for row in _rows(model, provider) if size in row.sizes or None in row.sizes]
+    found = [row.images.get(quality or "", row.image) for row in rows]
     usd = next((usd for usd in found if usd is not None), None)
     if usd is None:
         return None
@@ -171,8 +178,10 @@ def _values(model: Model, field: str, asked: str | None) -> tuple[str | None, ..
     return tuple(value for value in model.values.get(field, ()) if value != "auto") or (None,)
 
 
-def _listed_rates(model: Model, at: str | None) -> Rates | None:
-    return next((row.tokens for row in find_rows(model.name) if row.tokens and row.at == at), None)
+def _rows(model: Model, provider: str | None) -> list[PriceRow]:
+    """Return the rows of a model: those of the vendor whose server it is; at any other server all."""
+    charged = _CHARGES.get(provider or "")
+    return [row for row in find_rows(model.name) if charged in {None, row.at}]
 
 
 def _kinds(usage: Mapping[str, Any], *, images_sent: bool) -> dict[str, float] | None:

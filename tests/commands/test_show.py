@@ -134,4 +134,24 @@ def test_a_contact_sheet_has_each_image_in_its_cell(imagecli):
         assert label.getextrema()[0] < 100  # there is writing
     assert imagecli("show", "red.png", "--grid", "sheet.png").code == 2
     assert imagecli("show", "red.png", "--grid", "sheet.png", "--force").code == 0
-    assert imagecli("show", "red.png", "--grid", "sheet.svg").code == 2
+    for name, kind in {"sheet.svg": "svg", "sheet.TIFF": "tiff"}.items():
+        ran = imagecli("show", "red.png", "--grid", name)
+        assert (ran.code, f"a contact sheet can't be {kind}" in ran.err) == (2, True)
+
+
+def test_a_contact_sheet_shows_each_as_it_is_seen(imagecli):
+    """16 bits as 8, turned by EXIF, CMYK as colours, and white with a frame."""
+    Image.new("I;16", (300, 200), 40_000).save("deep.png")
+    turned = Image.new("RGB", (300, 100), "navy")
+    (exif := turned.getexif())[0x112] = 6
+    turned.save("turned.jpg", exif=exif)
+    Image.new("CMYK", (300, 300), (0, 255, 255, 0)).save("ink.jpg")
+    Image.new("RGB", (300, 300), "white").save("white.png")
+    assert imagecli("show", "deep.png", "turned.jpg", "ink.jpg", "white.png", "--grid", "sheet.png").code == 0
+    with Image.open("sheet.png") as sheet:
+        seen = [sheet.getpixel(at) for at in ((144, 144), (416, 20), (340, 144), (144, 438), (287, 438))]
+        white, frame = sheet.getpixel((416, 438)), sheet.getpixel((287, 438))
+    assert (seen[0], seen[2], white, frame) == ((156, 156, 156), (255, 255, 255), (255, 255, 255), (228, 228, 228))
+    assert seen[1][2] > 100 > seen[1][0]
+    assert seen[3][0] > 200
+    assert seen[3][1] < 50

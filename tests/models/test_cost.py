@@ -7,7 +7,7 @@ import random
 import pytest
 
 from imagecli.models import catalog
-from imagecli.models.cost import Asked, cost_of, estimate, token_rates
+from imagecli.models.cost import Asked, cost_of, estimate, is_charged, token_rates
 from imagecli.models.tokens import image_tokens, input_tokens
 from imagecli.sandbox.api import tokens as sandbox
 
@@ -138,6 +138,21 @@ def test_a_price_of_the_config_is_for_all_and_its_rates_must_cover_the_prompt():
     assert estimate(by_token, None, Asked("low", "1024x1024", prompt_bytes=9)) is None
 
 
+@pytest.mark.parametrize(
+    ("model", "provider", "usd", "charged"),
+    [
+        ("gpt-image-2", None, 0.00588, False),
+        ("openai/gpt-image-2", "litellm", 0.00588, False),
+        ("grok-imagine-image", "openrouter", 0.02, False),
+        ("gpt-image-2", "azure", 0.00588, True),
+    ],
+)
+def test_elsewhere_a_model_is_taken_to_cost_what_its_vendor_takes(model, provider, usd, charged):
+    found = catalog.find(model.rpartition("/")[2])._replace(name=model)
+    assert estimate(found, provider, Asked("low", "1024x1024"))[:2] == (usd, usd)
+    assert is_charged(found, provider) is charged
+
+
 def test_a_choice_left_to_the_server_is_open():
     found = [
         estimate(catalog.find("gpt-image-2"), "openai", Asked(*each)).is_open
@@ -156,10 +171,8 @@ def test_the_tokens_of_older_images_are_the_guides_in_the_sandbox_too():
 @pytest.mark.parametrize(
     ("model", "provider", "asked"),
     [
-        ("gpt-image-2", None, Asked("low", "1024x1024")),  # another server's gpt-image-2 may be any model
-        ("dall-e-3", None, Asked("hd", "1024x1024")),
         ("gpt-image-2", "xai", Asked("low", "1024x1024", inputs=((64, 64),))),
-        ("grok-imagine-image", "openrouter", Asked(None, "1k")),
+        ("grok-imagine-image", "openai", Asked(None, "1k")),
         ("gpt-image-2", "openai", Asked("ultra", "1024x1024")),
         ("gpt-image-1-mini", "openai", Asked("high", "1024x1024")),  # no list has it
         ("gpt-image-1-mini", "openai", Asked(None, "1024x1024")),

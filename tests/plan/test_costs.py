@@ -43,7 +43,7 @@ def dry(imagecli, *args):
         (("gen", "fox", "-m", "gpt-image-2.6-flare", "-s", "1024x1024", "-q", "low", "--format", "svg"), None, None),
         (("gen", "fox", "-m", "nobody"), None, None),
         (("edit", "in.png", "fox", *SQUARE), 0.005976, None),  # + 12 * 8 per million: 64x48 becomes 128x96, 12 patches
-        (("gen", "fox", *SQUARE, "--base-url", "http://127.0.0.1:9/v1"), None, None),
+        (("gen", "fox", *SQUARE, "--base-url", "http://127.0.0.1:9/v1"), 0.00588, None),
         (("gen", "fox", *SQUARE, "-P", "sandbox"), 0.00588, None),
         (("gen", "fox", "-m", "grok-imagine-image-2.0", "-s", "2k", "--base-url", "https://api.x.ai/v1"), 0.06, None),
         (("gen", "fox", "-m", "grok-imagine-image-2.0", "--base-url", "https://api.x.ai/v1"), 0.04, None),

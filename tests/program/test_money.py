@@ -351,6 +351,15 @@ def test_what_a_lost_log_held_is_lost_and_the_ledger_goes_on(imagecli, paid, con
     assert [_gen(imagecli, paid).code for _ in range(2)] == [0, 7]
 
 
+def test_a_model_of_the_catalogue_has_its_price_at_other_servers(imagecli, paid, home, monkeypatch):
+    """What they charge is not known: limits count it, and the ledger does not say that it was paid."""
+    monkeypatch.setenv("IMAGECLI_BUDGET", "0.012/day")
+    line = ("gen", "a fox", "-m", "gpt-image-2", "-q", "low", "-s", "1024x1024", "--base-url", paid.url)
+    assert [imagecli(*line).code for _ in range(2)] == [0, 7]
+    assert _rows(home, "cost_usd, cost_source, estimate_usd") == [(None, None, 0.006065)]
+    assert imagecli("log").out.split("\t")[2] == "-"
+
+
 def test_a_budget_needs_the_ledger(imagecli, paid, config):
     config(PRICE + '[defaults]\nbudget = "9/day"\nledger = "off"\n')
     assert (_gen(imagecli, paid).code, paid.requests) == (7, [])
