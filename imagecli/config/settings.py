@@ -130,7 +130,8 @@ class _Given(NamedTuple):
             return Value(_at_home(flag, checked(flag, value, spelling)), Origin("flag", spelling), typed=True)
         value = self.like.get(flag.name)
         if value is not None and value not in ((), []):
-            return Value(checked(flag, value, f"{flag.flag} (by --like)"), Origin("like", "--like"))
+            spelling = f"{flag.flag} of --like"
+            return Value(checked(flag, value, spelling), Origin("like", spelling))
         variable = VARIABLES.get(flag.name, "")
         text = self.environ.get(variable)
         if not text:

@@ -12,8 +12,10 @@ from imagecli.models.catalog import base_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LITELLM = "LiteLLM 1.110.2's price table"
-_MEMORY = "its price page of 2025, from memory"
+_LITELLM = ("LiteLLM 1.110.2's price table", "2026-11-28", "high")
+_MODEL_PAGE = ("OpenAI's model page", "2026-11-23", "high")
+_MEMORY = ("its price page, from memory", "2025", "low")
+"""Who says so, when that was read or is from, and how sure it is."""
 
 
 class PriceRow(NamedTuple):
@@ -23,6 +25,8 @@ class PriceRow(NamedTuple):
     at: str
     """Who charges the price."""
     source: str
+    date: str
+    """When the source was read, or is from (ISO 8601)."""
     confidence: str
     """high: read where it is kept up to date; medium: one third party; low: from memory."""
     tokens: Mapping[str, float] = {}
@@ -51,86 +55,86 @@ def _halved(tokens: Mapping[str, float]) -> dict[str, float]:
 PRICES = (
     PriceRow(
         ("gpt-image-2", "gpt-image-2.5-sunburst", "gpt-image-2.5-flare"),
-        *("OpenAI", _LITELLM, "high"),
+        *("OpenAI", *_LITELLM),
         tokens=_OF_2,
         batch=_halved(_OF_2),
     ),
     PriceRow(
         ("gpt-image-2.6-sunburst", "gpt-image-2.6-flare"),
-        *("OpenAI", "OpenAI's model page", "high"),
+        *("OpenAI", *_MODEL_PAGE),
         tokens=_OF_2,
     ),
     PriceRow(
         ("gpt-image-1.5", "chatgpt-image-latest"),
-        *("OpenAI", _LITELLM, "high"),
+        *("OpenAI", *_LITELLM),
         tokens=_OF_1_5,
         batch=_halved(_OF_1_5),
     ),
     PriceRow(
         ("gpt-image-1-mini",),
-        *("OpenAI", _LITELLM, "high"),
+        *("OpenAI", *_LITELLM),
         tokens=_OF_MINI,
         batch=_halved(_OF_MINI),
     ),
     PriceRow(
         ("gpt-image-1",),
-        *("OpenAI", _LITELLM, "high"),
+        *("OpenAI", *_LITELLM),
         tokens=_OF_1,
         batch=_halved(_OF_1),
     ),
     PriceRow(
         ("gpt-image-1.5", "chatgpt-image-latest"),
-        *("OpenAI", _LITELLM, "high"),
+        *("OpenAI", *_LITELLM),
         sizes=("1024x1024",),
         images={"low": 0.009, "medium": 0.034, "high": 0.133},
     ),
     PriceRow(
         ("gpt-image-1.5", "chatgpt-image-latest"),
-        *("OpenAI", _LITELLM, "high"),
+        *("OpenAI", *_LITELLM),
         sizes=("1536x1024", "1024x1536"),
         images={"low": 0.013, "medium": 0.05, "high": 0.2},
     ),
     PriceRow(
         ("gpt-image-1-mini",),
-        *("OpenAI", _LITELLM, "high"),
+        *("OpenAI", *_LITELLM),
         sizes=("1024x1024",),
         images={"low": 0.005, "medium": 0.011},
     ),
     PriceRow(
         ("gpt-image-1-mini",),
-        *("OpenAI", _LITELLM, "high"),
+        *("OpenAI", *_LITELLM),
         sizes=("1536x1024", "1024x1536"),
         images={"low": 0.006, "medium": 0.015},
     ),
     PriceRow(
         ("gpt-image-1",),
-        *("OpenAI", _LITELLM, "high"),
+        *("OpenAI", *_LITELLM),
         sizes=("1024x1024",),
         images={"low": 0.011, "medium": 0.042, "high": 0.167},
     ),
     PriceRow(
         ("gpt-image-1",),
-        *("OpenAI", _LITELLM, "high"),
+        *("OpenAI", *_LITELLM),
         sizes=("1536x1024", "1024x1536"),
         images={"low": 0.016, "medium": 0.063, "high": 0.25},
     ),
-    PriceRow(("dall-e-3",), *("OpenAI", _MEMORY, "low"), sizes=("1024x1024",), images={"standard": 0.04, "hd": 0.08}),
+    PriceRow(("dall-e-3",), *("OpenAI", *_MEMORY), sizes=("1024x1024",), images={"standard": 0.04, "hd": 0.08}),
     PriceRow(
         ("dall-e-3",),
-        *("OpenAI", _MEMORY, "low"),
+        *("OpenAI", *_MEMORY),
         sizes=("1792x1024", "1024x1792"),
         images={"standard": 0.08, "hd": 0.12},
     ),
-    PriceRow(("dall-e-2",), *("OpenAI", _MEMORY, "low"), sizes=("256x256",), image=0.016),
-    PriceRow(("dall-e-2",), *("OpenAI", _MEMORY, "low"), sizes=("512x512",), image=0.018),
-    PriceRow(("dall-e-2",), *("OpenAI", _MEMORY, "low"), sizes=("1024x1024",), image=0.02),
-    PriceRow(("grok-imagine-image",), *("xAI", _LITELLM, "high"), image=0.02),
-    PriceRow(("grok-imagine-image-2.0",), *("xAI", _LITELLM, "high"), sizes=("1k",), image=0.04),
-    PriceRow(("grok-imagine-image-2.0",), *("xAI", _LITELLM, "high"), sizes=("2k",), image=0.06),
-    PriceRow(("gemini-2.5-flash-image",), *("Google", _LITELLM, "high"), image=0.039),
-    PriceRow(("gemini-3.1-flash-image",), *("Google", _LITELLM, "high"), image=0.045),
-    PriceRow(("gemini-3.1-flash-lite-image", "gemini-nano-banana-2.1"), *("Google", _LITELLM, "high"), image=0.0336),
-    PriceRow(("gemini-3-pro-image",), *("Google", _LITELLM, "high"), image=0.134),
+    PriceRow(("dall-e-2",), *("OpenAI", *_MEMORY), sizes=("256x256",), image=0.016),
+    PriceRow(("dall-e-2",), *("OpenAI", *_MEMORY), sizes=("512x512",), image=0.018),
+    PriceRow(("dall-e-2",), *("OpenAI", *_MEMORY), sizes=("1024x1024",), image=0.02),
+    PriceRow(("grok-imagine-image",), *("xAI", *_LITELLM), image=0.02),
+    PriceRow(("grok-imagine-image-2.0",), *("xAI", *_LITELLM), sizes=("1k",), image=0.04),
+    PriceRow(("grok-imagine-image-2.0",), *("xAI", *_LITELLM), sizes=("2k",), image=0.06),
+    PriceRow(("gemini-2.5-flash-image",), *("Google", *_LITELLM), image=0.039),
+    PriceRow(("gemini-3.1-flash-image",), *("Google", *_LITELLM), image=0.045),
+    PriceRow(("gemini-3.1-flash-lite-image", "gemini-nano-banana-2.1"), *("Google", *_LITELLM), image=0.0336),
+    PriceRow(("gemini-3-pro-image",), *("Google", *_LITELLM), image=0.134),
 )
 
 

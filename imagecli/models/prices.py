@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from imagecli.models.model import Model
     from imagecli.models.price_list import PriceRow
 
-_FROM_LIST = {"at": "this server", "source": "its list of models", "confidence": "high"}
-_FROM_CONFIG = {"at": "this server", "source": "the config file", "confidence": "high"}
+    Source = Mapping[str, str | None]
+
+_FROM_LIST = {"at": "this server", "source": "its list of models", "date": None, "confidence": "high"}
+_FROM_CONFIG = {"at": "this server", "source": "the config file", "date": None, "confidence": "high"}
+_CALCULATORS = "2026-09-08"
+"""When OpenAI's calculators of tokens are from."""
 
 
 class Price(NamedTuple):
@@ -25,8 +29,8 @@ class Price(NamedTuple):
     usd: float
     size: str | None
     quality: str | None
-    source: Mapping[str, str]
-    """`at` (who charges it), `source` and `confidence`: high, medium or low."""
+    source: Source
+    """`at` (who charges it), `source`, `date` (when that was read; None: now) and `confidence`: high, medium or low."""
 
 
 class Prices(NamedTuple):
@@ -36,7 +40,7 @@ class Prices(NamedTuple):
     """USD per million, under the names of `PriceRow.tokens`."""
     batch: Mapping[str, float] | None = None
     """The same in a batch."""
-    tokens_source: Mapping[str, str] | None = None
+    tokens_source: Source | None = None
     images: tuple[Price, ...] = ()
     as_listed: Mapping[str, Any] | None = None
     """What the server lists, in whatever unit."""
@@ -97,9 +101,9 @@ def find_prices(model: Model, entry: Mapping[str, Any]) -> Prices:
 
 def _drawn(model: Model, usd: float) -> Iterator[Price]:
     """Yield the prices of the model's listed sizes, by the tokens that it draws at so many USD a million."""
-    assumed = {"source": f"{model.grid_of}'s calculator of tokens", "confidence": "low"}
+    assumed = {"source": f"{model.grid_of}'s calculator", "confidence": "low"}
     known = {"source": "its calculator of tokens", "confidence": "medium"}
-    source = {"at": "OpenAI"} | (assumed if model.grid_of else known)
+    source = {"at": "OpenAI", "date": _CALCULATORS} | (assumed if model.grid_of else known)
     for text in model.values.get("size", ()):
         if (size := parse_size(text)) is not None:
             for quality, grid in model.grid.items():
@@ -111,5 +115,5 @@ def _image_prices(row: PriceRow) -> list[Price]:
     return [Price(usd, size, quality, _source(row)) for size in row.sizes for quality, usd in by_quality]
 
 
-def _source(row: PriceRow) -> dict[str, str]:
-    return {"at": row.at, "source": row.source, "confidence": row.confidence}
+def _source(row: PriceRow) -> dict[str, str | None]:
+    return {"at": row.at, "source": row.source, "date": row.date, "confidence": row.confidence}

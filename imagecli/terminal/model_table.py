@@ -145,8 +145,9 @@ def _rates(rates: Mapping[str, float], way: str) -> str:
     return ", ".join(parts) or _UNKNOWN
 
 
-def _source(source: Mapping[str, str]) -> str:
-    return f"{source['at']}; {source['source']}; confidence {source['confidence']}"
+def _source(source: Mapping[str, str | None]) -> str:
+    date = f", {source['date']}" if source["date"] else ""
+    return f"{source['at']}; {source['source']}{date}; confidence {source['confidence']}"
 
 
 def _day(day: date | None) -> str:

@@ -76,7 +76,7 @@ def test_one_model_in_detail(run):
     assert first["frames"] == "2 to 16"
     assert first["USD per Mtoken"] == "in: text 5 (cached 1.25), image 8 (cached 2)"
     assert first["USD at 1024x1024"] == "0.006 low, 0.013 medium, 0.053 high, 0.094 xhigh, 0.211 max"
-    assert "OpenAI; gpt-image-2.5's calculator of tokens; confidence low" in out
+    assert "OpenAI; gpt-image-2.5's calculator, 2026-09-08; confidence low" in out
     assert max(map(len, out.splitlines())) <= 80
     assert first["shutdown"] == "none is known"
     assert "any WxH in steps of 16" in out
@@ -85,7 +85,7 @@ def test_one_model_in_detail(run):
     assert second["shutdown"] == "2026-05-12 (gone)"
     assert second["successor"] == "gpt-image-2.6-flare"
     assert second["USD at 1024x1792"] == "0.080 standard, 0.120 hd"
-    assert "OpenAI; its price page of 2025, from memory; confidence low" in out
+    assert "OpenAI; its price page, from memory, 2025; confidence low" in out
 
 
 def test_the_document_has_what_is_known_and_null_for_the_rest(at, server):
@@ -204,6 +204,7 @@ def test_prices_that_servers_list(at, server):
         "text_out": 2.5,
         "at": "this server",
         "source": "its list of models",
+        "date": None,
         "confidence": "high",
     }
     assert [(one["usd"], one["at"]) for one in gemini["prices"]["images"]] == [(0.039, "Google")]
@@ -433,6 +434,7 @@ def test_prices_of_the_catalogue_name_models_that_exist_and_say_how_sure_they_ar
     for row in rows:
         assert row.at
         assert row.source
+        assert re.fullmatch(r"20\d\d(-\d\d-\d\d)?", row.date)
         for name in row.models:
             listed = catalog.find(name).values
             assert set(row.images) <= set(listed["quality"])
