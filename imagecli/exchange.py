@@ -51,6 +51,9 @@ class Accounting(Protocol):
             ImagecliError: it must not be sent.
         """
 
+_PRICED = frozenset({"size", "quality"})
+"""Fields that the price depends on."""
+
 
 class Observer:
     """What a run reports while it goes on, from any thread; this one ignores it."""
@@ -141,6 +144,18 @@ class Exchange:
             lost.message += f"; it was not sent again: {refused.message}"
             lost.hint = refused.hint
             raise lost from refused
+
+    def change(self, request: ImageRequest, refusal: ImagecliError) -> None:
+        """Take another request in place of one that was refused; it is another in the accounts if it may cost more.
+
+        Raises:
+            MoneyProblem: it would cost too much.
+        """
+        lacking = self.request.fields.keys() - request.fields.keys()
+        self.request = request
+        if lacking & _PRICED:
+            self.complete(refusal)
+            self.begin()
 
     def received(self, response: ImageResponse, cost: tuple[float, str] | None) -> None:
         """Note what a response says, and what it cost."""

@@ -254,14 +254,14 @@ class _Execution:
         if (cached := exchange.from_cache()) is not None:
             return cached
         assert client is not None  # noqa: S101 - without one, all is from the cache
-        exchange.begin()
         with self._lock:
             exchange.request = exchange.request.without(self._dropped) or exchange.request
+        exchange.begin()
         while True:
             try:
                 return client.post(exchange.request, watch, show, number=exchange.numbers[0])
             except ImagecliError as error:
-                exchange.request = self._accepted(exchange.request, error)
+                exchange.change(self._accepted(exchange.request, error), error)
 
     def _accepted(self, request: ImageRequest, error: ImagecliError) -> ImageRequest:
         """Return the request as the server that refused it may take it.

@@ -39,7 +39,10 @@ def estimate_plan(plan: Plan) -> tuple[Estimate | None, str | None]:
 
 
 def estimate_request(plan: Plan, planned: PlannedRequest) -> Estimate | None:
-    """Return what one of a plan's requests will probably cost; None where a price is not known."""
+    """Return what one of a plan's requests will probably cost; None where a price is not known.
+
+    Where it lacks what was planned, because the server refused it, the server chooses.
+    """
     from imagecli.models.cost import estimate, halved
 
     intent = plan.intent
@@ -123,7 +126,8 @@ class Bill:
 def _asked(plan: Plan, planned: PlannedRequest) -> Asked:
     from imagecli.models.cost import Asked
 
-    fields = plan.intent.draft.fields
+    lacking = {name for each in plan.requests for name in each.request.fields} - planned.request.fields.keys()
+    fields = {name: value for name, value in plan.intent.draft.fields.items() if name not in lacking}
     size = fields.get("size")
     if plan.intent.profile.provider == "xai":
         size = planned.request.fields.get("resolution", "1k")

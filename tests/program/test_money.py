@@ -15,7 +15,7 @@ import pytest
 from imagecli import ImageClient
 from imagecli.ledger import store
 from imagecli.ledger.store import Ledger
-from support.serving import image_file, response_with
+from support.serving import error_document, image_file, response_with
 
 DATA = image_file()
 PRICE = "[models.m]\nprice = 0.05\n"
@@ -349,6 +349,27 @@ def test_what_a_lost_log_held_is_lost_and_the_ledger_goes_on(imagecli, paid, con
     assert _rows_of(tmp_path / "copy.db", "count(*)") == [(1,)]
     monkeypatch.setenv("IMAGECLI_BUDGET", "0.12/total")
     assert [_gen(imagecli, paid).code for _ in range(2)] == [0, 7]
+
+
+def test_a_request_without_the_quality_that_was_refused_may_cost_more(imagecli, server, home):
+    """0.00588 USD is that of low; left to the server, it may be 0.21072."""
+
+    def respond(reply, request):
+        if "quality" in request.json:
+            reply.json(error_document("Unknown parameter: 'quality'.", code="unknown_parameter"), status=400)
+        else:
+            reply.send(response_with(DATA))
+
+    server.respond = respond
+    line = ("gen", "a fox", "-m", "gpt-image-2", "-q", "low", "-s", "1024x1024", "--base-url", server.url, "--json")
+    refused = imagecli(*line, "--max-cost", "0.1")
+    assert (refused.code, len(server.requests)) == (7, 1)
+    assert "may cost $0.210905" in refused.json["error"]["message"]
+    assert imagecli(*line, "--max-cost", "0.22").code == 0
+    assert _rows(home, "state, round(estimate_usd, 6), cost_usd, exit_code") == [
+        *[("failed", 0.006065, 0.0, 2)] * 2,
+        ("done", 0.210905, None, 0),
+    ]
 
 
 def test_a_model_of_the_catalogue_has_its_price_at_other_servers(imagecli, paid, home, monkeypatch):
