@@ -51,6 +51,7 @@ class Accounting(Protocol):
             ImagecliError: it must not be sent.
         """
 
+
 _PRICED = frozenset({"size", "quality"})
 """Fields that the price depends on."""
 

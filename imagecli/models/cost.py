@@ -13,7 +13,7 @@ from imagecli.models.price_list import find_rows
 from imagecli.models.tokens import image_tokens, input_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imagecli.images.types import Size
     from imagecli.models.model import Model
@@ -131,7 +131,13 @@ def halved(estimate: Estimate, model: Model) -> Estimate:
     """Return an estimate for a line of a batch: half, but what the config file says is taken as it is."""
     if model.price is not None or model.tokens:
         return estimate
-    return Estimate(round(estimate.least / 2, 8), round(estimate.most / 2, 8))
+    return Estimate(round(estimate.least / 2, 8), round(estimate.most / 2, 8), estimate.is_open)
+
+
+def total(estimates: Sequence[Estimate]) -> Estimate:
+    """Return what several cost together."""
+    least, most = (round(sum(each[end] for each in estimates), 8) for end in (0, 1))
+    return Estimate(least, most, any(each.is_open for each in estimates))
 
 
 def _by_token(model: Model, rates: Rates, size: str | None, quality: str | None) -> tuple[float, float] | None:

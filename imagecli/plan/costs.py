@@ -24,7 +24,7 @@ def estimate_plan(plan: Plan) -> tuple[Estimate | None, str | None]:
 
     The estimate is None where a price is not known.
     """
-    from imagecli.models.cost import Estimate
+    from imagecli.models.cost import total
 
     model = plan.intent.model
     found = [estimate_request(plan, each) for each in plan.requests]
@@ -34,8 +34,7 @@ def estimate_plan(plan: Plan) -> tuple[Estimate | None, str | None]:
     caveat = None
     if model.grid_of is not None and model.price is None:
         caveat = f"how many tokens an image of {model.name} takes is not published: this goes by {model.grid_of}"
-    least, most = (round(sum(each[end] for each in known), 8) for end in (0, 1))
-    return Estimate(least, most, any(each.is_open for each in known)), caveat
+    return total(known), caveat
 
 
 def estimate_request(plan: Plan, planned: PlannedRequest) -> Estimate | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from imagecli.dialects.request import FilePart, ImageRequest
+    from imagecli.models.cost import Estimate
     from imagecli.options import Typed
     from imagecli.result import GeneratedImage, Result
 
@@ -239,6 +240,15 @@ def _cost_lines(result: Result) -> Iterator[str]:
             yield f"it would cost about {usd(least)}{limit}"
 
 
+def estimate_fields(cost: Estimate | None) -> dict[str, Any]:
+    """Return an estimate as JSON documents have it."""
+    return {
+        "cost_estimate_usd": None if cost is None or cost.is_open else cost.least,
+        "cost_estimate_range_usd": cost[:2] if cost is not None and cost.is_open else None,
+        "cost_estimate_most_usd": None if cost is None else cost.most,
+    }
+
+
 def usd(price: float) -> str:
     """Return an amount as it is shown to people: in tenths of a cent, and what is less as exactly as it is known."""
     return f"${price:.3f}" if price >= _TENTH_OF_A_CENT else f"${price:g}"
@@ -297,10 +307,7 @@ def document(result: Result, base_url: str) -> dict[str, Any]:
             _request(request, base_url) | ({"cached": True} if index in result.cached_requests else {})
             for index, request in enumerate(result.requests)
         ]
-        cost = result.cost_estimate
-        filled["cost_estimate_usd"] = None if cost is None or cost.is_open else cost.least
-        filled["cost_estimate_range_usd"] = cost[:2] if cost is not None and cost.is_open else None
-        filled["cost_estimate_most_usd"] = None if cost is None else cost.most
+        filled |= estimate_fields(result.cost_estimate)
         filled["steps"] = result.notes
     if result.prepared is not None:
         filled["prepared"] = result.prepared

@@ -11,7 +11,8 @@ from imagecli.batch.journal import Journal
 from imagecli.batch.parts import part_of, read_shard
 from imagecli.batch.standing import counts, stand, to_run
 from imagecli.errors import AuthProblem, Interrupted, PartialResult, UnknownOutcome, UsageProblem
-from imagecli.models.cost import Estimate
+from imagecli.models.cost import total
+from imagecli.terminal.render import estimate_fields
 from imagecli.text import printable
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from imagecli.batch.standing import Task
     from imagecli.config.settings import Settings
     from imagecli.errors import ImagecliError
+    from imagecli.models.cost import Estimate
     from imagecli.options import Typed
     from imagecli.result import Result
     from imagecli.terminal.render import Renderer
@@ -135,23 +137,29 @@ class _Command:
         tasks = self._stand()
         todo = to_run(tasks, retry_unknown=bool(self._settings.options.retry_unknown.value))
         sent = {task.job.id for task in todo if task.standing != "saved"}
-        least = most = 0.0
+        known: list[Estimate] = []
         unpriced = 0
         for task in tasks:
             estimate = self._jobs.estimate(task.job) if task.job.id in sent else None
             if estimate is not None:
-                least, most = least + estimate.least, most + estimate.most
+                known.append(estimate)
             elif task.job.id in sent:
                 unpriced += 1
             if self._renderer.as_json:
                 self._renderer.line(_planned(task, estimate, sent=task.job.id in sent))
-        cost = None if unpriced else Estimate(least, most)
+        cost = total(known)
         found: dict[str, int] = {each: n for each, n in counts(tasks).items()}  # noqa: C416 - wider keys
         if not self._renderer.as_json:
             each = ", ".join(f"{count} {_WORDS[standing]}" for standing, count in found.items())
             self._renderer.console.out(f"{_jobs(len(tasks))}: {each or 'none'}")
-            self._renderer.console.out(_price(Estimate(least, most), unpriced, len(sent)))
-        summary = {"jobs": len(tasks), **found, "to_send": len(sent), **_cost(cost), "dry_run": True}
+            self._renderer.console.out(_price(cost, unpriced, len(sent)))
+        summary = {
+            "jobs": len(tasks),
+            **found,
+            "to_send": len(sent),
+            **estimate_fields(None if unpriced else cost),
+            "dry_run": True,
+        }
         return self._renderer.summary(summary, None)
 
     # With sending
@@ -283,7 +291,7 @@ def _price(cost: Estimate, unpriced: int, sent: int) -> str:
         return "nothing would be sent"
     if unpriced == sent:
         return "what it would cost is not known"
-    span = usd(cost.least) if cost.least == cost.most else f"{usd(cost.least)} to {usd(cost.most)}"
+    span = usd(cost.least) if not cost.is_open else f"{usd(cost.least)} to {usd(cost.most)}"
     return f"it would cost about {span}" + (
         f", and what {_jobs(unpriced)} would, which is not known" if unpriced else ""
     )
@@ -299,15 +307,7 @@ def _planned(task: Task, estimate: Estimate | None, *, sent: bool) -> dict[str, 
         "state": task.standing,
         "output": job.output,
         "send": sent,
-    } | (_cost(estimate))
-
-
-def _cost(estimate: Estimate | None) -> dict[str, object]:
-    chosen = estimate is not None and estimate.least < estimate.most
-    return {
-        "cost_estimate_usd": None if estimate is None or chosen else estimate.least,
-        "cost_estimate_range_usd": estimate if chosen else None,
-    }
+    } | estimate_fields(estimate)
 
 
 def _sum_up(
