@@ -157,7 +157,9 @@ class Shell:
         """The candidates for the word `typed`, as the program would get them; without what `--flag=` repeats."""
         if self.name == "fish":
             done = self.run(FISH, f"{before} {typed}")
-            words = [line.split("\t")[0] for line in done.stdout.splitlines()]
+            found = [line.split("\t")[0] for line in done.stdout.splitlines()]
+            # fish 4 also names words that hold what was typed elsewhere, which Tab offers only if no other is there.
+            words = [word for word in found if word.startswith(typed)] or found
         else:
             words = shlex.split(self.line_after(f"{before} {typed}").removeprefix(before))
             if words == [typed]:
