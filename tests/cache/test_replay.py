@@ -154,7 +154,7 @@ def test_a_replay_needs_no_key_no_network_and_no_http_library(imagecli, program,
         "import socket, sys\n"
         "def no(*_): raise SystemExit('a socket')\n"
         "socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = no\n"
-        "sys.modules['httpx2'] = sys.modules['httpcore2'] = None\n"
+        "sys.modules['httpx2'] = sys.modules['httpcore2'] = sys.modules['h11'] = None\n"
     )
     (folder / "sitecustomize.py").write_text(refuse)
     env = {"PYTHONPATH": os.pathsep.join((str(ROOT), str(folder.absolute())))}
