@@ -85,7 +85,7 @@ class Ledger:
             if _OPEN[path] <= 0:
                 _check_file(path)
             # Read-only files are opened too, and then refuse the first row.
-            connection = sqlite3.connect(path, _BUSY_S, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
             try:
                 _prepare(connection)
             except BaseException:
