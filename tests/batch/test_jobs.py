@@ -197,7 +197,7 @@ def test_the_first_twenty_are_told_and_the_others_counted(mistakes):
         (b'{"prompt": "a\\u0000b"}', "NUL"),
         (b'{"prompt": "\xff"}', "not valid UTF-8"),
         (b'{"prompt": "\\ud800"}', "not valid UTF-8"),
-        (b'{"prompt": "a"', "not JSON"),
+        (b'{"prompt": "a"', "not JSON: expecting ',' delimiter (column 15)"),
         (b'{"prompt": "a", "prompt": "b"}', "prompt is set twice"),
         (b'{"prompt": "a", "mask-rect": "1,1,1,1", "mask_rect": "1,1,1,1"}', "is there twice"),
         (b'{"prompt": "a", "seed": NaN}', "NaN is not JSON"),
