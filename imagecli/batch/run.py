@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from imagecli.batch.standing import Task
     from imagecli.result import GeneratedImage
 
-_SAVERS = 2
-"""Workers beyond the requests in flight."""
+_SAVERS = 8
+"""Workers beyond the requests in flight: as many can be saving."""
 GRACE_S = 10.0
 """How long an interrupted batch waits for what is in flight."""
 _FINAL = frozenset({ExitCode.MONEY, ExitCode.AUTH})

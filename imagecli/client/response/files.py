@@ -58,6 +58,10 @@ class Run:
         self._folder: str | None = None
         self._lock: int | None = None
         self._closed = False
+        self._created: list[str] = []
+        """Its responses' files, wherever they are by now."""
+        self._kept = False
+        """Whether a response of it has been kept."""
 
     def open(self, room: int = 0) -> bool:
         """Write and lock the run's own file, in the first folder that has `room` bytes left.
@@ -101,6 +105,7 @@ class Run:
         if self._folder is None or self._closed:
             raise FileNotFoundError(2, "there is no folder for responses")
         path = os.path.join(self._folder, "runs", f"{self.id}-{number}-{next(self._counter)}.part")
+        self._created.append(path)
         return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600), path
 
     def keep(self, path: str) -> str:
@@ -109,6 +114,7 @@ class Run:
         Raises:
             OSError: it can't be renamed.
         """
+        self._kept = True
         return _keep(path, ".json")
 
     def rescue(self, number: int, write: Callable[[int], None]) -> str | None:
@@ -135,6 +141,7 @@ class Run:
                 continue
             finally:
                 os.close(descriptor)
+            self._kept = True
             return path
         return None
 
@@ -146,11 +153,9 @@ class Run:
         self._closed = True
         if self._folder is None or self._lock is None:
             return
-        runs = os.path.join(self._folder, "runs")
-        own = [os.path.join(runs, name) for name in _names(runs) if name.startswith(f"{self.id}-")]
-        left = [path for path in own if _is_full(path)]
-        if not left:
-            _finish(self._folder, self.id, _names(os.path.join(self._folder, "answers")))
+        left = [path for path in self._created if _is_full(path)]
+        if not left:  # a large folder is not listed for nothing
+            _finish(self._folder, self.id, _names(os.path.join(self._folder, "answers")) if self._kept else ())
         descriptor, self._lock = self._lock, None
         os.close(descriptor)
 

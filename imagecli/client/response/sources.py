@@ -160,7 +160,7 @@ def pieces_of(text: str | LongString, spool: Spool, *, is_base64: bool | None = 
         if not is_base64 and re.search(_HALF_OF_PAIR, piece[max(0, cut - _LONGEST_ESCAPE) : cut]):
             cut = _run_start(piece, cut - _LONGEST_ESCAPE)
         piece, rest = piece[:cut], piece[cut:]
-        if len(rest) > _HEAD or (is_base64 and _NOT_BASE64.search(piece)):
+        if len(rest) > _HEAD or (is_base64 and b"\\" in piece and _NOT_BASE64.search(piece)):
             raise ValueError("not base64")
         yield unescape(piece)
     if rest:
