@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from imagecli.batch.kept import mark_of
 from imagecli.errors import Failure, ImagecliError, is_out_of_memory, out_of_memory
 from imagecli.execute import execute
 from imagecli.plan.intent import model_of
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from imagecli.options import Options
     from imagecli.plan import Plan
     from imagecli.saving.names import Names
-    from imagecli.saving.room import Room
 
 
 class Report(Protocol):
@@ -59,8 +59,8 @@ class Shared(NamedTuple):
     """Why there is none."""
     accounts: Accounts | None = None
     cache: Cache | None = None
-    open_run: Callable[[Plan, Room, Options, Inputs], tuple[Run, bool]] | None = None
-    """Opens the files for a plan's responses; None: none are kept."""
+    open_run: Callable[..., tuple[Run, bool]] | None = None
+    """Opens the files for a plan's responses, as `commands.make.open_run` does; None: none are kept."""
     force: bool = False
     fail_fast: bool = False
     sleep: Callable[[float], None] = time.sleep
@@ -132,7 +132,9 @@ class Carrying:
         client = shared.client
         if client is not None:
             if planned.requests and shared.open_run is not None and not (answers and answers.complete):
-                self._run, _ = shared.open_run(planned, room, options, inputs)
+                self._run, _ = shared.open_run(
+                    *(planned, room, options, inputs), batch=mark_of(self.task.job, shared.folder)
+                )
                 at_end.callback(self._run.close)
             client = client.for_run(self._run, self.gate.pause)
         done = execute(planned, client, sink, self.gate, jobs=shared.pace.most, answers=answers, accounts=self.gate)

@@ -36,7 +36,7 @@ class Task(NamedTuple):
         last = self.last
         if last is None or last.digest != self.job.digest:
             return False
-        return bool(last.images) or last.state in {"sent", "unknown"}
+        return self.standing == "saved" or bool(last.images) or last.state in {"sent", "unknown"}
 
 
 def stand(part: Iterable[Job], jobs: Jobs, journal: Journal) -> list[Task]:
@@ -59,9 +59,12 @@ def counts(tasks: Sequence[Task]) -> dict[Standing, int]:
 
 
 def _is_saved(task: Task, jobs: Jobs, folder: str) -> bool:
-    """Return whether all images of a job that was sent, and never heard of, are there, and came after that."""
+    """Return whether all images of a job that was not done are there, and newer than that.
+
+    Its run was killed before it could write that down, or they were recovered.
+    """
     last = task.last
-    if task.standing != "unknown" or last is None or last.state != "sent":
+    if task.standing not in {"unknown", "failed"} or last is None:
         return False
     try:
         planned, _, _ = jobs.plan(task.job, folder, skip_existing=True)

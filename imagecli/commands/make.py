@@ -278,7 +278,7 @@ def left_warnings() -> Iterator[str]:
         yield several if count > 1 else one
 
 
-def open_run(planned: Plan, room: Room, options: Options, inputs: Inputs) -> tuple[Run, bool]:
+def open_run(planned: Plan, room: Room, options: Options, inputs: Inputs, **about: object) -> tuple[Run, bool]:
     """Make the files for the responses of a plan, and return whether there is room for them.
 
     Args:
@@ -286,6 +286,7 @@ def open_run(planned: Plan, room: Room, options: Options, inputs: Inputs) -> tup
         room: what an image takes.
         options: what the plan was made with,
         inputs: and of.
+        about: what else a later run needs to know of this one; JSON.
     """
     from imagecli.client.response.files import Run, response_folders, spare_folders
     from imagecli.saving.recorded import record_of
@@ -303,7 +304,7 @@ def open_run(planned: Plan, room: Room, options: Options, inputs: Inputs) -> tup
         model=intent.model.name,
         **finishing,
     )
-    run = Run(response_folders(), (*record.parts, *spare_folders()), record._asdict())
+    run = Run(response_folders(), (*record.parts, *spare_folders()), {**record._asdict(), **about})
     return run, run.open(room.least * intent.wanted * 4 // 3)  # in base64
 
 

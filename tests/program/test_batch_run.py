@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import json
@@ -230,6 +231,22 @@ def test_images_that_a_killed_run_saved_and_did_not_write_down_are_found(batch, 
     ran = batch(PROMPTS)
     assert (ran.code, len(ran.paths), len(paid.requests)) == (0, 3, 3)
     assert [each["state"] for each in _journal()].count("done") == 3
+
+
+def test_an_image_that_found_no_room_is_saved_by_the_next_run_and_not_paid_again(batch, paid, monkeypatch):
+    def full(_file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("imagecli.disk.NewFile.sync", full)
+        assert batch("a fox\n").code == 1
+        again = batch("a fox\n")
+        assert (again.code, len(paid.requests)) == (8, 1)
+        assert "its response is kept in" in again.err
+    ran = batch("a fox\n")
+    assert (ran.code, len(ran.paths), len(paid.requests)) == (0, 1, 1)
+    assert Path(ran.paths[0]).read_bytes() == DATA
+    assert batch("a fox\n", "--check").code == 0
 
 
 def test_a_file_that_is_older_than_the_request_is_not_taken_for_its_image(batch, paid):

@@ -16,7 +16,7 @@ from imagecli.terminal.render import estimate_fields
 from imagecli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from imagecli.batch.carrying import Shared
     from imagecli.batch.job import Job
@@ -165,14 +165,13 @@ class _Command:
     # With sending
 
     def _make(self) -> int:
-        from imagecli.commands.make import left_warnings
-
         begun = time.monotonic()
-        tasks = self._stand()
-        todo = to_run(tasks, retry_unknown=bool(self._settings.options.retry_unknown.value))
+        held = self._save_kept()
+        tasks = [task._replace(standing="unknown") if task.job.id in held else task for task in self._stand()]
+        retry_unknown = bool(self._settings.options.retry_unknown.value)
+        todo = [task for task in to_run(tasks, retry_unknown=retry_unknown) if task.job.id not in held]
         outcomes, error = None, None
         if todo:
-            self._renderer.warn(*left_warnings())
             outcomes = self._send(todo, len(tasks))
         if self._typed.prune and not isinstance(outcomes and outcomes.error, Interrupted):
             for path in self._journal.prune(job.id for job in self._jobs):
@@ -186,6 +185,20 @@ class _Command:
             self._renderer.console.remark(_sentence(summary))
             code = self._renderer.summary(summary, error)
         return int(code)
+
+    def _save_kept(self) -> Collection[str]:
+        """Save what earlier runs have left of these jobs; return the ids of those for which there is still no room."""
+        from imagecli.batch.kept import save_kept
+        from imagecli.client.response.files import response_folders, take_over
+        from imagecli.recovery import recover
+
+        folders = response_folders()
+        take_over(folders)
+        held = save_kept(
+            self._part, self._folder, lambda kept: recover([kept], output=None, force=False), self._renderer.warn
+        )
+        take_over(folders)  # what their runs were about is not needed any more
+        return held
 
     def _send(self, todo: Sequence[Task], total: int) -> Outcomes:
         from imagecli.batch.run import BatchRun
