@@ -23,7 +23,7 @@ from imagecli.errors import Failure, ImagecliError, PartialResult, UsageProblem
 from imagecli.replan import Replanned
 from imagecli.result import GeneratedImage, Result
 from imagecli.saving.names import Name, Names
-from imagecli.saving.receiving import describe_file, receive
+from imagecli.saving.receiving import describe, describe_file, receive
 from imagecli.saving.recorded import RunRecord
 from imagecli.saving.sinks import FileSink
 
@@ -277,18 +277,19 @@ class _Recovery:
                     return sink.complete(image._replace(path=taken), lambda _: sizes, self._warnings.append)
             name = next(following)
         sink.make_folder(name)
-        path = sink.save_as(name, following, n, [data], None, self._warnings.append).path
-        self._written.add(path or "")
-        image = image._replace(path=path)
+        saved = sink.save_as(name, following, n, [data], None, self._warnings.append)
+        self._written.add(saved.path or "")
+        image = image._replace(path=saved.path, unfinished=image.unfinished or saved.unfinished)
         return image if is_partial else sink.save_sizes(image, sizes, self._warnings.append)
 
     def _finished(
         self, data: bytes, n: int, plan: Plan | None, *, is_partial: bool
     ) -> tuple[GeneratedImage, Sizes, bytes]:
         """Return what is known of an image once it is finished, its further sizes, and its file."""
-        warn, transform = self._warnings.append, None
-        if plan is not None and plan.finish is not None:
-            transform = partial(plan.finish.apply, warn=warn, partial=is_partial)
+        if plan is None or plan.finish is None:
+            return describe(n, data), (), data
+        warn = self._warnings.append
+        transform = partial(plan.finish.apply, warn=warn, partial=is_partial)
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
             image, sizes = receive(n, [data], file, transform, warn)
             file.seek(0)

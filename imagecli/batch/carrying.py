@@ -136,6 +136,8 @@ class Carrying:
                     *(planned, room, options, inputs), batch=mark_of(self.task.job, shared.folder)
                 )
                 at_end.callback(self._run.close)
+                if self.gate.accounts is not None:
+                    self.gate.accounts.run = self._run.id
             client = client.for_run(self._run, self.gate.pause)
         done = execute(planned, client, sink, self.gate, jobs=shared.pace.most, answers=answers, accounts=self.gate)
         return done._replace(warnings=(*warnings, *done.warnings))

@@ -220,6 +220,16 @@ def test_of_equal_requests_each_gets_its_own_image(server, imagecli, home):
     assert _rows(home, "request, n", "images") == [(1, 1), (2, 2)]
 
 
+def test_the_job_of_a_batch_that_was_killed(server, imagecli, home):
+    Path("jobs.txt").write_text("a cat\n")
+    killed(server, home, response_with(SENT[0]), 2, "batch", "run", "jobs.txt", "-o", "out", "--resize", "8x8")
+    assert _rows(home, "state, images") == [("sent", None)]
+    (path,) = imagecli("recover").paths
+    with Image.open(path) as image:
+        assert (Path(path).parent, image.size) == (Path("out"), (8, 8))
+    assert _rows(home, "state, images") == [("done", 1)]
+
+
 def test_without_a_ledger_none_is_made(server, imagecli, home, config):
     config('[defaults]\nledger = "off"\n')
     killed(server, home, response_with(SENT[0]), 2, "gen", "a cat", "--resize", "8x8", "-o", "cat.png")
