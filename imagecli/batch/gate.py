@@ -101,7 +101,7 @@ class Gate(Observer):
             return
         slot.is_retrying = False
         slot.leave(well=False)
-        if not self._pace.enter(after=seconds):
+        if not self._pace.enter_again(seconds):
             raise HasEnded("the batch ended before it was sent again")
         slot.is_inside = True
 

@@ -8,28 +8,43 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LONGEST_WAIT_S = 0.5
-"""Of one wait: whoever is woken may have to wait for something else than a place, and others not."""
+"""Of one wait: how long all have to hold still may change meanwhile."""
 _FIRST_HOLD_S, _LONGEST_HOLD_S = 1.0, 60.0
 
 
 class Pace:
-    """A place for each request in flight; for any number of threads."""
+    """A place for each request in flight, given in the order in which they were asked for; for many threads."""
 
-    def __init__(self, most: int, per_minute: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        """Let `most` be in flight, and `per_minute` begin in a minute; None: any number."""
+    def __init__(
+        self,
+        most: int,
+        per_minute: float | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        condition: Callable[[threading.RLock], threading.Condition] = threading.Condition,
+    ) -> None:
+        """Let `most` be in flight, and `per_minute` begin in a minute; None: any number.
+
+        `clock` gives seconds, and `condition` what a thread waits with.
+        """
         self.most = most
         self._between = 60 / per_minute if per_minute else 0.0
         self._clock = clock
+        self._condition = condition
         self._allowed = float(most)
         self._in_flight = 0
         self._next_start = self._hold_until = clock()
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._turns: deque[threading.Condition] = deque()
+        """Those who wait for a place; only the first may take one."""
+        self._resting = condition(self._lock)
         self._backoff = 0.0
         self._ended = False
         self.successes = 0
@@ -45,32 +60,54 @@ class Pace:
         """Whether nothing begins any more."""
         return self._ended
 
-    def enter(self, after: float = 0.0) -> bool:
-        """Wait for a place, for so many seconds at the least; return False where the run ends instead."""
-        with self._changed:
-            earliest = self._clock() + after
+    def enter(self) -> bool:
+        """Wait for a place; return False where the run ends instead."""
+        with self._lock:
+            return self._enter(first=False)
+
+    def enter_again(self, after: float) -> bool:
+        """Wait so many seconds, and then for a place, before others; return False where the run ends instead."""
+        with self._lock:
+            until = self._clock() + after
+            while not self._ended and (wait := until - self._clock()) > 0:
+                self._resting.wait(wait)
+            return self._enter(first=True)
+
+    def _enter(self, *, first: bool) -> bool:
+        turn = self._condition(self._lock)
+        if first:
+            self._turns.appendleft(turn)
+        else:
+            self._turns.append(turn)
+        try:
             while not self._ended:
-                wait = max(self._hold_until, self._next_start, earliest) - self._clock()
-                if self._in_flight >= self.allowed:
-                    self._changed.wait(_LONGEST_WAIT_S)
+                wait = max(self._hold_until, self._next_start) - self._clock()
+                if self._turns[0] is not turn or self._in_flight >= self.allowed:
+                    turn.wait(_LONGEST_WAIT_S)
                 elif wait > 0:
-                    self._changed.wait(min(wait, _LONGEST_WAIT_S))
+                    turn.wait(min(wait, _LONGEST_WAIT_S))
                 else:
                     self._in_flight += 1
                     self._next_start = self._clock() + self._between
-                    self._changed.notify()
                     return True
+        finally:
+            self._turns.remove(turn)
+            self._wake()
         return False
+
+    def _wake(self) -> None:
+        if self._turns:
+            self._turns[0].notify()
 
     def leave(self, *, well: bool) -> None:
         """Give the place back; `well`: the server answered."""
-        with self._changed:
+        with self._lock:
             self._in_flight -= 1
             if well:
                 self.successes += 1
                 self._backoff = 0.0
                 self._allowed = min(float(self.most), self._allowed + 1 / self._allowed)
-            self._changed.notify(2)
+            self._wake()
 
     def slow_down(self, seconds: float | None = None) -> None:
         """Let nothing begin for so many seconds, and less be in flight from now on.
@@ -78,7 +115,7 @@ class Pace:
         What many requests hear at the same time counts once. None: the server does not say how long; each time that it
         refuses again before it has answered anything well, the wait is twice as long.
         """
-        with self._changed:
+        with self._lock:
             now = self._clock()
             if now >= self._hold_until:
                 self._allowed = max(1.0, min(self._allowed, float(self._in_flight)) / 2)
@@ -87,6 +124,7 @@ class Pace:
 
     def end(self) -> None:
         """Let nothing begin any more."""
-        with self._changed:
+        with self._lock:
             self._ended = True
-            self._changed.notify_all()
+            for waiting in (self._resting, *self._turns):
+                waiting.notify_all()

@@ -12,8 +12,8 @@ from support.running import Clock, wait_until
 class _Timeless(threading.Condition):
     """A condition whose timed waits pass at once, and move the clock on."""
 
-    def __init__(self, clock: Clock) -> None:
-        super().__init__()
+    def __init__(self, lock: threading.RLock, clock: Clock) -> None:
+        super().__init__(lock)
         self._clock = clock
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -24,9 +24,7 @@ class _Timeless(threading.Condition):
 
 def _alone(clock, *args):
     """Return a pace for one thread: what it waits for is time."""
-    pace = Pace(*args, clock=clock)
-    pace._changed = _Timeless(clock)  # noqa: SLF001 - no clock that is passed in can be waited for
-    return pace
+    return Pace(*args, clock=clock, condition=lambda lock: _Timeless(lock, clock))
 
 
 def test_starts_are_spaced_evenly():
@@ -91,3 +89,32 @@ def test_whoever_waits_when_it_ends_does_not_begin():
     thread.join()
     assert told == [False]
     assert not pace.enter()
+
+
+def test_places_are_given_in_order_and_a_request_that_is_sent_again_comes_first():
+    pace, order = Pace(1), []
+    assert pace.enter()
+
+    def wait(name, enter):
+        threading.Thread(target=lambda: enter() and order.append(name), daemon=True).start()
+        wait_until(lambda: len(pace._turns) == len(names))  # noqa: SLF001 - that it waits shows nowhere else
+
+    names = ["a"]
+    wait("a", pace.enter)
+    names.append("b")
+    wait("b", pace.enter)
+    names.append("again")
+    wait("again", lambda: pace.enter_again(0))
+    for count in (1, 2, 3):
+        pace.leave(well=True)
+        wait_until(lambda c=count: len(order) == c)
+    assert order == ["again", "a", "b"]
+
+
+def test_whoever_rests_before_it_is_sent_again_is_not_when_the_run_ends():
+    pace, told = Pace(1), []
+    thread = threading.Thread(target=lambda: told.append(pace.enter_again(3600)), daemon=True)
+    thread.start()
+    pace.end()
+    thread.join()
+    assert told == [False]

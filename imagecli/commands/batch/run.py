@@ -352,6 +352,7 @@ def _sum_up(
 def _error(
     summary: dict[str, Any], failed: Sequence[ImagecliError], ended: ImagecliError | None
 ) -> ImagecliError | None:
+    from imagecli.cache.answers import NotCached
     from imagecli.outcome import run_error
 
     total = summary["jobs"]
@@ -372,7 +373,9 @@ def _error(
     why = f": {first.message}" if first is not None else ""
     return PartialResult(
         f"{missing} of {_jobs(total)} {'is' if missing == 1 else 'are'} not done{why}",
-        hint=first.hint if ended is not None and first is not None else "The same command again makes the rest.",
+        hint=first.hint
+        if first is not None and (ended is not None or isinstance(first, NotCached))
+        else "The same command again makes the rest.",
     )
 
 
