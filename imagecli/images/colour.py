@@ -24,16 +24,22 @@ def flatten(image: Image.Image, profile: bytes | None = None) -> Flat:
     An RGB or grey profile is passed on, for `to_srgb` to apply once the image has been shrunk; one for CMYK is applied
     here, and one for another colour space than the image's is passed over. More than 8 bits are scaled, not clipped.
     """
+    flat = to_rgb(image, profile)
+    return flat._replace(image=without_opaque_alpha(flat.image))
+
+
+def to_rgb(image: Image.Image, profile: bytes | None = None) -> Flat:
+    """Return the same as `flatten`, but RGBA also where every pixel is opaque, as a strip of an image may be."""
     profile = own_profile(profile, image.mode)
     if is_wide(image.mode):
-        return Flat(without_opaque_alpha(narrow(image)), profile)
+        return Flat(narrow(image), profile)
     if image.mode in ("CMYK", "LAB"):
         return Flat(_from_device(image, profile), None)
     if not image.has_transparency_data:
         return Flat(image if image.mode == "RGB" else image.convert("RGB"), profile)
     if image.mode == "La":
         image = image.convert("LA")
-    return Flat(without_opaque_alpha(image if image.mode == "RGBA" else image.convert("RGBA")), profile)
+    return Flat(image if image.mode == "RGBA" else image.convert("RGBA"), profile)
 
 
 def own_profile(profile: bytes | None, mode: str) -> bytes | None:
@@ -66,9 +72,9 @@ def to_srgb(image: Image.Image, profile: bytes | None, *, in_place: bool = False
         return image
     try:
         if space_in(profile) == "GRAY":
-            converted = transform(image.getchannel(0), opened(profile))
+            converted = transform(image.getchannel(0), profile)
         else:
-            converted = transform(_colours(image), opened(profile), in_place=in_place or image.mode != "RGB")
+            converted = transform(_colours(image), profile, in_place=in_place or image.mode != "RGB")
     except ImageCms.PyCMSError:
         return image
     if image.mode == "RGBA":
@@ -117,10 +123,10 @@ def _from_device(image: Image.Image, profile: bytes | None) -> Image.Image:
     from PIL import ImageCms
 
     if image.mode == "LAB":
-        return transform(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+        return transform(image, None)
     if profile:
         try:
-            return transform(image, opened(profile))
+            return transform(image, profile)
         except ImageCms.PyCMSError:
             pass
     return image.convert("RGB")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image, ImageChops, ImageMath
@@ -37,8 +38,20 @@ def narrow(image: Image.Image) -> Image.Image:
     if image.mode == "F" or not isinstance(key, int):
         return flat.convert("RGB")
     flat = flat.convert("RGB")
-    flat.putalpha(image.convert("I").point([255 * (value != key) for value in range(1 << 16)], "L"))
+    flat.putalpha(image.convert("I").point(_all_but(key), "L"))
     return flat
+
+
+@functools.lru_cache(maxsize=1)
+def _all_but(key: int) -> list[int]:
+    """Return a table that makes one value transparent, made once for all strips of an image."""
+    return [255 * (value != key) for value in range(1 << 16)]
+
+
+@functools.lru_cache(maxsize=2)
+def _scale_to(top: float) -> list[int]:
+    """Return a table in which a value is white, made once for all strips of an image."""
+    return [min(255, round(value * 255 / top)) for value in range(1 << 16)]
 
 
 def with_key(high: Image.Image, low: Image.Image, key: Sequence[int]) -> Image.Image:
@@ -60,8 +73,7 @@ def _scale(image: Image.Image) -> Image.Image:
     low, high = _extrema(wide)
     if low < 0 or high > _MAX_16:
         return _scale_unsigned(wide) if _is_unsigned(image) else _stretch(wide.convert("F"))
-    top = _top(image, high)
-    return wide.point([min(255, round(value * 255 / top)) for value in range(1 << 16)], "L")
+    return wide.point(_scale_to(_top(image, high)), "L")
 
 
 def _is_unsigned(image: Image.Image) -> bool:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
 
-from imagecli.images.colour import flatten, on_white
+from imagecli.images.colour import flatten, on_white, without_opaque_alpha
+from imagecli.images.png_writing import filtered_png
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from imagecli.images.types import Size
 
 _RLE = 3
 """A strategy of zlib: 4 to 6 times faster than the default on photos, and no larger."""
-_COLOUR_TYPES = {"L": 0, "RGB": 2, "RGBA": 6}
 _FAST_LOSSLESS = 20
 """Of a lossless WebP, quality is the effort: at 80, its default, it takes four times as long for
 half a percent less."""
@@ -64,30 +63,6 @@ def png(image: Image.Image, *, fast: bool = True) -> bytes:
     # What Pillow would write of what it read; a copy without that would take as much memory again.
     image.save(out, "PNG", icc_profile=None, transparency=None, **how)
     return out.getvalue()
-
-
-def png_of_strips(strips: Iterable[Image.Image], size: Size, mode: str, level: int) -> bytes:
-    """Return a PNG of an image in L, RGB or RGBA that is never in memory as a whole: for masks, which are flat.
-
-    Args:
-        strips: the image from top to bottom, each of its full width.
-        size: of the whole, in pixels.
-        mode: of the strips.
-        level: of the compression, 1 to 9.
-    """
-    header = struct.pack(">IIBBBBB", *size, 8, _COLOUR_TYPES[mode], 0, 0, 0)
-    deflate = zlib.compressobj(level)
-    packed = []
-    for strip in strips:
-        raw = strip.tobytes()
-        row = len(raw) // strip.height
-        # Each row begins with its filter: none.
-        packed.append(deflate.compress(b"".join(b"\0" + raw[at : at + row] for at in range(0, len(raw), row))))
-    packed.append(deflate.flush())
-    chunks = ((b"IHDR", header), (b"IDAT", b"".join(packed)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
-    )
 
 
 _MOST_UNITS = 65_535
@@ -192,21 +167,74 @@ def squeeze(image: Image.Image, limit: int) -> Squeezed:
     as long without gain on photos; then without the lowest bit of every channel, which is invisible (51 dB) and saves
     an eighth of pure noise and a quarter of photos. A sample shows which of them is worth the time.
     """
-    best = raw = image.width * image.height * len(image.getbands())
+
+    def write(how: _How) -> tuple[bytes | None, int]:
+        data = png(_cleared(image) if how.cleared else image, fast=how.fast)
+        return (data if len(data) < limit else None), len(data)
+
+    def sampled() -> Image.Image:
+        sample = _Sample(image.size, image.mode)
+        sample.add(image)
+        return sample.image
+
+    return _squeezed(write, sampled, image.size, image.mode, limit)
+
+
+def squeeze_strips(strips: Callable[[], Iterable[Image.Image]], size: Size, limit: int) -> Squeezed:
+    """Do the same with an image that is never in memory as a whole.
+
+    `strips` is called for each look at it: to learn whether anything in RGBA is not opaque, and for each PNG.
+    """
+    mode = _mode_of(strips())
+    sample = _Sample(size, mode)
+
+    def pieces(*, cleared: bool = False) -> Iterator[Image.Image]:
+        for strip in strips():
+            piece = strip if strip.mode == mode else strip.convert(mode)
+            if not sample.is_complete:
+                sample.add(piece)
+            yield _cleared(piece) if cleared else piece
+
+    def write(how: _How) -> tuple[bytes | None, int]:
+        return filtered_png(pieces(cleared=how.cleared), size, mode, limit, fast=how.fast)
+
+    def sampled() -> Image.Image:
+        for _ in () if sample.is_complete else pieces():
+            pass
+        return sample.image
+
+    return _squeezed(write, sampled, size, mode, limit)
+
+
+class _How(NamedTuple):
+    """A way of writing a PNG."""
+
+    fast: bool
+    cleared: bool
+
+
+def _squeezed(
+    write: Callable[[_How], tuple[bytes | None, int]],
+    sample: Callable[[], Image.Image],
+    size: Size,
+    mode: str,
+    limit: int,
+) -> Squeezed:
+    best = raw = size[0] * size[1] * len(mode)
     promising = best < limit * _WORTH_TRYING_RAW
-    for write, cleared in ((png, False), (_deflated, False), (_cleared, True)):
-        if write is _deflated and best >= raw * _NOISE:
+    for how in (_How(fast=True, cleared=False), _How(fast=False, cleared=False), _How(fast=True, cleared=True)):
+        if not how.fast and best >= raw * _NOISE:
             continue
         if not promising:
-            sample = _sample(image)
-            guess = len(write(sample)) * image.height // sample.height
+            some = sample()
+            guess = len(png(_cleared(some) if how.cleared else some, fast=how.fast)) * size[1] // some.height
             best, promising = min(best, guess), guess < limit * _WORTH_TRYING
         if promising:
-            data = write(image)
-            if len(data) < limit:
-                return Squeezed(data, _CLEARING if cleared else "", len(data), image.mode)
-            best, promising = min(best, len(data)), False
-    return Squeezed(None, "", max(limit, best), image.mode)
+            data, length = write(how)
+            if data:
+                return Squeezed(data, _CLEARING if how.cleared else "", length, mode)
+            best, promising = min(best, length), False
+    return Squeezed(None, "", max(limit, best), mode)
 
 
 def squeeze_jpeg(strips: Callable[[int], Iterable[Image.Image]], size: Size, limit: int) -> Squeezed:
@@ -223,20 +251,39 @@ def squeeze_jpeg(strips: Callable[[int], Iterable[Image.Image]], size: Size, lim
     return Squeezed(None, "", length, "RGB")
 
 
-def _deflated(image: Image.Image) -> bytes:
-    return png(image, fast=False)
+def _mode_of(strips: Iterable[Image.Image]) -> str:
+    """Return the mode of an image in strips that are all RGB, or all RGBA: RGB where none of these is transparent."""
+    for strip in strips:
+        if strip.mode == "RGB":
+            break
+        if without_opaque_alpha(strip).mode == "RGBA":
+            return "RGBA"
+    return "RGB"
 
 
-def _cleared(image: Image.Image) -> bytes:
-    return png(image.point(_CLEARED * 3 + (_CLEARED_ALPHA if image.mode == "RGBA" else [])))
+def _cleared(image: Image.Image) -> Image.Image:
+    return image.point(_CLEARED * 3 + (_CLEARED_ALPHA if image.mode == "RGBA" else []))
 
 
-def _sample(image: Image.Image) -> Image.Image:
-    """Return strips from all over the image, or a small image itself."""
-    if image.height <= 2 * _STRIPS * _STRIP_ROWS:
-        return image
-    sample = Image.new(image.mode, (image.width, _STRIPS * _STRIP_ROWS))
-    for strip in range(_STRIPS):
-        top = strip * (image.height - _STRIP_ROWS) // (_STRIPS - 1)
-        sample.paste(image.crop((0, top, image.width, top + _STRIP_ROWS)), (0, strip * _STRIP_ROWS))
-    return sample
+class _Sample:
+    """Strips from all over an image, or a small image itself, taken as it passes in pieces."""
+
+    def __init__(self, size: Size, mode: str) -> None:
+        width, height = size
+        whole = height <= 2 * _STRIPS * _STRIP_ROWS
+        self._tops = [0] if whole else [strip * (height - _STRIP_ROWS) // (_STRIPS - 1) for strip in range(_STRIPS)]
+        self._rows = height if whole else _STRIP_ROWS
+        self.image = Image.new(mode, (width, self._rows * len(self._tops)))
+        self._above = 0
+
+    @property
+    def is_complete(self) -> bool:
+        return self._above >= self._tops[-1] + self._rows
+
+    def add(self, piece: Image.Image) -> None:
+        for number, top in enumerate(self._tops):
+            begin, end = max(top, self._above), min(top + self._rows, self._above + piece.height)
+            if begin < end:
+                part = piece.crop((0, begin - self._above, piece.width, end - self._above))
+                self.image.paste(part, (0, number * self._rows + begin - top))
+        self._above += piece.height

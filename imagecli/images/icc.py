@@ -93,7 +93,7 @@ def judge(profile: bytes) -> Verdict:
     if not mode:
         return Verdict.BROKEN
     try:
-        seen = transform(probe.convert(mode), opened(profile)).tobytes()
+        seen = transform(probe.convert(mode), profile).tobytes()
     except ImageCms.PyCMSError:
         return Verdict.BROKEN
     meant = probe.convert(mode).convert("RGB").tobytes()
@@ -111,16 +111,16 @@ def opened(profile: bytes) -> ImageCms.ImageCmsProfile:
         raise ImageCms.PyCMSError(str(error)) from error
 
 
-def transform(image: Image.Image, source: ImageCms.ImageCmsProfile, *, in_place: bool = False) -> Image.Image:
-    """Return an image in sRGB; `in_place`, for RGB only, changes the image itself.
+def transform(image: Image.Image, source: bytes | None, *, in_place: bool = False) -> Image.Image:
+    """Return an image of a profile's values, or of LAB's by definition, in sRGB.
 
-    Raises `ImageCms.PyCMSError` where the profile can't be applied to it.
+    With `in_place`, for RGB only, the image itself is changed. Raises `ImageCms.PyCMSError` where the profile is broken
+    or can't be applied.
     """
     from PIL import ImageCms
 
     try:
-        srgb = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB", inPlace=in_place)
+        converted = ImageCms.applyTransform(image, _transform(source, image.mode), inPlace=in_place)
     except (OSError, ValueError, TypeError) as error:
         raise ImageCms.PyCMSError(str(error)) from error
     if in_place:
@@ -128,6 +128,15 @@ def transform(image: Image.Image, source: ImageCms.ImageCmsProfile, *, in_place:
     if converted is None:
         raise ImageCms.PyCMSError("no transform")
     return converted
+
+
+@functools.lru_cache(maxsize=4)
+def _transform(source: bytes | None, mode: str) -> ImageCms.ImageCmsTransform:
+    """Return the transform to sRGB, made once for all strips of an image."""
+    from PIL import ImageCms
+
+    profile = opened(source) if source else ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    return ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB")
 
 
 class Coding(NamedTuple):

@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 
 from imagecli.errors import Failure, UsageProblem
 from imagecli.images.canvas import factors, resample, resample_strips, scaled
-from imagecli.images.colour import Flat, flatten, note_on, own_profile, to_srgb, without_opaque_alpha
+from imagecli.images.colour import Flat, flatten, note_on, own_profile, to_rgb, to_srgb, without_opaque_alpha
 from imagecli.images.declared import profile_of_heif, profile_of_png
 from imagecli.images.depth import with_key
 from imagecli.images.icc import space_of
@@ -203,11 +203,32 @@ class InputImage:
         """Whether none of its pixels can be transparent, and each can be converted by itself."""
         return self.shrink == 1 and self.mode in ("L", "RGB", "CMYK") and self.format in _OPAQUE
 
+    @property
+    def comes_in_strips(self) -> bool:
+        """Whether it is a large PNG, whose pixels need not be in memory as a whole."""
+        large = self.size[0] * self.size[1] > _LARGE
+        return large and self.layout is not None and self.orientation == 1 and self._decoded is None
+
     def srgb_strips(self, box: Box, rows: int) -> Iterator[Image.Image]:
         """Yield a box of the upright image in RGB or RGBA and in sRGB, so many rows at a time; errors as for `decode`.
 
-        If it `comes_opaque`, only the pixels as they are stored are in memory as a whole.
+        If it `comes_opaque`, only the pixels as they are stored are in memory as a whole. If it `comes_in_strips`, not
+        even these are; its strips are as high as they come, and RGBA if any pixel might be transparent.
         """
+        return self._srgb_as_it_comes(box) if self.comes_in_strips else self._srgb_of_whole(box, rows)
+
+    def _srgb_as_it_comes(self, box: Box) -> Iterator[Image.Image]:
+        left, top, right, bottom = box
+        above = 0
+        with pillow_errors(self.name):
+            for strip in self._strips(1):
+                begin, end = max(top, above), min(bottom, above + strip.height)
+                if begin < end:
+                    part = strip.crop((left, begin - above, right, end - above))
+                    yield to_srgb(part, own_profile(self.profile, self.mode), in_place=True)
+                above += strip.height
+
+    def _srgb_of_whole(self, box: Box, rows: int) -> Iterator[Image.Image]:
         with pillow_errors(self.name):
             stored = self._load(None) if self._decoded is None and self.comes_opaque else self._pixels(None)
             profile = self.profile
@@ -226,7 +247,7 @@ class InputImage:
             yield image
 
     def _scaled(self, size: Size, box: Box) -> Flat:
-        if self._decoded is None and self._comes_in_strips(size, box):
+        if self._is_scaled_in_strips(size, box):
             with pillow_errors(self.name):
                 return self._scaled_by_strips(size, box)
         parts = zip(self.size, size, (box[2] - box[0], box[3] - box[1]), strict=True)
@@ -237,22 +258,19 @@ class InputImage:
         del image  # or it would be in memory beside what is made of it
         return Flat(resample(flat.image, size, scaled(box, self.size, flat.image.size)), flat.profile)
 
-    def _comes_in_strips(self, size: Size, box: Box) -> bool:
-        """Return whether it can be made smaller strip by strip, and is large enough to do so."""
+    def _is_scaled_in_strips(self, size: Size, box: Box) -> bool:
+        """Return whether it is made smaller strip by strip."""
         smaller = size[0] * size[1] * 2 < (box[2] - box[0]) * (box[3] - box[1])
-        large = self.size[0] * self.size[1] > _LARGE
-        return bool(smaller and large and self.orientation == 1 and self.layout and self.layout.comes_in_strips)
+        return smaller and self.comes_in_strips
+
+    def _strips(self, multiple: int) -> Iterator[Image.Image]:
+        """Yield what `comes_in_strips`, in RGB, or in RGBA where some pixel may not be opaque."""
+        key = open_with_pillow(self.stream(), FORMATS).info.get("transparency")
+        for strip in strips(self.stream(), multiple, key):
+            yield to_rgb(strip).image
 
     def _scaled_by_strips(self, size: Size, box: Box) -> Flat:
-        key = open_with_pillow(self.stream(), FORMATS).info.get("transparency")
-
-        def flattened(strip: Image.Image) -> Image.Image:
-            if key is not None:
-                strip.info["transparency"] = key
-            return strip.convert("RGBA" if strip.has_transparency_data else "RGB")
-
-        pieces = (flattened(strip) for strip in strips(self.stream(), factors(size, box)[1]))
-        image = resample_strips(pieces, self.size, size, box)
+        image = resample_strips(self._strips(factors(size, box)[1]), self.size, size, box)
         return Flat(without_opaque_alpha(image), own_profile(self.profile, self.mode))
 
     def srgb(self) -> Image.Image:

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageStat
 from imagecli.errors import UsageProblem
 from imagecli.images.canvas import full, same_shape, scaled, size_of, whole
 from imagecli.images.colour import flatten
-from imagecli.images.encode import png_of_strips
+from imagecli.images.png_writing import flat_png
 from imagecli.images.types import LOSSY
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def write(opened: Image.Image, limit: int, convention: MaskConvention) -> tuple[
         coarse = _coarse(opened, block)
         for level in _LEVELS:
             strips = (_by_convention(strip, convention) for strip in _strips(coarse))
-            data = png_of_strips(strips, coarse.size, _MODES[len(convention.open)], level)
+            data = flat_png(strips, coarse.size, _MODES[len(convention.open)], level)
             if len(data) < limit:
                 return data, f"the mask was simplified to blocks of {block} pixels" if block > 1 else None
         block *= 2

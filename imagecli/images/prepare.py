@@ -13,7 +13,7 @@ from PIL import Image
 from imagecli.errors import UsageProblem
 from imagecli.images import mask_file
 from imagecli.images.canvas import SQUARE, full, lay_out, longest_side, place, resample, scaled, size_of
-from imagecli.images.encode import png, squeeze, squeeze_jpeg
+from imagecli.images.encode import png, squeeze, squeeze_jpeg, squeeze_strips
 from imagecli.images.lossy import is_lossy
 from imagecli.images.privacy import without_metadata
 from imagecli.images.reading import open_input
@@ -34,6 +34,8 @@ _MARGIN = 0.98
 _LARGE = 4_000_000
 """What was compressed with loss goes as JPEG from more pixels on: a PNG has five times its bytes, which up to here are
 few enough (4 to 8 MB) to buy exactness. Phones make 12 to 48 million."""
+_ROWS = 256
+"""Of strips that may have any height."""
 _FITTED = {"pad": "padded", "crop": "cropped", "stretch": "stretched"}
 
 
@@ -262,6 +264,8 @@ def _squeezed(image: InputImage, geometry: Geometry, rules: InputRules) -> Squee
     unscaled = size_of(geometry.source) == size_of(geometry.placed) and not geometry.padded
     if as_jpeg and large and unscaled and image.comes_opaque:
         return squeeze_jpeg(lambda rows: image.srgb_strips(geometry.source, rows), size, limit)
+    if large and unscaled and image.comes_in_strips:
+        return squeeze_strips(lambda: image.srgb_strips(geometry.source, _ROWS), size, limit)
     canvas = place(image.srgb_at(size_of(geometry.placed), geometry.source), geometry)
     as_jpeg = as_jpeg and canvas.mode == "RGB"
     squeezed = None if as_jpeg and large else squeeze(canvas, limit)

@@ -37,20 +37,43 @@ def saved(picture: Image.Image, **options: object) -> bytes:
     return out.getvalue()
 
 
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+KINDS = [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (8, 2), (16, 2), (1, 3), (2, 3), (4, 3), (8, 3), (8, 4), (16, 4)]
+KINDS += [(8, 6), (16, 6)]
+
+
+def noise(width: int, height: int, depth: int, colour: int, interlace: int) -> bytes:
+    """A PNG of any kind, with all filters; Pillow can write neither Adam7's passes nor 16 bits in colour."""
+    source = random.Random(6)  # noqa: S311 - noise
+    rows = b""
+    for x, y, across, down in PASSES if interlace else ((0, 0, 1, 1),):
+        columns, count = -(-(width - x) // across), -(-(height - y) // down)
+        length = -(-columns * depth * CHANNELS[colour] // 8)
+        if columns > 0:
+            rows += b"".join(bytes([source.randrange(5)]) + source.randbytes(length) for _ in range(count))
+    return png(width, height, rows, depth=depth, colour=colour, interlace=interlace)
+
+
 def interlaced(width: int, height: int) -> bytes:
-    """A PNG in Adam7's passes, black; Pillow can't write one."""
-    passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-    sizes = [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in passes]
+    """A PNG in Adam7's passes, black."""
+    sizes = [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in PASSES]
     rows = b"".join(bytes(1 + columns * 3) * down for columns, down in sizes if columns > 0)
     return png(width, height, rows, interlace=1)
 
 
-def png(width: int, height: int, rows: bytes, *, depth: int = 8, colour: int = 2, interlace: int = 0) -> bytes:
+def png(
+    width: int, height: int, rows: bytes, *, depth: int = 8, colour: int = 2, interlace: int = 0, extra: bytes = b""
+) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
-    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
+    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")]
+    if colour == 3:
+        parts.insert(1, (b"PLTE", random.Random(1).randbytes(3 << depth)))  # noqa: S311 - noise
+    if extra:
+        parts.insert(-2, (extra[:4], extra[4:]))
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
@@ -69,6 +92,63 @@ def test_strips_have_the_pixels_of_the_whole(monkeypatch, mode, multiple):
     if mode == "P":
         assert pieces[0].convert("RGB").getpixel((3, 0)) == whole.convert("RGB").getpixel((3, 0))
     assert together.tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("interlace", [0, 1])
+@pytest.mark.parametrize(("depth", "colour"), KINDS)
+def test_any_kind_of_png_has_the_same_pixels_in_strips(monkeypatch, depth, colour, interlace):
+    for width, height in ((61, 83), (1, 1), (5, 9), (3, 2)):
+        data = noise(width, height, depth, colour, interlace)
+        whole = open_input(data, "fox.png").decode()
+        monkeypatch.setattr("imagecli.images.png_strips._STRIP", 1500)
+        together, top = Image.new(whole.mode, whole.size), 0
+        for strip in strips(io.BytesIO(data), 3):
+            assert strip.mode == whole.mode
+            assert (strip.getpalette() == whole.getpalette()) if whole.mode == "P" else True
+            together.paste(strip, (0, top))
+            top += strip.height
+        assert top == height
+        assert together.tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("interlace", [0, 1])
+@pytest.mark.parametrize(
+    ("depth", "colour", "key"), [(16, 2, 6), (8, 2, 6), (16, 0, 2), (8, 0, 2), (1, 0, 2), (4, 3, 1)]
+)
+@pytest.mark.parametrize("limit", [50_000_000, 9_000, 7_500, 2_000])
+def test_what_is_written_by_strips_is_what_is_written_as_a_whole(monkeypatch, depth, colour, key, interlace, limit):
+    """Display P3 is among what makes an image be written anew; so are bits, passes, and sizes."""
+    monkeypatch.setattr("imagecli.images.png_strips._STRIP", 2000)
+    plain = noise(61, 53, depth, colour, interlace)
+    rows = zlib.decompress(plain[plain.index(b"IDAT") + 4 : -16])
+    data = png(61, 53, rows, depth=depth, colour=colour, interlace=interlace, extra=b"tRNS" + bytes(key))
+    rules = InputRules(square=False, formats=(), modes=(), max_bytes=limit)
+    made = []
+    for large in (0, 1 << 30):
+        monkeypatch.setattr(input_image, "_LARGE", large)
+        monkeypatch.setattr("imagecli.images.prepare._LARGE", large)
+        done = prepare(open_input(data, "fox.png"), rules, "pad")
+        picture = Image.open(io.BytesIO(done.upload.data))
+        made.append((picture.mode, picture.size, picture.tobytes(), done.notes, done.warnings))
+    assert made[0] == made[1]
+
+
+def test_colours_and_opaque_alpha_are_converted_by_strips_too(monkeypatch):
+    """A gamma that is not sRGB's."""
+    monkeypatch.setattr("imagecli.images.png_strips._STRIP", 5000)
+    rules = InputRules(square=False, formats=("png",), modes=("RGB", "RGBA"), max_bytes=50_000_000)
+    for colour, alpha in ((2, b""), (6, b"\xff"), (6, b"\x40"), (0, b"")):
+        pixel = {0: b"\x90", 2: b"\x90\x30\xd0", 6: b"\x90\x30\xd0" + alpha}[colour]
+        data = png(90, 60, (b"\0" + pixel * 90) * 60, colour=colour, extra=b"gAMA" + struct.pack(">I", 100_000))
+        made = []
+        for large in (0, 1 << 30):
+            monkeypatch.setattr(input_image, "_LARGE", large)
+            monkeypatch.setattr("imagecli.images.prepare._LARGE", large)
+            done = prepare(open_input(data, "fox.png"), rules, "pad")
+            made.append(Image.open(io.BytesIO(done.upload.data)))
+        assert made[0].mode == made[1].mode == ("RGBA" if alpha == b"\x40" else "RGB")
+        assert made[0].tobytes() == made[1].tobytes()
+        assert made[0].getpixel((9, 9))[0] > 0x90
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -157,9 +237,14 @@ sys.exit(code)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-@pytest.mark.parametrize("model", ["dall-e-2", "gpt-image-2"])
-def test_24_megapixels_are_prepared_in_little_memory(tmp_path, model):
-    (tmp_path / "large.png").write_bytes(png(6000, 4000, bytes(4000 * 18001)))
+@pytest.mark.parametrize(
+    ("model", "depth", "interlace"),
+    [("dall-e-2", 8, 0), ("gpt-image-2", 8, 0), ("dall-e-2", 16, 1), ("gpt-image-2", 16, 0), ("gpt-image-2", 8, 1)],
+)
+def test_24_megapixels_are_prepared_in_little_memory(tmp_path, model, depth, interlace):
+    sizes = [(-(-(6000 - x) // dx), -(-(4000 - y) // dy)) for x, y, dx, dy in PASSES] if interlace else [(6000, 4000)]
+    rows = b"".join(bytes((1 + columns * 3 * depth // 8) * down) for columns, down in sizes)
+    (tmp_path / "large.png").write_bytes(png(6000, 4000, rows, depth=depth, interlace=interlace))
     command = ["prepare", "large.png", "--for", model, "-o", "small.png"]
     done = subprocess.run(
         [sys.executable, "-c", PEAK, *command], cwd=tmp_path, capture_output=True, text=True, check=True
