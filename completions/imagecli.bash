@@ -167,7 +167,7 @@ _imagecli_split() {
             done
             ;;
     esac
-    [[ $with_value == *" $flag "* || '/batch run --prompt/' == *"/$command $flag/"* ]]
+    [[ $with_value == *" $flag "* || '/batch run --prompt//batch submit --prompt/' == *"/$command $flag/"* ]]
 }
 
 # Offers what the flag takes.
@@ -200,8 +200,8 @@ _imagecli_argument() {
     case $1 in
         '0') _imagecli_words gen edit vary batch prepare recover show log models serve cache config ;;
         'edit 0' | 'vary 0' | 'prepare 0') _imagecli_images ;;
-        'batch 0') _imagecli_words run ;;
-        'batch run 0' | 'recover 0' | 'show 0') _imagecli_files ;;
+        'batch 0') _imagecli_words run submit status fetch cancel ;;
+        'batch run 0' | 'batch submit 0' | 'batch fetch 0' | 'recover 0' | 'show 0') _imagecli_files ;;
         'models 0') _imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2 ;;
         'cache 0') _imagecli_words path info prune ;;
         'config 0') _imagecli_words path show get set unset set-key add check ;;
@@ -219,6 +219,9 @@ _imagecli_flags() {
         'vary') _imagecli_words -o --output --force --skip-existing --resize --also --like -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --fit --restore --keep-metadata --no-keep-metadata --max-pixels -P --profile --base-url -j --jobs --timeout --retries --cache --no-cache --cache-only --no-cache-only --cache-dir --max-cost --retry-unknown --no-retry-unknown --dry-run --preview --no-preview --json -v --verbose --quiet -h --help ;;
         'batch' | 'cache' | 'config') _imagecli_words -h --help ;;
         'batch run') _imagecli_words -o --output --force --resize --also -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --save-partials --no-save-partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --verbatim --no-verbatim --mask-rect --mask-ellipse --mask-color --mask-invert --no-mask-invert --mask-feather --expand --fit --restore --keep --no-keep --strict-mask --no-strict-mask --keep-metadata --no-keep-metadata --max-pixels -P --profile --base-url -j --jobs --timeout --retries --cache --no-cache --cache-only --no-cache-only --cache-dir --max-cost --retry-unknown --no-retry-unknown --dry-run --json -v --verbose --quiet --as --prompt --only --limit --shard --rpm --fail-fast --prune --check -h --help ;;
+        'batch submit') _imagecli_words -o --output --force --resize --also -m --model -n --count -s --size -q --quality --format --compression --background --moderation --style --input-fidelity --response-format --frames --frame-ms --complexity --safety-identifier --seed --negative --param --verbatim --no-verbatim --mask-rect --mask-ellipse --mask-color --mask-invert --no-mask-invert --mask-feather --expand --fit --restore --keep --no-keep --strict-mask --no-strict-mask --keep-metadata --no-keep-metadata --max-pixels -P --profile --base-url --timeout --retries --cache-dir --max-cost --retry-unknown --no-retry-unknown --dry-run --json -v --verbose --quiet --as --prompt --only --limit --shard -h --help ;;
+        'batch status' | 'batch cancel') _imagecli_words -P --profile --base-url --timeout --retries --json -v --verbose --quiet -h --help ;;
+        'batch fetch') _imagecli_words --timeout --retries --json -v --verbose --quiet -h --help ;;
         'prepare') _imagecli_words -o --output --force --for --fit --keep-metadata --no-keep-metadata --max-pixels --json -v --verbose --quiet -h --help ;;
         'recover') _imagecli_words --force --json -v --verbose --quiet -o --output -h --help ;;
         'show') _imagecli_words --force --grid --json -v --verbose --quiet --prompt -h --help ;;
@@ -273,7 +276,7 @@ _imagecli() {
             ended=1
         elif [[ -z $ended && $word == -?* ]]; then
             _imagecli_split "$word" && [[ -z $attached ]] || flag=''
-        elif ((at == 0)) && [[ '/gen/edit/vary/batch/batch run/prepare/recover/show/log/models/serve/cache/cache path/cache info/cache prune/config/config path/config show/config get/config set/config unset/config set-key/config add/config check/' == *"/${command:+$command }$word/"* ]]; then
+        elif ((at == 0)) && [[ '/gen/edit/vary/batch/batch run/batch submit/batch status/batch fetch/batch cancel/prepare/recover/show/log/models/serve/cache/cache path/cache info/cache prune/config/config path/config show/config get/config set/config unset/config set-key/config add/config check/' == *"/${command:+$command }$word/"* ]]; then
             command=${command:+$command }$word
         else
             ((at += 1))

@@ -133,7 +133,7 @@ class Accounts:
             self.spending.admit(usd, self._ledger, time.time())
 
     def begin_batch(
-        self, rows: Sequence[Mapping[str, object]], usd: float | None, model: str | None, warn: Warn
+        self, rows: Iterable[Mapping[str, object]], usd: float | None, model: str | None, warn: Warn
     ) -> int | None:
         """Write down the requests of a batch that is about to be created, and return the id of the first.
 
@@ -157,7 +157,7 @@ class Accounts:
             return None
         admit = None if self.spending.budget is None else lambda: self.spending.admit(usd, ledger, now)
         try:
-            return ledger.begin_all([{**row, "at": now} for row in rows], admit, AT_PROVIDER)[0]
+            return next(iter(ledger.begin_all(({**row, "at": now} for row in rows), admit, AT_PROVIDER)), None)
         except LedgerError as error:
             if self.spending.budget is not None:
                 raise _no_ledger(self.spending.budget, ledger.path, error) from error
@@ -179,13 +179,9 @@ class Accounts:
         ledger, found = self._ledger, None
         if ledger is not None and row is not None:
             try:
-                same = ledger.query(
-                    "SELECT state, pid FROM requests WHERE id = ? AND request_hash = ?", (known, row["request_hash"])
-                )
-                if not same:
-                    found = ledger.begin_all([row], None, AT_PROVIDER)[0]
-                elif same[0]["state"] == "sent" and same[0]["pid"] == AT_PROVIDER:
-                    found = known
+                same = "SELECT 1 FROM requests WHERE id = ? AND request_hash = ? AND pid = ?"
+                is_there = ledger.query(same, (known, row["request_hash"], AT_PROVIDER))
+                found = known if is_there else ledger.begin_all([row], pid=AT_PROVIDER)[0]
             except LedgerError as error:
                 warn(_unwritten(ledger.path, str(error)))
         return Entry(self, found, most, warn)

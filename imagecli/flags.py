@@ -32,9 +32,11 @@ LOOKING = ("show", "log")
 CONFIG = tuple(f"config {name}" for name in ("path", "show", "get", "set", "unset", "set-key", "add", "check"))
 
 CACHE = tuple(f"cache {name}" for name in ("path", "info", "prune"))
-BATCH = ("batch run",)
-BATCHED = ("batch run",)
+BATCHED = ("batch run", "batch submit")
 """Those that read a job file."""
+OF_PROVIDER = ("batch status", "batch fetch", "batch cancel")
+"""Those that ask a provider what has become of its batches."""
+BATCH = (*BATCHED, *OF_PROVIDER)
 GROUPED = {"config": CONFIG, "cache": CACHE, "batch": BATCH}
 """The commands that have commands of their own."""
 
@@ -117,6 +119,11 @@ ARGUMENTS = (
         BATCHED,
         required=True,
     ),
+    Argument(
+        "batch", "ID|DIR", "A batch, or the folder that batches were submitted for.", ("batch fetch",), required=True
+    ),
+    Argument("batch", "ID", "A batch.", ("batch cancel",), required=True),
+    Argument("batch", "[ID]", "A batch [all that were submitted from here].", ("batch status",)),
     Argument("responses", "[FILE]...", "Kept responses [all].", ("recover",), repeated=True),
     Argument("files", "FILE...", "Images; @1, @2 … are the newest of the ledger.", ("show",), repeated=True),
     Argument("names", "[MODEL]...", "Show all that is known of these models.", ("models",), repeated=True),
@@ -439,7 +446,7 @@ _ROWS = (
         "profile",
         "Which server to use [openai].",
         SERVER,
-        (*MAKING, "models", "config show", "config check"),
+        (*MAKING, "models", "config show", "config check", "batch status", "batch cancel"),
         "NAME",
         "-P",
         in_file=False,
@@ -449,7 +456,7 @@ _ROWS = (
         "base_url",
         "Another server's address, usually ending in /v1; it gets no key of others.",
         SERVER,
-        (*MAKING, "models", "config show", "config check"),
+        (*MAKING, "models", "config show", "config check", "batch status", "batch cancel"),
         "URL",
         in_file=False,
     ),
@@ -469,7 +476,7 @@ _ROWS = (
         "timeout",
         "The limit for one attempt as a whole [600].",
         SERVER,
-        MAKING,
+        (*MAKING, *OF_PROVIDER),
         "SECONDS",
         type=float,
         # Beyond 24 days a socket's own clock overflows.
@@ -481,7 +488,7 @@ _ROWS = (
         "retries",
         "Attempts after the first, where that is safe [2].",
         SERVER,
-        MAKING,
+        (*MAKING, *OF_PROVIDER),
         "N",
         type=int,
         bounds=(0, 1000),
@@ -548,13 +555,24 @@ _ROWS = (
         "json",
         "Print one JSON document instead, for failures too.",
         REPORT,
-        (*WRITING, *LOOKING, "models", *CONFIG, *CACHE),
+        (*WRITING, *LOOKING, "models", *CONFIG, *CACHE, *OF_PROVIDER),
         type=bool,
     ),
     _typed_only(
-        "verbose", "Report more on standard error.", REPORT, (*WRITING, *LOOKING, "models"), short="-v", type=bool
+        "verbose",
+        "Report more on standard error.",
+        REPORT,
+        (*WRITING, *LOOKING, "models", *OF_PROVIDER),
+        short="-v",
+        type=bool,
     ),
-    _typed_only("quiet", "Report only errors on standard error.", REPORT, (*WRITING, *LOOKING, "models"), type=bool),
+    _typed_only(
+        "quiet",
+        "Report only errors on standard error.",
+        REPORT,
+        (*WRITING, *LOOKING, "models", *OF_PROVIDER),
+        type=bool,
+    ),
     # Of single commands; none of these is a setting.
     _typed_only("prompt_only", "Print the prompt, and nothing else.", REPORT, ("show",), flag="--prompt", type=bool),
     _typed_only(
@@ -672,11 +690,16 @@ _OF_ONE_IMAGE = frozenset(
 """Flags of gen, edit and vary that say what one image is, and not how many are made."""
 
 
+_NOT_SUBMITTED = frozenset({"jobs", "partials", "save_partials", "cache", "cache_only"})
+"""Flags that say how requests are sent one by one."""
+
+
 def _complete(row: Flag) -> Flag:
     """Return a row with its spelling, and with the commands that read a job file where it says how a job is done."""
     says_how = not {*MAKING}.isdisjoint(row.commands) and row.name not in _OF_ONE_IMAGE
     spelling = row.flag or "--" + row.name.replace("_", "-")
-    return row._replace(flag=spelling, commands=(*row.commands, *(BATCHED if says_how else ())))
+    reading = BATCHED[:1] if row.name in _NOT_SUBMITTED else BATCHED
+    return row._replace(flag=spelling, commands=(*row.commands, *(reading if says_how else ())))
 
 
 FLAGS = tuple(map(_complete, _ROWS))

@@ -66,6 +66,7 @@ class Typed(_Frozen):
     input: str | None = None
     prompt: str | None = None
     job_file: str | None = None
+    batch: str | None = None
     responses: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     names: tuple[str, ...] = ()

@@ -122,6 +122,8 @@ def _argument(argument: Any) -> tuple[str, Values]:  # noqa: ANN401 - of Typer's
     # A new one is a KeyError: somebody has to say what it takes.
     offered = {
         "FILE": Values(files="any"),
+        "ID": NOTHING,
+        "ID|DIR": Values(files="any"),
         "IMAGE": values_of("image"),
         "JOBS": Values(files="any"),
         "KEY": Values(("profile", *(f"defaults.{name}" for name in FILE_SETTINGS))),

@@ -11,4 +11,13 @@ mistakes.py   all that is wrong, by line
 reading.py    rows become jobs
 jobs.py       the jobs of a file, each of which can be planned like a `gen`
 parts.py      a part of the jobs: --only, --limit, --shard
+
+Sent one by one: `run.py` and what it imports. By a provider's own batch engine:
+
+engines/       the wires of providers
+provider.py    the provider of a submission, as it was asked then
+submitting.py  jobs become batches
+submission.py  what was submitted, written down before each step
+fetching.py    results become images
+registry.py    where batches were submitted from
 """

@@ -48,13 +48,16 @@ class Jobs:
         """Return how many there are."""
         return len(self.list)
 
-    def plan(self, job: Job, folder: str, *, skip_existing: bool = False) -> tuple[Plan, Settings, Inputs]:
+    def plan(
+        self, job: Job, folder: str, *, skip_existing: bool = False, in_batch: bool = False
+    ) -> tuple[Plan, Settings, Inputs]:
         """Return the plan of a job, with what it was made from; its inputs are read now.
 
         Args:
             job: one of these.
             folder: the run's; the job's output lies below it.
             skip_existing: only ask for the images that are not there.
+            in_batch: whether its requests are lines of a provider's batch.
 
         Raises:
             UsageProblem: an input is gone since, or does not fit.
@@ -69,26 +72,31 @@ class Jobs:
             None if mask is None else read_image(mask, most),
             None if markup is None else read_image(markup, most),
         )
-        return plan(check(job.op, settings, inputs), Output(path, skip_existing=skip_existing)), settings, inputs
+        intent = check(job.op, settings, inputs)
+        if in_batch:
+            from imagecli.plan.batched import batched
 
-    def estimate(self, job: Job) -> Estimate | None:
+            intent = batched(intent)
+        return plan(intent, Output(path, skip_existing=skip_existing)), settings, inputs
+
+    def estimate(self, job: Job, *, in_batch: bool = False) -> Estimate | None:
         """Return what a job will probably cost, in USD, from the least to the most; None where that is not known.
 
-        Jobs that differ in nothing that has a price are planned once.
+        Jobs that differ in nothing that has a price are planned once. `in_batch`: in a provider's batch.
         """
         values = job.values if "seed" not in job.values else {**job.values, "seed": 0}
         length = len((job.prompt or "").encode())
         sizes = [self._size(path) for path in job.images]
-        key = encode([job.op, values, length, sizes, job.output.rpartition(".")[2]])
+        key = encode([job.op, values, length, sizes, job.output.rpartition(".")[2], in_batch])
         if key not in self._estimates:
-            self._estimates[key] = self._estimate(job)
+            self._estimates[key] = self._estimate(job, in_batch=in_batch)
         return self._estimates[key]
 
-    def _estimate(self, job: Job) -> Estimate | None:
+    def _estimate(self, job: Job, *, in_batch: bool) -> Estimate | None:
         from imagecli.plan.costs import estimate_plan
 
         try:
-            return estimate_plan(self.plan(job, "")[0])[0]
+            return estimate_plan(self.plan(job, "", in_batch=in_batch)[0])[0]
         except UsageProblem:  # its turn will tell
             return None
 

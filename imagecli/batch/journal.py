@@ -91,6 +91,11 @@ class Journal:
         self.broken = 0
         """Lines that can't be read; the last of a file does not count, as a crash may have cut it off."""
 
+    @property
+    def name(self) -> str:
+        """The name of its file: that of a shard, or of the whole."""
+        return os.path.basename(self._path)
+
     # Reading
 
     def read(self) -> Self:
@@ -136,6 +141,10 @@ class Journal:
     def last(self, job: str) -> Entry | None:
         """Return the last that was heard of a job."""
         return self._last.get(job)
+
+    def of_batch(self, batch: str) -> list[Entry]:
+        """Return the last that was heard of each job that was submitted in a batch, and not sent since."""
+        return [entry for entry in self._last.values() if entry.batch == batch]
 
     def is_there(self, entry: Entry) -> bool:
         """Return whether all images of an entry are on the disk, whatever has been done to them since."""
@@ -210,6 +219,16 @@ class Journal:
         """
         self._note(Entry(job, digest, "sent", time.time()))
 
+    def submitted(self, jobs: Iterable[tuple[str, str]], batch: str) -> None:
+        """Write down that jobs (their ids and digests) go into a provider's batch now.
+
+        Raises:
+            Failure: it can't be written, so nothing may be sent.
+        """
+        entries = [Entry(job, digest, "sent", time.time(), batch=batch) for job, digest in jobs]
+        self._last |= {entry.job: entry for entry in entries}
+        self._append(*map(_document, entries))
+
     def ended(self, entry: Entry) -> None:
         """Write down what came of a job.
 
@@ -221,12 +240,11 @@ class Journal:
 
     def _note(self, entry: Entry) -> None:
         self._last[entry.job] = entry
-        document = entry._asdict() | {"images": [image._asdict() for image in entry.images]}
-        self._append({name: value for name, value in document.items() if value not in (None, [])})
+        self._append(_document(entry))
 
-    def _append(self, document: Mapping[str, object]) -> None:
-        """Append a line and see to it that it is on the disk; lines that come at the same time share the wait."""
-        line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
+    def _append(self, *documents: Mapping[str, object]) -> None:
+        """Append lines and see to it that they are on the disk; those that come at the same time share the wait."""
+        line = b"".join(map(_line, documents))
         if self._descriptor is None:
             raise JournalProblem("the batch's journal is closed")
         try:
@@ -262,6 +280,15 @@ class Journal:
             del self._made[path]
             self._append({"pruned": path, "at": time.time()})
             yield place
+
+
+def _document(entry: Entry) -> dict[str, object]:
+    document = entry._asdict() | {"images": [image._asdict() for image in entry.images]}
+    return {name: value for name, value in document.items() if value not in (None, [])}
+
+
+def _line(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from imagecli.ledger.schema import APPLICATION, AT_PROVIDER, PAID, TABLES, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _BUSY_S = 10.0
 """How long another process's transaction is waited for; each takes a millisecond."""
@@ -120,7 +120,7 @@ class Ledger:
         return self.begin_all([row], admit)[0]
 
     def begin_all(
-        self, rows: Sequence[Mapping[str, object]], admit: Callable[[], None] | None = None, pid: int | None = None
+        self, rows: Iterable[Mapping[str, object]], admit: Callable[[], None] | None = None, pid: int | None = None
     ) -> list[int]:
         """Add requests that are about to be sent, all or none, and return their ids, which follow one another.
 

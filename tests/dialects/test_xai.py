@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -209,3 +210,67 @@ def test_an_unknown_model(imagecli, work):
 def test_the_host_speaks_it():
     assert dialects.guess("https://api.x.ai/v1") == "xai"
     assert dialects.guess("https://x.ai/v1") is None
+
+
+# Batches
+
+
+@pytest.fixture
+def jobs(photo):
+    """A job file with two edits and three images, one of them refused."""
+    lines = [
+        {"id": "e1", "op": "edit", "image": photo, "prompt": "night"},
+        {"id": "g1", "prompt": "a fox"},
+        {"id": "bad", "prompt": "rejected"},
+        {"id": "e2", "op": "edit", "image": photo, "prompt": "day"},
+        {"id": "g2", "prompt": "a bird"},
+    ]
+    Path("jobs.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    return ("jobs.jsonl", "-o", "out", "-m", "grok-imagine-image")
+
+
+def test_a_batch_has_counters_and_pages(imagecli, xai, work, jobs):
+    """What is there is saved while the rest is at work; each request is in one batch, whatever its endpoint."""
+    submitted = imagecli("batch", "submit", *jobs, env=work)
+    assert (submitted.code, submitted.out) == (0, "batch_0\n")
+    upload = next(request for request in xai.requests if request.path == "/v1/files")
+    assert upload.form == {}, "files have no purpose"
+    lines = [json.loads(line) for line in upload.files["file"][0][2].splitlines()]
+    assert [line["url"].rpartition("/")[2] for line in lines].count("edits") == 2
+    assert all(line["body"]["response_format"] == "b64_json" for line in lines)
+    assert lines[0]["body"]["image"]["url"].startswith("data:image/")
+    seen = [imagecli("batch", "status", "--json", env=work).json["batches"][0]["status"] for _ in range(2)]
+    assert seen == ["in_progress", "in_progress"]
+    first = imagecli("batch", "fetch", "out", "--json", env=work)
+    assert (first.code, json.loads(first.out.splitlines()[-1])["summary"]["waiting"]) == (6, 1)
+    ran = imagecli("batch", "fetch", "out", "--json", env=work)
+    summary = json.loads(ran.out.splitlines()[-1])["summary"]
+    assert (ran.code, summary["done"], summary["done_before"], summary["failed"]) == (6, 4, 3, 1)
+    assert sorted(path.name for path in Path("out").glob("*.*") if path.is_file()) == [
+        "e1.jpg",
+        "e2.jpg",
+        "g1.jpg",
+        "g2.jpg",
+    ]
+    assert json.loads(ran.out.splitlines()[0])["cost_usd"] == 0.01, "half of 0.02"
+
+
+def test_a_cancelled_batch(imagecli, xai, work, jobs):
+    imagecli("batch", "submit", *jobs, env=work)
+    for _ in range(2):
+        imagecli("batch", "status", env=work)
+    assert imagecli("batch", "cancel", "batch_0", env=work).out == "batch_0\tcancelled\n"
+    ran = imagecli("batch", "fetch", "out", "--json", env=work)
+    summary = json.loads(ran.out.splitlines()[-1])["summary"]
+    assert (ran.code, summary["done"], summary["failed"]) == (6, 2, 3)
+    assert imagecli("batch", "submit", *jobs, env=work).out == "batch_1\n"
+    assert len(xai.batches["batch_1"].lines) == 3
+
+
+def test_a_batch_whose_creation_was_not_heard_of_is_found_by_its_name(imagecli, xai, work, jobs):
+    xai.responses = [
+        xai.respond,
+        lambda reply, request: (xai.handle(request), reply.reset()),
+    ]
+    assert imagecli("batch", "submit", *jobs, env=work).out == "batch_0\n"
+    assert len(xai.batches) == 1

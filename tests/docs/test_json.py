@@ -11,6 +11,7 @@ import pytest
 from imagecli.flags import FLAGS, GROUPED
 from support.history import made, tagged
 from support.places import ROOT
+from support.provider import Provider
 from support.sandboxed import png
 
 TEXT = (ROOT / "docs" / "json.md").read_text("utf-8")
@@ -29,6 +30,8 @@ OPEN = {
     "files[].ledger",
     "files[].error",
     "value",
+    "batches[].errors",
+    "summary.batches[].errors",
 }
 """Objects whose names are the server's, or settings'."""
 MASK = ("a.png", "--mask-rect", "1,1,20,20")
@@ -63,6 +66,11 @@ LINES = [
     ("batch", "run", "jobs.txt", "-o", "out"),
     ("batch", "run", "jobs.txt", "-o", "out", "--dry-run"),
     ("batch", "run", "jobs.txt", "-o", "out", "--check"),
+    ("batch", "submit", "jobs.txt", "-o", "out"),
+    ("batch", "submit", "jobs.txt", "-o", "out", "--dry-run"),
+    ("batch", "status"),
+    ("batch", "fetch", "out"),
+    ("batch", "cancel", "batch_1"),
     ("prepare", "a.png"),
     ("recover",),
     ("log",),
@@ -82,7 +90,7 @@ LINES = [
 
 
 @pytest.mark.parametrize("line", LINES, ids=" ".join)
-def test_every_field_of_a_document_is_on_the_page(imagecli, line):
+def test_every_field_of_a_document_is_on_the_page(imagecli, line, provider):
     with open("a.png", "wb") as file:
         file.write(png())
     Path("jobs.txt").write_text("a fox\n")
@@ -91,11 +99,32 @@ def test_every_field_of_a_document_is_on_the_page(imagecli, line):
     imagecli("config", "set", "defaults.size", "square")
     if "--cache-only" in line:
         imagecli("gen", "fox", "--cache", "--profile", "sandbox")
-    ran = imagecli(*line, "--json", stdin=b"sk-1234567890\n", env={"IMAGECLI_PROFILE": "sandbox"})
+    env = {"IMAGECLI_PROFILE": "sandbox"}
+    if line[0] == "batch" and line[1] != "run":
+        env = {"OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": "sk-1"}
+        name = _submitted(imagecli, provider, line[1], env)
+        line = tuple(each.replace("batch_1", name) for each in line)
+    ran = imagecli(*line, "--json", stdin=b"sk-1234567890\n", env=env)
     documents = [json.loads(each) for each in ran.out.splitlines()] if line[0] == "batch" else [ran.json]
     fields = {field for document in documents for field in _fields(document)}
     assert len(fields) > 5
     assert fields - DOCUMENTED == set()
+
+
+@pytest.fixture
+def provider():
+    with Provider() as running:
+        yield running
+
+
+def _submitted(imagecli, provider, what, env):
+    """Return the ID of a batch that is ready for a command."""
+    if what == "submit":
+        return ""
+    name = imagecli("batch", "submit", "jobs.txt", "-o", "out", env=env).out.strip()
+    if what == "fetch":
+        provider.finish()
+    return name
 
 
 def test_the_page_names_no_field_twice():

@@ -80,6 +80,8 @@ def _config(upstream):
             }
             for name, model in MODELS.items()
         ],
+        # Where files and batches go, whatever their model.
+        "files_settings": [{"custom_llm_provider": "openai", "api_base": upstream, "api_key": UPSTREAM_KEY}],
         "general_settings": {"master_key": KEY},
         "litellm_settings": {"telemetry": False},
     }
@@ -312,3 +314,21 @@ def test_a_model_in_cooldown_is_waited_for(run, program):
     cold = run("gen", "a boat", "-m", FLAKY, "-o", "boat.png", "--retries", "0")
     assert (cold.code, "Try again in" in cold.err) == (5, True), cold.err
     assert run("gen", "a boat", "-m", FLAKY, "-o", "boat.png", by=program).code == 0
+
+
+# Batches
+
+
+def test_a_batch_goes_through(run):
+    """Files, batches and results are passed on; images of text and edits, whose inputs are named by their IDs."""
+    _plain("in.png", (10, 200, 10), (64, 64))
+    jobs = [{"id": "g", "prompt": "a fox"}, {"id": "e", "op": "edit", "image": "in.png", "prompt": "night"}]
+    Path("jobs.jsonl").write_text("".join(f"{json.dumps(job)}\n" for job in jobs), encoding="utf-8")
+    ran = run("batch", "submit", "jobs.jsonl", "-o", "out", "-m", "gpt-image-2", "-s", "1024x1024", "--json")
+    assert (ran.code, len(ran.json["batches"])) == (0, 2)
+    seen = {each["status"] for _ in range(3) for each in run("batch", "status", "--json").json["batches"]}
+    assert seen == {"in_progress", "finalizing", "completed"}
+    ran = run("batch", "fetch", "out")
+    assert ran.code == 0
+    assert sorted(path.name for path in Path("out").glob("*.png")) == ["e.png", "g.png"]
+    assert _changed(Image.open("in.png").resize((64, 64)), Image.open("out/e.png").resize((64, 64)))

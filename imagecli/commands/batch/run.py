@@ -72,7 +72,7 @@ class _Command:
 
         self._typed = typed
         self._renderer = renderer
-        self._folder = _folder(typed.output or "")
+        self._folder = folder_of(typed.output or "")
         shard = None if typed.shard is None else read_shard(typed.shard)
         self._settings: Settings = load(typed.__dict__, command="batch run")
         renderer.warn(*self._settings.warnings)
@@ -277,7 +277,7 @@ class _Report:
         )
 
 
-def _folder(output: str) -> str:
+def folder_of(output: str) -> str:
     """Return DIR.
 
     Raises:
@@ -286,7 +286,7 @@ def _folder(output: str) -> str:
     import os
 
     if output in {"", "-"} or "\0" in output:
-        raise UsageProblem("batch run needs a folder", hint="Name one with -o; it is made where it is missing.")
+        raise UsageProblem("a batch needs a folder", hint="Name one with -o; it is made where it is missing.")
     if os.path.lexists(output) and not os.path.isdir(output):
         raise UsageProblem(f"{printable(output)} is not a folder", hint="Give -o a folder.")
     return output

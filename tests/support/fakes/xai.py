@@ -26,11 +26,20 @@ Sources, read on 2026-11-23:
   200 [vercel/ai#19168]; 400 "Generated image rejected by content moderation." **with the usage billed** [seen].
 - Errors: {"code": "Client specified an invalid argument", "error": "sentence"} [ai, seen]. A **wrong key is 400**
   "Incorrect API key provided" [ref]; no Authorization at all is 401 [ref]; an unknown model 404 [ref].
+- Batches [docs.x.ai, Batch API, and its translation in LiteLLM 1.110.2, llms/xai/batches]: a file is uploaded without a
+  purpose, a line each request as OpenAI writes it; POST /v1/batches {name, input_file_id} returns {batch_id, name,
+  create_time, expire_time, state: {num_requests, num_pending, num_success, num_error, num_cancelled}, cancel_time,
+  cancel_by_xai_message}; no status. GET /v1/batches/{id}/results?limit=&pagination_token= returns {results:
+  [{batch_request_id, batch_result: {response: {KIND: body}} or {error: {code, message}}}], pagination_token}, while the
+  batch is at work too; POST /v1/batches/{id}:cancel. GET /v1/batches lists {batches, pagination_token}. What a batch
+  costs is half.
 - A team without data retention gets no URLs: 400 unless b64_json is asked for [seen]; `zero_data_retention` here.
 """
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -76,6 +85,38 @@ _ENUMS = {
 _ARGUMENT = "Client specified an invalid argument"
 
 
+@dataclass
+class _Batch:
+    id: str
+    name: str
+    input_file_id: str
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
+    validated: bool = False
+    cancelled: bool = False
+
+    @property
+    def document(self) -> dict[str, Any]:
+        failed = sum("error" in each["batch_result"] for each in self.results)
+        left = len(self.lines) - len(self.results)
+        return {
+            "batch_id": self.id,
+            "name": self.name,
+            "input_file_id": self.input_file_id,
+            "create_time": "2026-11-29",
+            "expire_time": "2026-12-29",
+            "cancel_time": "2026-11-29" if self.cancelled else None,
+            "cancel_by_xai_message": None,
+            "state": {
+                "num_requests": len(self.lines) if self.validated else 0,
+                "num_pending": left if self.validated and not self.cancelled else 0,
+                "num_success": len(self.results) - failed,
+                "num_error": failed,
+                "num_cancelled": left if self.cancelled else 0,
+            },
+        }
+
+
 class XAI(Cloud):
     """The service behind api.x.ai."""
 
@@ -85,6 +126,11 @@ class XAI(Cloud):
         self.zero_data_retention = False
         self.data_urls = False
         """Whether b64_json holds data: URLs, as a copy of the documentation of 2025 shows."""
+        self.files: dict[str, bytes] = {}
+        self.batches: dict[str, _Batch] = {}
+        self.at_once = 2
+        """How many requests of a batch are done each time that it is asked for."""
+        self.most_on_page = 2
 
     def handle(self, request: Request) -> Any:
         """Check the key, find the route."""
@@ -94,6 +140,10 @@ class XAI(Cloud):
             names = ("grok-4.6", *_MODELS)
             one = {"created": 1769000000, "object": "model", "owned_by": "xai"}
             return {"object": "list", "data": [{"id": name, **one} for name in names]}
+        if path == "/v1/files" and request.method == "POST":
+            return self._keep(request)
+        if path.startswith("/v1/batches"):
+            return self._batch(request, path.removeprefix("/v1/batches").strip("/"))
         if path not in {"/v1/images/generations", "/v1/images/edits"}:
             raise Refused(404, {"code": "Not Found", "error": f"The requested URL {path} was not found"})
         if request.method != "POST":
@@ -114,6 +164,61 @@ class XAI(Cloud):
             return self._respond_with(fields, [reworked(inputs, size)] * fields["n"], INPUT_TICKS * len(inputs))
         size = _scaled(SIZES[fields.get("aspect_ratio") or "1:1"], fields)
         return self._respond_with(fields, [plain(size, number) for number in range(fields["n"])], 0)
+
+    # Batches
+
+    def _keep(self, request: Request) -> Any:
+        (part,) = request.files["file"]
+        name = f"file-{len(self.files)}"
+        self.files[name] = part[2]
+        return {"id": name, "bytes": len(part[2]), "filename": part[0], "purpose": ""}
+
+    def _batch(self, request: Request, rest: str) -> Any:
+        _, query = place(request)
+        if request.method == "POST" and not rest:
+            fields = request.json
+            if fields.keys() != {"name", "input_file_id"} or fields["input_file_id"] not in self.files:
+                raise _argument("name and input_file_id are required")
+            made = _Batch(f"batch_{len(self.batches)}", fields["name"], fields["input_file_id"])
+            made.lines = [json.loads(line) for line in self.files[fields["input_file_id"]].splitlines()]
+            self.batches[made.id] = made
+            return made.document
+        if not rest:
+            return {"batches": [made.document for made in self.batches.values()], "pagination_token": None}
+        name, _, what = rest.replace(":", "/").partition("/")
+        if name not in self.batches:
+            raise Refused(404, {"code": "Some requested entity was not found", "error": f"Batch {name} not found"})
+        made = self.batches[name]
+        if request.method == "POST" and what == "cancel":
+            made.cancelled = True
+            return made.document
+        if what == "results":
+            start = int(query.get("pagination_token", 0))
+            end = start + min(int(query.get("limit", 100)), self.most_on_page)
+            more = str(end) if end < len(made.results) else None
+            return {"results": made.results[start:end], "pagination_token": more}
+        if made.validated and not made.cancelled:
+            for line in made.lines[len(made.results) :][: self.at_once]:
+                made.results.append(self._result(line, request))
+        made.validated = True
+        return made.document
+
+    def _result(self, line: dict[str, Any], request: Request) -> Any:
+        kind = "image_generation" if line["url"].endswith("generations") else "image_edit"
+        headers = request.headers | {"content-type": "application/json"}
+        asked = replace(
+            request, method="POST", path=line["url"], headers=headers, body=json.dumps(line["body"]).encode()
+        )
+        try:
+            body = self.handle(asked)
+        except Refused as refused:
+            said = refused.said if isinstance(refused.said, dict) else {"code": refused.status, "error": refused.said}
+            return {
+                "batch_request_id": line["custom_id"],
+                "batch_result": {"error": {"code": said["code"], "message": said["error"]}},
+            }
+        body["usage"] = {"cost_in_usd_ticks": body["usage"]["cost_in_usd_ticks"] // 2}
+        return {"batch_request_id": line["custom_id"], "batch_result": {"response": {kind: body}}}
 
     def _respond_with(self, fields: dict[str, Any], made: list[Image.Image], ticks: int) -> Any:
         prompt = fields["prompt"]

@@ -1,0 +1,386 @@
+"""Jobs become batches of a provider: their requests are written into files, which are uploaded.
+
+Each step is written down before it is taken, so that a killed run is told from one that came to its end: what may have
+been created is looked up at the provider, and never created again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from contextlib import ExitStack, suppress
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from imagecli.batch.engines.engine import MOST_BYTES, MOST_LINES, MOST_OUTPUT
+from imagecli.batch.journal import Entry
+from imagecli.batch.submission import Request, Submission
+from imagecli.client.encode import FileToSend, encoded
+from imagecli.errors import Failure, ImagecliError, Unavailable, UnknownOutcome, UsageProblem
+from imagecli.saving.room import room_for
+from imagecli.saving.sinks import FileSink
+from imagecli.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from imagecli.accounts import Accounts
+    from imagecli.accounts import Entry as AccountEntry
+    from imagecli.batch.engines.engine import Batch, Engine
+    from imagecli.batch.job import Job
+    from imagecli.batch.jobs import Jobs
+    from imagecli.batch.journal import Journal
+    from imagecli.batch.standing import Task
+    from imagecli.dialects.request import ImageRequest
+    from imagecli.images.types import Upload
+    from imagecli.plan import Plan
+    from imagecli.saving.names import Names
+
+    Warn = Callable[[str], None]
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_PIECE = 1 << 16
+_LOOKS = 3
+"""How often a batch is looked for whose creation was not heard of."""
+_LOOK_EVERY_S = 1.0
+_IN_BASE64 = 4 / 3
+
+
+class Context(NamedTuple):
+    """What submitting and fetching take."""
+
+    folder: str
+    journal: Journal
+    engine: Engine
+    accounts: Accounts | None
+    warn: Warn
+    sleep: Callable[[float], None]
+
+
+class Part:
+    """The requests of one batch, while they are written."""
+
+    def __init__(self, submission: Submission, endpoint: str, at_end: ExitStack) -> None:
+        """Make its files."""
+        self.submission = submission
+        self.endpoint = endpoint
+        self.lines = self.bytes = 0
+        self.output = 0.0
+        self.usd: float | None = 0.0
+        self.model: str | None = None
+        self.jobs: dict[str, str] = {}
+        self._requests: IO[bytes] = at_end.enter_context(open(submission.requests_path, "xb"))  # noqa: SIM115
+        self._jobs: IO[bytes] = at_end.enter_context(open(submission.jobs_path, "xb"))  # noqa: SIM115
+
+    def has_room(self, lines: Sequence[bytes], output: float) -> bool:
+        """Return whether further requests fit."""
+        return not self.lines or (
+            self.lines + len(lines) <= MOST_LINES
+            and self.bytes + sum(map(len, lines)) <= MOST_BYTES
+            and self.output + output <= MOST_OUTPUT
+        )
+
+    def add(self, request: Request, line: bytes, output: float) -> None:
+        """Take a request."""
+        self._requests.write(line)
+        self._jobs.write(request.line())
+        self.lines += 1
+        self.bytes += len(line)
+        self.output += output
+        self.usd = None if self.usd is None or request.most is None else self.usd + request.most
+        self.jobs[request.job.id] = request.job.digest
+
+    def close(self) -> None:
+        """Write all of it to the disk."""
+        for file in (self._requests, self._jobs):
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+
+
+class Submitting:
+    """Submits jobs."""
+
+    def __init__(self, jobs: Jobs, context: Context, facts: dict[str, object], *, force: bool) -> None:
+        """Send nothing yet.
+
+        Args:
+            jobs: the jobs of the file.
+            context: where to.
+            facts: what is written down of each submission, so that its results can be saved without the job file.
+            force: whether files may be replaced that this batch has not made.
+        """
+        self._jobs = jobs
+        self._context = context
+        self._facts = facts
+        self._force = force
+        self._parts: list[Part] = []
+        self._open: dict[tuple[str, str | None], Part] = {}
+        self._files: dict[str, str] = {}
+        """The sha256 of each input → its ID at the provider."""
+
+    def submit(self, tasks: Iterable[Task], created: Callable[[Submission, Batch], None]) -> None:
+        """Submit jobs; `created` is told of each batch.
+
+        Raises:
+            UnknownOutcome: a batch may have been created or not.
+            ImagecliError: one was not; by cause.
+        """
+        try:
+            with ExitStack() as at_end:
+                try:
+                    for task in tasks:
+                        self._write(task, at_end)
+                    for part in self._parts:
+                        part.close()
+                except OSError as error:
+                    raise Failure(
+                        f"the requests can't be written: {error.strerror or error}", hint="Make room, and run it again."
+                    ) from error
+            while self._parts:
+                created(self._parts[0].submission, create(self._parts[0], self._context))
+                self._parts.pop(0)
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Remove what was not sent at all."""
+        for part in self._parts:
+            if part.submission.state in {"prepared", "uploaded"}:
+                part.submission.remove()
+
+    def _write(self, task: Task, at_end: ExitStack) -> None:
+        """Write the requests of a job into the file of a batch; its inputs are uploaded where they can be named.
+
+        Raises:
+            UsageProblem: it can't be planned, or its names are taken.
+            ImagecliError: an input can't be uploaded.
+        """
+        job = task.job
+        try:
+            planned, settings, inputs = self._jobs.plan(
+                job, self._context.folder, skip_existing=task.has_part, in_batch=True
+            )
+            self._check_names(planned)
+        except UsageProblem as error:
+            error.message = f"line {job.line}: {error.message}; nothing was submitted"
+            raise
+        for warning in (*planned.intent.warnings, *planned.warnings):
+            self._context.warn(warning)
+        accounts = self._context.accounts
+        accounts = None if accounts is None else accounts.having(settings, inputs)
+        requests, lines = [], []
+        count = len(planned.requests)
+        for index, each in enumerate(planned.requests):
+            row, most = (None, None) if accounts is None else accounts.describe(planned, each)
+            request = Request(custom_id(job, index, count), job, each.numbers, count, row, most)
+            requests.append(request)
+            files = self._uploaded(each.request) if self._context.engine.takes_file_ids else {}
+            lines.append(encoded(self._context.engine.line(request.custom_id, each.request, files)) + b"\n")
+        if not requests:
+            return
+        if sum(map(len, lines)) > MOST_BYTES:
+            raise UsageProblem(
+                f"line {job.line}: its inputs have more than a batch of {MOST_BYTES // 1_000_000} MB takes; "
+                "nothing was submitted",
+                hint="`imagecli batch run` sends it by itself.",
+            )
+        fields = planned.intent.draft.fields
+        each_image = room_for(fields.get("size"), fields.get("format")).likely * _IN_BASE64
+        outputs = [each_image * len(each.numbers) for each in planned.requests]
+        part = self._part(planned, lines, sum(outputs), at_end)
+        for request, line, output in zip(requests, lines, outputs, strict=True):
+            part.add(request, line, output)
+
+    def _part(self, planned: Plan, lines: Sequence[bytes], output: float, at_end: ExitStack) -> Part:
+        endpoint, model = planned.requests[0].request.route, planned.intent.model.name
+        key = ("", None) if self._context.engine.mixes else (endpoint, model)
+        part = self._open.get(key)
+        if part is None or not part.has_room(lines, output):
+            submission = Submission.new(
+                self._context.folder,
+                **self._facts,
+                journal=self._context.journal.name,
+                endpoint=endpoint,
+                model=model,
+            )
+            submission.enter("prepared")
+            part = self._open[key] = Part(submission, endpoint, at_end)
+            part.model = model
+            self._parts.append(part)
+        return part
+
+    def _check_names(self, planned: Plan) -> None:
+        """Check that the images can be saved under their names, before anything is paid for."""
+        names = planned.names
+        assert names is not None  # noqa: S101 - each job has an output
+        numbers = [n for each in planned.requests for n in each.numbers]
+        journal, folder = self._context.journal, self._context.folder
+        taken = [path for n in numbers for name in names.files(n) if (path := name.taken_by()) is not None]
+        own = bool(taken) and all(journal.is_own(os.path.relpath(path, folder)) for path in taken)
+        make_folders(names)
+        with FileSink(names, force=self._force or own).reserved(numbers, dry=False):
+            pass
+
+    def _uploaded(self, request: ImageRequest) -> dict[str, str]:
+        """Upload the inputs of a request that are not there yet, and return the ID of each by its sha256."""
+        found = {}
+        for part in request.files:
+            digest = hashlib.sha256(part.upload.data).hexdigest()
+            if digest not in self._files:
+                self._files[digest] = self._context.engine.upload_input(_sent(part.upload))
+            found[digest] = self._files[digest]
+        return found
+
+
+def create(part: Part, context: Context) -> Batch:
+    """Upload the requests of a part, and create a batch of them.
+
+    Raises:
+        UnknownOutcome: the batch may have been created or not.
+        ImagecliError: it was not; by cause.
+    """
+    submission, engine = part.submission, context.engine
+    path = submission.requests_path
+    file = FileToSend(f"{submission.id}.jsonl", "application/jsonl", os.path.getsize(path), lambda: _pieces(path))
+    input_id = engine.upload(file)
+    submission.enter("uploaded", input_id=input_id, lines=part.lines)
+    first = None
+    if context.accounts is not None:
+        rows = (request.row for request in submission.requests() if request.row is not None)
+        first = context.accounts.begin_batch(rows, part.usd, part.model, context.warn)
+    submission.enter("uploaded", first_row=first)
+    context.journal.submitted(part.jobs.items(), submission.id)
+    submission.enter("creating")
+    try:
+        batch = engine.create(input_id, part.endpoint, submission.name)
+    except UnknownOutcome as lost:
+        found = _looked_up(submission, context)
+        if found is None:
+            raise _never_heard_of(submission, lost) from lost
+        batch = found
+    except ImagecliError as error:
+        refuse(submission, context, error)
+        raise
+    adopt(submission, batch)
+    return batch
+
+
+def adopt(submission: Submission, batch: Batch) -> None:
+    """Write down that a batch is there."""
+    submission.enter("created", batch_id=batch.id, expires_at=batch.expires_at)
+    with suppress(FileNotFoundError):
+        os.unlink(submission.requests_path)
+
+
+def refuse(submission: Submission, context: Context, error: ImagecliError) -> None:
+    """Write down that the batch is not there, and that nothing was paid for it."""
+    jobs: dict[str, Job] = {}
+    for index, request in enumerate(submission.requests()):
+        jobs[request.job.id] = request.job
+        if submission["first_row"] is not None:
+            entry = entry_of(submission, index, request, context)
+            if entry is not None:
+                entry.complete(Unavailable(error.message))
+    for job in jobs.values():
+        last = context.journal.last(job.id)
+        if last is not None and last.batch == submission.id and last.state == "sent":
+            failed = Entry(
+                job.id, job.digest, "failed", time.time(), exit_code=int(error.exit_code), message=error.message
+            )
+            context.journal.ended(failed)
+    submission.enter("refused", error=error.message)
+    with suppress(FileNotFoundError):
+        os.unlink(submission.requests_path)
+
+
+def entry_of(submission: Submission, index: int, request: Request, context: Context) -> AccountEntry | None:
+    """Return the entry in the accounts of a request of a submission, the `index`-th; None where there are none."""
+    if context.accounts is None:
+        return None
+    first = submission["first_row"]
+    known = None if first is None else first + index
+    return context.accounts.resume(request.row, known, request.most, context.warn)
+
+
+def settle(context: Context, submissions: Iterable[Submission], *, retry_unknown: bool) -> list[Submission]:
+    """See to what killed runs have left in a folder; return what may have been created, and is not to be found.
+
+    What was not sent is forgotten; what may have been created is looked up at the provider.
+
+    Args:
+        context: the folder, and the provider.
+        submissions: those of the folder.
+        retry_unknown: whether what is not to be found counts as not created.
+    """
+    unknown = []
+    for submission in submissions:
+        if submission.state == "prepared":
+            submission.remove()
+        elif submission.state == "uploaded":
+            refuse(submission, context, Unavailable("the run was killed before the batch was created"))
+        elif submission.state == "creating":
+            found = _looked_up(submission, context)
+            if found is not None:
+                adopt(submission, found)
+            elif retry_unknown:
+                refuse(submission, context, Unavailable("the batch was not found at the provider"))
+            else:
+                unknown.append(submission)
+    return unknown
+
+
+def _looked_up(submission: Submission, context: Context) -> Batch | None:
+    """Return the batch that may have been created; None where it is not to be found."""
+    for look in range(_LOOKS):
+        if look:
+            context.sleep(_LOOK_EVERY_S)
+        try:
+            found = context.engine.find(submission["input_id"] or "", submission.name)
+        except ImagecliError as error:
+            context.warn(f"the provider's batches can't be listed: {error.message}")
+            return None
+        if found is not None:
+            return found
+    return None
+
+
+def _never_heard_of(submission: Submission, lost: UnknownOutcome) -> UnknownOutcome:
+    return UnknownOutcome(
+        f"whether batch {submission.name} was created is not known, and it is not to be found: {lost.message}",
+        hint="Look for it on the provider's website; the same with --retry-unknown submits its jobs again.",
+        **lost.details,
+    )
+
+
+def make_folders(names: Names) -> None:
+    """Make the folders of a job's images.
+
+    Raises:
+        UsageProblem: one can't be made.
+    """
+    for folder in {name.folder for name in names}:
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except OSError as error:
+            raise UsageProblem(
+                f"the folder {printable(folder)} can't be made: {error.strerror or error}", hint="Make room for it."
+            ) from error
+
+
+def custom_id(job: Job, index: int, count: int) -> str:
+    """Return the name of a request in its batch: the job's id, where that is one line and plain."""
+    if count == 1 and _PLAIN_ID.fullmatch(job.id):
+        return job.id
+    return f"{hashlib.sha256(job.id.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}-{index + 1}"
+
+
+def _sent(upload: Upload) -> FileToSend:
+    return FileToSend(upload.filename, upload.media_type, len(upload.data), lambda: (upload.data,))
+
+
+def _pieces(path: str) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece

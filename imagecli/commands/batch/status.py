@@ -1,0 +1,82 @@
+"""`imagecli batch status`: how far a provider's batches are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imagecli.batch.engines.engine import Batch
+    from imagecli.batch.submission import Submission
+    from imagecli.options import Typed
+    from imagecli.terminal.render import Renderer
+
+
+def run(typed: Typed, renderer: Renderer) -> int:
+    """Ask how far batches are: one, or all that were submitted from here and are not fetched yet.
+
+    \b
+    Examples:
+      imagecli batch status
+      imagecli batch status batch_6a51f0c2
+    """
+    from imagecli.batch.submission import submissions_in
+    from imagecli.commands.batch.fetch import describe
+    from imagecli.terminal.render import Page
+
+    if typed.batch is not None:
+        found, submission = asked(typed, renderer, "status")
+        return renderer.page(Page(_line(found, submission), {"batches": [describe(found, submission)]}))
+    from imagecli.batch.registry import registered
+
+    batches: list[dict[str, Any]] = []
+    lines = []
+    for known in registered():
+        each = next((one for one in submissions_in(known.folder) if one.id == known.submission), None)
+        if each is None or each.state == "fetched":
+            continue
+        found, submission = asked(typed, renderer, "status", known.batch_id)
+        batches.append(describe(found, submission))
+        lines.append(_line(found, submission))
+    if not lines:
+        renderer.console.remark("no batch waits to be fetched")
+    return renderer.page(Page("\n".join(lines) or None, {"batches": batches}))
+
+
+def asked(typed: Typed, renderer: Renderer, what: str, name: str | None = None) -> tuple[Batch, Submission | None]:
+    """Ask for the `status` of a batch, or to `cancel` it; return it, and what was submitted, where that is known.
+
+    A batch that was not submitted from here is asked for at the profile's provider.
+    """
+    from imagecli.batch.provider import open_provider, settings_of
+    from imagecli.batch.registry import find
+    from imagecli.batch.submission import submissions_in
+    from imagecli.config.settings import load
+    from imagecli.errors import UsageProblem
+
+    name = name or typed.batch or ""
+    if not name.strip():
+        raise UsageProblem("the id of the batch is empty", hint="`imagecli batch status` lists those that are known.")
+    known = find(name)
+    submission = None
+    if known is not None:
+        submission = next((one for one in submissions_in(known.folder) if one.id == known.submission), None)
+    if submission is not None:
+        settings, _ = settings_of(submission, typed)
+        name = submission["batch_id"]
+    else:
+        settings = load(typed.__dict__, command=f"batch {what}")
+        renderer.warn(*settings.warnings)
+    provider = open_provider(settings, renderer.warn)
+    try:
+        return (provider.engine.cancel if what == "cancel" else provider.engine.status)(name), submission
+    finally:
+        provider.client.close()
+
+
+def _line(batch: Batch, submission: Submission | None) -> str:
+    from imagecli.text import printable
+
+    done = "" if batch.total is None else f"{batch.completed or 0}/{batch.total}"
+    failed = f"{batch.failed} failed" if batch.failed else ""
+    folder = submission.folder if submission is not None else ""
+    return "\t".join(printable(each) for each in (batch.id, batch.status, done, failed, folder)).rstrip("\t")
