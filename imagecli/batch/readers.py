@@ -162,9 +162,7 @@ def _json_mistake(text: str, error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         if text.strip() in {"[", "{"}:
             return "not a whole JSON object: each job is one line (jq -c writes them so)"
-        column = (
-            min(error.pos, len(text.rstrip())) + 1
-        )  # Python's counts what a line lacks at its end as the next line's
+        column = min(error.pos, len(text.rstrip())) + 1  # Python's is the next line's 1 there
         return f"not JSON: {error.msg[:1].lower()}{error.msg[1:]} (column {column})"
     return "nested too deeply" if isinstance(error, RecursionError) else printable(error)
 

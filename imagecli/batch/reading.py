@@ -14,7 +14,7 @@ from imagecli.batch.outputs import output_of
 from imagecli.batch.variants import Variants, encode
 from imagecli.errors import UsageProblem
 from imagecli.inputs import MOST_PROMPT, STDIO
-from imagecli.text import named, printable, quoted
+from imagecli.text import closest_match, named, printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from imagecli.flags import Command
 
 _TEXTS = ("output", "prompt", "prompt_file")
+_SUBJECTS = frozenset({*_TEXTS[1:], "op", "image"})
+_NO_PROMPT = "Write a prompt, or give one with --prompt: its {column} stands for that cell of each row."
 _HASH = 8
 """The hex digits of a job's hash, where they are enough to tell jobs apart."""
 _MOST_SHAPES = 1000
@@ -90,6 +92,8 @@ class Reader:
         self._variants = Variants(defaults, beside, table=table)
         self._warnings = Warnings()
         self._template_used = False
+        self._no_columns: dict[str, str] = {}
+        """What stands in for the columns that the template needs and the header lacks, once that has been told."""
         self._jobs: list[Job] = []
         self._ids: dict[str, int] = {}
         """Id → line."""
@@ -110,12 +114,15 @@ class Reader:
         if not (shape.own or shape.options or used & {*columns} or any(map(is_near, columns))):
             raise UsageProblem(
                 f"the first line of {printable(self._name)} is not a header: it names no key of a job",
-                hint="Begin the file with the names of its columns, such as prompt,size.",
+                hint="Begin the file with the names of its columns, such as prompt,size; others need --prompt.",
             )
         if missing := used - {*columns}:
-            self.mistakes.add(1, f"--prompt needs {named(min(missing))}, and there is no such column")
+            near = closest_match(min(missing), columns)
+            words = f"--prompt needs {named(min(missing))}, and there is no such column"
+            self.mistakes.add(1, words + (f"; did you mean {named(near)}?" if near else ""), "Correct --prompt.")
+            self._no_columns = dict.fromkeys(missing, "?")
         for words in self._strange(shape):
-            self.mistakes.add(1, words)
+            self.mistakes.add(1, words, None if self._template or shape.own.keys() & _SUBJECTS else _NO_PROMPT)
 
     def add(self, row: Row) -> None:
         """Take a row."""
@@ -267,9 +274,9 @@ class Reader:
             return self._files.prompt(input_path(file, "prompt_file", self._beside))
         if template is not None and (prompt is None or "prompt" in template.columns):
             self._template_used = True
-            return template.fill(cells)
+            return template.fill({**cells, **self._no_columns} if self._no_columns else cells)
         if prompt is None and not wrong:
-            raise UsageProblem("there is no prompt")
+            raise UsageProblem("there is no prompt", hint=_NO_PROMPT)
         if prompt == STDIO:
             raise UsageProblem("a job can't read its prompt from standard input: write it, or name a prompt_file")
         if prompt is not None and len(prompt) > MOST_PROMPT:

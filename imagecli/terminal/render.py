@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _TENTH_OF_A_CENT = 0.001
+_IN_LINES = ("batch ", "log")
+"""What the commands begin with whose documents are a line each, errors too."""
 
 
 class Page(NamedTuple):
@@ -156,7 +158,8 @@ class Renderer:
         error = _presentable(error)
         with suppress(ImagecliError):
             if self.as_json:
-                self.console.out(_dumped(_document(self.command, error)))
+                indent = None if (self.command or "").startswith(_IN_LINES) else 2
+                self.console.out(_dumped(_document(self.command, error), indent))
         return self._error(error)
 
     def requests(self, requests: Sequence[ImageRequest], base_url: str) -> None:

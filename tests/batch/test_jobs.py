@@ -282,6 +282,12 @@ def test_what_is_wrong_with_a_table_is_told(mistakes, text, words):
     assert words in "\n".join(mistakes(text, "a.csv"))
 
 
+def test_a_table_that_waits_for_a_sentence_is_told_so(read):
+    with pytest.raises(UsageProblem) as error:
+        read("animal,colour\nfox,red\nowl,grey\n", "a.csv")
+    assert "--prompt" in error.value.hint
+
+
 def test_equal_lines_are_told_as_they_would_have_one_id(mistakes):
     assert "line 3: it says the same as line 1" in mistakes("a fox\na whale\na fox\n", "a.txt")[1]
 
@@ -461,7 +467,13 @@ def test_a_prompt_of_the_line_goes_first_unless_it_is_a_field(read):
 @pytest.mark.parametrize(
     ("text", "name", "prompt", "words"),
     [
-        ("name\nfox\n", "a.csv", "a {colour} {name}", "--prompt needs colour, and there is no such column"),
+        (
+            "name\nfox\n",
+            "a.csv",
+            "a {colour} {name}",
+            "has 1 mistake; nothing was sent\nline 1: --prompt needs colour",
+        ),
+        ("name,colour\nfox,red\n", "a.csv", "a {color} {name}", "there is no such column; did you mean colour?"),
         ("name,colour\nfox,\n", "a.csv", "a {colour} {name}", "line 2: --prompt needs colour, which is not set"),
         ('{"name": ["a"]}\n', "a.jsonl", "a {name}", "as a text or a number"),
         ('{"name": "a"}\n', "a.jsonl", "a {name", "unmatched brace"),

@@ -114,6 +114,12 @@ def test_nothing_is_sent_where_a_line_is_wrong(batch, paid):
     assert not Path("out").exists()
 
 
+def test_a_job_file_that_is_wrong_has_a_document_on_one_line(batch):
+    ran = batch('{"prompt": "a fox", "sise": 1}\n', "--json", name="jobs.jsonl")
+    (document,) = _documents(ran)
+    assert (ran.code, document["command"], document["error"]["exit_code"]) == (2, "batch run", 2)
+
+
 # Again
 
 
@@ -217,7 +223,8 @@ def test_what_was_sent_and_never_heard_of_is_not_sent_again_unasked(batch, serve
     again = batch(PROMPTS)
     assert (again.code, server.requests) == (8, [])
     assert "1 of 3 jobs was sent and never heard of" in again.err
-    assert batch(PROMPTS, "--check").code == 6
+    checked = batch(PROMPTS, "--check")
+    assert (checked.code, "without --check" in checked.err, "--retry-unknown" in checked.err) == (6, False, True)
     assert batch(PROMPTS, "--retry-unknown").code == 0
     assert _prompts(server) == ["an owl"]
 
@@ -382,6 +389,7 @@ def test_check_needs_no_key_and_sends_nothing(imagecli, paid, batch):
     ran = imagecli(*args)
     assert (ran.code, len(ran.paths), len(paid.requests)) == (6, 2, 3)
     assert "2 of 3 jobs not done" in ran.err
+    assert "without --check makes them. Put back images that have changed" in ran.err
     *listed, last = _documents(imagecli(*args, "--json"))
     assert sorted(each["state"] for each in listed) == ["edited", "gone"]
     assert (last["ok"], last["error"]["exit_code"], last["summary"]["done"]) == (False, 6, 1)

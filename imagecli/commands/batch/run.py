@@ -16,7 +16,7 @@ from imagecli.terminal.render import estimate_fields
 from imagecli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from imagecli.batch.carrying import Shared
     from imagecli.batch.job import Job
@@ -41,6 +41,12 @@ _WORDS = {
     "saved": "saved",
     "done": "done",
 }
+
+_REMEDIES = {
+    "edited": "Put back images that have changed, or remove them: then they are made again.",
+    "unknown": "Of unknown ones, imagecli recover saves what has come; --retry-unknown sends the others again.",
+}
+"""What to do about those that the same command again leaves as they are."""
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
@@ -126,7 +132,7 @@ class _Command:
             each = ", ".join(f"{count} {_WORDS[standing]}" for standing, count in found.items())
             error = PartialResult(
                 f"{len(wrong)} of {_jobs(len(self._part))} not done: {each}",
-                hint="The same without --check makes them.",
+                hint=_remedy(found),
             )
         summary = {"jobs": len(self._part), "done": len(self._part) - len(wrong), **found}
         return self._renderer.summary(summary, error)
@@ -290,6 +296,12 @@ def folder_of(output: str) -> str:
     if os.path.lexists(output) and not os.path.isdir(output):
         raise UsageProblem(f"{printable(output)} is not a folder", hint="Give -o a folder.")
     return output
+
+
+def _remedy(found: Mapping[str, int]) -> str:
+    """Return what to do about jobs whose images are not there, or not as they were saved, by their states."""
+    makes = ["The same without --check makes them."] if found.keys() - _REMEDIES.keys() else []
+    return " ".join([*makes, *(_REMEDIES[standing] for standing in found if standing in _REMEDIES)])
 
 
 def _jobs(count: int) -> str:
