@@ -10,7 +10,7 @@ from imagecli.errors import UsageProblem
 from imagecli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from imagecli.ledger.queries import Entry
     from imagecli.ledger.store import Ledger
@@ -41,11 +41,15 @@ def path_of(word: str) -> str:
     return _numbered(word).path if is_reference(word) else word
 
 
-def known_of(word: str) -> Known:
+def known_of(word: str, warn: Callable[[str], None] | None = None) -> Known:
     """Return the file that a word means, and what the ledger has on it.
 
     A number stands for its own image. A path is known by its bytes: of several images with the same, the newest that
     was saved there, else the newest of all.
+
+    Args:
+        word: a path, or a number.
+        warn: is told that the ledger can't be read, where only a path is asked for; None: that is an error.
 
     Raises:
         UsageProblem: as in `path_of`; the file, or the ledger, can't be read.
@@ -55,8 +59,14 @@ def known_of(word: str) -> Known:
     from imagecli.ledger.queries import made
 
     sha256 = sha256_of(word)
-    with reading() as ledger:
-        return Known(word, sha256, None if ledger is None else made(ledger, sha256, os.path.abspath(word)))
+    try:
+        with reading() as ledger:
+            return Known(word, sha256, None if ledger is None else made(ledger, sha256, os.path.abspath(word)))
+    except UsageProblem as error:
+        if warn is None:
+            raise
+        warn(error.message)
+        return Known(word, sha256, None)
 
 
 def _numbered(word: str) -> Known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from imagecli.errors import ImagecliError
     from imagecli.ledger.queries import Entry
@@ -55,10 +55,11 @@ def run(typed: Typed, renderer: Renderer) -> int:
     shown: list[_Shown] = []
     errors: list[ImagecliError] = []
     documents: list[dict[str, Any]] = []
+    unread: list[str] = []
     draws = renderer.console.stdout_is_terminal and not (typed.json or typed.prompt_only or typed.grid)
     for file in typed.files:
         try:
-            one = _look(file)
+            one = _look(file, unread.append)
             if typed.prompt_only:
                 _check_prompt(one)
         except ImagecliError as error:
@@ -70,22 +71,26 @@ def run(typed: Typed, renderer: Renderer) -> int:
         if not (typed.json or typed.grid):
             if draws:
                 _draw(one.path)
-            text = one.prompt if typed.prompt_only else "\n".join(_lines(one))
+            text = (
+                one.prompt
+                if typed.prompt_only
+                else "\n".join(_lines(one, absent="can't be read" if unread else "not in it"))
+            )
             renderer.console.out((text or "") + ("" if typed.prompt_only or file is typed.files[-1] else "\n"))
     fields: dict[str, Any] = {"files": documents}
     if typed.grid is not None and shown:
         fields["grid"] = _save_grid(typed.grid, shown, renderer, force=typed.force)
     errors.sort(key=lambda error: int(error.exit_code))
-    renderer.warn(*(error.message for error in errors[:-1]))
+    renderer.warn(*dict.fromkeys(unread), *(error.message for error in errors[:-1]))
     path = fields["grid"]["path"] if "grid" in fields else None
     return renderer.page(Page(path, fields, errors[-1] if errors else None))
 
 
-def _look(file: str) -> _Shown:
+def _look(file: str, warn: Callable[[str], None]) -> _Shown:
     """Return what is known of a file.
 
     Raises:
-        UsageProblem: it can't be read, or is not an image; or the ledger can't be read.
+        UsageProblem: it can't be read, or is not an image; or it is a number, and the ledger can't be read.
     """
     import os
 
@@ -93,7 +98,7 @@ def _look(file: str) -> _Shown:
     from imagecli.images.embedded import read_embedded
     from imagecli.provenance import read_recipe
 
-    path, sha256, entry = known_of(file)
+    path, sha256, entry = known_of(file, warn)
     kind, width, height = _facts(path)
     embedded = read_embedded(path)
     recipe = read_recipe(embedded.texts)
@@ -144,13 +149,13 @@ def _draw(path: str) -> None:
     preview.show(path, Console(sys.stdout, sys.stdout, sys.stdin, os.environ))
 
 
-def _lines(one: _Shown) -> Iterator[str]:
-    """Yield what is known, for people."""
+def _lines(one: _Shown, *, absent: str) -> Iterator[str]:
+    """Yield what is known, for people; `absent` is why the ledger has nothing."""
     from imagecli.text import printable, sanitize
 
     size = f", {one.width}x{one.height}" if one.width else ""
     yield f"{printable(one.path)}: {one.format.upper()}{size}, {one.bytes:,} bytes"
-    facts = {"sha256": one.sha256, **(_of_ledger(one.entry) if one.entry is not None else {"ledger": "not in it"})}
+    facts = {"sha256": one.sha256, **(_of_ledger(one.entry) if one.entry is not None else {"ledger": absent})}
     if one.recipe is not None:
         facts["says of itself"] = _of_file(one.recipe)
     if one.c2pa is not None:

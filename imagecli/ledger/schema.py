@@ -59,7 +59,7 @@ CREATE INDEX images_request ON images (request);
 CREATE INDEX images_sha256 ON images (sha256);
 """
 
-STATE = "CASE WHEN state = 'sent' AND NOT is_running(pid) THEN 'unknown' ELSE state END"
+STATE = "CASE WHEN state = 'sent' AND NOT is_running(pid, at) THEN 'unknown' ELSE state END"
 """A request's state, as SQL: what a process had sent that was killed may have been billed."""
 PAID = "coalesce(cost_usd, estimate_usd, 0)"
 """What a request counts for against a budget in USD, as SQL: what is not known yet, with its estimate."""

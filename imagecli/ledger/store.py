@@ -187,7 +187,7 @@ class Ledger:
         return Spent(round(usd, 9), int(unknown), int(later))
 
     def query(self, statement: str, values: Iterable[object] = ()) -> list[sqlite3.Row]:
-        """Return the rows of a SELECT; it may use `is_running(pid)`.
+        """Return the rows of a SELECT; it may use `is_running(pid, at)`.
 
         Raises:
             LedgerError: it can't be read.
@@ -305,7 +305,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
         LedgerError: it is of a newer version, or not a ledger.
     """
     connection.row_factory = sqlite3.Row
-    connection.create_function("is_running", 1, _is_running)
+    connection.create_function("is_running", 2, _is_running)
     connection.execute("PRAGMA synchronous = NORMAL")
     if _is_ready(connection):
         return
@@ -362,8 +362,8 @@ def stored(value: object) -> object:
     return value
 
 
-def _is_running(pid: object) -> bool:
-    """Return whether there is a process of that number."""
+def _is_running(pid: object, at: object) -> bool:
+    """Return whether the process of a row is there: one of its number that began before the row was written."""
     if pid == AT_PROVIDER:
         return True
     if not isinstance(pid, int) or pid <= 0:
@@ -373,8 +373,23 @@ def _is_running(pid: object) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:  # another user's
-        return True
-    return True
+        pass
+    begun = _begun(pid)
+    return begun is None or not isinstance(at, float) or begun < at + _LATER_S
+
+
+def _begun(pid: int) -> float | None:
+    """Return when a process began, in seconds since 1970; None where the system does not tell.
+
+    In containers, a number soon comes again.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])  # the 22nd field: see proc(5)
+        boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return boot + ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None
 
 
 def _reason(error: sqlite3.Error) -> LedgerError:

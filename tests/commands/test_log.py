@@ -123,3 +123,6 @@ def test_a_ledger_that_can_t_be_read_is_one_clear_error(spoil, reason, imagecli)
         assert ran.code == 2
         assert "the ledger " in ran.err
         assert reason in ran.err
+    ran = imagecli("show", "a.png", "a.png")
+    assert (ran.code, ran.out.count("a.png: PNG"), ran.out.count("can't be read")) == (0, 2, 2)
+    assert (ran.err.count("warning: "), ran.err.count(reason)) == (1, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 
 import pytest
 
@@ -45,20 +46,30 @@ def test_only_this_user_can_read_it_whatever_the_umask(tmp_path):
 
 
 def test_what_a_dead_process_had_sent_reads_as_unknown_and_counts(ledger):
-    ledger.begin(ROW)
-    ledger.begin({**ROW, "profile": "other"})
+    now = time.time()
+    ledger.begin({**ROW, "at": now})
+    ledger.begin({**ROW, "at": now, "profile": "other"})
     ledger.complete(2, {"pid": 2**22 + 1})  # beyond the largest on Linux
     states = ledger.query(f"SELECT {STATE} FROM requests ORDER BY id")  # noqa: S608
     assert [each[0] for each in states] == ["sent", "unknown"]
     assert ledger.spent(0) == (0.1, 2, 0)
     assert ledger.spent(0, "other") == (0.05, 1, 0)
-    assert ledger.spent(100.5) == (0, 0, 0)
+    assert ledger.spent(now + 0.5) == (0, 0, 0)
 
 
 def test_what_is_dated_later_than_now_counts_and_is_told_apart(ledger):
     for at in (100.0, 130.0, 500.0):
         ledger.complete(ledger.begin({**ROW, "at": at}), {"state": "done", "cost_usd": 0.01})
     assert ledger.spent(50.0, None, 100.0) == (0.03, 0, 1)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="the system does not tell when a process began")
+def test_another_process_that_has_got_the_number_is_not_taken_for_it(ledger):
+    """Containers begin at 1 again."""
+    for at in (time.time(), time.time() - 30 * 86_400):
+        ledger.begin({**ROW, "at": at})
+    states = ledger.query(f"SELECT {STATE} FROM requests ORDER BY id")  # noqa: S608
+    assert [each[0] for each in states] == ["sent", "unknown"]
 
 
 def test_a_refused_row_is_not_added_and_the_next_one_is(ledger):
