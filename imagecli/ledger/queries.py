@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from imagecli.ledger.calendar import bounds
-from imagecli.ledger.schema import STATE
+from imagecli.ledger.schema import PAID, STATE
 from imagecli.ledger.store import stored
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ _COLUMNS = ", ".join(
 _SUMS = (
     "count(*) AS requests, total(images) AS images, "
     f"total(({STATE}) = 'failed') AS failures, total(({STATE}) = 'unknown') AS unknown, total(tokens) AS tokens, "
-    "total(cost_usd) AS usd, total(state = 'done' AND cost_usd IS NULL) AS unpriced"
+    f"total(CASE WHEN state IN ('sent', 'unknown') THEN {PAID} ELSE cost_usd END) AS usd, "
+    "total(state = 'done' AND cost_usd IS NULL) AS unpriced"
 )
 _MOST = 1 << 62
 
@@ -89,7 +90,7 @@ class Sum(NamedTuple):
     """Requests that may have been billed: their response was lost."""
     tokens: int
     usd: float
-    """What is known of the cost, estimates included."""
+    """What is known of the cost; what may have been billed counts with its estimate, as for a budget."""
     unpriced: int
     """Requests that were answered at a cost that is not known."""
 

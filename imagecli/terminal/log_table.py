@@ -127,10 +127,13 @@ def _time(at: float, *, brief: bool) -> str:
 
 
 def _cost(request: Mapping[str, Any]) -> str:
-    """Return what an image has cost: its share of its request's cost."""
-    if request["cost_usd"] is None:
+    """Return what an image has cost: its share of its request's cost, ~ by estimate."""
+    cost, source = request["cost_usd"], request["cost_source"]
+    if cost is None and request["state"] in {"sent", "unknown"}:
+        cost, source = request["estimate_usd"], "estimate"
+    if cost is None:
         return "-"
-    return ("~" if request["cost_source"] == "estimate" else "") + usd(request["cost_usd"] / (request["images"] or 1))
+    return ("~" if source == "estimate" else "") + usd(cost / (request["images"] or 1))
 
 
 def _short(path: str) -> str:

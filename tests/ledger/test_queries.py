@@ -75,11 +75,12 @@ def test_a_name_that_is_not_utf_8_comes_back_as_it_was():
 
 
 def test_what_a_killed_process_had_sent_is_unknown():
-    add(done=None)
+    add(done=None, estimate_usd=0.05)
     ledger = open_ledger()
     ledger.query("UPDATE requests SET pid = 0")
     assert _seen(entries(ledger, Filter(state="unknown"), 9)) == [(None, None, "unknown")]
     assert sums(ledger, "model", Filter())[0].unknown == 1
+    assert sums(ledger, "model", Filter())[0].usd == ledger.spent(0).usd == 0.05
     ledger.close()
 
 
