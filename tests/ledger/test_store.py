@@ -200,6 +200,30 @@ def test_an_empty_file_becomes_a_ledger_and_a_link_leads_to_one(tmp_path):
     assert (tmp_path / "ledger.db").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        # What SQLite says where fcntl answers EINVAL, ENOTSUP or ENOSYS; with ENOLCK, it takes it for another's lock.
+        ("SQLITE_IOERR_LOCK", "its file system has no locks"),
+        ("SQLITE_IOERR_RDLOCK", "its file system has no locks"),
+        ("SQLITE_PROTOCOL", "its file system has no locks"),
+        ("SQLITE_BUSY", "another process has locked it, or its file system has no locks"),
+        ("SQLITE_IOERR_WRITE", "disk I/O error"),
+        ("SQLITE_FULL", "there is no room for it"),
+    ],
+)
+def test_what_sqlite_says_is_said_plainly(name, reason, tmp_path, monkeypatch):
+    def connect(*_, **__):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorname = name
+        raise error
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    with pytest.raises(LedgerError) as caught:
+        Ledger.open(str(tmp_path / "ledger.db"))
+    assert str(caught.value) == reason
+
+
 def test_where_it_is(home, monkeypatch):
     assert ledger_path({}) == str(home / "state" / "imagecli" / "ledger.db")
     assert ledger_path({"IMAGECLI_LEDGER": "~/x.db"}) == str(home / "x.db")
