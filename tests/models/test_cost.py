@@ -236,6 +236,14 @@ def test_the_cost_of_what_a_server_counted(model, counted, svg, usd):
     assert cost_of(counted, svg, token_rates(catalog.find(model)), images_sent=True) == usd
 
 
+def test_the_author_of_an_svg_costs_by_the_rates_of_the_config():
+    """2 * 5 + 196 * 30 + 1002 * 2 + 2500 * 10 USD per million; reasoning is in the tokens that come out."""
+    rates = {"text_in": 5, "image_out": 30, "svg_in": 2, "svg_out": 10}
+    model = catalog.find("gpt-image-2.6-flare", {"gpt-image-2.6-flare": {"tokens": rates}})
+    author = {"input_tokens": 1002, "output_tokens": 2500, "reasoning_tokens": 500, "total_tokens": 3502}
+    assert cost_of(usage(2, 0, 196), author, token_rates(model), images_sent=False) == 0.032894
+
+
 def test_without_an_input_image_all_that_was_sent_is_text():
     counted = {"input_tokens": 50, "output_tokens": 1056, "total_tokens": 1106}
     assert cost_of(counted, None, token_rates(catalog.find("gpt-image-2")), images_sent=False) == 0.03193
