@@ -74,10 +74,10 @@ class Submission:
         self._document = document
 
     @classmethod
-    def new(cls, folder: str, **facts: Any) -> Submission:  # noqa: ANN401 - JSON
-        """Return one of which nothing is written down yet."""
+    def new(cls, folder: str, number: int, **facts: Any) -> Submission:  # noqa: ANN401 - JSON
+        """Return one of which nothing is written down yet; `number` says in which place of its run, from 0."""
         moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-        name = f"{moment}-{secrets.token_hex(3)}"
+        name = f"{moment}-{number + 1:03}-{secrets.token_hex(2)}"
         return cls(folder, {"version": VERSION, "id": name, "state": "prepared", "at": time.time()} | facts)
 
     @property

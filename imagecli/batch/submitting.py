@@ -132,7 +132,7 @@ class Submitting:
                 try:
                     for task in tasks:
                         self._write(task, at_end)
-                    for part in self._parts:
+                    for part in self._open.values():
                         part.close()
                 except OSError as error:
                     raise Failure(
@@ -145,10 +145,12 @@ class Submitting:
             self._forget()
 
     def _forget(self) -> None:
-        """Remove what was not sent at all."""
+        """Write down of what was not created that it never will be."""
         for part in self._parts:
-            if part.submission.state in {"prepared", "uploaded"}:
+            if part.submission.state == "prepared":
                 part.submission.remove()
+            elif part.submission.state == "uploaded":
+                refuse(part.submission, self._context, Unavailable("the run ended before the batch was created"))
 
     def _write(self, task: Task, at_end: ExitStack) -> None:
         """Write the requests of a job into the file of a batch; its inputs are uploaded where they can be named.
@@ -198,8 +200,11 @@ class Submitting:
         key = ("", None) if self._context.engine.mixes else (endpoint, model)
         part = self._open.get(key)
         if part is None or not part.has_room(lines, output):
+            if part is not None:
+                part.close()
             submission = Submission.new(
                 self._context.folder,
+                len(self._parts),
                 **self._facts,
                 journal=self._context.journal.name,
                 endpoint=endpoint,
@@ -245,7 +250,7 @@ def create(part: Part, context: Context) -> Batch:
     path = submission.requests_path
     file = FileToSend(f"{submission.id}.jsonl", "application/jsonl", os.path.getsize(path), lambda: _pieces(path))
     input_id = engine.upload(file)
-    submission.enter("uploaded", input_id=input_id, lines=part.lines)
+    submission.enter("uploaded", input_id=input_id, lines=part.lines, jobs=len(part.jobs))
     first = None
     if context.accounts is not None:
         rows = (request.row for request in submission.requests() if request.row is not None)

@@ -223,6 +223,43 @@ def test_what_the_provider_refuses_is_not_paid_for(imagecli, provider, flags):
     assert provider.paid == sorted(PROMPTS)
 
 
+def test_what_was_created_before_one_was_refused_is_named(imagecli, provider, flags, monkeypatch):
+    monkeypatch.setattr("imagecli.batch.submitting.MOST_LINES", 2)
+    refuse = {"error": {"message": "no credit", "code": "insufficient_quota"}}
+    provider.responses = [provider.respond] * 3 + [lambda reply, _: reply.json(refuse, 429)]
+    ran = imagecli("batch", "submit", "jobs.txt", *flags, "--json")
+    assert (ran.code, ran.json["submitted"]) == (7, 2)
+    assert [each["id"] for each in ran.json["batches"]] == [provider.created[0]["id"]]
+    assert imagecli("batch", "submit", "jobs.txt", *flags, "--json").json["submitted"] == 1
+    assert provider.paid == sorted(PROMPTS)
+
+
+def test_an_interrupt_before_a_batch_is_created(imagecli, provider, flags):
+    provider.fails[UPLOAD] = ["hang"]
+    process = subprocess.Popen(
+        command("batch", "submit", "jobs.txt", *flags), env=environment(), stderr=subprocess.DEVNULL
+    )
+    provider.wait_for(bool)
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert not list(Path("out/.imagecli").glob("submission-*"))
+    assert imagecli("batch", "submit", "jobs.txt", *flags).code == 0
+    assert provider.paid == sorted(PROMPTS)
+
+
+def test_one_batch_that_is_gone_does_not_keep_the_others(imagecli, provider, flags, monkeypatch):
+    monkeypatch.setattr("imagecli.batch.submitting.MOST_LINES", 2)
+    imagecli("batch", "submit", "jobs.txt", *flags)
+    provider.finish()
+    first = provider.created[-1]["id"]
+    whole = provider.respond
+    provider.respond = lambda reply, request: (
+        reply.json({"error": {"message": "no such batch"}}, 404) if first in request.path else whole(reply, request)
+    )
+    ran = imagecli("batch", "fetch", "out")
+    assert (ran.code, len(images())) == (2, 1)
+
+
 @pytest.mark.parametrize("ranges", [True, False])
 def test_fetching_goes_on_where_it_broke_off(imagecli, provider, flags, ranges, monkeypatch):
     """In the middle of a line, again and again; what was saved is not saved again."""
@@ -250,7 +287,8 @@ def test_fetching_goes_on_where_it_broke_off(imagecli, provider, flags, ranges, 
     assert all(cuts[1:])
 
 
-def test_a_killed_fetch_fetches_the_rest(imagecli, provider, flags, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_fetch_fetches_the_rest(imagecli, provider, flags, monkeypatch, number):
     job = write(*({"id": f"j{n}", "prompt": f"fox {n}"} for n in range(6)))
     imagecli("batch", "submit", job, *flags)
     provider.finish()
@@ -265,8 +303,9 @@ def test_a_killed_fetch_fetches_the_rest(imagecli, provider, flags, monkeypatch)
         command("batch", "fetch", "out"), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     came = process.stdout.readline()
-    process.kill()
+    process.send_signal(number)
     process.communicate()
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
     monkeypatch.setattr(provider, "give", whole)
     assert came
     ran = imagecli("batch", "fetch", "out", "--json")

@@ -84,8 +84,14 @@ class _Command:
             journal.read()
             for submission in wanted:
                 self._count_before(journal.of_batch(submission.id))
-                if submission.state not in {"refused", "fetched"}:
+                if submission.state in {"refused", "fetched"}:
+                    continue
+                try:
                     self._fetch(submission, folder, journal)
+                except ImagecliError as problem:
+                    if problem.http_status is None:
+                        raise
+                    error = error or problem  # what a provider says of one batch is no reason to leave the others
         except ImagecliError as problem:
             error = problem
         finally:

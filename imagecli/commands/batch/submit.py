@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from imagecli.batch.journal import Journal
 from imagecli.batch.parts import part_of, read_shard
 from imagecli.batch.standing import counts, stand, to_run
-from imagecli.errors import Interrupted, UnknownOutcome
+from imagecli.errors import ImagecliError, Interrupted, UnknownOutcome
 from imagecli.text import printable
 
 if TYPE_CHECKING:
@@ -75,16 +75,29 @@ class _Command:
         if self._typed.dry_run:
             return self._dry_run()
         self._journal.open()
+        error: ImagecliError | None = None
         try:
             self._journal.read()
             with ExitStack() as at_end:
-                todo = self._submit(at_end)
+                self._submit(at_end)
+        except ImagecliError as problem:
+            if not self._created:
+                raise
+            error = problem  # what was created before is paid for, and has to be known
         finally:
             self._journal.close()
-        if not todo:
-            self._renderer.console.remark("there is nothing to submit")
+        if not self._created:
+            found = counts(stand(self._part, self._jobs, self._journal))
+            self._renderer.console.remark(
+                f"there is nothing to submit: {', '.join(f'{count} {name}' for name, count in found.items())}"
+            )
         text = "\n".join(batch.id for _, batch in self._created) or None
-        return self._renderer.page(Page(text, {"jobs": len(self._part), "submitted": todo, "batches": self._batches()}))
+        fields = {"jobs": len(self._part), "submitted": self._submitted(), "batches": self._batches()}
+        return self._renderer.page(Page(text, fields, error))
+
+    def _submitted(self) -> int:
+        """Return how many jobs went into a batch."""
+        return sum(submission["jobs"] for submission, _ in self._created)
 
     def _batches(self) -> list[dict[str, Any]]:
         return [
@@ -100,7 +113,7 @@ class _Command:
             self._renderer.warn(f"{unknown} jobs were sent and never heard of: --retry-unknown submits them again")
         return [task for task in todo if task.standing != "saved"]
 
-    def _submit(self, at_end: ExitStack) -> int:
+    def _submit(self, at_end: ExitStack) -> None:
         from imagecli.accounts import open_accounts
         from imagecli.batch.provider import facts_of, open_provider
         from imagecli.batch.submission import submissions_in
@@ -125,7 +138,6 @@ class _Command:
             accounts.check(self._cost(todo), settings.options.model.value)
         submitting = Submitting(self._jobs, context, facts_of(self._typed, settings), force=self._typed.force)
         submitting.submit(todo, self._told)
-        return len(todo)
 
     def _told(self, submission: Submission, batch: Batch) -> None:
         from imagecli.batch.registry import Known, register
