@@ -60,6 +60,8 @@ class Entry(NamedTuple):
     cost_usd: float | None = None
     exit_code: int | None = None
     message: str | None = None
+    saved_response: str | None = None
+    """The file that keeps a response whose images could not be saved."""
     batch: str | None = None
     """The provider's batch that a job was submitted to; None: it was sent by itself."""
 
@@ -311,7 +313,7 @@ def _entry(document: Mapping[str, Any]) -> Entry | None:
         return None
     if any(not _is_inside(image.path) for image in made):
         return None
-    more = {name: document.get(name) for name in ("cost_usd", "exit_code", "message", "batch")}
+    more = {name: document.get(name) for name in ("cost_usd", "exit_code", "message", "saved_response", "batch")}
     return Entry(job, digest, state, float(at), made, **more)
 
 

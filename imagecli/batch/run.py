@@ -250,6 +250,7 @@ def _entry(
         *(job.id, job.digest, state, time.time(), images, cost_usd),
         exit_code=None if error is None else int(error.exit_code),
         message=None if error is None else hide_keys(error.message),
+        saved_response=None if error is None else error.saved_response,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections import Counter
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from imagecli.errors import ImagecliError
 
@@ -51,11 +52,9 @@ def to_run(tasks: Iterable[Task], *, retry_unknown: bool) -> list[Task]:
 
 
 def counts(tasks: Sequence[Task]) -> dict[Standing, int]:
-    """Return how many jobs stand how; those of which there are none are left out."""
-    found: dict[Standing, int] = {}
-    for task in tasks:
-        found[task.standing] = found.get(task.standing, 0) + 1
-    return found
+    """Return how many jobs stand how, in the order of `Standing`; those of which there are none are left out."""
+    found = Counter(task.standing for task in tasks)
+    return {each: found[each] for each in get_args(Standing) if found[each]}
 
 
 def _is_saved(task: Task, jobs: Jobs, folder: str) -> bool:
@@ -64,7 +63,7 @@ def _is_saved(task: Task, jobs: Jobs, folder: str) -> bool:
     Its run was killed before it could write that down, or they were recovered.
     """
     last = task.last
-    if task.standing not in {"unknown", "failed"} or last is None:
+    if last is None or not (task.standing == "unknown" or (task.standing == "failed" and last.saved_response)):
         return False
     try:
         planned, _, _ = jobs.plan(task.job, folder, skip_existing=True)
