@@ -19,16 +19,18 @@ from imagecli.images.colour import Flat, flatten, note_on, own_profile, to_rgb, 
 from imagecli.images.declared import profile_of_heif, profile_of_png
 from imagecli.images.depth import with_key
 from imagecli.images.icc import space_of
-from imagecli.images.jpeg import decode_jpeg
+from imagecli.images.jpeg import decode_endless_jpeg, decode_jpeg
 from imagecli.images.limits import shrink_of, too_many_pixels
 from imagecli.images.pillow import (
     FORMATS,
     can_decompress,
+    decode_webp,
     give_memory_back,
     open_with_pillow,
     pillow_errors,
     silence_libtiff,
     take_extra_for_alpha,
+    without_decoder,
 )
 from imagecli.images.png_chunks import exif_in
 from imagecli.images.png_strips import fingerprint, layout_of, strips
@@ -329,17 +331,28 @@ class InputImage:
         self._opened = None
         if image.width * image.height > _LARGE:
             give_memory_back()
+        if self.format == "jpeg":
+            if decode_jpeg(image, at_least):
+                return image
+            del image  # as large as what comes instead
+            return decode_endless_jpeg(self.data, at_least)
+        return self._loaded(image)
+
+    def _loaded(self, image: ImageFile) -> Image.Image:
+        """Decode an open file, but not a JPEG."""
         if self.format == "tiff":
             silence_libtiff()
             self._check_compression(image)
             if take_extra_for_alpha(image):
                 return _opaque_where_empty(image)
-        if self.format != "jpeg":
-            image.load()
-            if self.format == "xbm":
-                return ImageChops.invert(image)  # in XBM ink is 1, which Pillow shows white
-            return self._with_exact_key(image) if self.bits > _BYTE and image.mode == "RGB" else image
-        return decode_jpeg(image, lambda: self.data, at_least)
+        if self.format == "webp":
+            return decode_webp(image)
+        image.load()
+        if self.format in ("avif", "heif"):
+            return without_decoder(image)
+        if self.format == "xbm":
+            return ImageChops.invert(image)  # in XBM ink is 1, which Pillow shows white
+        return self._with_exact_key(image) if self.bits > _BYTE and image.mode == "RGB" else image
 
     def _check_compression(self, tiff: ImageFile) -> None:
         compression = getattr(tiff, "tag_v2", {}).get(_COMPRESSION, _UNCOMPRESSED)

@@ -138,6 +138,30 @@ def can_decompress(compression: int) -> bool:
         return True
 
 
+def without_decoder(image: ImageFile) -> Image.Image:
+    """Return an image that was decoded without what Pillow decoded it with, which would stay in memory beside it."""
+    return image._new(image.im)  # noqa: SLF001 - every method of Pillow's that returns an image ends like this
+
+
+def decode_webp(webp: ImageFile) -> Image.Image:
+    """Decode the first frame of an open WebP. Raises Pillow's own errors.
+
+    The decoder holds two canvases. Pillow keeps it, and copies the pixels: four times the memory of the image.
+    """
+    try:
+        pixels, *_ = webp._get_next()  # type: ignore[attr-defined]  # noqa: SLF001 - or else as usual
+        mode = webp.rawmode  # type: ignore[attr-defined]
+        del webp._decoder  # type: ignore[attr-defined]  # noqa: SLF001
+    except AttributeError:
+        webp.load()
+        return webp
+    image = Image.frombuffer(mode, webp.size, pixels, "raw", mode, 0, 1)
+    if mode != webp.mode:
+        image = image.convert(webp.mode)
+    image.info = webp.info
+    return image
+
+
 def give_memory_back() -> None:
     """Have the C library return what is free of its heap to the system: to be called before a large image is decoded.
 

@@ -170,12 +170,37 @@ sys.exit(code)
 """
 
 
+def peak_of_preparing(name: str) -> int:
+    """Return the most memory that `imagecli prepare` took for a file of the working folder, in KB."""
+    command = ["prepare", name, "--for", "gpt-image-2", "-o", "made.png"]
+    done = subprocess.run([sys.executable, "-c", PEAK, *command], capture_output=True, text=True, check=True)
+    return int(done.stderr.split()[-1])
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_the_pixels_of_a_photograph_are_in_memory_once(tmp_path):
-    (tmp_path / "IMG_1.jpg").write_bytes(saved(Image.new("RGB", (4032, 3024), "teal"), "JPEG", 6))
-    command = ["prepare", "IMG_1.jpg", "--for", "gpt-image-2"]
-    done = subprocess.run(
-        [sys.executable, "-c", PEAK, *command], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "img-1-prepared.jpg\n"
-    assert int(done.stderr.split()[-1]) < 120_000
+@pytest.mark.parametrize("end", [None, -2])
+def test_the_pixels_of_a_photograph_are_in_memory_once(tmp_path, monkeypatch, end):
+    """Without its end marker, two decodes are compared."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "IMG_1.jpg").write_bytes(saved(Image.new("RGB", (4032, 3024), "teal"), "JPEG", 6)[:end])
+    assert peak_of_preparing("IMG_1.jpg") < 120_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_the_pixels_of_a_webp_are_not_copied(tmp_path, monkeypatch):
+    """The decoder has them three times."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fox.webp").write_bytes(saved(Image.new("RGBA", (4032, 3024), "#00808080"), "WEBP", 1, lossless=True))
+    assert peak_of_preparing("fox.webp") < 215_000
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("WEBP", "RGB"), ("WEBP", "RGBA"), ("AVIF", "RGB"), ("AVIF", "RGBA")])
+def test_what_is_decoded_is_what_pillow_decodes(kind, mode):
+    image = Image.radial_gradient("L").resize((60, 40))
+    image = Image.merge(mode, [image, image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), image, image][: len(mode)])
+    data = saved(image, kind, 1)
+    whole = Image.open(io.BytesIO(data))
+    decoded = open_input(data, "fox").decode()
+    assert (decoded.mode, decoded.tobytes()) == (whole.mode, whole.tobytes())
+    decoded.paste("red", (0, 0, 9, 9))
+    assert decoded.getpixel((3, 3))[0] == 255
