@@ -77,6 +77,8 @@ class Fetching:
         self._begun: dict[str, _Begun] = {}
         """Jobs of several requests, some of which have come."""
         self._strangers = 0
+        self.unknown = 0
+        """How many requests of a batch that has ended have no outcome."""
         self.batch: Batch | None = None
 
     def fetch(self) -> Batch:
@@ -97,7 +99,8 @@ class Fetching:
                     self._take(line)
                 finally:
                     line.spool.discard()
-                if not self._begun:  # of a job that is not whole, no line may be passed over
+                # No line may be passed over of a job that is not whole, nor one that is no line of results at all.
+                if not self._begun and line.custom_id is not None:
                     cursors[place] = line.cursor
                     self._submission.read_until(cursors)
                 if not self._places:
@@ -107,7 +110,8 @@ class Fetching:
             self._context.warn(f"the results have {lines} that no job is waiting for")
         if batch.has_ended:
             self._end(batch)
-            self._submission.enter("fetched", status=batch.status)
+            if not self.unknown:  # else what is missing may yet be found
+                self._submission.enter("fetched", status=batch.status)
         return batch
 
     @property
@@ -123,7 +127,7 @@ class Fetching:
             for index, line in enumerate(file):
                 request = Request.read(line)
                 last = journal.last(request.job.id)
-                if last is not None and last.state == "sent" and last.batch == own:
+                if last is not None and last.state in {"sent", "unknown"} and last.batch == own:
                     self._places[request.custom_id] = Place(offset, index)
                 offset += len(line)
 
@@ -216,6 +220,7 @@ class Fetching:
         for custom_id, place in list(self._places.items()):
             request = self._request(place)
             error = self._left(batch)
+            self.unknown += isinstance(error, UnknownOutcome)
             entry = entry_of(self._submission, place.number, request, self._context)
             if entry is not None:
                 entry.complete(error)

@@ -39,8 +39,8 @@ def register(known: Known) -> None:
 
 
 def registered() -> list[Known]:
-    """Return the batches that are noted, the newest first."""
-    return list(_read())[::-1]
+    """Return the batches that are noted, each once, the newest first."""
+    return list({known.submission: known for known in _read()}.values())[::-1]
 
 
 def find(name: str) -> Known | None:

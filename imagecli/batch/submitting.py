@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from imagecli.batch.engines.engine import MOST_BYTES, MOST_LINES, MOST_OUTPUT
 from imagecli.batch.journal import Entry
+from imagecli.batch.registry import Known, register
 from imagecli.batch.submission import Request, Submission
 from imagecli.client.encode import FileToSend, encoded
 from imagecli.errors import Failure, ImagecliError, Unavailable, UnknownOutcome, UsageProblem
@@ -119,6 +120,7 @@ class Submitting:
         self._open: dict[tuple[str, str | None], Part] = {}
         self._files: dict[str, str] = {}
         """The sha256 of each input → its ID at the provider."""
+        self._takes_file_ids = context.engine.takes_file_ids
 
     def submit(self, tasks: Iterable[Task], created: Callable[[Submission, Batch], None]) -> None:
         """Submit jobs; `created` is told of each batch.
@@ -178,7 +180,7 @@ class Submitting:
             row, most = (None, None) if accounts is None else accounts.describe(planned, each)
             request = Request(custom_id(job, index, count), job, each.numbers, count, row, most)
             requests.append(request)
-            files = self._uploaded(each.request) if self._context.engine.takes_file_ids else {}
+            files = self._uploaded(each.request) if self._takes_file_ids else {}
             lines.append(encoded(self._context.engine.line(request.custom_id, each.request, files)) + b"\n")
         if not requests:
             return
@@ -234,7 +236,12 @@ class Submitting:
         for part in request.files:
             digest = hashlib.sha256(part.upload.data).hexdigest()
             if digest not in self._files:
-                self._files[digest] = self._context.engine.upload_input(_sent(part.upload))
+                try:
+                    self._files[digest] = self._context.engine.upload_input(_sent(part.upload))
+                except UsageProblem as refused:  # it may still take the file of requests
+                    self._takes_file_ids = False
+                    self._context.warn(f"inputs go inside the requests, as they can't be uploaded: {refused.message}")
+                    return {}
             found[digest] = self._files[digest]
         return found
 
@@ -274,6 +281,7 @@ def create(part: Part, context: Context) -> Batch:
 
 def adopt(submission: Submission, batch: Batch) -> None:
     """Write down that a batch is there."""
+    register(Known(batch.id, submission.id, os.path.abspath(submission.folder)))
     submission.enter("created", batch_id=batch.id, expires_at=batch.expires_at)
     with suppress(FileNotFoundError):
         os.unlink(submission.requests_path)

@@ -158,6 +158,10 @@ class Calls:
             parsed.request_id = request_id
             return parsed
 
+    def shown(self, text: object) -> str:
+        """Return a short text of the server's as it may be shown."""
+        return sanitize(str(text), self._secrets, limit=300)
+
     def refusal(self, said: Mapping[str, Any]) -> ImagecliError:
         """Return the error that a batch as a whole failed with."""
         with redacting(self._secrets):

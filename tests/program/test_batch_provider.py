@@ -338,6 +338,39 @@ def test_a_request_without_a_result_may_have_been_billed(imagecli, provider, fla
     ran = imagecli("batch", "fetch", "out", "--json")
     assert (ran.code, summary(ran)["done"], summary(ran)["unknown"]) == (8, 1, 2)
     assert imagecli("batch", "submit", "jobs.txt", *flags).out == "", "never unasked"
+    ran = imagecli("batch", "fetch", "out", "--json")
+    assert (ran.code, summary(ran)["done"], summary(ran)["unknown"]) == (8, 1, 2)
+    provider.rewrite = lambda content: content
+    ran = imagecli("batch", "fetch", "out", "--json")
+    assert (ran.code, summary(ran)["done"], len(images())) == (0, 3, 3), "what was missing may yet be found"
+
+
+def test_a_page_in_place_of_the_results(imagecli, provider, flags):
+    imagecli("batch", "submit", "jobs.txt", *flags)
+    provider.finish()
+    provider.rewrite = lambda _: b"<html>\n<p>Please sign in\n</html>\n"
+    assert imagecli("batch", "fetch", "out").code == 8
+    provider.rewrite = lambda content: content
+    assert (imagecli("batch", "fetch", "out").code, len(images())) == (0, 3)
+
+
+def test_inputs_that_can_not_be_uploaded_go_inside_the_requests(imagecli, provider, flags):
+    Path("in.png").write_bytes(image_file((64, 64)))
+    provider.responses = [lambda reply, _: reply.json({"error": {"message": "unknown purpose"}}, 400)]
+    job = write({"id": "e", "op": "edit", "image": "in.png", "prompt": "night"})
+    ran = imagecli("batch", "submit", job, *flags[:4], "-m", "gpt-image-2")
+    assert (ran.code, "unknown purpose" in ran.err) == (0, True)
+    upload = provider.posts[1].files["file"][0][2]
+    assert json.loads(upload)["body"]["images"][0]["image_url"].startswith("data:image/png;base64,")
+    provider.finish()
+    assert (imagecli("batch", "fetch", "out").code, images()) == (0, ["e.png"])
+
+
+def test_what_a_provider_says_can_not_write_on_the_terminal(imagecli, provider):
+    odd = {"id": "batch_\x1b[31m1", "object": "batch", "status": "in\x1b]0;x\x07progress"}
+    provider.responses = [lambda reply, _: reply.json(odd)]
+    ran = imagecli("batch", "status", "batch_1", "--base-url", provider.url)
+    assert (ran.code, "\x1b" in ran.out) == (0, False)
 
 
 def test_an_image_that_can_not_be_saved_waits_at_the_provider(imagecli, provider, flags):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from imagecli.client.encode import FileToSend
     from imagecli.client.response.spool import Spool
@@ -36,6 +36,17 @@ class Batch(NamedTuple):
     created_at: float | None = None
     """In seconds since 1970."""
     expires_at: float | None = None
+
+    def shown(self, clean: Callable[[object], str]) -> Batch:
+        """Return it with the provider's texts as they may be shown."""
+        errors = tuple(
+            {
+                clean(key): value if isinstance(value, int) or value is None else clean(value)
+                for key, value in each.items()
+            }
+            for each in self.errors
+        )
+        return self._replace(id=clean(self.id), status=clean(self.status), errors=errors)
 
     @property
     def has_ended(self) -> bool:

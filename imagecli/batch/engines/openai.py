@@ -43,6 +43,9 @@ class OpenAIBatches:
         self._client = client
         self._dialect = dialect
 
+    def _batch(self, document: Mapping[str, Any]) -> Batch:
+        return read_batch(document).shown(self._calls.shown)
+
     def _url(self, name: str) -> str:
         return self._client.url(self._dialect.service_path(name))
 
@@ -73,7 +76,7 @@ class OpenAIBatches:
             "completion_window": "24h",
             "metadata": {_PURPOSE: name},
         }
-        return read_batch(self._calls.post(self._url("batches"), document, paid=True))
+        return self._batch(self._calls.post(self._url("batches"), document, paid=True))
 
     def find(self, input_id: str, name: str) -> Batch | None:
         """Return the batch of this name, if it is one of the newest 2,000."""
@@ -85,7 +88,7 @@ class OpenAIBatches:
             for each in listed:
                 named = (each.get("metadata") or {}).get(_PURPOSE) == name
                 if named or (input_id and each.get("input_file_id") == input_id):
-                    return read_batch(each)
+                    return self._batch(each)
             after = str(listed[-1].get("id")) if listed else None
             if after is None or not page.get("has_more"):
                 break
@@ -93,11 +96,11 @@ class OpenAIBatches:
 
     def status(self, batch_id: str) -> Batch:
         """Return a batch as it is now."""
-        return read_batch(self._calls.get(self._url(f"batches/{quote(batch_id, safe='')}")))
+        return self._batch(self._calls.get(self._url(f"batches/{quote(batch_id, safe='')}")))
 
     def cancel(self, batch_id: str) -> Batch:
         """Cancel a batch and return it."""
-        return read_batch(self._calls.post(self._url(f"batches/{quote(batch_id, safe='')}/cancel")))
+        return self._batch(self._calls.post(self._url(f"batches/{quote(batch_id, safe='')}/cancel")))
 
     def results(self, place: str, after: str) -> Iterator[Line]:
         """Yield what is in a file of results; a cursor is the byte behind a line."""

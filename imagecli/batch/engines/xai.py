@@ -42,6 +42,9 @@ class XAIBatches:
         self._client = client
         self._dialect = dialect
 
+    def _batch(self, document: Mapping[str, Any]) -> Batch:
+        return read_batch(document).shown(self._calls.shown)
+
     def _url(self, name: str) -> str:
         return self._client.url(self._dialect.service_path(name))
 
@@ -61,7 +64,7 @@ class XAIBatches:
     def create(self, input_id: str, _endpoint: str, name: str) -> Batch:
         """Create a batch."""
         document = {"name": name, "input_file_id": input_id}
-        return _batch(self._calls.post(self._url("batches"), document, paid=True))
+        return self._batch(self._calls.post(self._url("batches"), document, paid=True))
 
     def find(self, input_id: str, name: str) -> Batch | None:
         """Return the batch of this name, if it is one of the newest 2,000."""
@@ -73,7 +76,7 @@ class XAIBatches:
                 if isinstance(each, dict) and (
                     each.get("name") == name or (input_id and each.get("input_file_id") == input_id)
                 ):
-                    return _batch(each)
+                    return self._batch(each)
             token = page.get("pagination_token")
             if not isinstance(token, str) or not token:
                 break
@@ -81,11 +84,11 @@ class XAIBatches:
 
     def status(self, batch_id: str) -> Batch:
         """Return a batch as it is now."""
-        return _batch(self._calls.get(self._url(f"batches/{quote(batch_id, safe='')}")))
+        return self._batch(self._calls.get(self._url(f"batches/{quote(batch_id, safe='')}")))
 
     def cancel(self, batch_id: str) -> Batch:
         """Cancel a batch and return it."""
-        return _batch(self._calls.post(self._url(f"batches/{quote(batch_id, safe='')}:cancel")))
+        return self._batch(self._calls.post(self._url(f"batches/{quote(batch_id, safe='')}:cancel")))
 
     def results(self, place: str, after: str) -> Iterator[Line]:
         """Yield the results of a batch, page after page; a cursor is the token of the page that a line is on.
@@ -148,7 +151,7 @@ def _line(result: Any, page: Spool, cursor: str) -> Line:  # noqa: ANN401 - any 
     return Line(custom_id if isinstance(custom_id, str) else None, document, _Lent(page), cursor)
 
 
-def _batch(document: Mapping[str, Any]) -> Batch:
+def read_batch(document: Mapping[str, Any]) -> Batch:
     """Return the batch that a JSON object describes, which has counters and no status.
 
     Raises:

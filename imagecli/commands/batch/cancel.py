@@ -22,5 +22,5 @@ def run(typed: Typed, renderer: Renderer) -> int:
     from imagecli.text import printable
 
     batch, submission = asked(typed, renderer, "cancel")
-    text = f"{printable(batch.id)}\t{batch.status}"
+    text = f"{printable(batch.id)}\t{printable(batch.status)}"
     return renderer.page(Page(text, {"batches": [describe(batch, submission)]}))

@@ -83,7 +83,7 @@ class _Command:
         try:
             journal.read()
             for submission in wanted:
-                self._count_before(journal.of_batch(submission.id))
+                self._count_before(submission, journal.of_batch(submission.id))
                 if submission.state in {"refused", "fetched"}:
                     continue
                 try:
@@ -155,9 +155,11 @@ class _Command:
             if not batch.has_ended:
                 self._pending.append(batch)
 
-    def _count_before(self, entries: Iterable[Entry]) -> None:
+    def _count_before(self, submission: Submission, entries: Iterable[Entry]) -> None:
         """Count what came of jobs in earlier runs, so that the same command ends alike however often it was killed."""
         for entry in entries:
+            if entry.state == "unknown" and submission.is_created:
+                continue  # it is looked for once more
             if entry.state in {"done", "failed", "unknown"}:
                 self._counts[entry.state] += 1
                 self._counts["done_before"] += entry.state == "done"
@@ -193,7 +195,7 @@ class _Command:
         if self._pending:
             batch = self._pending[0]
             progress = "" if batch.total is None else f" ({batch.completed or 0} of {batch.total} done)"
-            message = f"batch {printable(batch.id)} is {batch.status}{progress}"
+            message = f"batch {printable(batch.id)} is {printable(batch.status)}{progress}"
             kind = PartialResult if done else Unavailable
             return kind(message, hint="The same command again fetches its images once it has ended.")
         if not self._failed:

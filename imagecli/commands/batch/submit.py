@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +90,7 @@ class _Command:
             self._renderer.console.remark(
                 f"there is nothing to submit: {', '.join(f'{count} {name}' for name, count in found.items())}"
             )
-        text = "\n".join(batch.id for _, batch in self._created) or None
+        text = "\n".join(printable(batch.id) for _, batch in self._created) or None
         fields = {"jobs": len(self._part), "submitted": self._submitted(), "batches": self._batches()}
         return self._renderer.page(Page(text, fields, error))
 
@@ -140,9 +139,6 @@ class _Command:
         submitting.submit(todo, self._told)
 
     def _told(self, submission: Submission, batch: Batch) -> None:
-        from imagecli.batch.registry import Known, register
-
-        register(Known(batch.id, submission.id, os.path.abspath(self._folder)))
         self._created.append((submission, batch))
         self._renderer.console.note(f"batch {printable(batch.id)}: {submission['lines']} requests")
 
