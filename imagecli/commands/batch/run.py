@@ -383,12 +383,12 @@ def _error(
     if first is not None and not summary["done"]:
         return first
     why = f": {first.message}" if first is not None else ""
-    return PartialResult(
-        f"{missing} of {_jobs(total)} {'is' if missing == 1 else 'are'} not done{why}",
-        hint=first.hint
-        if first is not None and (ended is not None or isinstance(first, NotCached))
-        else "The same command again makes the rest.",
-    )
+    hint: str | None = "The same command again makes the rest."
+    if first is not None and (ended is not None or isinstance(first, NotCached)):
+        hint = first.hint
+    elif summary["submitted"] == missing:
+        hint = "They wait at the provider: imagecli batch fetch and the folder saves what is ready."
+    return PartialResult(f"{missing} of {_jobs(total)} {'is' if missing == 1 else 'are'} not done{why}", hint=hint)
 
 
 def _sentence(summary: dict[str, Any]) -> str:
