@@ -242,7 +242,7 @@ def _reader(path: str) -> sqlite3.Connection:
         sqlite3.Error: the file can't be opened.
     """
     name = path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
-    connection = sqlite3.connect(f"file:{name}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"file:{name}?mode=ro", timeout=0, uri=True)
     try:
         connection.execute("PRAGMA user_version").fetchone()
     except BaseException:

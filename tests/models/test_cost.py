@@ -142,13 +142,13 @@ def test_a_price_of_the_config_is_for_all_and_its_rates_must_cover_the_prompt():
     ("model", "provider", "usd", "charged"),
     [
         ("gpt-image-2", None, 0.00588, False),
-        ("openai/gpt-image-2", "litellm", 0.00588, False),
+        ("gpt-image-2", "litellm", 0.00588, False),
         ("grok-imagine-image", "openrouter", 0.02, False),
         ("gpt-image-2", "azure", 0.00588, True),
     ],
 )
 def test_elsewhere_a_model_is_taken_to_cost_what_its_vendor_takes(model, provider, usd, charged):
-    found = catalog.find(model.rpartition("/")[2])._replace(name=model)
+    found = catalog.find(model)
     assert estimate(found, provider, Asked("low", "1024x1024"))[:2] == (usd, usd)
     assert is_charged(found, provider) is charged
 
