@@ -69,7 +69,7 @@ class Replanned:
             UsageProblem: it can't be planned any more: an input is gone or has changed, or the config file.
         """
         from imagecli.options import Options, Origin, Value
-        from imagecli.plan import plan
+        from imagecli.plan import other_plan, plan
         from imagecli.plan.intent import check
 
         record = self._record
@@ -80,7 +80,8 @@ class Replanned:
         options["output"] = Value(record.path if output is None else output, Origin("like", "-o"))
         settings = self.settings._replace(options=Options(options))
         inputs = self._inputs(settings.options.max_pixels.value)
-        return plan(check(cast("Command", record.command), settings, inputs))
+        planned = plan(check(cast("Command", record.command), settings, inputs))
+        return other_plan(planned) if record.route in planned.other_routes else planned
 
     @cached_property
     def client(self) -> Client:

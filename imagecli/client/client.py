@@ -198,6 +198,8 @@ class Client:
         self, request: ImageRequest, watch: StateObserver, show: PartialObserver, number: int
     ) -> ImageResponse:
         self._start()
+        if self._run is not None:
+            self._run.turn_to(request.route)
         spool = Spool(self._run, number=number, clean=self._clean if self._secrets else None)
         self._in_flight[id(request)] = spool
         try:

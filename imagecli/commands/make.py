@@ -302,6 +302,7 @@ def open_run(planned: Plan, room: Room, options: Options, inputs: Inputs, **abou
         profile=intent.profile.name,
         base_url=intent.profile.base_url,
         model=intent.model.name,
+        route=intent.routes[0],
         **finishing,
     )
     run = Run(response_folders(), (*record.parts, *spare_folders()), {**record._asdict(), **about})

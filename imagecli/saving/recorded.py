@@ -31,6 +31,8 @@ class RunRecord(NamedTuple):
     model: str | None = None
     slug: str = "image"
     hash: str = ""
+    route: str = ""
+    """What its requests were for, in OpenAI's words; "": not known."""
     output: str | None = None
     """-o as it was typed."""
     folder: str = ""

@@ -78,6 +78,27 @@ def test_the_files_are_those_that_the_run_would_have_saved(server, imagecli, hom
     assert _files("lost") == _files("made")
 
 
+def test_the_route_that_was_taken_in_the_end_decides(server, imagecli, home):
+    """An unknown server has no variations: it is sent the input in another shape."""
+    _photo()
+    args = ["vary", "in.png", "-m", "theirs", "--fit", "pad", "--restore", "size"]
+    body = response_with(SENT[0])
+    server.respond = lambda reply, request: (
+        reply.send(body) if request.path.endswith("edits") else reply.json({"error": {"message": "no"}}, 404)
+    )
+    made = imagecli(*args, "-o", "made/x.png", "--base-url", server.url)
+    assert made.code == 0, made.err
+    answer = server.respond
+    server.respond = lambda reply, request: (
+        Path("lost").rename("gone") if request.path.endswith("edits") else None,
+        answer(reply, request),
+    )
+    assert imagecli(*args, "-o", "lost/x.png", "--base-url", server.url).code == 1
+    assert [request.path.rpartition("/")[2] for request in server.posts[-2:]] == ["variations", "edits"]
+    assert imagecli("recover").code == 0
+    assert _files("lost") == _files("made")
+
+
 def test_an_output_of_recover_decides_the_format(server, imagecli, home):
     killed(server, home, response_with(SENT[0]), 2, "gen", "a cat", "--resize", "32x20", "-o", "cat.png")
     assert imagecli("recover", "-o", "new.webp").paths == ["new.webp"]

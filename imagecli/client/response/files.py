@@ -19,6 +19,7 @@ import json
 import os
 import re
 import stat
+import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,6 +58,7 @@ class Run:
         self._counter = itertools.count(1)
         self._folder: str | None = None
         self._lock: int | None = None
+        self._turning = threading.Lock()
         self._closed = False
         self._created: list[str] = []
         """Its responses' files, wherever they are by now."""
@@ -95,6 +97,16 @@ class Run:
             return False
         self._folder, self._lock = folder, descriptor
         return True
+
+    def turn_to(self, route: str) -> None:
+        """Write down that requests go by another route from now on, where that is so: their inputs are others."""
+        with self._turning:
+            if self._folder is None or self._about.get("route") == route:
+                return
+            self._about["route"] = route
+            before = self._lock
+            if self._open(self._folder, 0) and before is not None:
+                os.close(before)  # the file of that name is another now, and locked
 
     def create(self, number: int) -> tuple[int, str]:
         """Make a file for a response to the request for image `number` on; return its descriptor and its path.
