@@ -35,8 +35,9 @@ CACHE = tuple(f"cache {name}" for name in ("path", "info", "prune"))
 BATCHED = ("batch run", "batch submit")
 """Those that read a job file."""
 OF_PROVIDER = ("batch status", "batch fetch", "batch cancel")
-"""Those that ask a provider what has become of its batches."""
+"""Those that ask a provider about its batches."""
 BATCH = (*BATCHED, *OF_PROVIDER)
+IN_LINES = ("log", *BATCHED, "batch fetch")
 GROUPED = {"config": CONFIG, "cache": CACHE, "batch": BATCH}
 """The commands that have commands of their own."""
 
@@ -550,14 +551,16 @@ _ROWS = (
     ),
     Flag("retry_unknown", "Send again what may have been billed already [off].", SERVER, type=bool, built_in=False),
     _typed_only("dry_run", "Check everything and print the request; send and save nothing.", REPORT, type=bool),
+    _typed_only("dry_run", "Check everything; say what would be sent, and what it costs.", REPORT, BATCHED, type=bool),
     Flag("preview", "Draw the result in the terminal [off].", REPORT, type=bool, built_in=False),
     _typed_only(
         "json",
         "Print one JSON document instead, for failures too.",
         REPORT,
-        (*WRITING, *LOOKING, "models", *CONFIG, *CACHE, *OF_PROVIDER),
+        (*WRITING, "show", "models", *CONFIG, *CACHE, *OF_PROVIDER[::2]),
         type=bool,
     ),
+    _typed_only("json", "Print JSON instead, a document a line, for failures too.", REPORT, IN_LINES, type=bool),
     _typed_only(
         "verbose",
         "Report more on standard error.",
@@ -613,7 +616,7 @@ _ROWS = (
     _typed_only("prompt", "The prompt of every job, with {column} fields of its row.", INPUT, BATCHED, "TEXT"),
     _typed_only(
         "only",
-        "Only the jobs with this id, or ids like it (*, ?, []); repeatable.",
+        "Only jobs with this id, or ids like fox-*; repeatable.",
         INPUT,
         BATCHED,
         "ID",
@@ -685,13 +688,13 @@ _ROWS = (
 )
 
 _OF_ONE_IMAGE = frozenset(
-    {"output", "skip_existing", "like", "image", "mask", "markup", "mask_preview", "prompt_file", "preview"}
+    {"output", "skip_existing", "like", "image", "mask", "markup", "mask_preview", "prompt_file", "preview", "dry_run"}
 )
-"""Flags of gen, edit and vary that say what one image is, and not how many are made."""
+"""Flags of gen, edit and vary that say what one image is; a batch has rows of its own."""
 
 
 _NOT_SUBMITTED = frozenset({"jobs", "partials", "save_partials", "cache", "cache_only"})
-"""Flags that say how requests are sent one by one."""
+"""Flags of requests that are sent one by one."""
 
 
 def _complete(row: Flag) -> Flag:
