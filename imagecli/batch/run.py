@@ -199,6 +199,8 @@ class BatchRun:
         except JournalProblem as problem:  # its images are saved all the same, and found there by the next run
             self._end(problem)
         again = state == "failed" and _was_too_many(error) and self._shared.pace.successes > before
+        if isinstance(error, HasEnded) and not unknown:  # it was refused for now, and is left
+            return
         with self._changed:
             if again:  # others get through: so will it, in its turn
                 self._waiting.append(task)
