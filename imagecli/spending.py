@@ -103,7 +103,11 @@ class Spending:
         counts = [f"{spent.unknown} without an outcome counted as paid"] if spent.unknown else []
         counts += [f"{spent.later} dated later than now"] if spent.later else []
         counted = f" ({', '.join(counts)})" if counts else ""
-        until = "" if end is None else f"; the {budget.period} ends at {time.strftime('%F %H:%M', time.localtime(end))}"
+        until = (
+            ""
+            if end is None
+            else f"; the {budget.period} ends at {time.strftime('%Y-%m-%d %H:%M', time.localtime(end))}"
+        )
         raise MoneyProblem(
             f"this request may cost {usd_text(usd)}, and of the budget of {usd_text(budget.usd)} "
             f"{_EACH[budget.period]}{whose} {usd_text(spent.usd)} is spent{counted}: it was not sent{until}",

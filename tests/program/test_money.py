@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from imagecli import ImageClient
 from imagecli.ledger import store
 from imagecli.ledger.store import Ledger
+from support.running import start, wait_until
 from support.serving import error_document, image_file, response_with
 
 DATA = image_file()
@@ -157,6 +159,24 @@ def test_a_retry_that_would_cost_too_much_is_not_sent(imagecli, server, config):
     ran = _gen(imagecli, server, "--retry-unknown", "--max-cost", "0.09")
     assert (ran.code, len(server.requests)) == (8, 1)
     assert "it was not sent again: this request may cost $0.05" in ran.json["error"]["message"]
+
+
+def test_what_was_killed_on_its_way_counts_as_paid(imagecli, server, config):
+    config(PRICE)
+    go = threading.Event()
+    server.respond = lambda *_: go.wait(30)
+    process = start("gen", "a fox", "-m", "m", "--base-url", server.url)
+    wait_until(lambda: len(server.requests) == 1)
+    assert imagecli("log").out.split("\t")[2::3] == ["~$0.050", "(on its way)"]
+    process.kill()
+    process.communicate()
+    go.set()
+    server.respond = lambda reply, _: reply.send(response_with(DATA))
+    ran = _gen(imagecli, server, env={"IMAGECLI_BUDGET": "0.09/day"})
+    assert (ran.code, len(server.requests)) == (7, 1)
+    assert "$0.05 is spent (1 without an outcome counted as paid): it was not sent" in ran.json["error"]["message"]
+    assert imagecli("log", "--state", "unknown").out.split("\t")[2::3] == ["~$0.050", "(unknown outcome)"]
+    assert imagecli("log", "--sum", "month", "--json").json["usd"] == 0.05
 
 
 def test_what_was_surely_not_billed_is_one_request_and_costs_nothing(imagecli, server, config, home):
