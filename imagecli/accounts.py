@@ -105,7 +105,7 @@ class Accounts:
         try:
             row = None if self._ledger is None else self._write(plan, planned, most, warn)
         except BaseException:
-            self.spending.settle(most, 0.0)
+            self.spending.release(most)
             raise
         intent = plan.intent
         return Entry(self, row, most, warn, assumes=is_charged(intent.model, intent.profile.provider))
@@ -128,7 +128,7 @@ class Accounts:
             MoneyProblem: it may not.
         """
         self.spending.reserve(usd, model)
-        self.spending.settle(usd, 0.0)
+        self.spending.release(usd)
         if self._ledger is not None:
             self.spending.admit(usd, self._ledger, time.time())
 
@@ -271,7 +271,12 @@ class Entry:
             if not self._is_open:
                 return
             self._is_open = False
-        there = tuple(images)
+        try:
+            self._complete(error, tuple(images))
+        finally:
+            self._accounts.spending.end()
+
+    def _complete(self, error: ImagecliError | None, there: Sequence[GeneratedImage]) -> None:
         lost = isinstance(error, UnknownOutcome)
         cost = self._cost or self._assumed(error, lost=lost)
         self._accounts.spending.settle(self._most, None if cost is None else cost.usd)

@@ -18,6 +18,10 @@ _DIGITS = 8
 """Of a USD that amounts are compared to, as sums of floats are off by less."""
 
 
+class NotYet(MoneyProblem):
+    """It goes beyond a limit with what is set aside for others, which are on their way and may cost less than that."""
+
+
 class Budget(NamedTuple):
     """How much may be spent in each hour, day or month of the local calendar, or in total."""
 
@@ -55,6 +59,10 @@ class Spending:
         self._spent = 0.0
         """What this run has spent, or may yet for what is on its way."""
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._on_their_way = 0
+        self.ended = 0
+        """How many requests have been settled for good."""
 
     @property
     def is_limited(self) -> bool:
@@ -67,24 +75,47 @@ class Spending:
         Raises:
             MoneyProblem: that is not known, or would be too much; nothing is set aside.
         """
-        if not self.is_limited:
-            return
-        if usd is None:
+        if usd is None and self.is_limited:
             raise _no_price(model, "--max-cost" if self.max_cost is not None else "a budget")
         with self._lock:
-            if self.max_cost is not None and round(self._spent + usd - self.max_cost, _DIGITS) > 0:
-                raise MoneyProblem(
+            if usd is not None and self.max_cost is not None and round(self._spent + usd - self.max_cost, _DIGITS) > 0:
+                raise self._problem(usd, self.max_cost)(
                     f"this request may cost {usd_text(usd)}, and of --max-cost {usd_text(self.max_cost)} "
                     f"{usd_text(self._spent)} is spent: it was not sent",
                     hint="Raise --max-cost, or ask for something that costs less.",
                 )
-            self._spent += usd
+            self._spent += usd or 0.0
+            self._on_their_way += 1
+
+    def release(self, usd: float | None) -> None:
+        """Take back what was set aside for a request that is not sent."""
+        with self._lock:
+            self._spent -= usd or 0.0
+            self._on_their_way -= 1
+            self._changed.notify_all()
 
     def settle(self, reserved: float | None, cost: float | None) -> None:
         """Count what a request has cost in place of what was set aside for it; None: that stays."""
         if reserved is not None and cost is not None:
             with self._lock:
                 self._spent += cost - reserved
+
+    def end(self) -> None:
+        """Note that what a request has cost is settled, here and in the ledger."""
+        with self._lock:
+            self._on_their_way -= 1
+            self.ended += 1
+            self._changed.notify_all()
+
+    def wait(self, ended: int) -> bool:
+        """Wait until more requests than `ended` have been; return False where none is on its way that could be."""
+        with self._lock:
+            while self.ended == ended and self._on_their_way:
+                self._changed.wait(1.0)
+            return self.ended != ended
+
+    def _problem(self, usd: float, limit: float) -> type[MoneyProblem]:
+        return NotYet if self._on_their_way and usd <= limit else MoneyProblem
 
     def admit(self, usd: float | None, ledger: Ledger, now: float) -> None:
         """Refuse a request that goes beyond the budget; within the transaction that adds its row to the ledger.
@@ -108,7 +139,7 @@ class Spending:
             if end is None
             else f"; the {budget.period} ends at {time.strftime('%Y-%m-%d %H:%M', time.localtime(end))}"
         )
-        raise MoneyProblem(
+        raise self._problem(usd, budget.usd)(
             f"this request may cost {usd_text(usd)}, and of the budget of {usd_text(budget.usd)} "
             f"{_EACH[budget.period]}{whose} {usd_text(spent.usd)} is spent{counted}: it was not sent{until}",
             hint=f"Raise the budget ({budget.place}), or {_way_out(usd, budget, end, later=spent.later)}.",

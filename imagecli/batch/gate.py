@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from imagecli.errors import Failure, UnknownOutcome
 from imagecli.exchange import Observer
+from imagecli.spending import NotYet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -65,11 +66,8 @@ class Gate(Observer):
             MoneyProblem: it may cost too much.
             JournalProblem: the journal can't be written.
         """
-        if not self._pace.enter():
-            raise HasEnded("the batch ended before it was sent")
-        entry = None
+        entry = self._admit(plan, request, numbers, warn)
         try:
-            entry = None if self.accounts is None else self.accounts.begin(plan, request, numbers, warn)
             self._journal.sent(self._job.id, self._job.digest)
         except BaseException as error:
             self._pace.leave(well=False)
@@ -79,6 +77,21 @@ class Gate(Observer):
         self.was_sent = True
         slot = self._slots[threading.get_ident()] = _Slot(self._pace, entry, request, self._ends)
         return slot
+
+    def _admit(
+        self, plan: Plan, request: ImageRequest, numbers: Sequence[int], warn: Callable[[str], None]
+    ) -> Entry | None:
+        """Wait for a place and for the money, which others in flight may leave that cost less than they might have."""
+        accounts = self.accounts
+        while self._pace.enter():
+            ended = 0 if accounts is None else accounts.spending.ended
+            try:
+                return None if accounts is None else accounts.begin(plan, request, numbers, warn)
+            except BaseException as error:
+                self._pace.leave(well=False)
+                if accounts is None or not isinstance(error, NotYet) or not accounts.spending.wait(ended):
+                    raise
+        raise HasEnded("the batch ended before it was sent")
 
     def state(self, _index: int, _numbers: Sequence[int], state: str, seconds: float | None) -> None:
         """Hear what a request is doing."""

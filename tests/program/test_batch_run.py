@@ -362,6 +362,22 @@ def test_max_cost_holds_for_all_jobs_together(batch, paid, home, monkeypatch):
         assert connection.execute("SELECT state, count(*) FROM requests GROUP BY state").fetchall() == [("done", 5)]
 
 
+@pytest.mark.parametrize("limit", ["--max-cost", "IMAGECLI_BUDGET"])
+def test_what_others_in_flight_do_not_use_of_a_limit_is_waited_for(imagecli, server, home, monkeypatch, limit):
+    """Each may cost $0.0121, as the server chooses the size, and costs $0.003: the fourth might go beyond $0.02."""
+    usage = {"input_tokens": 0, "output_tokens": 100, "total_tokens": 100}
+    server.respond = lambda reply, _: reply.send(response_with(DATA, usage=usage))
+    config = home / "config.toml"
+    config.write_text('[models."gpt-image-2"]\ntokens = { text_in = 5, image_in = 8, image_out = 30 }\n')
+    monkeypatch.setenv("IMAGECLI_CONFIG", str(config))
+    Path("jobs.txt").write_text("".join(f"fox {n}\n" for n in range(9)))
+    args = ("batch", "run", "jobs.txt", "-o", "out", "-m", "gpt-image-2", "-q", "low", "--base-url", server.url)
+    flags, variables = (["--max-cost", "0.02"], {}) if limit == "--max-cost" else ([], {limit: "0.02/total"})
+    ran = imagecli(*args, *flags, env=variables)
+    assert (ran.code, len(ran.paths), len(server.requests)) == (6, 3, 3)
+    assert "$0.009 is spent" in ran.err
+
+
 def test_requests_that_come_too_soon_are_sent_again_while_others_get_through(batch, server, waits):
     seen = Counter()
 
