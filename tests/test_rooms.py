@@ -81,19 +81,8 @@ MAY_IMPORT = {
     },
     "batch": {
         *("accounts", "cache", "client", "config", "dialects", "disk", "errors", "exchange", "execute", "flags"),
-        *(
-            "images",
-            "inputs",
-            "interrupts",
-            "models",
-            "options",
-            "outcome",
-            "plan",
-            "result",
-            "saving",
-            "spending",
-            "text",
-        ),
+        *("images", "inputs", "interrupts", "models", "options", "outcome", "plan", "result"),
+        *("saving", "spending", "text"),
     },
     "replan": {
         *("client", "config", "dialects", "errors", "flags", "history", "images"),
