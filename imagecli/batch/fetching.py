@@ -12,9 +12,9 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.batch.journal import Entry, Made
-from imagecli.batch.submission import Request
+from imagecli.batch.submission import Request, Sums
 from imagecli.batch.submitting import entry_of, make_folders
-from imagecli.errors import Failure, ImagecliError, Interrupted, Unavailable, UnknownOutcome
+from imagecli.errors import Failure, ImagecliError, Interrupted, Unavailable, UnknownOutcome, UsageProblem
 from imagecli.execute import execute
 from imagecli.result import Result
 from imagecli.saving.sinks import FileSink
@@ -76,6 +76,9 @@ class Fetching:
         """Those whose results are still to come."""
         self._begun: dict[str, _Begun] = {}
         """Jobs of several requests, some of which have come."""
+        self._held: UsageProblem | None = None
+        """Why images that are there can't be saved now."""
+        self._inputs = Sums()
         self._strangers = 0
         self.unknown = 0
         """How many requests of a batch that has ended have no outcome."""
@@ -99,8 +102,8 @@ class Fetching:
                     self._take(line)
                 finally:
                     line.spool.discard()
-                # No line may be passed over of a job that is not whole, nor one that is no line of results at all.
-                if not self._begun and line.custom_id is not None:
+                # No line may be passed over of a job that is not whole or is held up, nor one that is no result at all.
+                if not self._begun and line.custom_id is not None and self._held is None:
                     cursors[place] = line.cursor
                     self._submission.read_until(cursors)
                 if not self._places:
@@ -108,6 +111,8 @@ class Fetching:
         if self._strangers:
             lines = "a line" if self._strangers == 1 else f"{self._strangers} lines"
             self._context.warn(f"the results have {lines} that no job is waiting for")
+        if self._held is not None:
+            raise self._held
         if batch.has_ended:
             self._end(batch)
             if not self.unknown:  # else what is missing may yet be found
@@ -143,20 +148,31 @@ class Fetching:
             self._strangers += line.custom_id is None
             return
         request = self._request(place)
+        if (why := self._changed(request)) is not None:
+            hint = "Put it back as it was, and fetch again: the image waits at the provider."
+            self._held = self._held or UsageProblem(f"job {printable(request.job.id)} can't be saved: {why}", hint=hint)
+            return
         result = self._saved(request, place, lambda asked: self._client.calls.answer(line.document, line.spool, asked))
         self._came(request, result)
+
+    def _changed(self, request: Request) -> str | None:
+        """Return which input of a request is not as it was when it was sent; None: all are.
+
+        It is needed once more: a result is put into it, or gets its shape.
+        """
+        for path, sha256 in request.inputs.items():
+            try:
+                if self._inputs.sha256(path) != sha256:
+                    return f"{printable(path)} has changed since it was submitted"
+            except UsageProblem as error:
+                return error.message
+        return None
 
     def _saved(self, request: Request, place: Place, answer: Callable[[ImageRequest], ImageResponse]) -> Result:
         """Carry out the plan of a request, whose answer is there."""
         job, context = request.job, self._context
         entry = entry_of(self._submission, place.number, request, context)
-        try:
-            planned, settings, _ = self._jobs.plan(job, context.folder, in_batch=True)
-        except ImagecliError as error:  # an input is gone since
-            raise Failure(
-                f"job {printable(job.id)} can't be saved as it was asked for: {error.message}",
-                hint="Put its inputs back and fetch again: its images wait at the provider.",
-            ) from error
+        planned, settings, _ = self._jobs.plan(job, context.folder, in_batch=True)
         each = next((each for each in planned.requests if each.numbers == request.numbers), None)
         names = planned.names
         assert names is not None  # noqa: S101 - each job has an output

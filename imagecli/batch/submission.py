@@ -10,6 +10,7 @@ In DIR/.imagecli:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -45,6 +46,8 @@ class Request(NamedTuple):
     """What the ledger has of it."""
     most: float | None
     """What it may cost, in USD."""
+    inputs: Mapping[str, str] = {}
+    """The path of each input file → its sha256: they are needed again, to undo on the result what was done to them."""
 
     def line(self) -> bytes:
         """Return it as a line of the file."""
@@ -63,6 +66,28 @@ class Request(NamedTuple):
         values = {name: _frozen(value) for name, value in job["values"].items()}
         read = Job(**job | {"values": values, "images": tuple(job["images"])})
         return cls(**document | {"job": read, "numbers": tuple(document["numbers"])})
+
+
+class Sums:
+    """The sha256 of input files, each read once."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._known: dict[str, str] = {}
+
+    def sha256(self, path: str) -> str:
+        """Return that of a file, in hex.
+
+        Raises:
+            UsageProblem: it can't be read.
+        """
+        if path not in self._known:
+            try:
+                with open(path, "rb") as file:
+                    self._known[path] = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise UsageProblem(f"{printable(path)} can't be read: {error.strerror or error}") from error
+        return self._known[path]
 
 
 class Submission:

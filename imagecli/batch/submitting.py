@@ -11,14 +11,16 @@ import os
 import re
 import time
 from contextlib import ExitStack, suppress
-from typing import IO, TYPE_CHECKING, NamedTuple
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.batch.engines.engine import MOST_BYTES, MOST_LINES, MOST_OUTPUT
 from imagecli.batch.journal import Entry
 from imagecli.batch.registry import Known, register
-from imagecli.batch.submission import Request, Submission
+from imagecli.batch.submission import Request, Submission, Sums
 from imagecli.client.encode import FileToSend, encoded
 from imagecli.errors import Failure, ImagecliError, Unavailable, UnknownOutcome, UsageProblem
+from imagecli.flags import FLAGS
 from imagecli.saving.room import room_for
 from imagecli.saving.sinks import FileSink
 from imagecli.text import printable
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     Warn = Callable[[str], None]
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_PATHS = frozenset(flag.name for flag in FLAGS if flag.path)
 _PIECE = 1 << 16
 _LOOKS = 3
 """How often a batch is looked for whose creation was not heard of."""
@@ -120,6 +123,7 @@ class Submitting:
         self._open: dict[tuple[str, str | None], Part] = {}
         self._files: dict[str, str] = {}
         """The sha256 of each input → its ID at the provider."""
+        self._inputs = Sums()
         self._takes_file_ids = context.engine.takes_file_ids
 
     def submit(self, tasks: Iterable[Task], created: Callable[[Submission, Batch], None]) -> None:
@@ -174,11 +178,13 @@ class Submitting:
             self._context.warn(warning)
         accounts = self._context.accounts
         accounts = None if accounts is None else accounts.having(settings, inputs)
+        located = _located(job)
+        sums = {path: self._inputs.sha256(path) for path in _inputs_of(located)}
         requests, lines = [], []
         count = len(planned.requests)
         for index, each in enumerate(planned.requests):
             row, most = (None, None) if accounts is None else accounts.describe(planned, each)
-            request = Request(custom_id(job, index, count), job, each.numbers, count, row, most)
+            request = Request(custom_id(job, index, count), located, each.numbers, count, row, most, sums)
             requests.append(request)
             files = self._uploaded(each.request) if self._takes_file_ids else {}
             lines.append(encoded(self._context.engine.line(request.custom_id, each.request, files)) + b"\n")
@@ -387,6 +393,22 @@ def custom_id(job: Job, index: int, count: int) -> str:
     if count == 1 and _PLAIN_ID.fullmatch(job.id):
         return job.id
     return f"{hashlib.sha256(job.id.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}-{index + 1}"
+
+
+def _located(job: Job) -> Job:
+    """Return a job whose inputs are found from any folder."""
+    values = {name: _absolute(value) if name in _PATHS else value for name, value in job.values.items()}
+    return job._replace(values=values, images=_absolute(job.images))
+
+
+def _inputs_of(job: Job) -> tuple[str, ...]:
+    values = (job.values.get(name) for name in ("image", "mask", "markup"))
+    more = (value if isinstance(value, tuple) else (value,) for value in values if value)
+    return (*job.images, *chain.from_iterable(more))
+
+
+def _absolute(value: Any) -> Any:  # noqa: ANN401 - a path, or several
+    return os.path.abspath(value) if isinstance(value, str) else tuple(map(os.path.abspath, value))
 
 
 def _sent(upload: Upload) -> FileToSend:

@@ -111,6 +111,47 @@ def test_inputs_are_uploaded_once_and_named_by_their_ids(imagecli, provider, fla
         assert image.getpixel((60, 60)) == (10, 200, 10), "outside the mask it is the original's"
 
 
+def test_inputs_are_found_from_another_folder(imagecli, provider, flags, monkeypatch):
+    """They are needed once more: outside of its mask the image is the original's."""
+    Path("in.png").write_bytes(image_file((64, 64), (10, 200, 10)))
+    Path("more.png").write_bytes(image_file((64, 64)))
+    mask = Image.new("L", (64, 64), 0)
+    mask.paste(255, (8, 8, 24, 24))
+    mask.save("mask.png")
+    masked = {
+        "op": "edit",
+        "image": ["in.png", "more.png"],
+        "mask": "mask.png",
+        "keep": True,
+        "prompt": "m",
+    }
+    assert imagecli("batch", "submit", write({"id": "one"} | masked), *flags[:4], "-m", "gpt-image-2").err == ""
+    provider.finish()
+    out = os.path.abspath("out")
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert imagecli("batch", "fetch", out).code == 0
+    with Image.open(f"{out}/one.png") as image:
+        assert image.getpixel((60, 60)) == (10, 200, 10)
+
+
+@pytest.mark.parametrize("how", ["gone", "changed"])
+def test_an_input_that_is_not_as_it_was_holds_up_its_own_job_alone(imagecli, provider, flags, how):
+    Path("in.png").write_bytes(image_file((64, 64), (10, 200, 10)))
+    jobs = (
+        {"id": "e", "op": "edit", "image": "in.png", "prompt": "m", "mask_rect": "8,8,16,16"},
+        {"id": "g", "prompt": "x"},
+    )
+    imagecli("batch", "submit", write(*jobs), *flags[:4], "-m", "gpt-image-2")
+    provider.finish()
+    before = Path("in.png").read_bytes()
+    Path("in.png").unlink() if how == "gone" else Path("in.png").write_bytes(image_file((64, 64)))
+    ran = imagecli("batch", "fetch", "out")
+    assert (ran.code, images(), "in.png" in ran.err) == (2, ["g.png"], True)
+    Path("in.png").write_bytes(before)
+    assert (imagecli("batch", "fetch", "out").code, images()) == (0, ["e.png", "g.png"])
+
+
 def test_what_failed_is_told_apart_and_sent_again_by_run(imagecli, provider, flags):
     job = write({"id": "good", "prompt": "a fox"}, {"id": "bad", "prompt": "sandbox:moderation"})
     imagecli("batch", "submit", job, *flags)

@@ -89,9 +89,9 @@ class _Command:
                 try:
                     self._fetch(submission, folder, journal)
                 except ImagecliError as problem:
-                    if problem.http_status is None:
+                    if problem.http_status is None and not isinstance(problem, UsageProblem):
                         raise
-                    error = error or problem  # what a provider says of one batch is no reason to leave the others
+                    error = error or problem  # what is wrong with one batch is no reason to leave the others
         except ImagecliError as problem:
             error = problem
         finally:
