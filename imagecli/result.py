@@ -24,7 +24,7 @@ class GeneratedImage(NamedTuple):
     path: str | None
     """As `-o` spelt it; None where nothing was written."""
     format: str | None
-    """By the bytes: "png", "jpeg", "webp", "gif", "svg"."""
+    """By the bytes: "png", "jpeg", "webp", "gif", "svg", "avif", "heic"."""
     width: int | None
     """Pixels."""
     height: int | None

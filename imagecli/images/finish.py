@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Warn = Callable[[str], None]
 
-_READ = ("png", "jpeg", "webp", "gif")
+_READ = ("png", "jpeg", "webp", "gif", "avif", "heic")
 _HEAD = 4096
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, UnidentifiedImageError
 
-from imagecli.errors import UsageProblem
+from imagecli.errors import Failure, UsageProblem
 from imagecli.images.input_image import InputImage
 from imagecli.images.pillow import FORMATS, open_with_pillow, pillow_errors
 from imagecli.images.png_chunks import repaired
-from imagecli.images.sniffing import KIND_NAMES, has_boxes, sniff
+from imagecli.images.sniffing import KIND_NAMES, ImageCheck, sniff
 from imagecli.images.tiff_pages import is_camera_raw
 from imagecli.text import printable
 
@@ -123,9 +123,19 @@ def _open(source: bytes | BinaryIO, head: bytes, name: str, max_pixels: int | No
         try:
             image = open_with_pillow(io.BytesIO(source) if isinstance(source, bytes) else source, formats)
         except UnidentifiedImageError:
-            needs_plugin = kind == "heic" and "HEIF" not in formats and isinstance(source, bytes) and has_boxes(source)
+            needs_plugin = kind == "heic" and "HEIF" not in formats and isinstance(source, bytes) and _is_whole(source)
             raise _needs_plugin(safe) if needs_plugin else _unknown(safe, kind) from None
         return InputImage(source, name, image, left_out=left_out, max_pixels=max_pixels)
+
+
+def _is_whole(data: bytes) -> bool:
+    check = ImageCheck()
+    check.feed(data)
+    try:
+        check.finish()
+    except Failure:
+        return False
+    return True
 
 
 def _too_large(safe: str) -> UsageProblem:

@@ -2,7 +2,7 @@
 
 An image is walked through as it streams in: only the few bytes that a decision needs are kept, so memory does not
 grow with it. Sources: PNG (ISO/IEC 15948) chunks and their CRCs, JPEG (ITU-T T.81) markers, WebP (RFC 9649) RIFF
-length, GIF89a blocks, SVG's root element.
+length, GIF89a blocks, SVG's root element, ISO media files' boxes (ISO/IEC 14496-12).
 """
 
 from __future__ import annotations
@@ -97,9 +97,9 @@ class ImageFacts(NamedTuple):
     """What is known of an image that arrived whole."""
 
     format: str
-    """ "png", "jpeg", "webp", "gif" or "svg"."""
+    """ "png", "jpeg", "webp", "gif", "svg", "avif" or "heic"."""
     width: int | None
-    """Pixels; None where it is unknown (an SVG without a size)."""
+    """Pixels; None where it is unknown (an SVG without a size, an AVIF whose boxes don't say it)."""
     height: int | None
 
     @property
@@ -132,19 +132,6 @@ def _sniff_brand(head: bytes) -> str | None:
     if _RAW_BRAND in brands:
         return "raw"
     return "heic" if brands & _HEIC_BRANDS else None
-
-
-def has_boxes(data: bytes) -> bool:
-    """Return whether an ISO media file (HEIC, AVIF) has all of its boxes, and among them the one about its images."""
-    position, kinds = 0, set()
-    while position + 8 <= len(data):
-        length = int.from_bytes(data[position : position + 4], "big")
-        if length == 1:
-            length = int.from_bytes(data[position + 8 : position + 16], "big")
-        kinds.add(data[position + 4 : position + 8])
-        # A length of zero reaches to the end of the file.
-        position = position + max(8, length) if length else len(data)
-    return position <= len(data) and b"meta" in kinds
 
 
 def _sniff_text(head: bytes) -> str | None:
@@ -291,7 +278,7 @@ def _corrupt(kind: str, why: str) -> Failure:
 
 
 def _skip(length: int) -> Generator[int, memoryview, None]:
-    while length:
+    while length > 0:
         length -= len((yield -length))
 
 
@@ -466,10 +453,74 @@ def _svg_pixels(length: str) -> int | None:
     return round(float(number[1])) or None if number else None
 
 
+_REST = -1
+"""The length of a box that reaches to the end of the file."""
+_DATA = frozenset({b"mdat"})
+_MAX_META = 1 << 20
+"""The longest box that is read for the size."""
+
+
+def _walk_media(kind: str) -> Walk:
+    """Go from box to box to the end of the file: an ISO media file is whole if its last box is."""
+    from imagecli.images.boxes import box, size_in_meta, size_in_moov
+
+    kinds: set[bytes] = set()
+    size: tuple[int, int] | None = None
+    length = 0
+    while length != _REST and (head := (yield from _media_box(kind))):
+        name, length = head
+        if name not in _DATA and _is_complete(kinds):
+            break  # what trails an image
+        if name in {b"meta", b"moov"} and length in range(1, _MAX_META) and not size:
+            body = bytes((yield length))
+            size = size_in_meta(body) if name == b"meta" else size_in_moov(body)
+            kinds.update(_DATA if name == b"meta" and box(body[4:], b"idat") else ())
+        else:
+            yield from _skip(length)
+        kinds.add(name)
+    while length == _REST and (yield -_PIECE):
+        pass
+    if not _is_complete(kinds):
+        raise _truncated(kind)
+    width, height = size or (None, None)
+    if size and not (0 < size[0] <= _MAX_SIDE and 0 < size[1] <= _MAX_SIDE):
+        raise _corrupt(kind.upper(), f"declares {width}x{height} pixels")
+    return ImageFacts(kind, width, height)
+
+
+def _media_box(kind: str) -> Generator[int, memoryview, tuple[bytes, int] | None]:
+    """Return the next box's name and the length of its body; None at the end of the file."""
+    head = yield from _as_far_as_it_goes(8)
+    if len(head) < 8:  # noqa: PLR2004 - a length and a name
+        return None
+    length, name = struct.unpack(">I4s", head)
+    if length == 0:
+        return name, _REST
+    body = int.from_bytes((yield 8), "big") - 16 if length == 1 else length - 8
+    if body < 0:
+        raise _corrupt(kind.upper(), "has a box that is shorter than its header")
+    return name, body
+
+
+def _is_complete(kinds: set[bytes]) -> bool:
+    """Return whether boxes of these kinds are all that an image needs: what is said of it, and its data."""
+    return bool(kinds & _DATA and kinds & {b"meta", b"moov"})
+
+
+def _as_far_as_it_goes(length: int) -> Generator[int, memoryview, bytes]:
+    """Return so many bytes, or those that are left at the end of the file."""
+    found = b""
+    while len(found) < length and (piece := (yield len(found) - length)):
+        found += piece
+    return found
+
+
 _WALKS: dict[str, Callable[[], Walk]] = {
     "png": _walk_png,
     "jpeg": _walk_jpeg,
     "webp": _walk_webp,
     "gif": _walk_gif,
     "svg": _walk_svg,
+    "avif": lambda: _walk_media("avif"),
+    "heic": lambda: _walk_media("heic"),
 }

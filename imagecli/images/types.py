@@ -15,7 +15,9 @@ Box = tuple[int, int, int, int]
 ExactBox = tuple[float, float, float, float]
 
 IMAGE_EXTENSIONS = ("png", "jpg", "jpeg", "webp", "gif", "svg")
-"""The extensions of an image file, without the dot."""
+"""The extensions of an image file that can be asked for, without the dot."""
+SAVED_EXTENSIONS = (*IMAGE_EXTENSIONS, "avif", "heic")
+"""Those that an image may be saved with."""
 UNMADE_EXTENSIONS = ("avif", "bmp", "eps", "heic", "heif", "ico", "jp2", "jxl", "pdf", "psd", "tga", "tif", "tiff")
 """The extensions of formats that no server makes; what is saved under them would be another format."""
 

@@ -14,7 +14,7 @@ import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import UsageProblem
-from imagecli.images.types import IMAGE_EXTENSIONS, UNMADE_EXTENSIONS
+from imagecli.images.types import IMAGE_EXTENSIONS, SAVED_EXTENSIONS, UNMADE_EXTENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FIELDS = ("slug", "n", "model", "date", "time", "hash", "ext")
 _SLUG_LENGTH = 60
 _SLUG_BYTES = 120
+_MOST_BYTES = 255
+"""Of a name, in nearly all file systems."""
+_LONGEST_EXTENSION = "webp"
 _EXT = "\0ext\0"  # stands in a rendered name for the extension that is not known yet
 
 
@@ -57,18 +60,16 @@ class Name(NamedTuple):
 
     def taken_by(self) -> str | None:
         """Return the path that exists under this name; any image extension counts where it is open."""
-        extensions = IMAGE_EXTENSIONS if self.is_open else ("",)
+        extensions = SAVED_EXTENSIONS if self.is_open else ("",)
         return next((path for path in map(self.path, extensions) if os.path.lexists(path)), None)
 
-    def numbered(self, number: int) -> Name:
-        """Return the name with `-number` before its extension."""
-        folder, stem, extension = self._parts()
-        return Name(os.path.join(folder, f"{stem}-{number}{extension}"))
+    def numbered(self, number: int, *, cut: bool = False) -> Name:
+        """Return the name with `-number` before its extension; `cut` leaves out what a folder would not take of it."""
+        return self._with(f"-{number}", cut=cut)
 
-    def sized(self, size: Size) -> Name:
-        """Return the name with the size before its extension: cat.64x64.png."""
-        folder, stem, extension = self._parts()
-        return Name(os.path.join(folder, f"{stem}.{size[0]}x{size[1]}{extension}"))
+    def sized(self, size: Size, *, cut: bool = False) -> Name:
+        """Return the name with the size before its extension, cat.64x64.png; `cut` as for `numbered`."""
+        return self._with(f".{size[0]}x{size[1]}", cut=cut)
 
     @classmethod
     def of(cls, path: str, planned: Name) -> Name:
@@ -80,9 +81,17 @@ class Name(NamedTuple):
 
         `again` is 2, 3, … where the names before it are taken.
         """
-        folder, stem, _ = self._parts()
         which = ("" if number is None else f"-{number}") + ("" if again == 1 else f".{again}")
-        return Name(os.path.join(folder, f"{stem}.partial{which}.{_EXT}"))
+        return self._with(f".partial{which}", f".{_EXT}", cut=True)
+
+    def _with(self, suffix: str, extension: str | None = None, *, cut: bool) -> Name:
+        """Return the name with a suffix behind its stem."""
+        folder, stem, own = self._parts()
+        suffix += own if extension is None else extension
+        room = _MOST_BYTES - len(os.fsencode(suffix.replace(_EXT, _LONGEST_EXTENSION)))
+        while cut and len(stem) > 1 and len(os.fsencode(stem)) > room:
+            stem = stem[:-1]
+        return Name(os.path.join(folder, stem + suffix))
 
     def _parts(self) -> tuple[str, str, str]:
         """Return folder, stem, and extension with its dot."""
@@ -155,7 +164,9 @@ class Names:
 
     def name(self, n: int) -> Name:
         """Return the name of image `n`, also of one that was not planned."""
-        return self._at(self.numbers[n - 1] if n <= self.count else self.numbers[-1] + n - self.count)
+        if n <= self.count:
+            return self._at(self.numbers[n - 1])
+        return self._at(self.numbers[-1] + n - self.count, cut=True)
 
     def files(self, n: int) -> tuple[Name, ...]:
         """Return the names of all files of image `n`: its own, and those of its further sizes."""
@@ -168,7 +179,7 @@ class Names:
 
     def following(self) -> Iterator[Name]:
         """Yield the names behind the planned ones."""
-        return map(self._at, itertools.count(self.numbers[-1] + 1))
+        return (self._at(number, cut=True) for number in itertools.count(self.numbers[-1] + 1))
 
     def _given(self, output: str) -> Name:
         """Return the name that was given; names that are made from it, as there are several images, get an extension.
@@ -191,11 +202,11 @@ class Names:
     def _is_free(self, number: int) -> bool:
         return all(name.taken_by() is None for name in self._with_sizes(self._at(number)))
 
-    def _at(self, number: int) -> Name:
+    def _at(self, number: int, *, cut: bool = False) -> Name:
         if self._template is not None:
             return Name(_render(self._template, self.fields, number))
         plain = number == 1 and (self._default or self.count == 1)
-        return self._base if plain else self._base.numbered(number)
+        return self._base if plain else self._base.numbered(number, cut=cut)
 
 
 def names_for(  # noqa: PLR0913 - all that a name can be made of

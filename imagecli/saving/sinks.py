@@ -223,7 +223,7 @@ class FileSink:
     ) -> GeneratedImage:
         """Save the sizes that are missing beside an image that was there before; nothing of it is replaced."""
         beside = self._beside(image)
-        there = {size: taken for size in self._names.also if (taken := beside.sized(size).taken_by())}
+        there = {size: taken for size in self._names.also if (taken := beside.sized(size, cut=True).taken_by())}
         image = image._replace(also=tuple(describe_file(image.n, path) for path in there.values()))
         if len(there) == len(self._names.also):
             return image
@@ -256,8 +256,8 @@ class FileSink:
         """
         beside = self._beside(image)
         for size, data in sizes:
-            name = beside.sized(size)
-            following = map(name.numbered, itertools.count(2))
+            name = beside.sized(size, cut=True)
+            following = (name.numbered(number, cut=True) for number in itertools.count(2))
             try:
                 made, _ = self.receive_as(name, following, image.n, [data], None, warn)
             except Failure as failure:

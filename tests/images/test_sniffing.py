@@ -40,6 +40,18 @@ def animated_gif() -> bytes:
     return out.getvalue()
 
 
+def as_heic(avif: bytes) -> bytes:
+    """The same boxes under HEIC's brand."""
+    length = int.from_bytes(avif[:4], "big")
+    return avif[:8] + b"heic" + avif[12:16] + b"heic" * ((length - 16) // 4) + avif[length:]
+
+
+def with_large_length(avif: bytes) -> bytes:
+    """Its last box with a length of 64 bits."""
+    at = avif.rindex(b"mdat") - 4
+    return avif[:at] + struct.pack(">I4sQ", 1, b"mdat", len(avif) - at + 8) + avif[at + 8 :]
+
+
 IMAGES = {
     "png": encoded("PNG"),
     "jpeg": encoded("JPEG"),
@@ -48,6 +60,10 @@ IMAGES = {
     "webp, lossless": encoded("WEBP", lossless=True),
     "webp, with alpha": encoded("WEBP", mode="RGBA", exif=b"Exif\0\0"),
     "gif": animated_gif(),
+    "avif": encoded("AVIF"),
+    "avif, with alpha": encoded("AVIF", mode="RGBA"),
+    "avif, with a large length": with_large_length(encoded("AVIF")),
+    "heic": as_heic(encoded("AVIF")),
 }
 # Nothing is missing of a PNG once its last chunk begins.
 TRUNCATED = {**IMAGES, "png": IMAGES["png"][:-4], "svg": SVG.rstrip()}
@@ -120,7 +136,8 @@ def test_any_bytes_end_in_facts_or_in_a_failure(data, kind, cut):
         (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "the server sent text where"),
         (b"%PDF-1.7 ...", "the server sent a PDF document where"),
         (b"BM" + b"\0" * 60, "the server sent a BMP image where a PNG, JPEG, WebP, GIF or SVG image"),
-        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "the server sent an AVIF image where"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "a truncated image: the AVIF data ends too early"),
+        (b"\0\0\0\x10ftypavif\0\0\0\0\0\0\0\x03meta", "a damaged image: AVIF has a box that is shorter than"),
         (bytes(range(200, 256)), "the server sent bytes of an unknown kind where an image was expected"),
         (png_of(0, 10, chunk(b"IDAT", b"x")), "a damaged image: PNG declares 0x10 pixels"),
         (png_of(1, 4_000_000_000, chunk(b"IDAT", b"x")), "a damaged image: PNG declares 1x4000000000 pixels"),
@@ -205,3 +222,33 @@ def test_the_check_does_not_import_pillow():
 def test_bytes_are_named_by_how_they_begin(head, kind):
     assert sniff(head) == kind
     assert kind is None or kind in KIND_NAMES
+
+
+def test_the_size_of_an_avif_is_that_which_is_displayed():
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    assert checked(encoded("AVIF", exif=turned)) == ImageFacts("avif", 30, 40)
+    assert checked(boxes_of(b"ispe", struct.pack(">III", 0, 40, 30))) == ImageFacts("avif", 40, 30)
+    assert checked(boxes_of(b"clap", struct.pack(">8I", 60, 2, 20, 1, 0, 1, 0, 1))) == ImageFacts("avif", 30, 20)
+    assert checked(boxes_of(b"clap", struct.pack(">8I", 60, 0, 20, 1, 0, 1, 0, 1))) == ImageFacts("avif", None, None)
+    with pytest.raises(Failure, match="AVIF declares 0x30 pixels"):
+        checked(boxes_of(b"ispe", struct.pack(">III", 0, 0, 30)))
+
+
+def test_a_sequence_has_the_size_of_its_track():
+    track = media_box(b"tkhd", bytes(76) + struct.pack(">II", 40 << 16, 30 << 16))
+    file = media_box(b"ftyp", b"avis\0\0\0\0") + media_box(b"moov", media_box(b"trak", track))
+    assert checked(file + media_box(b"mdat", b"x")) == ImageFacts("avif", 40, 30)
+    assert checked(file + b"\0\0\0\0mdat" + b"x" * 99, 7) == ImageFacts("avif", 40, 30)
+
+
+def media_box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def boxes_of(kind: bytes, body: bytes) -> bytes:
+    """An AVIF whose only image has one property."""
+    main = media_box(b"pitm", bytes(4) + b"\0\1")
+    its = media_box(b"ipma", bytes(4) + struct.pack(">IHBB", 1, 1, 1, 1))
+    meta = bytes(4) + main + media_box(b"iprp", media_box(b"ipco", media_box(kind, body)) + its)
+    return media_box(b"ftyp", b"avif\0\0\0\0") + media_box(b"meta", meta) + media_box(b"mdat", b"x")

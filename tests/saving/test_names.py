@@ -11,7 +11,7 @@ import pytest
 
 from imagecli.saving.names import names_for
 from imagecli.saving.sinks import FileSink
-from support.serving import image_file
+from support.serving import image_file, response_with
 
 IMAGE = image_file()
 
@@ -186,3 +186,25 @@ def test_a_default_name_that_another_run_takes_before_anything_is_sent():
     with sink.reserved([1], dry=False):
         assert sink.save(1, [image_file()], None, [].append).path == "cat-2.png"
     assert Path("cat.png").read_bytes() == OLD
+
+
+LONGEST = "a" * 251 + ".png"
+
+
+def test_the_longest_name_is_cut_where_an_image_needs_another(imagecli, server):
+    server.respond = lambda reply, _: reply.send(response_with(image_file(), image_file()))
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-o", LONGEST)
+    assert (ran.code, ran.out.split()) == (0, [LONGEST, "a" * 249 + "-2.png"]), ran.err
+
+
+def test_the_longest_name_is_cut_where_it_is_taken_meanwhile(imagecli, server):
+    server.respond = lambda reply, _: (Path(LONGEST).touch(), reply.send(response_with(image_file())))
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-o", LONGEST)
+    assert (ran.code, ran.out) == (0, "a" * 249 + "-2.png\n"), ran.err
+
+
+def test_a_partial_image_of_the_longest_name_is_kept():
+    name = names_for("\u00e4" * 126 + ".{ext}", "x", None).name(1)
+    assert name.partial(3).path("png") == "\u00e4" * 120 + ".partial-3.png"
+    assert len(name.partial(3, 2).path("webp").encode()) <= 255
+    assert name.sized((9, 9)).path("png") == "\u00e4" * 126 + ".9x9.png", "refused before anything is sent"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from support.serving import b64, image_file, response_with
 
@@ -82,3 +84,37 @@ def test_a_large_result_that_models_make_is_restored(imagecli, server):
     server.respond = lambda reply, _: reply.send(response_with(large(2048, 1536)))
     ran = imagecli("edit", "in.png", "cat", "--restore", "size", "--base-url", server.url, "-o", "cat.png", "--json")
     assert (ran.code, ran.json["images"][0]["width"], ran.json["warnings"]) == (0, 64, [])
+
+
+def avif(size=(64, 48)):
+    """Return an AVIF; servers send one where a proxy negotiates."""
+    out = io.BytesIO()
+    Image.new("RGB", size, "teal").save(out, "AVIF")
+    return out.getvalue()
+
+
+def test_an_avif_is_saved_as_one(imagecli, server):
+    server.respond = lambda reply, _: reply.send(response_with(avif()))
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--json")
+    image = ran.json["images"][0]
+    assert (ran.code, image["path"], image["format"]) == (0, "cat.avif", "avif"), ran.err
+    assert (image["width"], image["height"]) == (64, 48)
+    assert Path("cat.avif").read_bytes() == avif()
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert ran.out == "cat-2.avif\n", "the name is taken, whatever its extension"
+
+
+def test_an_avif_is_finished_as_any_other(imagecli, server):
+    server.respond = lambda reply, _: reply.send(response_with(avif()))
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--resize", "32x32", "-o", "cat.png", "--json")
+    image = ran.json["images"][0]
+    assert (ran.code, image["format"], image["width"], image["height"]) == (0, "png", 32, 32), ran.err
+
+
+@pytest.mark.parametrize("end", [-9, 150, 60])
+def test_an_avif_that_is_cut_off_is_not_saved(imagecli, server, end):
+    server.respond = lambda reply, _: reply.send(response_with(avif()[:end]))
+    ran = imagecli("gen", "cat", "--base-url", server.url)
+    assert ran.code == 1
+    assert "a truncated image: the AVIF data ends too early" in ran.err
+    assert not list(Path().glob("cat*"))
