@@ -101,19 +101,18 @@ def read_image(path: str, max_pixels: int | None) -> InputImage:
 
 def input_files(inputs: Inputs) -> list[dict[str, object]]:
     """Return the files of inputs, to be found again: path (None where it was piped in), sha256, and what it is."""
-    from imagecli.history import sha256_of
-
     named = [("image", image) for image in inputs.images]
     named += [(role, image) for role, image in (("mask", inputs.mask), ("markup", inputs.markup)) if image is not None]
-    return [
-        {
-            "path": image.path,
-            # Of the file: what is broken in it is not in the data.
-            "sha256": sha256_of(image.path) if image.left_out and image.path else image.sha256,
-            "as": role,
-        }
-        for role, image in named
-    ]
+    return [{"path": image.path, "sha256": _sha256(image), "as": role} for role, image in named]
+
+
+def _sha256(image: InputImage) -> str:
+    """Return the sha256 of an input's file, in hex: what is broken in that is not in the image's data."""
+    if not (image.left_out and image.path):
+        return image.sha256
+    from imagecli.history import sha256_of
+
+    return sha256_of(image.path)
 
 
 def resolved(path: str) -> str:

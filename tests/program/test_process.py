@@ -72,7 +72,7 @@ _RARE = {
     *("asyncio", "anyio", "email", "http.client", "importlib.metadata", "logging", "ssl", "encodings.idna"),
     *("client.download", "client.errors", "client.polling", "client.response.cut", "client.response.streams"),
     *("client.response.tasks", "config.lock", "images.pillow", "models.cache", "models.entry", "plan.uploads"),
-    *("recovery", "redaction", "sandbox", "terminal.preview"),
+    *("history", "recovery", "redaction", "sandbox", "terminal.preview"),
 }
 """Libraries and modules."""
 
