@@ -132,6 +132,8 @@ def read_jobs(  # noqa: PLR0913 - what a run says of its job file
     Raises:
         UsageProblem: the file or the settings can't be used, or jobs have mistakes, all of which are told.
     """
+    if path != STDIO and os.path.isdir(path):
+        raise UsageProblem(f"{printable(path)} is a folder, and JOBS is a file", hint="Name a job file.")
     known_form = form_of(path, form)
     name = "standard input" if path == STDIO else path
     defaults = Defaults(typed, environ)

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -112,6 +113,12 @@ def test_nothing_is_sent_where_a_line_is_wrong(batch, paid):
     assert "line 2: " in ran.err
     assert "line 3: " in ran.err
     assert not Path("out").exists()
+
+
+def test_a_folder_is_not_a_job_file(imagecli):
+    Path("jobs").mkdir()
+    ran = imagecli("batch", "run", "jobs", "-o", "out")
+    assert (ran.code, "jobs is a folder, and JOBS is a file" in ran.err) == (2, True)
 
 
 def test_a_job_file_that_is_wrong_has_a_document_on_one_line(batch):
@@ -405,6 +412,7 @@ def test_check_needs_no_key_and_sends_nothing(imagecli, paid, batch):
     edited.write_bytes(b"x")
     ran = imagecli(*args)
     assert (ran.code, len(ran.paths), len(paid.requests)) == (6, 2, 3)
+    assert re.fullmatch(r"\w{8} \(line \d\): whose images (are gone|have changed on the disk)", ran.paths[0])
     assert "2 of 3 jobs not done" in ran.err
     assert "without --check makes them. Put back images that have changed" in ran.err
     *listed, last = _documents(imagecli(*args, "--json"))

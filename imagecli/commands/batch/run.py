@@ -126,7 +126,7 @@ class _Command:
             if self._renderer.as_json:
                 self._renderer.line({"ok": False, "id": job.id, "line": job.line, "state": standing})
             else:
-                self._renderer.console.out(f"{printable(job.id)}: {_WORDS[standing]}")
+                self._renderer.console.out(f"{printable(job.id)} (line {job.line}): {_WORDS[standing]}")
         error = None
         if wrong:
             each = ", ".join(f"{count} {_WORDS[standing]}" for standing, count in found.items())
