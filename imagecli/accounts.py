@@ -164,6 +164,20 @@ class Accounts:
             warn(_unwritten(ledger.path, str(error)))
         return None
 
+    def find_waiting(self, row: Mapping[str, object], since: float) -> int | None:
+        """Return the id of a request that was written down since then, and waits at a provider; None: it was not."""
+        from imagecli.ledger.schema import AT_PROVIDER
+        from imagecli.ledger.store import LedgerError
+
+        if self._ledger is None:
+            return None
+        waiting = "SELECT id FROM requests WHERE at >= ? AND request_hash = ? AND pid = ? AND state = 'sent'"
+        try:
+            found = self._ledger.query(waiting, (since, row["request_hash"], AT_PROVIDER))
+        except LedgerError:
+            return None
+        return found[0]["id"] if found else None
+
     def resume(self, row: Mapping[str, object] | None, known: int | None, most: float | None, warn: Warn) -> Entry:
         """Return the entry of a request of a batch, whose outcome is known now.
 

@@ -298,10 +298,7 @@ def refuse(submission: Submission, context: Context, error: ImagecliError) -> No
     jobs: dict[str, Job] = {}
     for index, request in enumerate(submission.requests()):
         jobs[request.job.id] = request.job
-        if submission["first_row"] is not None:
-            entry = entry_of(submission, index, request, context)
-            if entry is not None:
-                entry.complete(Unavailable(error.message))
+        _release(submission, index, request, context, error)
     for job in jobs.values():
         last = context.journal.last(job.id)
         if last is not None and last.batch == submission.id and last.state == "sent":
@@ -312,6 +309,16 @@ def refuse(submission: Submission, context: Context, error: ImagecliError) -> No
     submission.enter("refused", error=error.message)
     with suppress(FileNotFoundError):
         os.unlink(submission.requests_path)
+
+
+def _release(submission: Submission, index: int, request: Request, context: Context, error: ImagecliError) -> None:
+    """Write down in the accounts that a request was not sent, if it is there: a kill may have come before that."""
+    accounts, first = context.accounts, submission["first_row"]
+    if accounts is None or request.row is None:
+        return
+    known = accounts.find_waiting(request.row, submission["at"]) if first is None else first + index
+    if known is not None:
+        accounts.resume(request.row, known, request.most, context.warn).complete(Unavailable(error.message))
 
 
 def entry_of(submission: Submission, index: int, request: Request, context: Context) -> AccountEntry | None:

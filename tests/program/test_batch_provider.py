@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from imagecli.batch.submission import Submission
 from support.provider import CREATE, UPLOAD, Provider
 from support.running import command, environment
 from support.serving import image_file
@@ -286,6 +287,23 @@ def test_an_interrupt_before_a_batch_is_created(imagecli, provider, flags):
     assert not list(Path("out/.imagecli").glob("submission-*"))
     assert imagecli("batch", "submit", "jobs.txt", *flags).code == 0
     assert provider.paid == sorted(PROMPTS)
+
+
+def test_nothing_waits_in_the_ledger_that_was_not_sent(imagecli, provider, flags, monkeypatch):
+    """However close behind the rows of a batch the run ended, before it had noted them."""
+    enter = Submission.enter
+
+    def ended(self, state, **facts):
+        if "first_row" in facts:
+            raise KeyboardInterrupt
+        enter(self, state, **facts)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Submission, "enter", ended)
+        assert imagecli("batch", "submit", "jobs.txt", *flags).code == 130
+    entries = [json.loads(line)["request"] for line in imagecli("log", "--json").out.splitlines()]
+    assert [(each["state"], each["cost_usd"]) for each in entries] == [("failed", 0)] * 3
+    assert imagecli("batch", "submit", "jobs.txt", *flags, "--json").json["submitted"] == 3
 
 
 def test_one_batch_that_is_gone_does_not_keep_the_others(imagecli, provider, flags, monkeypatch):
