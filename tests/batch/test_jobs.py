@@ -144,7 +144,7 @@ def test_an_unusable_file_is_refused_as_a_whole(mistakes, text, name, words):
     assert words in mistakes(text, name)[0 if "whole JSON" not in words else 1]
 
 
-@pytest.mark.parametrize(("name", "words"), [("gone.csv", "No such file"), ("folder.csv", "Is a directory")])
+@pytest.mark.parametrize(("name", "words"), [("gone.csv", "No such file"), ("folder.csv", "is a folder")])
 def test_a_file_that_cannot_be_read_is_named(tmp_path, name, words):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(UsageProblem, match=words):
