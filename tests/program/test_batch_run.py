@@ -486,7 +486,9 @@ def test_recorded_once_a_batch_is_replayed_without_key_and_network(batch, paid, 
     assert batch(text, "--cache").code == 0
     first = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in Path("out").glob("*.png")}
     shutil.rmtree("out")
-    ran = imagecli("batch", "run", "jobs.txt", "-o", "out", "-m", "m", "--base-url", paid.url, "--cache-only", "--json")
+    args = ("batch", "run", "jobs.txt", "-o", "out", "-m", "m", "--base-url", paid.url, "--cache-only")
+    assert imagecli(*args, "--dry-run").out == "2 jobs: 2 new\nnothing would be sent\n"
+    ran = imagecli(*args, "--json")
     assert (ran.code, len(paid.requests)) == (0, 2)
     assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in Path("out").glob("*.png")} == first
     assert all(each["cached"] for each in _documents(ran)[:-1])

@@ -143,6 +143,8 @@ class _Command:
         tasks = self._stand()
         todo = to_run(tasks, retry_unknown=bool(self._settings.options.retry_unknown.value))
         sent = {task.job.id for task in todo if task.standing != "saved"}
+        if self._settings.options.cache_only.value:
+            sent.clear()
         known: list[Estimate] = []
         unpriced = 0
         for task in tasks:
