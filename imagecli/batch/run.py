@@ -47,7 +47,8 @@ class Outcomes(NamedTuple):
     left: int
     """Jobs that were not begun, or not sent again, as the run ended before."""
     images: int
-    cost_usd: float
+    cost_usd: float | None
+    """What is known of it; None: of no job that was sent."""
     error: ImagecliError | None
     """What ended it before its end."""
 
@@ -71,6 +72,8 @@ class BatchRun:
         self._failed: list[ImagecliError] = []
         self.done = self.unknown = self.images = 0
         self.cost_usd = 0.0
+        self._unpriced = 0
+        """Jobs that made images whose cost is not known."""
 
     @property
     def failed(self) -> int:
@@ -87,7 +90,8 @@ class BatchRun:
         if self._bug is not None:
             raise self._bug
         left = self._total - self.done - self.unknown - self.failed
-        return Outcomes(self.done, tuple(self._failed), self.unknown, left, self.images, self.cost_usd, self._error)
+        cost = None if self._unpriced and not self.cost_usd else self.cost_usd
+        return Outcomes(self.done, tuple(self._failed), self.unknown, left, self.images, cost, self._error)
 
     def _start_workers(self) -> None:
         for started in range(min(self._shared.pace.most + _SAVERS, self._total)):
@@ -228,6 +232,7 @@ class BatchRun:
     def _count(self, state: State, result: Result) -> None:
         self.images += sum(not image.partial for image in result.images)
         self.cost_usd += result.cost_usd or 0.0
+        self._unpriced += bool(result.images) and result.cost_usd is None
         if state == "done":
             self.done += 1
         elif state == "unknown":

@@ -86,6 +86,7 @@ def test_json_has_a_document_a_job_and_a_summary(batch, paid):
     assert (last["command"], last["ok"]) == ("batch run", True)
     summary = {name: last["summary"][name] for name in ("jobs", "done", "failed", "unknown", "left")}
     assert summary == {"jobs": 2, "done": 2, "failed": 0, "unknown": 0, "left": 0}
+    assert last["summary"]["cost_usd"] is None  # nobody says what it costs
 
 
 def test_edits_and_variations_read_their_inputs_beside_the_job_file(batch, paid, tmp_path):

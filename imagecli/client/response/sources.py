@@ -154,7 +154,8 @@ def pieces_of(text: str | LongString, spool: Spool, *, is_base64: bool | None = 
         piece = rest + chunk
         if is_base64 is None:
             prefix = _DATA_URL.match(piece)
-            is_base64 = b";base64" in prefix[1].lower() if prefix else not piece.lstrip()[:_LONGEST_ESCAPE].lower().startswith(_MARKUP)
+            begun = piece.lstrip()[:_LONGEST_ESCAPE].lower()
+            is_base64 = b";base64" in prefix[1].lower() if prefix else not begun.startswith(_MARKUP)
         last = piece.rfind(b"\\", max(0, len(piece) - _LONGEST_ESCAPE))
         cut = len(piece) if last < 0 else _run_start(piece, last)
         if not is_base64 and re.search(_HALF_OF_PAIR, piece[max(0, cut - _LONGEST_ESCAPE) : cut]):
