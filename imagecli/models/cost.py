@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.images.types import parse_size
+from imagecli.models import catalog
 from imagecli.models.price_list import find_rows
 from imagecli.models.tokens import image_tokens, input_tokens
 
@@ -73,6 +74,7 @@ def estimate(model: Model, provider: str | None, asked: Asked) -> Estimate | Non
     """
     if model.price is not None:
         return Estimate(usd := round(asked.images * model.price, 8), usd)
+    model = _of_catalogue(model)
     rates = model.tokens or next((row.tokens for row in _rows(model, provider) if row.tokens), None)
     sizes, qualities = _values(model, "size", asked.size), _values(model, "quality", asked.quality)
     kinds = [(size, quality) for size in sizes for quality in qualities]
@@ -138,6 +140,12 @@ def total(estimates: Sequence[Estimate]) -> Estimate:
     """Return what several cost together."""
     least, most = (round(sum(each[end] for each in estimates), 8) for end in (0, 1))
     return Estimate(least, most, any(each.is_open for each in estimates))
+
+
+def _of_catalogue(model: Model) -> Model:
+    """Return the catalogue's row of a model that a gateway names with its vendor, such as openai/gpt-image-2."""
+    row = catalog.find((model.name or "").rpartition("/")[2])
+    return row._replace(tokens=model.tokens) if row.known and not model.known else model
 
 
 def _by_token(model: Model, rates: Rates, size: str | None, quality: str | None) -> tuple[float, float] | None:

@@ -142,7 +142,8 @@ def test_a_price_of_the_config_is_for_all_and_its_rates_must_cover_the_prompt():
     ("model", "provider", "usd", "charged"),
     [
         ("gpt-image-2", None, 0.00588, False),
-        ("gpt-image-2", "litellm", 0.00588, False),
+        ("openai/gpt-image-2", "litellm", 0.00588, False),
+        ("openrouter/openai/gpt-image-2-2026-04-21", None, 0.00588, False),
         ("grok-imagine-image", "openrouter", 0.02, False),
         ("gpt-image-2", "azure", 0.00588, True),
     ],
