@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from imagecli import dialects
 from imagecli.dialects.request import EDITS, GENERATIONS, VARIATIONS, Draft
 from imagecli.errors import UsageProblem
-from imagecli.images.types import parse_size
+from imagecli.images.types import LOSSY, parse_size
 from imagecli.models import catalog
 from imagecli.plan.fields import Context, check_params, check_together, fitting_fields, is_catalogued, read_params
 from imagecli.plan.sizes import Sizes, read_sizes
@@ -148,6 +148,11 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
         prompt = VERBATIM + prompt
     _check_length(prompt, context)
     expanded = bool(options.expand.value)
+    encoded_here = keep or sizes.resize or options.restore.value not in {None, "none"}
+    if encoded_here and context.by_name in LOSSY and not options.format.typed:
+        # It is encoded here, and once is enough: until then, the name asks for nothing that loses.
+        context = context._replace(by_name="png")
+        values = {name: value for name, value in values.items() if name != "compression"}
     # What is put back into the original should have its shape.
     size = images[0].size if expanded else None if keep else sizes.resize
     fields = fitting_fields(context, values, canvas=size, covering=not expanded)

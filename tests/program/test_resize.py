@@ -260,3 +260,16 @@ def test_the_library_takes_them_too(server):
     assert (made.width, made.height, made.format) == (32, 32, "png")
     assert [(one.width, one.height) for one in made.also] == [(16, 16), (8, 4)]
     assert Image.open(io.BytesIO(made.also[1].data)).size == (8, 4)
+
+
+@pytest.mark.parametrize("name", ["cat.jpg", "cat.webp"])
+def test_what_is_encoded_here_is_not_compressed_by_the_server_before(imagecli, server, name):
+    call = ("gen", "cat", "-m", "gpt-image-2", "--base-url", server.url, "--compression", "80", "--force", "-o", name)
+    server.respond = lambda reply, _: reply.send(response_with(image_file((96, 96))))
+    kind = {"cat.jpg": "jpeg", "cat.webp": "webp"}[name]
+    ran = imagecli(*call, "--resize", "32x32", "--json")
+    assert (ran.code, ran.json["images"][0]["format"]) == (0, kind), ran.err
+    assert imagecli(*call).code == 0
+    assert imagecli(*call, "--resize", "32x32", "--format", kind).code == 0
+    asked = [(post.json.get("output_format"), post.json.get("output_compression")) for post in server.posts]
+    assert asked == [("png", None), (kind, 80), (kind, 80)]
