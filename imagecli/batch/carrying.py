@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from imagecli.batch.kept import mark_of
@@ -17,6 +17,7 @@ from imagecli.saving.sinks import FileSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from imagecli.accounts import Accounts
     from imagecli.batch.gate import Gate
@@ -64,6 +65,8 @@ class Shared(NamedTuple):
     force: bool = False
     fail_fast: bool = False
     sleep: Callable[[float], None] = time.sleep
+    turn: AbstractContextManager[object] = nullcontext()
+    """Held while an image is written as it comes."""
 
 
 class Carrying:
@@ -125,7 +128,7 @@ class Carrying:
         for folder in {name.folder for name in names}:
             # Made once and for all: a job that fails must not remove the folder of another.
             os.makedirs(folder, exist_ok=True)
-        sink = self._sink = FileSink(names, force=shared.force or self._all_own(names, numbers))
+        sink = self._sink = FileSink(names, force=shared.force or self._all_own(names, numbers), turn=shared.turn)
         warnings: list[str] = []
         room = room_for(fields.get("size"), fields.get("format"))
         at_end.enter_context(sink.reserved(numbers, dry=False, room=room, warn=warnings.append))

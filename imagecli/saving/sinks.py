@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _IN_MEMORY = 1 << 26
 """Bytes of an image that goes to no file of its own, kept in memory, so that no full disk can stop it."""
 NO_ROOM = Room()
+_AT_ONCE = contextlib.nullcontext()
 
 
 def ignore(_warning: str) -> None:
@@ -89,8 +90,15 @@ class FileSink:
 
     undelivered = False
 
-    def __init__(self, names: Names, *, force: bool, skippable: bool = False) -> None:
-        """Take the names of the images; `skippable`: --skip-existing would leave out those that are there."""
+    def __init__(
+        self, names: Names, *, force: bool, skippable: bool = False, turn: AbstractContextManager[object] = _AT_ONCE
+    ) -> None:
+        """Take the names of the images.
+
+        `skippable`: --skip-existing would leave out those that are there. `turn` is held while an image is written as
+        it comes: many threads that do so at once would mostly wait for the interpreter.
+        """
+        self._turn = turn
         self._names = names
         self._force = force
         self._skippable = skippable
@@ -317,7 +325,8 @@ class FileSink:
         pieces = iter(pieces)
         pieces = itertools.chain((next(pieces, b""),), pieces)
         with _failing(name.path("png")), self._new_file(name) as new:
-            image, sizes = receive(n, pieces, new.file, transform, warn)
+            with self._turn if transform is None else _AT_ONCE:
+                image, sizes = receive(n, pieces, new.file, transform, warn)
             new.sync()
             with self._still_open():
                 return image._replace(path=self._publish(new, name, following, image, warn)), sizes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
@@ -261,6 +262,7 @@ class _Command:
             force=typed.force,
             fail_fast=typed.fail_fast,
             sleep=sleep,
+            turn=threading.Lock(),
         )
 
 
