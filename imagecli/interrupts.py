@@ -25,6 +25,7 @@ class _State:
     handled = False
     held = 0
     waiting: int | None = None
+    number: int = signal.SIGINT
 
 
 def catch() -> None:
@@ -53,6 +54,16 @@ def held() -> Iterator[None]:
             _end(number, None)
 
 
+def check() -> None:
+    """End what goes on after a part of it has dealt with an interrupt, and was whole all the same.
+
+    Raises:
+        KeyboardInterrupt: there was one.
+    """
+    if _State.handled:
+        raise _interrupt(_State.number)
+
+
 def pressed() -> bool:
     """Return whether a second one has come since."""
     return _State.again
@@ -74,7 +85,12 @@ def _end(number: int, _frame: object) -> None:
         if _State.handled or now - _State.first < _AT_ONCE_S:
             return
     _State.first = now
-    raise KeyboardInterrupt if number == signal.SIGINT else Signalled(number)
+    _State.number = number
+    raise _interrupt(number)
+
+
+def _interrupt(number: int) -> KeyboardInterrupt:
+    return KeyboardInterrupt() if number == signal.SIGINT else Signalled(number)
 
 
 def _numbers() -> list[signal.Signals]:

@@ -11,6 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from imagecli import interrupts
 from imagecli.batch.journal import Entry, Made
 from imagecli.batch.submission import Request, Sums
 from imagecli.batch.submitting import entry_of, make_folders
@@ -154,6 +155,7 @@ class Fetching:
             return
         result = self._saved(request, place, lambda asked: self._client.calls.answer(line.document, line.spool, asked))
         self._came(request, result)
+        interrupts.check()  # one that came while the image was being saved has not ended that
 
     def _changed(self, request: Request) -> str | None:
         """Return which input of a request is not as it was when it was sent; None: all are.

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from imagecli import interrupts
 from imagecli.batch.submission import Submission
+from imagecli.disk import NewFile
 from support.provider import CREATE, UPLOAD, Provider
-from support.running import command, environment
+from support.running import command, environment, wait_until
 from support.serving import image_file
 
 PROMPTS = ("a red fox", "a blue bird", "a green frog")
@@ -371,6 +373,25 @@ def test_a_killed_fetch_fetches_the_rest(imagecli, provider, flags, monkeypatch,
     assert (ran.code, summary(ran)["done"], images()) == (0, 6, [f"j{n}.png" for n in range(6)])
     assert 0 < summary(ran)["done_before"] < 6
     assert not [path for path in Path("out").rglob("*") if "part" in path.name]
+
+
+def test_an_interrupt_while_an_image_is_being_saved_ends_the_fetch(imagecli, provider, flags, monkeypatch):
+    imagecli("batch", "submit", write(*({"id": f"j{n}", "prompt": f"fox {n}"} for n in range(4))), *flags)
+    provider.finish()
+    sync, synced = NewFile.sync, []
+
+    def interrupted(file):
+        if not synced:
+            os.kill(os.getpid(), signal.SIGINT)
+            wait_until(lambda: interrupts._State.handled)  # noqa: SLF001 - that it has come shows nowhere else
+        synced.append(file)
+        sync(file)
+
+    monkeypatch.setattr(NewFile, "sync", interrupted)
+    assert imagecli("batch", "fetch", "out").code == 130
+    assert len(images()) == 1
+    assert imagecli("batch", "fetch", "out").code == 0
+    assert len(images()) == 4
 
 
 def test_results_that_are_doubled_or_strange_or_cut(imagecli, provider, flags):
