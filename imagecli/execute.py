@@ -1,7 +1,7 @@
 """A plan is carried out: each request is sent, what comes is saved, and a frozen result says what came of it.
 
 Requests run in daemon threads, so that Ctrl-C ends a run at once even while a worker waits in a read. Each worker
-saves what it got before it takes the next request; the main thread only waits, and can be interrupted.
+saves what it got before it takes the next request; the main thread only waits.
 """
 
 from __future__ import annotations
@@ -176,7 +176,11 @@ class _Execution:
         waiting: queue.SimpleQueue[Exchange] = queue.SimpleQueue()
         for exchange in self._exchanges:
             waiting.put(exchange)
-        workers = self._start_workers(min(jobs, len(self._exchanges)), client, waiting)
+        workers = min(jobs, len(self._exchanges))
+        if workers == 1 and threading.current_thread() is not threading.main_thread():
+            self._work(client, waiting)  # nothing interrupts it
+        else:
+            workers = self._start_workers(workers, client, waiting)
         bugs = [bug for _ in range(workers) if (bug := self._ended.get()) is not None]
         if bugs:
             raise bugs[0]
