@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from imagecli.client.inner_tls import InnerTls
 
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 128 * 1024
 _WRITE_BYTES = 16 * 1024
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Cleaner = Callable[["Spool"], None]
 
 # Larger pieces would be mapped and unmapped again each time, which costs more than reading them.
-CHUNK = 1 << 18
+CHUNK = 1 << 17
 MAX_RESPONSE = 2 << 30
 """Bytes (decompressed) of a response; a larger one is not read to its end."""
 LONG_STRING = 4096
