@@ -251,16 +251,16 @@ def memory(folder: Path) -> None:
 
 def kill(folder: Path) -> None:
     """What is lost, and what is paid twice."""
-    jobs, at_once, moment = write_jobs(folder, KILLED_JOBS), 8, random.Random(0)  # noqa: S311 - moments
+    jobs, at_once, moment = write_jobs(folder, KILLED_JOBS), 2, random.Random(0)  # noqa: S311 - moments
     kills = 0
-    with server(0.4, 20_000) as served:
+    with server(0.3, 20_000) as served:
         command = [*batch(jobs, "kill", served.url, "--retry-unknown"), "-j", str(at_once)]
         for _ in range(KILLS):
             process = subprocess.Popen(
                 command, cwd=folder, env=environment(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
             try:
-                process.wait(moment.uniform(0.1, 0.9))
+                process.wait(moment.uniform(0.1, 0.8))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
