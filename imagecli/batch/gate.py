@@ -118,11 +118,6 @@ class Gate(Observer):
             raise HasEnded("the batch ended before it was sent again")
         slot.is_inside = True
 
-    @property
-    def in_flight(self) -> bool:
-        """Whether a server may be working on a request of it."""
-        return any(slot.is_inside for slot in tuple(self._slots.values()))
-
     def abandon(self, client: Client) -> None:
         """Give up on what is in flight; the beginnings of responses are kept."""
         for slot in tuple(self._slots.values()):
