@@ -235,7 +235,6 @@ complete -c imagecli -n '__imagecli_at 1 "batch" "cache" "config"' -s h -l help 
 complete -c imagecli -n '__imagecli_at 2 "batch run" "batch submit" "batch fetch"' -r -F
 complete -c imagecli -n '__imagecli_in "batch run" "batch submit"' -s o -l output -x -a '(__imagecli_images)' -d 'The folder for the images and the journal'
 complete -c imagecli -n '__imagecli_in "batch run" "batch submit"' -l dry-run -d 'Check everything; say what would be sent, and what it costs'
-complete -c imagecli -n '__imagecli_in "batch run" "batch submit" "batch fetch" "log"' -l json -d 'Print JSON instead, a document a line, for failures too'
 complete -c imagecli -n '__imagecli_in "batch run" "batch submit"' -l as -x -d 'How JOBS is written [by its name; jsonl for -]'
 complete -c imagecli -n '__imagecli_in "batch run" "batch submit"' -l prompt -x -d 'The prompt of every job, with {column} fields of its row'
 complete -c imagecli -n '__imagecli_in "batch run" "batch submit"' -l only -x -d 'Only jobs with this id, or ids like fox-*; repeatable'
@@ -245,6 +244,7 @@ complete -c imagecli -n '__imagecli_in "batch run"' -l rpm -x -d 'Let no more th
 complete -c imagecli -n '__imagecli_in "batch run"' -l fail-fast -d 'End at the first failure'
 complete -c imagecli -n '__imagecli_in "batch run"' -l prune -d 'Remove images that the batch made and JOBS no longer names'
 complete -c imagecli -n '__imagecli_in "batch run"' -l check -d 'Send nothing: exit 0 if all images are there and unchanged, else 6'
+complete -c imagecli -n '__imagecli_in "batch run" "batch submit" "batch fetch" "log"' -l json -d 'Print JSON instead, a document a line, for failures too'
 complete -c imagecli -n '__imagecli_in "prepare"' -l for -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model to prepare the image for; any name is accepted'
 complete -c imagecli -n '__imagecli_at 1 "recover" "show"' -r -F
 complete -c imagecli -n '__imagecli_in "recover"' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/ or a template [as the run would have named it]'

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from imagecli.errors import ExitCode, ImagecliError, MoneyProblem, UnknownOutcome
-from imagecli.flags import FIELDS, IMAGE, INPUT, MASK, SETTINGS
+from imagecli.flags import FIELDS, SETTINGS
+from imagecli.flags.row import INPUT, MADE
 from imagecli.inputs import input_files
 from imagecli.spending import Budget, Spending
 from imagecli.text import file_place
@@ -460,7 +461,7 @@ def _typed_options(settings: Settings) -> dict[str, object]:
         flag = SETTINGS[name]
         if name in _NOT_REMADE or name in FIELDS or not (value.typed or value.origin.kind == "like"):
             continue
-        if flag.group in {IMAGE, INPUT, MASK} or name in _OUTPUT_SIZES:
+        if flag.group in {MADE, INPUT} or name in _OUTPUT_SIZES:
             wanted[name] = value.value
     return wanted
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from imagecli.config.keys import Key
     from imagecli.config.settings import Settings
     from imagecli.errors import ImagecliError
-    from imagecli.flags import Command
+    from imagecli.flags.row import Command
     from imagecli.result import GeneratedImage, Result
 
     ReadInputs = Callable[[int | None], Inputs]

@@ -13,13 +13,15 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from imagecli import __version__, flags, slips
 from imagecli.errors import UsageProblem
+from imagecli.flags.arguments import ARGUMENTS
+from imagecli.flags.row import GROUPED, GROUPS
 from imagecli.options import Typed
 from imagecli.text import hide_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imagecli.flags import Argument, Flag
+    from imagecli.flags.row import Argument, Flag
 
 COMMANDS = ("gen", "edit", "vary", "batch", "prepare", "recover", "show", "log", "models", "serve", "cache", "config")
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -61,7 +63,7 @@ class _Command(TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - of Typer's own copy of click
         sections: dict[str, list[tuple[str, str]]] = {
             "Arguments": [],
-            **{group: [] for group in flags.GROUPS},
+            **{group: [] for group in GROUPS},
             "Other": [],
         }
         for param in self.get_params(ctx):
@@ -101,10 +103,10 @@ def build(command: str) -> TyperCommand | TyperGroup:
     """Return a command, as it is typed: "gen", "config", "config get"."""
     module = import_module("imagecli.commands." + command.replace(" ", ".").replace("-", "_"))
     name = command.rpartition(" ")[2]
-    if command in flags.GROUPED:
-        names = tuple(each.removeprefix(f"{command} ") for each in flags.GROUPED[command])
+    if command in GROUPED:
+        names = tuple(each.removeprefix(f"{command} ") for each in GROUPED[command])
         return _Group(f"{command} ", names, name=name, help=module.__doc__)
-    arguments = [_argument(each) for each in flags.ARGUMENTS if command in each.commands]
+    arguments = [_argument(each) for each in ARGUMENTS if command in each.commands]
     options = [_option(each) for each in flags.flags_of(command)]
     return _Command(
         name,

@@ -11,7 +11,7 @@ from imagecli.text import KEY_PLACE, holds_key, may_be_key
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.flags import Command
+    from imagecli.flags.row import Command
     from imagecli.images.reading import InputImage
     from imagecli.options import Options
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Written by tools/options.py from the table in flags.py, from here to the end.
+# Written by tools/options.py from the table in flags/, from here to the end.
 
 
 class GenOptions(TypedDict, total=False):

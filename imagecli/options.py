@@ -57,7 +57,7 @@ class _Frozen:
         raise AttributeError(f"{type(self).__name__}.{name} can't be changed")
 
 
-# Written by tools/options.py from the table in flags.py, from here to the end.
+# Written by tools/options.py from the table in flags/, from here to the end.
 
 
 class Typed(_Frozen):
@@ -75,9 +75,17 @@ class Typed(_Frozen):
     new_profile: str | None = None
     named_profile: str | None = None
     output: str | None = None
+    dry_run: bool = False
+    form: str | None = None
+    only: tuple[str, ...] = ()
+    limit: int | None = None
+    shard: str | None = None
+    rpm: float | None = None
+    fail_fast: bool = False
+    prune: bool = False
+    check: bool = False
     force: bool = False
     skip_existing: bool = False
-    grid: str | None = None
     resize: str | None = None
     also: tuple[str, ...] = ()
     like: str | None = None
@@ -129,25 +137,17 @@ class Typed(_Frozen):
     cache_dir: str | None = None
     max_cost: float | None = None
     retry_unknown: bool | None = None
-    dry_run: bool = False
     preview: bool | None = None
     json: bool = False
     verbose: bool = False
     quiet: bool = False
+    grid: str | None = None
     prompt_only: bool = False
     since: str | None = None
     state: str | None = None
     sum: str | None = None
     older: str | None = None
     larger: str | None = None
-    form: str | None = None
-    only: tuple[str, ...] = ()
-    limit: int | None = None
-    shard: str | None = None
-    rpm: float | None = None
-    fail_fast: bool = False
-    prune: bool = False
-    check: bool = False
     all: bool = False
     refresh: bool = False
     port: int = 8765

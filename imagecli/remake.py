@@ -16,7 +16,7 @@ from imagecli.text import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.flags import Command
+    from imagecli.flags.row import Command
     from imagecli.ledger.queries import Entry
     from imagecli.options import Typed
 

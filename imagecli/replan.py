@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from imagecli.config.settings import load
 from imagecli.errors import UsageProblem
-from imagecli.flags import IMAGE, INPUT, MASK, SETTINGS
+from imagecli.flags import SETTINGS
+from imagecli.flags.row import INPUT, MADE
 from imagecli.inputs import Inputs, input_files, read_image
 
 if TYPE_CHECKING:
     from imagecli.client.client import Client
     from imagecli.config.settings import Settings
-    from imagecli.flags import Command
+    from imagecli.flags.row import Command
     from imagecli.images.reading import InputImage
     from imagecli.options import Options
     from imagecli.plan import Plan
@@ -33,7 +34,7 @@ def noted(options: Options, inputs: Inputs) -> dict[str, Any]:
     wanted = {
         name: value.value
         for name, value in options.__dict__.items()
-        if (SETTINGS[name].group in {IMAGE, INPUT, MASK} or name in _SIZES) and name not in _FILES | _WORDS
+        if (SETTINGS[name].group in {MADE, INPUT} or name in _SIZES) and name not in _FILES | _WORDS
     }
     return {"options": wanted, "files": input_files(inputs)}
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from imagecli.dialects.request import ImageRequest
     from imagecli.errors import ImagecliError
-    from imagecli.flags import Command
+    from imagecli.flags.row import Command
     from imagecli.models.cost import Estimate
 
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})

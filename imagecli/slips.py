@@ -9,7 +9,9 @@ import os
 from typing import TYPE_CHECKING
 
 from imagecli.errors import UsageProblem
-from imagecli.flags import ARGUMENTS, FLAGS, MAKING, flags_of, long_spellings
+from imagecli.flags import FLAGS, flags_of, long_spellings
+from imagecli.flags.arguments import ARGUMENTS
+from imagecli.flags.row import MAKING
 from imagecli.text import close_matches, may_be_key, named, quoted, shell_word
 
 if TYPE_CHECKING:

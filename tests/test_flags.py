@@ -10,6 +10,7 @@ import pytest
 from imagecli import ImageClient, api, flags, keywords
 from imagecli.cli import build
 from imagecli.config.settings import load
+from imagecli.flags.row import CACHE, CONFIG, GROUPS
 from imagecli.options import Options, Typed
 from support.places import ROOT
 
@@ -24,7 +25,7 @@ def test_the_written_files_are_what_the_table_says():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("command", [*MAKING, "prepare", "models", "serve", *flags.CACHE, *flags.CONFIG])
+@pytest.mark.parametrize("command", [*MAKING, "prepare", "models", "serve", *CACHE, *CONFIG])
 def test_each_command_has_the_flags_of_its_rows_in_their_groups(command):
     parameters = {each.name: each for each in build(command).params if each.param_type_name == "option"}
     assert set(parameters) == {flag.name for flag in flags.flags_of(command)}
@@ -34,12 +35,12 @@ def test_each_command_has_the_flags_of_its_rows_in_their_groups(command):
         assert not flag.short or flag.short in option.opts
         assert (option.help, option.rich_help_panel) == (flag.help, flag.group)
         assert option.multiple == flag.repeated
-        assert flag.group in flags.GROUPS
+        assert flag.group in GROUPS
 
 
 def test_help_shows_the_groups(imagecli):
     helped = imagecli("edit", "--help").out
-    places = [helped.index(f"\n{group}:\n") for group in flags.GROUPS]
+    places = [helped.index(f"\n{group}:\n") for group in GROUPS]
     assert places == sorted(places)
 
 

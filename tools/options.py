@@ -17,9 +17,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the program of this checkout, not one that is installed
 
-from imagecli.flags import ARGUMENTS, FLAGS, SETTINGS, Flag
+from typing import TYPE_CHECKING
 
-MARK = "# Written by tools/options.py from the table in flags.py, from here to the end."
+from imagecli.flags import FLAGS, SETTINGS
+from imagecli.flags.arguments import ARGUMENTS
+
+if TYPE_CHECKING:
+    from imagecli.flags.row import Flag
+
+MARK = "# Written by tools/options.py from the table in flags/, from here to the end."
 METHODS = {
     "gen": "`ImageClient.generate` and `generate_stream`",
     "edit": "`ImageClient.edit` and `edit_stream`",

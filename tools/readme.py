@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the program of this checkout, not one that is installed
 
 from imagecli.cli import COMMANDS
-from imagecli.flags import FLAGS, GROUPED, GROUPS, Flag
+from imagecli.flags import FLAGS
+from imagecli.flags.row import GROUPED, GROUPS, Flag
 from imagecli.sandbox.api.magic_prompts import MAGIC_PROMPTS
 
 README = ROOT / "README.md"

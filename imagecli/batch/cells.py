@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from imagecli.config.layout import is_secret_name
 from imagecli.config.validation import checked, from_text
 from imagecli.errors import UsageProblem
-from imagecli.flags import FIELDS, FLAGS, IMAGE, INPUT, MAKING, MASK, OUTPUT, REPORT, SERVER, Flag, flags_of
+from imagecli.flags import FIELDS, FLAGS, flags_of
+from imagecli.flags.row import INPUT, MADE, MAKING, OUTPUT, REPORT, SERVER, Flag
 from imagecli.inputs import STDIO
 from imagecli.text import closest_match, named, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from imagecli.flags import Command
+    from imagecli.flags.row import Command
 
 OWN = ("id", "op", "image", "prompt", "output", "prompt_file")
 """The keys that are not simply a flag's value: they name the job, what it is made from, and where it goes."""
@@ -26,7 +27,7 @@ OPTIONS: dict[str, Flag] = {
     flag.name: flag
     for command in MAKING
     for flag in flags_of(command)
-    if flag.group in {OUTPUT, IMAGE, INPUT, MASK} and flag.name not in _OF_RUN and flag.name not in OWN
+    if flag.group in {OUTPUT, MADE, INPUT} and flag.name not in _OF_RUN and flag.name not in OWN
 }
 """The flags that a job may set, by name."""
 KEYS = (*OWN, *OPTIONS)

@@ -12,7 +12,7 @@ from imagecli.options import Options, Origin, Value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagecli.flags import Command
+    from imagecli.flags.row import Command
     from imagecli.options import Typed
 
 _NO_DEFAULTS = frozenset({"input", "prompt", "prompt_file", "output", "force", "skip_existing", "like", "mask_preview"})

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imagecli.batch.prompts import Template
     from imagecli.batch.readers import Row
     from imagecli.batch.variants import Variant
-    from imagecli.flags import Command
+    from imagecli.flags.row import Command
 
 _TEXTS = ("output", "prompt", "prompt_file")
 _SUBJECTS = frozenset({*_TEXTS[1:], "op", "image"})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from imagecli.batch.files import Seen
     from imagecli.batch.job import Defaults
-    from imagecli.flags import Command
+    from imagecli.flags.row import Command
     from imagecli.images.reading import InputImage
     from imagecli.images.types import Size
     from imagecli.plan.intent import Intent

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from imagecli.client.response.files import Run
     from imagecli.config.keys import Key
     from imagecli.config.settings import Settings
-    from imagecli.flags import Command
+    from imagecli.flags.row import Command
     from imagecli.options import Options, Typed
     from imagecli.plan import Plan
     from imagecli.plan.intent import Intent

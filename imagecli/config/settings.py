@@ -12,13 +12,15 @@ from imagecli.config.profiles import Address, Command, Profile, resolve, unread_
 from imagecli.config.urls import NO_QUOTES, QUOTES, check_base_url
 from imagecli.config.validation import checked, from_text
 from imagecli.errors import UsageProblem
-from imagecli.flags import SETTINGS, VARIABLES, Flag, flags_of
+from imagecli.flags import SETTINGS, VARIABLES, flags_of
 from imagecli.options import BUILT_IN, Options, Origin, Value
 from imagecli.text import file_place, named, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from imagecli.flags.row import Flag
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 

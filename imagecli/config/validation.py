@@ -10,7 +10,7 @@ from imagecli.errors import UsageProblem
 from imagecli.text import quoted
 
 if TYPE_CHECKING:
-    from imagecli.flags import Flag
+    from imagecli.flags.row import Flag
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from imagecli.dialects.error_words import ErrorWords
     from imagecli.dialects.rules import Reads
-    from imagecli.flags import Command, Verdict
+    from imagecli.flags.row import Command, Verdict
 
 __all__ = ["EDITS", "GENERATIONS", "VARIATIONS", "VARY_PROMPT", "OpenAI"]
 

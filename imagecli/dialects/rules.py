@@ -10,7 +10,7 @@ from imagecli.images.types import parse_size
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from imagecli.flags import Command, Verdict
+    from imagecli.flags.row import Command, Verdict
 
 
 class Rule(NamedTuple):

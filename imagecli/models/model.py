@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from imagecli.flags import Verdict
+    from imagecli.flags.row import Verdict
 
     FreeSize = Mapping[str, Any]
 

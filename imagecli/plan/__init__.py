@@ -16,7 +16,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from imagecli.flags import MOST_SEED
+from imagecli.flags.making import MOST_SEED
 from imagecli.images.types import Uploads
 from imagecli.saving.names import names_for
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imagecli.config.profiles import Profile
     from imagecli.dialects.openai import OpenAI
     from imagecli.dialects.request import Fields
-    from imagecli.flags import Command
+    from imagecli.flags.row import Command
     from imagecli.images.types import Size
     from imagecli.models.model import Model
     from imagecli.options import Options

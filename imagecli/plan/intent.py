@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imagecli.config.settings import Settings
     from imagecli.dialects.openai import OpenAI
     from imagecli.dialects.request import Fields
-    from imagecli.flags import Command
+    from imagecli.flags.row import Command
     from imagecli.images.mask_flags import MaskFlags
     from imagecli.images.reading import InputImage
     from imagecli.images.types import Fit, Restore, Size

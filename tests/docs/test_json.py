@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from imagecli.flags import FLAGS, GROUPED
+from imagecli.flags import FLAGS
+from imagecli.flags.row import GROUPED
 from support.history import made, tagged
 from support.places import ROOT
 from support.provider import Provider

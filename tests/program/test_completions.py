@@ -433,7 +433,7 @@ def test_an_outdated_file_is_named_and_rewritten(tmp_path):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     rows = tmp_path / "imagecli" / "models" / "rows.py"
     rows.write_text(rows.read_text("utf-8").replace("dall-e-3", "dall-e-4"), "utf-8")
-    flags = tmp_path / "imagecli" / "flags.py"
+    flags = tmp_path / "imagecli" / "flags" / "making.py"
     flags.write_text(flags.read_text("utf-8").replace('"skip_existing"', '"skip_there"'), "utf-8")
 
     check = tool("--check", root=tmp_path)

@@ -145,7 +145,7 @@ def test_the_workflow_begins_with_the_oldest_python_and_needs_no_secret():
 
 
 def test_the_row_of_the_example_is_a_flag():
-    from imagecli import flags
+    from imagecli.flags import row as flags
 
     row = re.search(r"Flag\(.*\)\n", DOCUMENTS["CONTRIBUTING.md"])[0]
     flag = eval(row, vars(flags))  # noqa: S307 - of our own document
