@@ -27,7 +27,7 @@ from imagecli.keywords import EditOptions, GenOptions, VaryOptions
 from imagecli.options import UNSET, Options, Origin
 from imagecli.plan import plan
 from imagecli.plan.intent import check
-from imagecli.saving.sinks import MemorySink
+from imagecli.saving.streams import MemorySink
 from imagecli.text import closest_match
 
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from imagecli.dialects.request import ImageRequest
     from imagecli.plan import Plan
     from imagecli.saving.receiving import Transform
-    from imagecli.saving.sinks import Sink
+    from imagecli.saving.sink import Sink
 
 _SAVING_GRACE_S = 10.0
 _MOST_PARTIALS = 16

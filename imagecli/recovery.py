@@ -22,10 +22,10 @@ from imagecli.client.retry import ignore_state
 from imagecli.errors import Failure, ImagecliError, PartialResult, UsageProblem
 from imagecli.replan import Replanned
 from imagecli.result import GeneratedImage, Result
+from imagecli.saving.files import FileSink
 from imagecli.saving.names import Name, Names
 from imagecli.saving.receiving import describe, describe_file, receive
 from imagecli.saving.recorded import RunRecord
-from imagecli.saving.sinks import FileSink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

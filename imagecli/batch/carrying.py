@@ -12,8 +12,8 @@ from imagecli.errors import Failure, ImagecliError, is_out_of_memory, out_of_mem
 from imagecli.execute import execute
 from imagecli.plan.intent import model_of
 from imagecli.result import Result
+from imagecli.saving.files import FileSink
 from imagecli.saving.room import room_for
-from imagecli.saving.sinks import FileSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -18,7 +18,7 @@ from imagecli.batch.submitting import entry_of, make_folders
 from imagecli.errors import Failure, ImagecliError, Interrupted, Unavailable, UnknownOutcome, UsageProblem
 from imagecli.execute import execute
 from imagecli.result import Result
-from imagecli.saving.sinks import FileSink
+from imagecli.saving.files import FileSink
 from imagecli.text import hide_keys, printable
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from imagecli.batch.submission import Request, Submission, Sums
 from imagecli.client.encode import FileToSend, encoded
 from imagecli.errors import Failure, ImagecliError, Unavailable, UnknownOutcome, UsageProblem
 from imagecli.flags import FLAGS
+from imagecli.saving.files import FileSink
 from imagecli.saving.room import room_for
-from imagecli.saving.sinks import FileSink
 from imagecli.text import printable
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from imagecli.plan import Plan
     from imagecli.plan.intent import Intent
     from imagecli.result import GeneratedImage
-    from imagecli.saving.sinks import Sink
+    from imagecli.saving.sink import Sink
     from imagecli.terminal.console import Console
     from imagecli.terminal.live_preview import LivePreview
     from imagecli.terminal.render import Renderer

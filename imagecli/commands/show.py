@@ -226,7 +226,8 @@ def _save_grid(path: str, shown: list[_Shown], renderer: Renderer, *, force: boo
     from imagecli.images.contact_sheet import FORMATS, contact_sheet
     from imagecli.images.types import UNMADE_EXTENSIONS
     from imagecli.saving.names import asked_format, names_for
-    from imagecli.saving.sinks import ignore, open_sink
+    from imagecli.saving.sink import ignore
+    from imagecli.saving.sinks import open_sink
     from imagecli.terminal.render import image_file
     from imagecli.text import printable
 

@@ -14,7 +14,7 @@ from imagecli.images.reading import open_input
 from imagecli.inputs import Inputs
 from imagecli.plan import Output, other_plan, plan
 from imagecli.plan.intent import check
-from imagecli.saving.sinks import MemorySink
+from imagecli.saving.streams import MemorySink
 from support.serving import image_file
 
 CAT = Inputs("a cat")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from imagecli.saving.files import FileSink
 from imagecli.saving.names import names_for
-from imagecli.saving.sinks import FileSink
 from support.serving import image_file, response_with
 
 IMAGE = image_file()
