@@ -6,7 +6,6 @@ saves what it got before it takes the next request; the main thread only waits.
 
 from __future__ import annotations
 
-import bisect
 import queue
 import threading
 import time
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from imagecli import interrupts
 from imagecli.as_asked import differences, shortfall
+from imagecli.collected import Collected
 from imagecli.dialects.request import EDITS
 from imagecli.errors import (
     Failure,
@@ -29,9 +29,6 @@ from imagecli.errors import (
 from imagecli.exchange import Accounting, Exchange, Observer
 from imagecli.outcome import RUN_AGAIN, has_no_route, is_final, missing, run_error, unsaved_error
 from imagecli.plan import other_plan
-from imagecli.plan.costs import Bill
-from imagecli.result import GeneratedImage, Result
-from imagecli.saving.receiving import describe_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +39,7 @@ if TYPE_CHECKING:
     from imagecli.client.response.sources import Item
     from imagecli.dialects.request import ImageRequest
     from imagecli.plan import Plan
+    from imagecli.result import GeneratedImage, Result
     from imagecli.saving.receiving import Transform
     from imagecli.saving.sink import Sink
 
@@ -95,18 +93,11 @@ class _Execution:
         self._sink = sink
         self._observer = observer
         self._route: str | None = None
-        self._images = [describe_file(n, path) for n, path in plan.existing.items()]
-        self._failures: dict[int, ImagecliError] = {}
-        self._partials: dict[int, list[str]] = {}
-        self._bill = Bill(plan.intent.dialect, plan.intent.model, images_sent=bool(plan.intent.images))
-        self._request_ids: list[str] = []
-        self._warnings: list[str] = []
-        self._notes = list(plan.notes)
+        self._made = Collected(plan)
+        self._warn = self._made.warn
         self._error: ImagecliError | None = None
         self._dropped: set[str] = set()
         """Fields that the server has refused as unknown."""
-        self._highest = plan.intent.wanted
-        """The highest number of an image; a server may send more than were asked for."""
         self._exchanges: list[Exchange] = []
         self._lock = threading.Lock()
         self._ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
@@ -117,30 +108,16 @@ class _Execution:
 
     def result(self) -> Result:
         """Return what has come of it."""
-        intent = self._plan.intent
-        lost = any(isinstance(error, UnknownOutcome) for error in self._failures.values())
-        lost = lost or any(exchange.lost for exchange in self._exchanges)
-        return Result(
-            *(intent.command, intent.profile.name, intent.model.name, self._route),
-            images=tuple(self._images),
-            failures=dict(self._failures),
-            partials={n: tuple(paths) for n, paths in self._partials.items()},
-            usage=self._bill.usage,
-            svg_usage=self._bill.svg_usage,
-            cost_usd=None if lost else self._bill.usd,  # a response that was lost may have been billed
-            cost_source=None if lost else self._bill.source,
-            request_ids=tuple(self._request_ids),
-            warnings=tuple(self._warnings),
-            notes=tuple(self._notes),
-            error=self._error,
-        )
+        lost = any(exchange.lost for exchange in self._exchanges)
+        return self._made.result(self._plan, self._route, self._error, lost=lost)
 
     def complete_existing(self) -> None:
         """Make the sizes that are missing beside images that exist: that costs nothing."""
         finish = self._plan.finish
-        for at, image in enumerate(self._images):
+        images = self._made.images
+        for at, image in enumerate(images):
             if finish is not None and finish.also:
-                self._images[at] = self._sink.complete(image, finish.sizes_of, self._warn)
+                images[at] = self._sink.complete(image, finish.sizes_of, self._warn)
         self._conclude()
 
     def send(self, client: Client | None, jobs: int) -> None:
@@ -148,7 +125,7 @@ class _Execution:
         while True:
             plan = self._plan
             self._route = plan.route
-            self._failures.clear()
+            self._made.failures.clear()
             self._stopped = False
             begin = None if self._accounts is None else partial(self._accounts.begin, plan, warn=self._warn)
             self._exchanges = [
@@ -158,16 +135,16 @@ class _Execution:
             self._warn(*(self._answers.warnings if self._answers else ()))
             self._run_workers(client, jobs)
             if not plan.other_routes or not has_no_route(
-                self._failures, sum(len(each.numbers) for each in self._exchanges)
+                self._made.failures, sum(len(each.numbers) for each in self._exchanges)
             ):
                 break
             self._plan = other_plan(plan)
             self._warn(*self._plan.warnings)
-            self._notes += self._plan.notes
+            self._made.notes += self._plan.notes
             if self._answers is not None:
                 self._answers.turn_to(self._plan)
         if plan.intent.command == "vary" and plan.requests[0].request.route == EDITS:
-            self._notes.append("there is no variations endpoint, so this is an edit with imagecli's own prompt")
+            self._made.notes.append("there is no variations endpoint, so this is an edit with imagecli's own prompt")
         self._conclude()
 
     # Workers
@@ -233,7 +210,7 @@ class _Execution:
 
     def _failure(self, exchange: Exchange) -> ImagecliError | None:
         """Return why the first of a request's images that are missing is."""
-        return next((self._failures[n] for n in exchange.numbers if n in self._failures), None)
+        return next((self._made.failures[n] for n in exchange.numbers if n in self._made.failures), None)
 
     def _give_up(self, exchange: Exchange, error: ImagecliError) -> None:
         self._fail(exchange.numbers, error)
@@ -294,7 +271,7 @@ class _Execution:
         self._observer.partial(n, number, data)
         if not self._plan.intent.save_partials:
             return
-        if len(self._partials.get(n, ())) >= _MOST_PARTIALS:
+        if len(self._made.partials.get(n, ())) >= _MOST_PARTIALS:
             self._warn(f"only the first {_MOST_PARTIALS} partial images of image {n} are saved")
             return
         with self._lock:
@@ -310,23 +287,18 @@ class _Execution:
             with self._lock:
                 self._saving_partials -= 1
         if image is not None and image.path is not None:
-            self._partials.setdefault(n, []).append(image.path)
+            self._made.partials.setdefault(n, []).append(image.path)
 
     def _save(self, client: Client | None, exchange: Exchange, response: ImageResponse) -> None:
         """Save every image of a response, more than were asked for too; the response is kept if one can't be."""
-        with self._lock:
-            if response.request_id:
-                self._request_ids.append(response.request_id)
-            counted = (response.usage, response.svg_usage, len(response.items))
-            cost = self._bill.add(*counted, said=response.cost_usd, cached=exchange.cached)
-        exchange.received(response, cost)
+        exchange.received(response, self._made.charge(response, cached=exchange.cached))
         self._warn(*response.warnings)
         unsaved = self._save_items(client, exchange, response)
         self._warn(*filter(None, (exchange.keep(response, self._plan.intent.model.name),)))
         if response.partial is not None:
             exchange.report("saving", None)
             if not self._keep_partial(client, exchange, response):
-                unsaved += [self._failures[n] for n in exchange.numbers]
+                unsaved += [self._made.failures[n] for n in exchange.numbers]
         if response.lost is not None:
             unsaved = [self._lost(exchange, response.lost)]
         kept = response.spool.keep() if unsaved or self._sink.undelivered else None
@@ -338,7 +310,7 @@ class _Execution:
             if kept is None and response.spool.run is not None:
                 each.message += "; no folder has room to keep the response"
                 each.hint = "Make room before the next run."
-        if unsaved and not any(each in self._failures.values() for each in unsaved):
+        if unsaved and not any(each in self._made.failures.values() for each in unsaved):
             self._warn(f"the response is kept in {kept}")
         response.discard()
 
@@ -390,7 +362,7 @@ class _Execution:
 
     def _lost(self, exchange: Exchange, lost: ImagecliError) -> ImagecliError:
         """Report a response as lost, and whether the images are saved that an error carries in its place."""
-        saved = [image for image in self._images if image.n in exchange.numbers]
+        saved = [image for image in self._made.images if image.n in exchange.numbers]
         names = ", ".join(image.path for image in saved if image.path is not None)
         where = f", which is saved as {names}" if names else "" if saved else ", which did not come whole"
         hint = "Check the image before you run this again: it has been paid for." if saved else lost.hint
@@ -414,7 +386,7 @@ class _Execution:
         if image is None:
             return False
         self._add(image)
-        missing = self._failures[n]
+        missing = self._made.failures[n]
         kept = f"; its last partial image is kept in {image.path}" if image.path is not None else ""
         kind = UnknownOutcome if isinstance(missing, UnknownOutcome) else PartialResult
         self._fail((n,), kind(f"{missing.message}{kept}", hint=missing.hint, **missing.details))
@@ -434,30 +406,14 @@ class _Execution:
         self._warn(f"the server sent {came} images instead of {asked}")
         if not self._sink.takes_more:
             return exchange.numbers
-        with self._lock:
-            first = self._highest + 1
-            self._highest += came - asked
-        return (*exchange.numbers, *range(first, first + came - asked))
+        return (*exchange.numbers, *self._made.further(came - asked))
 
     def _add(self, image: GeneratedImage) -> None:
-        with self._lock:
-            image = image._replace(partials=tuple(self._partials.get(image.n, ())))
-            bisect.insort(self._images, image, key=lambda one: one.n)
-        self._observer.saved(image)
+        self._observer.saved(self._made.add(image))
 
     def _fail(self, numbers: Sequence[int], error: ImagecliError) -> None:
-        with self._lock:
-            for n in numbers:
-                self._failures[n] = error
-            if error.request_id and error.request_id not in self._request_ids:
-                self._request_ids.append(error.request_id)
-            if is_final(error):
-                self._stopped = True
-
-    def _warn(self, *texts: str) -> None:
-        """Collect warnings, each once."""
-        with self._lock:
-            self._warnings += [text for text in texts if text not in self._warnings]
+        self._made.fail(numbers, error)
+        self._stopped = self._stopped or is_final(error)
 
     # How it ended
 
@@ -471,14 +427,14 @@ class _Execution:
         with self._lock:
             self._interrupted = True
         self._wait_for_saving()
-        there = {image.n for image in self._images if not image.partial}
+        there = self._made.finished
         missing = [each for each in self._exchanges if not there.issuperset(each.numbers)]
         for exchange in self._exchanges:
             if exchange not in missing:  # its worker has no more time for that
                 exchange.complete(self._failure(exchange))
                 if exchange.response is not None:
                     exchange.response.discard()
-        if not missing and not self._failures:
+        if not missing and not self._made.failures:
             return
         count = sum(each.in_flight for each in missing)
         billed = f"; {count} request{'s' * (count > 1)} in flight may have been billed" if count else ""
@@ -488,7 +444,7 @@ class _Execution:
             exchange.complete(failure)
             for n in exchange.numbers:
                 if n not in there:
-                    self._failures.setdefault(n, failure)
+                    self._made.failures.setdefault(n, failure)
             if failure.saved_response is not None:
                 self._error.saved_response = failure.saved_response
 
@@ -505,11 +461,10 @@ class _Execution:
 
     def _conclude(self) -> None:
         """Fill up the failures of requests that were not sent any more, and decide what the run's error is."""
-        failures = self._failures
-        if not failures:
-            self._error = next(filter(None, (shortfall(self._plan, image) for image in self._images)), None)
+        made = self._made
+        if not made.failures:
+            self._error = next(filter(None, (shortfall(self._plan, image) for image in made.images)), None)
             return
         asked = [n for each in self._exchanges for n in each.numbers]
-        there = {image.n for image in self._images if not image.partial}
-        self._failures = missing(failures, asked, there)
-        self._error = run_error([self._failures[n] for n in sorted(self._failures)], self._images)
+        made.failures = missing(made.failures, asked, made.finished)
+        self._error = run_error([made.failures[n] for n in sorted(made.failures)], made.images)

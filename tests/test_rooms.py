@@ -64,11 +64,13 @@ MAY_IMPORT = {
     "exchange": {"cache", "client", "dialects", "errors", "plan", "result"},
     "as_asked": {"errors", "plan", "result", "saving"},
     "outcome": {"cache", "errors", "result"},
+    "collected": {"client", "errors", "plan", "result", "saving"},
     "execute": {
         *(
             "as_asked",
             "cache",
             "client",
+            "collected",
             "dialects",
             "errors",
             "exchange",
