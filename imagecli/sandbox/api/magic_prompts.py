@@ -1,6 +1,6 @@
 """Magic prompts: `sandbox:NAME` anywhere in a prompt makes the sandbox misbehave.
 
-The README is generated from `MAGIC_PROMPTS`, and the help of `imagecli serve` is checked against it.
+docs/sandbox.md is generated from `MAGIC_PROMPTS`, and the help of `imagecli serve` is checked against it.
 """
 
 from __future__ import annotations

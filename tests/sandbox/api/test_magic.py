@@ -1,4 +1,4 @@
-"""The table of magic prompts, as the README shows it: every run ends as it says, in process and through a socket."""
+"""The table of magic prompts, as in docs/sandbox.md: every run ends as it says, in process and through a socket."""
 
 from __future__ import annotations
 

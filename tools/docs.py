@@ -1,7 +1,7 @@
-"""Write what README.md repeats from the program: the table of flags, the help of every command, the magic prompts.
+"""Write what the documents repeat from the program: the help of every command, the table of flags, the magic prompts.
 
-python tools/readme.py            rewrite README.md
-python tools/readme.py --check    exit 1 if it is not what the program says
+python tools/docs.py            rewrite docs/commands.md, docs/settings.md, docs/sandbox.md
+python tools/docs.py --check    exit 1 if one of them is not what the program says
 """
 
 # ruff: noqa: E402 - the path comes before the imports
@@ -9,7 +9,6 @@ python tools/readme.py --check    exit 1 if it is not what the program says
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +21,7 @@ from imagecli.flags import FLAGS
 from imagecli.flags.row import GROUPED, GROUPS, Flag
 from imagecli.sandbox.api.magic_prompts import MAGIC_PROMPTS
 
-README = ROOT / "README.md"
+DOCS = ROOT / "docs"
 OUTSIDE_DEFAULTS = {"profile": "profile", "base_url": "profiles.NAME.base_url"}
 """Settings with a place of their own in the config file."""
 
@@ -78,44 +77,41 @@ def help_of(command: str) -> str:
     return subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment).stdout.rstrip()
 
 
-def generated() -> dict[str, str]:
-    """Return what follows each mark, up to the next heading."""
-    magic = "\n".join(
-        f"| `sandbox:{name}` | {magic.effect} | {int(magic.exit_code)} |" for name, magic in MAGIC_PROMPTS.items()
-    )
-    helps = []
-    for command in ("", *COMMANDS):
-        name = f"imagecli {command}".strip()
-        helps.append(
-            f"<details><summary><code>{name} --help</code></summary>\n\n```text\n{help_of(command)}\n```\n\n</details>"
-        )
-    return {
-        "flags": flag_table(),
-        "magic prompts": f"| in the prompt | what happens | exit code |\n| --- | --- | --- |\n{magic}",
-        "help": "\n".join(helps),
-    }
+def helps() -> str:
+    """Return the help of every command, each under a heading."""
+    names = [f"imagecli {command}".strip() for command in ("", *COMMANDS)]
+    return "\n\n".join(f"## {name}\n\n```text\n{help_of(name.removeprefix('imagecli'))}\n```" for name in names)
 
 
-def rewritten(text: str) -> str:
-    """Return the README's text with everything that follows a mark replaced."""
-    for mark, body in generated().items():
-        pattern = rf"(<!-- {mark} -->\n).*?(\n##+ |\Z)"
-        text, found = re.subn(pattern, lambda at, body=body: f"{at[1]}{body}\n{at[2]}", text, count=1, flags=re.DOTALL)
-        if not found:
-            raise SystemExit(f"README.md has no <!-- {mark} -->")
-    return text
+def magic_prompts() -> str:
+    """Return the table of magic prompts."""
+    rows = (f"| `sandbox:{name}` | {magic.effect} | {magic.exit_code:d} |" for name, magic in MAGIC_PROMPTS.items())
+    return "\n".join(("| in the prompt | what happens | exit code |", "| --- | --- | --- |", *rows))
+
+
+MARKS = {
+    "commands.md": ("help", helps),
+    "settings.md": ("flags", flag_table),
+    "sandbox.md": ("magic prompts", magic_prompts),
+}
+"""The mark that each file's generated part follows, to its end, and what writes that."""
 
 
 def main() -> int:
-    """Rewrite or check the file."""
-    before = README.read_text("utf-8")
-    after = rewritten(before)
-    if "--check" in sys.argv[1:]:
-        if before != after:
-            print("README.md is not what would be written; run python tools/readme.py", file=sys.stderr)
-        return int(before != after)
-    README.write_text(after, "utf-8")
-    return 0
+    """Rewrite or check the files."""
+    stale = 0
+    for name, (mark, write) in MARKS.items():
+        before = (DOCS / name).read_text("utf-8")
+        kept, found, _ = before.partition(f"<!-- {mark} -->\n")
+        after = f"{kept}{found}{write()}\n"
+        if before == after:
+            continue
+        if "--check" in sys.argv[1:]:
+            print(f"docs/{name} is not what would be written; run python tools/docs.py", file=sys.stderr)
+            stale = 1
+        else:
+            (DOCS / name).write_text(after, "utf-8")
+    return stale
 
 
 if __name__ == "__main__":
