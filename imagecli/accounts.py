@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from imagecli.errors import ExitCode, ImagecliError, MoneyProblem, UnknownOutcome
-from imagecli.flags import FIELDS, SETTINGS
-from imagecli.flags.row import INPUT, MADE
+from imagecli.flags import FIELDS
 from imagecli.inputs import input_files
+from imagecli.plan.remade import remade_options
 from imagecli.spending import Budget, Spending
 from imagecli.text import file_place
 
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 _UNBILLED = frozenset({ExitCode.USAGE, ExitCode.CONTENT_POLICY, ExitCode.AUTH, ExitCode.UNAVAILABLE, ExitCode.MONEY})
 """What a server refuses with these it does not charge."""
-_NOT_REMADE = frozenset({"image", "mask", "markup", "mask_preview", "prompt_file", "max_pixels"})
-"""Flags that say nothing of the image, or name an input, which has a column of its own."""
-_OUTPUT_SIZES = ("resize", "also")
 _PROMPTS = ("negative", "param")
 """Flags that may hold words of the user's, besides the prompt."""
 
@@ -83,7 +80,7 @@ class Accounts:
             self._ledger,
             self.spending,
             prompts=self._prompts,
-            options=_typed_options(settings),
+            options=remade_options(settings.options),
             inputs=input_files(inputs),
         )
         made.run = self.run
@@ -452,18 +449,6 @@ def hash_of(request: ImageRequest) -> str:
     for part in request.files:
         digest.update(part.upload.data)
     return digest.hexdigest()
-
-
-def _typed_options(settings: Settings) -> dict[str, object]:
-    """Return what was typed, or is of --like: what is no field of the request, and how results are saved."""
-    wanted = {}
-    for name, value in settings.options.__dict__.items():
-        flag = SETTINGS[name]
-        if name in _NOT_REMADE or name in FIELDS or not (value.typed or value.origin.kind == "like"):
-            continue
-        if flag.group in {MADE, INPUT} or name in _OUTPUT_SIZES:
-            wanted[name] = value.value
-    return wanted
 
 
 def _file(file: GeneratedImage, image: GeneratedImage) -> dict[str, object]:

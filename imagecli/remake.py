@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from imagecli.errors import UsageProblem
+from imagecli.flags import REMADE
 from imagecli.history import check_unchanged, is_reference, known_of
 from imagecli.inputs import STDIO, Remake
 from imagecli.text import printable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from imagecli.flags.row import Command
     from imagecli.ledger.queries import Entry
     from imagecli.options import Typed
+    from imagecli.provenance.making import Making
 
 
 def read_remake(command: Command, typed: Typed) -> Remake:
@@ -87,11 +89,12 @@ def _path(each: Mapping[str, Any], called: str) -> str:
 
 
 def _from_file(path: str) -> Remake:
-    from imagecli.images.embedded import read_embedded
-    from imagecli.provenance import read_recipe
+    from imagecli.provenance.reading import read_said
 
     name = printable(path)
-    recipe = read_recipe(read_embedded(path).texts)
+    recipe, making, *_ = read_said(path, check=False)
+    if making is not None:
+        return _from_making(making, name)
     if recipe is None:
         raise UsageProblem(
             f"how {name} was made is not known: it is not in the ledger, and the file does not say",
@@ -102,3 +105,15 @@ def _from_file(path: str) -> Remake:
     model = "" if recipe.model is None else f"; it was made with {printable(recipe.model)}"
     warning = f"{name} is not in the ledger, so what it says of itself is used{model}"
     return Remake(values, recipe.prompt, warnings=(warning,))
+
+
+def _from_making(making: Making, name: str) -> Remake:
+    """Return what imagecli has written into the file. Of a foreign file nothing is taken that names another."""
+    values = {key: value for key, value in making.options.items() if key in REMADE}
+    if making.model is not None:
+        values["model"] = making.model
+    files = {"mask": "--mask", "markup": "--markup"}
+    missing = [files[role] for role in dict.fromkeys(each.get("as") for each in making.inputs) if role in files]
+    also = f"; it had a file for {' and '.join(missing)} too, which is not in it" if missing else ""
+    warning = f"{name} is not in the ledger, so what imagecli has written into it is used{also}"
+    return Remake(values, making.prompt, warnings=(warning,))

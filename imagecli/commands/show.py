@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from imagecli.errors import ImagecliError
     from imagecli.ledger.queries import Entry
     from imagecli.options import Typed
-    from imagecli.provenance import Recipe
+    from imagecli.provenance.reading import Said
     from imagecli.terminal.render import Renderer
 
 
@@ -23,15 +23,15 @@ class _Shown(NamedTuple):
     height: int | None
     bytes: int
     sha256: str
-    c2pa: bool | None
-    recipe: Recipe | None
+    said: Said
+    """By the file."""
     entry: Entry | None
 
     @property
     def prompt(self) -> str | None:
         """The prompt that made it: as the ledger has it, else as the file says."""
         known: str | None = self.entry.request["prompt"] if self.entry is not None else None
-        return known if known is not None or self.recipe is None else self.recipe.prompt
+        return known if known is not None or self.said.recipe is None else self.said.recipe.prompt
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
@@ -95,14 +95,11 @@ def _look(file: str, warn: Callable[[str], None]) -> _Shown:
     import os
 
     from imagecli.history import known_of
-    from imagecli.images.embedded import read_embedded
-    from imagecli.provenance import read_recipe
+    from imagecli.provenance.reading import read_said
 
     path, sha256, entry = known_of(file, warn)
     kind, width, height = _facts(path)
-    embedded = read_embedded(path)
-    recipe = read_recipe(embedded.texts)
-    return _Shown(path, kind, width, height, os.path.getsize(path), sha256, embedded.c2pa, recipe, entry)
+    return _Shown(path, kind, width, height, os.path.getsize(path), sha256, read_said(path), entry)
 
 
 def _facts(path: str) -> tuple[str, int | None, int | None]:
@@ -151,15 +148,13 @@ def _draw(path: str) -> None:
 
 def _lines(one: _Shown, *, absent: str) -> Iterator[str]:
     """Yield what is known, for people; `absent` is why the ledger has nothing."""
+    from imagecli.provenance.reading import facts_of
     from imagecli.text import printable, sanitize
 
     size = f", {one.width}x{one.height}" if one.width else ""
     yield f"{printable(one.path)}: {one.format.upper()}{size}, {one.bytes:,} bytes"
     facts = {"sha256": one.sha256, **(_of_ledger(one.entry) if one.entry is not None else {"ledger": absent})}
-    if one.recipe is not None:
-        facts["says of itself"] = _of_file(one.recipe)
-    if one.c2pa is not None:
-        facts["C2PA"] = "has a manifest (not verified here)" if one.c2pa else "none"
+    facts |= facts_of(one.said)
     if one.prompt is not None:
         facts["prompt"] = one.prompt
     width = max(map(len, facts))
@@ -192,23 +187,18 @@ def _worded(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _of_file(recipe: Recipe) -> str:
-    known = {name: value for name, value in recipe._asdict().items() if value is not None and name != "prompt"}
-    program = known.pop("program")
-    return ", ".join([f"parameters as {program} writes them", *(f"{name} {value}" for name, value in known.items())])
-
-
 def _document(file: str, one: _Shown | None, error: ImagecliError | None) -> dict[str, Any]:
     from imagecli.commands.log import document
+    from imagecli.provenance.reading import document_of_said
 
     known = None if one is None else one._asdict()
-    names = ("path", "format", "width", "height", "bytes", "sha256", "c2pa")
+    names = ("path", "format", "width", "height", "bytes", "sha256")
     facts: dict[str, Any] = {name: None if known is None else known[name] for name in names}
     return {
         "file": file,
         **facts,
         "prompt": None if one is None else one.prompt,
-        "embedded": None if one is None or one.recipe is None else one.recipe._asdict(),
+        **document_of_said(None if one is None else one.said),
         "ledger": None if one is None or one.entry is None else document(one.entry),
         "error": None if error is None else error.as_dict(),
     }

@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from imagecli.flags import batch, making, others
-from imagecli.flags.row import BATCHED, MAKING, Flag
+from imagecli.flags.row import BATCHED, INPUT, MADE, MAKING, Flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +25,10 @@ _OF_ONE_IMAGE = frozenset(
 )
 """Flags of gen, edit and vary that say what one image is; a batch has rows of its own."""
 
+
+_NOT_REMADE = frozenset({"image", "mask", "markup", "mask_preview", "prompt_file", "max_pixels"})
+"""Flags that say nothing of the image, or name an input, which is told apart by its content."""
+_OUTPUT_SIZES = frozenset({"resize", "also"})
 
 _NOT_SUBMITTED = frozenset({"jobs", "partials", "save_partials", "cache", "cache_only"})
 """Flags of requests that are sent one by one."""
@@ -55,6 +59,13 @@ FILE_SETTINGS: tuple[str, ...] = tuple(name for name, flag in SETTINGS.items() i
 
 FIELDS: dict[str, str] = {flag.name: flag.field for flag in FLAGS if flag.field}
 """Flag → field of the request, as OpenAI calls it."""
+
+REMADE: frozenset[str] = frozenset(
+    name
+    for name, flag in SETTINGS.items()
+    if (flag.field or flag.group in {MADE, INPUT} or name in _OUTPUT_SIZES) and name not in _NOT_REMADE
+)
+"""Flags that say how an image is made, so that one like it is made with the same."""
 
 FLAG_ONLY_FIELDS: frozenset[str] = frozenset(flag.field for flag in FLAGS if flag.field and not flag.shared)
 """Fields that only their flags set, so that --param must not."""
