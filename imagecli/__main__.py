@@ -118,8 +118,7 @@ def _failed(argv: list[str], error: ImagecliError) -> int:
 
 def _command(argv: list[str]) -> str | None:
     """Return the command that a command line names, as the JSON document spells it: "gen", "config get"."""
-    from imagecli.cli import COMMANDS
-    from imagecli.flags.row import GROUPED
+    from imagecli.flags.row import COMMANDS, GROUPED
 
     words = [word for word in argv if not word.startswith("-")]
     if not words or words[0] not in COMMANDS:

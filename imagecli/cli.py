@@ -14,7 +14,8 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from imagecli import __version__, flags, slips
 from imagecli.errors import UsageProblem
 from imagecli.flags.arguments import ARGUMENTS
-from imagecli.flags.row import GROUPED, GROUPS
+from imagecli.flags.row import COMMANDS, GROUPED
+from imagecli.help.page import HELP, VERSION, page_of
 from imagecli.options import Typed
 from imagecli.text import hide_words
 
@@ -23,20 +24,9 @@ if TYPE_CHECKING:
 
     from imagecli.flags.row import Argument, Flag
 
-COMMANDS = ("gen", "edit", "vary", "batch", "prepare", "recover", "show", "log", "models", "serve", "cache", "config")
-_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_HELP = """Make and edit images, with any server that speaks the OpenAI Images API.
-
-\b
-Examples:
-  imagecli gen "a red fox in the snow" --profile sandbox
-  imagecli edit photo.jpg "the same place in winter" -o winter.png
-  imagecli vary photo.jpg -n 4 -o looks/
-"""
-
 
 class _Command(TyperCommand):
-    """A command whose --help shows its flags in their groups, and which refuses slips."""
+    """A command that refuses slips."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - of Typer's own copy of click
         command = _path(ctx)
@@ -60,28 +50,12 @@ class _Command(TyperCommand):
             for spelling in (*param.opts, *param.secondary_opts)
         }
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - of Typer's own copy of click
-        sections: dict[str, list[tuple[str, str]]] = {
-            "Arguments": [],
-            **{group: [] for group in GROUPS},
-            "Other": [],
-        }
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                default = "Arguments" if param.param_type_name == "argument" else "Other"
-                sections[getattr(param, "rich_help_panel", None) or default].append(record)
-        for title, records in sections.items():
-            if records:
-                with formatter.section(title):
-                    formatter.write_dl(records)
-
 
 class _Group(TyperGroup):
     """A group whose commands are built when they are asked for."""
 
     def __init__(self, prefix: str, names: tuple[str, ...], **settings: Any) -> None:  # noqa: ANN401 - Typer's
-        super().__init__(rich_markup_mode=None, context_settings=_SETTINGS, **settings)
+        super().__init__(rich_markup_mode=None, add_help_option=False, **settings)
         self.commands = dict.fromkeys(names)  # type: ignore[assignment] # built below
         self._prefix = prefix
 
@@ -105,15 +79,15 @@ def build(command: str) -> TyperCommand | TyperGroup:
     name = command.rpartition(" ")[2]
     if command in GROUPED:
         names = tuple(each.removeprefix(f"{command} ") for each in GROUPED[command])
-        return _Group(f"{command} ", names, name=name, help=module.__doc__)
+        return _Group(f"{command} ", names, name=name, help=page_of(command).summary, params=[_help_option()])
     arguments = [_argument(each) for each in ARGUMENTS if command in each.commands]
     options = [_option(each) for each in flags.flags_of(command)]
     return _Command(
         name,
         callback=_callback(command, module.run),
-        params=[*arguments, *options],
-        help=module.run.__doc__,
-        context_settings=_SETTINGS,
+        params=[*arguments, *options, _help_option()],
+        help=page_of(command).summary,
+        add_help_option=False,
         rich_markup_mode=None,
     )
 
@@ -187,6 +161,32 @@ def _path(ctx: Any) -> str:  # noqa: ANN401 - of Typer's own copy of click
     return str(ctx.command_path).partition(" ")[2]
 
 
+def _help_option() -> TyperOption:
+    return _answering(_show_help, HELP.short, HELP.name, text=HELP.text)
+
+
+def _answering(answer: Callable[..., None], *names: str, text: str) -> TyperOption:
+    """Return a switch that is answered in place of the command."""
+    return TyperOption(
+        param_decls=list(names),
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=answer,
+        default=False,
+        help=text,
+    )
+
+
+def _show_help(ctx: Any, _param: Any, wanted: bool) -> None:  # noqa: ANN401, FBT001 - click's signature
+    if wanted and not ctx.resilient_parsing:
+        from imagecli.terminal.help_view import show_help
+        from imagecli.terminal.render import open_console
+
+        show_help(page_of(_path(ctx)), open_console())
+        raise typer.Exit
+
+
 def _show_version(ctx: Any, _param: Any, wanted: bool) -> None:  # noqa: ANN401, FBT001 - click's signature
     if wanted and not ctx.resilient_parsing:
         typer.echo(f"imagecli {__version__}")
@@ -197,16 +197,5 @@ app = _Group(
     "",
     COMMANDS,
     name="imagecli",
-    help=_HELP,
-    params=[
-        TyperOption(
-            param_decls=["--version"],
-            is_flag=True,
-            is_eager=True,
-            expose_value=False,
-            callback=_show_version,
-            default=False,
-            help="Print the version.",
-        )
-    ],
+    params=[_answering(_show_version, VERSION.name, text=VERSION.text), _help_option()],
 )

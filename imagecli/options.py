@@ -73,6 +73,7 @@ class Typed(_Frozen):
     key: str | None = None
     value: str | None = None
     new_profile: str | None = None
+    topic: tuple[str, ...] = ()
     named_profile: str | None = None
     output: str | None = None
     dry_run: bool = False
@@ -88,7 +89,7 @@ class Typed(_Frozen):
     skip_existing: bool = False
     resize: str | None = None
     also: tuple[str, ...] = ()
-    like: str | None = None
+    prompt_file: str | None = None
     model: str | None = None
     count: int | None = None
     size: str | None = None
@@ -110,6 +111,7 @@ class Typed(_Frozen):
     negative: str | None = None
     param: tuple[str, ...] = ()
     verbatim: bool | None = None
+    like: str | None = None
     image: tuple[str, ...] = ()
     mask: str | None = None
     markup: str | None = None
@@ -120,7 +122,6 @@ class Typed(_Frozen):
     mask_feather: int | None = None
     mask_preview: str | None = None
     expand: tuple[str, ...] = ()
-    prompt_file: str | None = None
     fit: str | None = None
     restore: str | None = None
     keep: bool | None = None
@@ -162,6 +163,7 @@ class Options(_Frozen):
     output: Value[str | None] = UNSET
     resize: Value[str | None] = UNSET
     also: Value[tuple[str, ...] | None] = UNSET
+    prompt_file: Value[str | None] = UNSET
     model: Value[str | None] = UNSET
     count: Value[int | None] = UNSET
     size: Value[str | None] = UNSET
@@ -193,7 +195,6 @@ class Options(_Frozen):
     mask_feather: Value[int | None] = UNSET
     mask_preview: Value[str | None] = UNSET
     expand: Value[tuple[str, ...] | None] = UNSET
-    prompt_file: Value[str | None] = UNSET
     fit: Value[Literal["pad", "crop", "stretch"] | None] = UNSET
     restore: Value[Literal["none", "aspect", "size"] | None] = UNSET
     keep: Value[bool | None] = UNSET

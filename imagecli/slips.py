@@ -12,6 +12,7 @@ from imagecli.errors import UsageProblem
 from imagecli.flags import FLAGS, flags_of, long_spellings
 from imagecli.flags.arguments import ARGUMENTS
 from imagecli.flags.row import MAKING
+from imagecli.help.page import below
 from imagecli.text import close_matches, may_be_key, named, quoted, shell_word
 
 if TYPE_CHECKING:
@@ -34,6 +35,25 @@ _KEYS = "A key is never an argument, as other users could see it: `imagecli conf
 _ONE_INPUT = ("vary", "prepare")
 _MOST_SHOWN = 100
 """Characters of a command line in a hint."""
+
+
+def known_command(words: Iterable[str]) -> str:
+    """Return the command that words name: "batch run"; "", the program, for none.
+
+    Raises:
+        UsageProblem: there is no such command.
+    """
+    command = ""
+    for word in " ".join(words).split():
+        known = below(command)
+        names = [each.removeprefix(command).strip() for each in known]
+        if not known:
+            hint = f"See imagecli {command} --help."
+            raise UsageProblem(f"imagecli {command} has no commands, such as {quoted(word)}", hint=hint)
+        if word not in names:
+            raise unknown_command(word, names, command)
+        command = f"{command} {word}".strip()
+    return command
 
 
 def unknown_command(word: str, known: Sequence[str], group: str) -> UsageProblem:

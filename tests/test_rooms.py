@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "flags": set(),
     "options": set(),
     "keywords": set(),
+    "help": {"flags"},
     "images": {"errors", "text"},
     "dialects": {"errors", "flags", "images"},
     "config": {"dialects", "disk", "errors", "flags", "hosts", "options", "text"},
@@ -91,10 +92,11 @@ MAY_IMPORT = {
         *("inputs", "options", "plan", "saving"),
     },
     "recovery": {"accounts", "as_asked", "client", "errors", "images", "plan", "replan", "result", "saving"},
-    "terminal": {"dialects", "errors", "images", "models", "options", "result", "text"},
+    "slips": {"errors", "flags", "help", "images", "text"},
+    "terminal": {"dialects", "errors", "help", "images", "models", "options", "result", "text"},
     "commands": {
         *("accounts", "batch", "history", "ledger", "outcome", "provenance", "remake"),
-        *("cache", "client", "config", "dialects", "disk", "errors", "exchange", "execute", "flags", "images"),
+        *("cache", "client", "config", "dialects", "disk", "errors", "exchange", "execute", "flags", "help", "images"),
         *(
             "inputs",
             "interrupts",
@@ -106,6 +108,7 @@ MAY_IMPORT = {
             "result",
             "sandbox",
             "saving",
+            "slips",
             "terminal",
             "text",
         ),
@@ -115,8 +118,7 @@ MAY_IMPORT = {
         *("inputs", "keywords", "options", "plan", "result", "saving", "text"),
     },
     "__init__": {"_version", "api"},
-    "slips": {"errors", "flags", "images", "text"},
-    "cli": {"__init__", "commands", "config", "errors", "flags", "options", "slips", "terminal", "text"},
+    "cli": {"__init__", "commands", "config", "errors", "flags", "help", "options", "slips", "terminal", "text"},
     "__main__": {"__init__", "cli", "errors", "flags", "interrupts", "terminal", "text"},
 }
 # Who may import what is slow to import, or reaches the world outside.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,10 +70,10 @@ class Command:
 
     path: tuple[str, ...]
     help: str
-    flags: tuple[Flag, ...]
-    arguments: tuple[tuple[str, Values], ...]
+    flags: tuple[Flag, ...] = ()
+    arguments: tuple[tuple[str, Values], ...] = ()
     """Metavar and values, in order."""
-    commands: tuple[Command, ...]
+    commands: tuple[Command, ...] = ()
 
     def all(self) -> Iterator[Command]:
         """This one and all below it."""
@@ -83,8 +83,16 @@ class Command:
 
 
 def read_program() -> Command:
-    """Return the program's commands as Typer knows them."""
-    return _command(app, app.make_context("imagecli", [], resilient_parsing=True), ())
+    """Return the program's commands as Typer knows them; below `help` stand the names of all of them once more."""
+    program = _command(app, app.make_context("imagecli", [], resilient_parsing=True), ())
+    commands = (_with_names(each, program) if each.path == ("help",) else each for each in program.commands)
+    return replace(program, commands=tuple(commands))
+
+
+def _with_names(command: Command, tree: Command) -> Command:
+    """Return a command that takes the names of a tree's commands."""
+    below = (_with_names(Command((*command.path, each.path[-1]), each.help), each) for each in tree.commands)
+    return replace(command, arguments=(), commands=tuple(below))
 
 
 def _command(command: Any, context: Any, path: tuple[str, ...]) -> Command:  # noqa: ANN401 - of Typer's own click
@@ -121,6 +129,7 @@ def _argument(argument: Any) -> tuple[str, Values]:  # noqa: ANN401 - of Typer's
     metavar = argument.metavar.removesuffix("...").strip("[]")
     # A new one is a KeyError: somebody has to say what it takes.
     offered = {
+        "COMMAND": NOTHING,
         "FILE": Values(files="any"),
         "ID": NOTHING,
         "ID|DIR": Values(files="any"),
@@ -266,7 +275,7 @@ def _zsh_function(command: Command) -> str:
     ]
     name = "_".join(("_imagecli", *command.path))
     if not command.commands:
-        lines = " \\\n        ".join(["_arguments -s -S", *specs])
+        lines = " \\\n        ".join(["_arguments -s -S", *specs]) if specs else "return 1"
         return f"{name}() {{\n    {lines}\n}}\n"
     lines = " \\\n        ".join(["_arguments -C -s -S", *specs, "'1: :->command'", "'*:: :->arguments'"])
     below = "\n".join(

@@ -8,17 +8,16 @@ python tools/docs.py --check    exit 1 if one of them is not what the program sa
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the program of this checkout, not one that is installed
 
-from imagecli.cli import COMMANDS
 from imagecli.flags import FLAGS
 from imagecli.flags.row import GROUPED, GROUPS, Flag
+from imagecli.help.layout import lines_of, plain
+from imagecli.help.page import every_command, page_of
 from imagecli.sandbox.api.magic_prompts import MAGIC_PROMPTS
 
 DOCS = ROOT / "docs"
@@ -70,17 +69,10 @@ def _commands(flag: Flag) -> str:
     return commands
 
 
-def help_of(command: str) -> str:
-    """Return what `imagecli COMMAND --help` prints into a pipe of 100 columns."""
-    arguments = [sys.executable, "-m", "imagecli", *command.split(), "--help"]
-    environment = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment).stdout.rstrip()
-
-
 def helps() -> str:
-    """Return the help of every command, each under a heading."""
-    names = [f"imagecli {command}".strip() for command in ("", *COMMANDS)]
-    return "\n\n".join(f"## {name}\n\n```text\n{help_of(name.removeprefix('imagecli'))}\n```" for name in names)
+    """Return the help of every command as a pipe of 100 columns gets it, each under a heading."""
+    pages = map(page_of, every_command())
+    return "\n\n".join(f"## {page.name}\n\n```text\n{plain(lines_of(page, 100))}\n```" for page in pages)
 
 
 def magic_prompts() -> str:

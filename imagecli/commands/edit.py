@@ -12,13 +12,10 @@ if TYPE_CHECKING:
 def run(typed: Typed, renderer: Renderer) -> int:
     """Edit an image, all of it or what a mask opens.
 
-    \b
     Examples:
       imagecli edit photo.jpg "the same room at night" -o night.png
-      imagecli edit lounge.png "a flamingo in the pool" --mask mask.png -m dall-e-2
-      imagecli edit photo.jpg "a red balloon" --mask-ellipse 60%,5%,30%,40% --mask-feather 12
-      imagecli edit photo.jpg "more of the same landscape" --expand left=256 --expand top=20%
-      curl -s https://example.com/cat.jpg | imagecli edit - "a hat on the cat" -o - > hat.png
+      imagecli edit photo.jpg "a red balloon" --mask-ellipse 60%,5%,30%,40%
+      imagecli edit photo.jpg "more of the same landscape" --expand left=256
     """
     from imagecli.commands.make import make
 

@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 def run(typed: Typed, renderer: Renderer) -> int:
     """Make images from text.
 
-    \b
     Examples:
       imagecli gen "a red fox in the snow" --profile sandbox
       imagecli gen "a red fox in the snow" -o fox.png -s landscape -q high
-      while read -r p || [ "$p" ]; do imagecli gen -o "out/{slug}-{hash}.{ext}" --skip-existing -- "$p"; done < list.txt
+      imagecli gen -f prompt.txt -n 4 -o "looks/{slug}-{n}.{ext}" --skip-existing
     """
     from imagecli.commands.make import make
 

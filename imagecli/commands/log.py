@@ -16,13 +16,12 @@ _SUM_HEAD = ("requests", "images", "failed", "unknown", "tokens", "USD")
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """List the images of the ledger and what they cost, newest first.
+    """List the images that were made and their cost, newest first.
 
     A line an image: its number, which stands for its path (imagecli edit @1 …); when it was made; what it
     cost (~ by estimate); the model; its size; its path; the prompt. Requests without an image have their state in the
     path's place. In a pipe, tabs stand between them, and nothing is cut.
 
-    \b
     Examples:
       imagecli log
       imagecli log --since 7d --state failed

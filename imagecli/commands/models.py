@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """List models: what they take, what they cost, when they are shut down. Free of charge.
+    """List models: what they take, what they cost, until when.
 
-    What the server lists is kept for an hour. One model a line: its name; whether the server lists it; the commands
-    that it works with; sizes; an estimate of the price of an image; until when it can be used. MODEL shows all, with
-    sources.
+    It is free of charge. What the server lists is kept for an hour. One model a line: its name; whether the server
+    lists it; the commands that it works with; sizes; an estimate of the price of an image; until when it can be
+    used. MODEL shows all, with sources.
 
-    \b
     Examples:
       imagecli models --profile sandbox
       imagecli models gpt-image-2 -P sandbox

@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 def run(typed: Typed, renderer: Renderer) -> int:
     """Save what edit and vary would upload; nothing is sent.
 
-    \b
     Examples:
       imagecli prepare photo.jpg --for dall-e-2 -o square.png -v
       imagecli prepare photo.jpg -o - > without-location.jpg
-      curl -s https://example.com/cat.jpg | imagecli prepare - --for dall-e-2 --fit crop --json
+      imagecli prepare - --for dall-e-2 --fit crop -o crop.png < photo.jpg
     """
     from imagecli.config.settings import load
     from imagecli.errors import ImagecliError

@@ -11,18 +11,17 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Save the images of kept responses, and of those that interrupted runs left behind.
+    """Save the images of responses that a failed run left behind.
 
     A response is kept where its images can't be saved; each is a file that the error names. A run that was killed
     leaves what had arrived. Without FILE, all of them are recovered: under the names that their runs would have given
     them, unless -o says otherwise, and finished (--keep, --resize, --also) as they would have been. A response is
     removed once its images are saved, and after 30 days otherwise.
 
-    \b
     Examples:
       imagecli recover
       imagecli recover -o recovered/
-      imagecli recover ~/.local/state/imagecli/answers/answer-*.json -o "{slug}-{n}.{ext}"
+      imagecli recover -o "{slug}-{n}.{ext}" -v
     """
     from imagecli.client.response.files import kept_responses, response_folders, spare_folders, take_over
     from imagecli.errors import UsageProblem

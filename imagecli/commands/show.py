@@ -35,11 +35,11 @@ class _Shown(NamedTuple):
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Show images, and what is known of them: what the file says, and what the ledger says of its making.
+    """Show images, and what is known of them.
 
-    FILE may be @1, @2 …, the newest images of the ledger. In a terminal the images are drawn.
+    That is what the file says, and what the ledger says of its making. FILE may be @1, @2 …, the newest images of the
+    ledger. In a terminal the images are drawn.
 
-    \b
     Examples:
       imagecli show cat.png
       imagecli show @1 --prompt

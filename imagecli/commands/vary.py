@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 def run(typed: Typed, renderer: Renderer) -> int:
     """Make variations of an image.
 
-    \b
     Examples:
       imagecli vary photo.jpg --profile sandbox
       imagecli vary photo.jpg -n 4 -o "looks/{slug}-{n}.{ext}"
-      imagecli vary photo.jpg -m dall-e-2 --base-url http://127.0.0.1:8765/v1 --fit pad
+      imagecli vary photo.jpg -m dall-e-2 --fit pad -o square.png
     """
     from imagecli.commands.make import make
 

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _OF_ONE_IMAGE = frozenset(
-    {"output", "skip_existing", "like", "image", "mask", "markup", "mask_preview", "prompt_file", "preview", "dry_run"}
+    {
+        *("output", "skip_existing", "like", "image", "mask", "markup", "mask_preview", "prompt_file", "preview"),
+        *("dry_run", "json"),
+    }
 )
-"""Flags of gen, edit and vary that say what one image is; a batch has rows of its own."""
+"""Flags of gen, edit and vary that say what one image is, or what is shown of it; a batch has rows of its own."""
 
 
 _NOT_REMADE = frozenset({"image", "mask", "markup", "mask_preview", "prompt_file", "max_pixels"})

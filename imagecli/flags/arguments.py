@@ -32,5 +32,8 @@ ARGUMENTS = (
     ),
     Argument("value", "VALUE", "TOML where it parses, text otherwise.", ("config set",), required=True),
     Argument("new_profile", "NAME", "The profile's name: letters, digits, - and _.", ("config add",), required=True),
+    Argument(
+        "topic", "[COMMAND]...", "Whose page to show, such as batch run [the program's].", ("help",), repeated=True
+    ),
     Argument("named_profile", "[PROFILE]", "The profile [the active one].", ("config set-key", "config check")),
 )

@@ -57,13 +57,15 @@ ROWS = (
         in_file=False,
         in_python=True,
     ),
-    typed_only(
-        "like",
-        "As the image in FILE was made (@1: the newest one); flags typed beside it go first.",
+    Flag(
+        "prompt_file",
+        "Read the prompt from a file; - is standard input.",
         MADE,
-        MAKING,
+        (*GEN, *EDIT),
         "FILE",
+        "-f",
         path=True,
+        in_file=False,
     ),
     Flag("model", "The model; any name is accepted.", MADE, MAKING, "NAME", "-m", in_python=True),
     Flag(
@@ -189,6 +191,14 @@ ROWS = (
         in_python=True,
         built_in=False,
     ),
+    typed_only(
+        "like",
+        "As the image in FILE was made (@1: the newest one); flags typed beside it go first.",
+        MADE,
+        MAKING,
+        "FILE",
+        path=True,
+    ),
     Flag(
         "image", "Another input image; repeatable.", INPUT, EDIT, "FILE", "-i", path=True, repeated=True, in_file=False
     ),
@@ -264,16 +274,6 @@ ROWS = (
         repeated=True,
         in_file=False,
         in_python=True,
-    ),
-    Flag(
-        "prompt_file",
-        "Read the prompt from a file; - is standard input.",
-        MADE,
-        (*GEN, *EDIT),
-        "FILE",
-        "-f",
-        path=True,
-        in_file=False,
     ),
     Flag(
         "fit",

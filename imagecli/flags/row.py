@@ -24,6 +24,11 @@ OF_PROVIDER = ("batch status", "batch fetch", "batch cancel")
 """Those that ask a provider about its batches."""
 BATCH = (*BATCHED, *OF_PROVIDER)
 IN_LINES = ("log", *BATCHED, "batch fetch")
+COMMANDS = (
+    *("gen", "edit", "vary", "batch", "prepare", "recover", "show", "log"),
+    *("models", "serve", "cache", "config", "help"),
+)
+"""The commands of the program, in the order of its help."""
 GROUPED = {"config": CONFIG, "cache": CACHE, "batch": BATCH}
 """The commands that have commands of their own."""
 

@@ -73,6 +73,20 @@ class Console:
         """Whether stdout was closed before the start (`>&-`), or its reader has left since (`| head -1`)."""
         return self._stdout is None
 
+    @property
+    def stdout_is_unicode(self) -> bool:
+        """Whether characters other than ASCII may be written to stdout."""
+        return _supports_unicode(self._stdout, self.environ)
+
+    def stdout_columns(self) -> int:
+        """Return COLUMNS, or how many columns the terminal at stdout has; 80 where neither is known."""
+        said = self.environ.get("COLUMNS", "")
+        if said.isascii() and said.isdecimal() and int(said[:6]):
+            return int(said[:6])
+        with suppress(AttributeError, OSError, ValueError):  # closed, or no terminal
+            return os.get_terminal_size(self._stdout.fileno()).columns or 80  # type: ignore[union-attr] # as above
+        return 80
+
     def stdout_free_bytes(self) -> int | None:
         """Return how many bytes the disk has left where stdout is a file, else None."""
         import stat

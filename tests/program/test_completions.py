@@ -14,6 +14,7 @@ from functools import cache
 import pexpect
 import pytest
 
+from imagecli.help.page import every_command
 from support.places import ROOT
 
 SHELLS = {"bash": "imagecli.bash", "zsh": "_imagecli", "fish": "imagecli.fish"}
@@ -227,13 +228,14 @@ def help_of(command):
         encoding="utf-8",
         check=True,
     )
-    options, _, commands = done.stdout.partition("\nCommands:\n")
-    names = [re.split(r"\s{2,}", line[2:])[0] for line in options.splitlines() if re.match("  -", line)]
-    flags = {name for each in names for name in re.findall(r"(?<!\S)--?[\w-]+", each)}
-    return flags, set(re.findall(r"(?m)^  (\S+)", commands))
+    terms = re.findall(r"(?m)^  +(-.*?)(?:  |$)", done.stdout)
+    names = [name for term in terms for name in re.findall(r"(?<!\S)(--?[\w\[\]-]+)", term)]
+    flags = {spelling for name in names for spelling in (name.replace("[no-]", ""), re.sub(r"[\[\]]", "", name))}
+    commands = re.search(r"\nCommands:\n(.*?)\n\n", done.stdout, re.DOTALL)
+    return flags, set(re.findall(r"(?m)^  (\S+)", commands[1])) if commands else set()
 
 
-@pytest.mark.parametrize("command", ["", "gen", "edit", "vary", "prepare", "serve", "config", "config set-key"])
+@pytest.mark.parametrize("command", list(every_command()))
 def test_every_flag_and_command_of_the_help_is_offered_and_no_other(shell, command):
     flags, commands = help_of(command)
     before = f"imagecli {command}".strip()
@@ -279,6 +281,8 @@ def test_every_flag_and_command_of_the_help_is_offered_and_no_other(shell, comma
             [f"defaults.{name}" for name in ("resize", "response_format", "restore", "retries", "retry_unknown")],
         ),
         ("imagecli config unset", "defaults.si", ["defaults.size"]),
+        ("imagecli help", "g", ["gen"]),
+        ("imagecli help batch", "r", ["run"]),
     ],
 )
 def test_values_are_offered_in_their_order(shell, before, typed, offered):
@@ -322,6 +326,7 @@ def test_images_come_before_other_files(shell, before, typed, offered):
         ("imagecli gen", "--json="),
         ("imagecli config set defaults.size", "c"),
         ("imagecli nonsense", "c"),
+        ("imagecli help gen", "c"),
     ],
 )
 def test_nothing_is_offered_where_nothing_is_known(shell, before, typed):

@@ -1,6 +1,5 @@
-"""Many images from a job file, a job a line; run again, it makes only what is missing.
+"""Make the images of a job file, and only those that are missing.
 
-\b
 Examples:
   imagecli batch run prompts.txt -o out/
   imagecli batch run jobs.jsonl -o out/ -j 8 --max-cost 20

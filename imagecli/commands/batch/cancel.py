@@ -10,11 +10,13 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Cancel a batch: what is done by then is paid for, and can be fetched.
+    """Cancel a batch.
 
-    \b
+    What is done by then is paid for, and can be fetched.
+
     Examples:
       imagecli batch cancel batch_6a51f0c2
+      imagecli batch status --json | jq -r '.batches[].id'
     """
     from imagecli.commands.batch.fetch import describe
     from imagecli.commands.batch.status import asked

@@ -35,12 +35,11 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Save the images of batches that were submitted, under the names of their jobs.
+    """Save the images of submitted batches.
 
-    Give the id of one, or the folder that they were submitted for. Results are saved as they come; killed at any
-    moment and started again, it fetches the rest. Nothing is paid for here.
+    Each has the name that its job gives it. Give the id of one, or the folder that they were submitted for. Results
+    are saved as they come; killed at any moment and started again, it fetches the rest. Nothing is paid for here.
 
-    \b
     Examples:
       imagecli batch fetch out/
       imagecli batch fetch batch_6a51f0c2

@@ -57,11 +57,9 @@ def run(typed: Typed, renderer: Renderer) -> int:
     the flags' names, and id, op, image, prompt and output. All is checked before anything is sent. The same command
     again goes on where the last one ended, whatever ended it.
 
-    \b
     Examples:
       imagecli batch run prompts.txt -o out/ -m gpt-image-2 -q low
-      imagecli batch run animals.csv -o out/ --prompt "a {colour} {animal} in the snow"
-      imagecli batch run jobs.jsonl -o out/ --dry-run
+      imagecli batch run animals.csv -o out/ --prompt "a {colour} {animal}" -n 2
       imagecli batch run jobs.jsonl -o out/ --shard 2/8 -j 16 --rpm 300
     """
     try:

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Ask how far batches are: one, or all that were submitted from here and are not fetched yet.
+    """Ask how far submitted batches are.
 
-    \b
+    One, or all that were submitted from here and are not fetched yet.
+
     Examples:
       imagecli batch status
       imagecli batch status batch_6a51f0c2

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Submit the jobs of a file to the provider's batch engine: thousands of images within a day, at half the price.
+    """Submit jobs to the provider's batch engine, at half the price.
 
-    JOBS is as for `imagecli batch run`, and checked alike. The ids of the batches are printed; `imagecli batch fetch`
-    saves their images, under the names of the jobs. What is submitted, or done, is not submitted again.
+    Thousands of images are made within a day. JOBS is as for `imagecli batch run`, and checked alike. The ids of
+    the batches are printed; `imagecli batch fetch` saves their images, under the names of the jobs. What is
+    submitted, or done, is not submitted again.
 
-    \b
     Examples:
       imagecli batch submit prompts.txt -o out/ -m gpt-image-2 -q low
       imagecli batch submit jobs.jsonl -o out/ --max-cost 20

@@ -1,6 +1,5 @@
-"""The responses that --cache keeps.
+"""Look at the responses that --cache keeps, and remove them.
 
-\b
 Examples:
   imagecli cache info
   imagecli cache prune --older 30d

@@ -10,9 +10,8 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Print how many responses the cache has, and how large they are together.
+    """Print how many responses the cache has, and how large they are.
 
-    \b
     Examples:
       imagecli cache info
       imagecli cache info --json | jq .bytes

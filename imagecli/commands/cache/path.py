@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 def run(typed: Typed, renderer: Renderer) -> int:
     """Print where the cache is, or would be.
 
-    \b
     Examples:
       imagecli cache path
       du -sh "$(imagecli cache path)"

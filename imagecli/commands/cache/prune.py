@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Remove responses from the cache: those that were not used for long, or the oldest of too many.
+    """Remove responses from the cache.
 
-    Only the cache's own entries are removed, whatever else is in the folder.
+    Those that were not used for long, or the oldest of too many. Only the cache's own entries are removed, whatever
+    else is in the folder.
 
-    \b
     Examples:
       imagecli cache prune --older 30d
       imagecli cache prune --larger 5G

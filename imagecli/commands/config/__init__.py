@@ -1,6 +1,5 @@
-"""Settings, profiles and keys.
+"""Read and write settings, profiles and keys.
 
-\b
 Examples:
   imagecli config show
   imagecli config set defaults.size landscape

@@ -11,13 +11,12 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Write a new profile: where a server is and how it differs from OpenAI.
+    """Write a new profile: where a server is, and how it differs.
 
-    \b
     Examples:
       imagecli config add local --base-url http://127.0.0.1:8080/v1
-      imagecli config add office --base-url https://images.example.com/v1 --key-command "pass show images"
-      imagecli config add lab --base-url https://lab.example.com/v1 --key-env LAB_KEY --model team/flux --json
+      imagecli config add office --base-url https://images.example.com/v1 -m flux
+      imagecli config add lab --base-url https://lab.example.com/v1 --key-env LAB
     """
     import os
 

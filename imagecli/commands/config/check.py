@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Ask a server for its models, which is free. Shows what it is and whether address and key are right.
+    """Ask a server for its models: are address and key right?
 
-    \b
+    That is free of charge. It also says what kind of server it is.
+
     Examples:
       imagecli config check sandbox
       imagecli config check --json
-      imagecli config check --base-url http://127.0.0.1:8080/v1 || echo "not reachable"
+      imagecli config check --base-url http://127.0.0.1:8080/v1 || echo "not there"
     """
     import time
 

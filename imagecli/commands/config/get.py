@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Print the value of KEY in the config file. Exit code 1 if it is not set.
+    """Print the value of KEY in the config file.
 
-    \b
+    Exit code 1 if it is not set.
+
     Examples:
       imagecli config set profile sandbox && imagecli config get profile
       imagecli config get profiles.office.base_url || echo "there is no office yet"

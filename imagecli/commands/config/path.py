@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 def run(_typed: Typed, renderer: Renderer) -> int:
     """Print where the config file is, or would be.
 
-    \b
     Examples:
       imagecli config path
       "$EDITOR" "$(imagecli config path)"

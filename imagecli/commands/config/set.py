@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Write KEY = VALUE to the config file. Its comments stay where they are.
+    """Write KEY = VALUE to the config file.
 
-    \b
+    Its comments stay where they are.
+
     Examples:
       imagecli config set defaults.size 1536x1024
       imagecli config set profiles.office.base_url https://images.example.com/v1

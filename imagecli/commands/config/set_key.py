@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Store the key of a profile. It is asked for without echo, or read from stdin if that is not a terminal.
+    """Store the key of a profile.
 
-    It goes into the keyring where the keyring extra is installed, else into the config file.
+    It is asked for without echo, or read from stdin if that is not a terminal. It goes into the keyring where the
+    keyring extra is installed, else into the config file.
 
-    \b
     Examples:
       imagecli config set-key
       echo "$MY_KEY" | imagecli config set-key

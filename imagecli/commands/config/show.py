@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Print every setting and where it came from. Of a key it prints only that it is set.
+    """Print every setting and where it came from.
 
-    \b
+    Of a key it prints only that it is set.
+
     Examples:
       imagecli config show
       imagecli config show -P sandbox --json

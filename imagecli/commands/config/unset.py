@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
-    """Remove KEY from the config file; a profile's api_key also from the keyring.
+    """Remove KEY from the config file.
 
-    \b
+    A profile's api_key is removed from the keyring, too.
+
     Examples:
-      imagecli config set defaults.size square && imagecli config unset defaults.size
+      imagecli config unset defaults.size || echo "it was not set"
       imagecli config unset profiles.office || echo "there was no office"
     """
     import os
