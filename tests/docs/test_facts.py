@@ -16,7 +16,7 @@ from support.places import ROOT
 ELSEWHERE = {
     *("--value", "--force", "--upgrade"),  # pipx, uv, pip
     *("--array", "--job-name", "--time", "--requeue", "--signal"),  # Slurm
-    "--steps",  # the flag that CONTRIBUTING.md adds
+    *("--steps", "--strict"),  # the flag that CONTRIBUTING.md adds, and MkDocs'
 }
 
 

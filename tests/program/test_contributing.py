@@ -20,7 +20,8 @@ from test_rooms import MAY_IMPORT, ONLY
 DOCUMENTS = {name: (ROOT / name).read_text("utf-8") for name in ("CONTRIBUTING.md", "docs/architecture.md")}
 WORKFLOW = (ROOT / ".github" / "workflows" / "test.yml").read_text("utf-8")
 ARCHITECTURE = DOCUMENTS["docs/architecture.md"]
-TOP = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".venv"))
+BUILT = {"build", "dist", ".venv", ".venv-gateway"}
+TOP = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in BUILT)
 PLACEHOLDER = re.compile(r"NAME|X\.Y\.Z")
 FUNCTION = re.compile(r"`([\w/.]+\.py): ([\w.]+)`")
 
@@ -80,7 +81,7 @@ def test_every_command_is_one_that_is_tried_here():
     elsewhere = {"pre-commit", "git", ".", "python3", ".venv/bin/pip", "build/venv/bin/pip", "build/venv/bin/python"}
     for command in _commands():
         name = shlex.split(command)[0]
-        assert name in {"pytest", "imagecli", "python", "ruff", "mypy", ".ci/run"} | elsewhere, command
+        assert name in {"pytest", "imagecli", "python", "ruff", "mypy", "mkdocs", ".ci/run"} | elsewhere, command
 
 
 def test_pytest_finds_the_tests_that_are_named():
@@ -106,7 +107,7 @@ def test_the_examples_run_in_the_sandbox(imagecli):
 def test_the_linters_are_those_of_ci():
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     for command in _commands():
-        if shlex.split(command)[0] in {"ruff", "mypy"}:
+        if shlex.split(command)[0] in {"ruff", "mypy", "mkdocs"}:
             assert f".venv/bin/{command}\n" in script
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o100
 
@@ -130,8 +131,8 @@ def test_the_workflow_runs_the_test_command_of_the_readme():
 
 def test_the_workflow_runs_the_linters_of_ci():
     script = (ROOT / ".ci" / "run").read_text("utf-8")
-    linters = re.findall(r"^\.venv/bin/((?:ruff|mypy).*)$", script, re.MULTILINE)
-    assert re.findall(r"run: \.venv/bin/((?:ruff|mypy).*)", WORKFLOW) == linters
+    linters = re.findall(r"^\.venv/bin/((?:ruff|mypy|mkdocs).*)$", script, re.MULTILINE)
+    assert re.findall(r"run: \.venv/bin/((?:ruff|mypy|mkdocs).*)", WORKFLOW) == linters
 
 
 def test_the_workflow_begins_with_the_oldest_python_and_needs_no_secret():
