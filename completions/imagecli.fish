@@ -117,7 +117,7 @@ function __imagecli_typed
             string join -- \n $word
         else if test $word = --
             set flags_ended yes
-        else if string match -qr '^-[^-ofmnsqPji]*[ofmnsqPji]$' -- $word; or contains -- $word --output --resize --also --prompt-file --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --like --profile --base-url --jobs --timeout --retries --cache-dir --max-cost --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --as --only --limit --shard --rpm --for --grid --since --state --sum --port --older --larger --dialect --key-command --key-env; or contains -- "$typed[1..2] $word" 'batch run --prompt' 'batch submit --prompt'
+        else if string match -qr '^-[^-ofmnsqPji]*[ofmnsqPji]$' -- $word; or contains -- $word --output --grid --resize --also --prompt-file --model --count --size --quality --format --compression --background --moderation --style --input-fidelity --response-format --partials --frames --frame-ms --complexity --safety-identifier --seed --negative --param --like --profile --base-url --jobs --timeout --retries --cache-dir --max-cost --image --mask --markup --mask-rect --mask-ellipse --mask-color --mask-feather --mask-preview --expand --fit --restore --max-pixels --as --only --limit --shard --rpm --for --since --state --sum --port --older --larger --dialect --key-command --key-env; or contains -- "$typed[1..2] $word" 'batch run --prompt' 'batch submit --prompt'
             set value_follows yes
         end
     end
@@ -159,6 +159,7 @@ complete -c imagecli -n '__imagecli_at 0 ""' -s h -l help -d 'Show this page'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "prepare"' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/, a template, or - for raw bytes on standard output'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run" "batch submit" "prepare" "recover" "show"' -l force -d 'Replace files that exist'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l skip-existing -d 'Send nothing for outputs that exist; needs -o'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run"' -l grid -x -a '(__imagecli_images)' -d 'Also save a contact sheet: all images side by side, labelled'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run" "batch submit"' -l resize -x -d 'Save the image at exactly this size: crop the middle, then scale'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run" "batch submit"' -l also -x -d 'Save it at this size too, as NAME.WxH.EXT; repeatable'
 complete -c imagecli -n '__imagecli_in "gen" "edit"' -s f -l prompt-file -r -F -d 'Read the prompt from a file; - is standard input'
@@ -200,7 +201,7 @@ complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run" "batch su
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run" "batch submit"' -l retry-unknown -d 'Send again what may have been billed already [off]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run" "batch submit"' -l no-retry-unknown -d 'Not --retry-unknown'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l dry-run -d 'Check everything and print the request; send and save nothing'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l preview -d 'Draw the result in the terminal [off]'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l preview -d 'Draw the result in the terminal; auto in the config draws where it can [off]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l no-preview -d 'Not --preview'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch status" "batch cancel" "prepare" "recover" "show" "models" "cache path" "cache info" "cache prune" "config path" "config show" "config get" "config set" "config unset" "config set-key" "config add" "config check"' -l json -d 'Print one JSON document instead, for failures too'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run" "batch submit" "batch status" "batch fetch" "batch cancel" "prepare" "recover" "show" "log" "models"' -s v -l verbose -d 'Report more on standard error'
@@ -249,7 +250,7 @@ complete -c imagecli -n '__imagecli_in "batch run" "batch submit" "batch fetch" 
 complete -c imagecli -n '__imagecli_in "prepare"' -l for -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model to prepare the image for; any name is accepted'
 complete -c imagecli -n '__imagecli_at 1 "recover" "show"' -r -F
 complete -c imagecli -n '__imagecli_in "recover"' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/ or a template [as the run would have named it]'
-complete -c imagecli -n '__imagecli_in "show"' -l grid -x -a '(__imagecli_images)' -d 'Save one image with all of them side by side, labelled; - is stdout'
+complete -c imagecli -n '__imagecli_in "show"' -l grid -x -a '(__imagecli_images)' -d 'Save a contact sheet: all images side by side, labelled; - is stdout'
 complete -c imagecli -n '__imagecli_in "show"' -l prompt -d 'Print the prompt, and nothing else'
 complete -c imagecli -n '__imagecli_in "log"' -s n -l count -x -d 'How many lines [20; all sums]'
 complete -c imagecli -n '__imagecli_in "log"' -l since -x -d 'From here on: 30m, 12h, 7d or 2w ago, or a date, such as 2026-11-29'

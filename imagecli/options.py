@@ -87,6 +87,7 @@ class Typed(_Frozen):
     check: bool = False
     force: bool = False
     skip_existing: bool = False
+    grid: str | None = None
     resize: str | None = None
     also: tuple[str, ...] = ()
     prompt_file: str | None = None
@@ -142,7 +143,6 @@ class Typed(_Frozen):
     json: bool = False
     verbose: bool = False
     quiet: bool = False
-    grid: str | None = None
     prompt_only: bool = False
     since: str | None = None
     state: str | None = None
@@ -211,7 +211,7 @@ class Options(_Frozen):
     budget: Value[str | None] = UNSET
     ledger: Value[Literal["on", "no-prompts", "off"]] = UNSET
     retry_unknown: Value[bool] = UNSET
-    preview: Value[bool] = UNSET
+    preview: Value[bool | Literal["auto"]] = UNSET
 
     def fields(self) -> dict[str, Value[Any]]:
         """Return the values that become fields of a request, by flag, unset ones too."""

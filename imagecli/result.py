@@ -91,3 +91,5 @@ class Result(NamedTuple):
     """For `prepare`: the input and what was done to it, as the JSON document shows it."""
     mask: Mapping[str, Any] | None = None
     """For --mask-preview: what would be edited, as the JSON document shows it."""
+    sheet: GeneratedImage | None = None
+    """For --grid: the contact sheet's first page, with the others in `also`."""

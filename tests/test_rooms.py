@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "remake": {"errors", "flags", "history", "inputs", "ledger", "options", "provenance", "text"},
     "result": {"dialects", "errors", "flags", "models"},
     "saving": {"disk", "errors", "images", "interrupts", "result"},
+    "sheets": {"errors", "images", "result", "saving", "text"},
     "sandbox": {"errors", "hosts", "images", "models"},
     "plan": {"config", "dialects", "errors", "flags", "images", "inputs", "models", "options", "saving", "text"},
     "client": {
@@ -108,6 +109,7 @@ MAY_IMPORT = {
             "result",
             "sandbox",
             "saving",
+            "sheets",
             "slips",
             "terminal",
             "text",

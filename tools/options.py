@@ -38,6 +38,8 @@ SERVER = ("profile", "base_url")
 def type_of(flag: Flag) -> str:
     """Return the type of a flag's value, as Python spells it."""
     one = f"Literal[{', '.join(map(_quoted, flag.choices))}]" if flag.choices else flag.type.__name__
+    if flag.choices and flag.type is bool:
+        one = f"bool | {one}"
     return f"tuple[{one}, ...]" if flag.repeated else one
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OWN = ("id", "op", "image", "prompt", "output", "prompt_file")
 """The keys that are not simply a flag's value: they name the job, what it is made from, and where it goes."""
-_OF_RUN = frozenset({"force", "skip_existing", "like", "mask_preview"})
+_OF_RUN = frozenset({"force", "skip_existing", "like", "mask_preview", "grid"})
 """Flags that say what a run does with files, not what an image is."""
 OPTIONS: dict[str, Flag] = {
     flag.name: flag

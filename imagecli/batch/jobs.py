@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from imagecli.config.settings import Settings
     from imagecli.models.cost import Estimate
-    from imagecli.options import Typed
+    from imagecli.options import Options, Typed
 
 __all__ = ["Job", "Jobs", "read_jobs"]
 
@@ -78,6 +78,10 @@ class Jobs:
 
             intent = batched(intent)
         return plan(intent, Output(path, skip_existing=skip_existing)), settings, inputs
+
+    def options(self, job: Job) -> Options:
+        """Return what applies to a job."""
+        return self._defaults.settings(job.op, job.values, job.output).options
 
     def estimate(self, job: Job, *, in_batch: bool = False) -> Estimate | None:
         """Return what a job will probably cost, in USD, from the least to the most; None where that is not known.

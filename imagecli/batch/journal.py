@@ -10,7 +10,7 @@ that the folder can be copied to another machine, and go on there. Each line is 
 
 `batch` is there for a job that was submitted to a provider's batch. `path` is relative to DIR, `at` in seconds since
 1970. A line that was cut off by a crash is ignored: nothing was sent before its line was whole. `pruned` lines name
-images that were removed on purpose.
+images that were removed on purpose; `sheet` lines, a contact sheet and its sha256.
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ class Journal:
         self._last: dict[str, Entry] = {}
         self._made: dict[str, tuple[str, str]] = {}
         """Image → its sha256, and the job that made it."""
+        self._sheets: dict[str, str] = {}
+        """Contact sheet, relative to DIR → its sha256."""
         self._descriptor: int | None = None
         self._locks: list[int] = []
         self._lock = threading.Lock()
@@ -132,6 +134,8 @@ class Journal:
                         self._made |= {image.path: (image.sha256, entry.job) for image in entry.images}
                     elif isinstance(document.get("pruned"), str):
                         self._made.pop(document["pruned"], None)
+                    elif isinstance(document.get("sheet"), str):
+                        self._sheets[document["sheet"]] = str(document.get("sha256"))
                     else:
                         self.broken += 1
         except OSError as error:
@@ -163,6 +167,13 @@ class Journal:
     def is_own(self, path: str) -> bool:
         """Return whether the file at a path relative to DIR is an image of this batch's, and as it was saved."""
         return path in self._made and _sha256(os.path.join(self.folder, path)) == self._made[path][0]
+
+    def has_drawn(self, path: str) -> bool:
+        """Return whether the file at a path is a contact sheet of this batch's, and as it was saved."""
+        return self._sheets.get(self._beside(path)) == (_sha256(path) or "")
+
+    def _beside(self, path: str) -> str:
+        return os.path.relpath(os.path.realpath(path), os.path.realpath(self.folder))
 
     # Writing
 
@@ -239,6 +250,15 @@ class Journal:
         """
         self._note(entry)
         self._made |= {image.path: (image.sha256, entry.job) for image in entry.images}
+
+    def drew(self, sheets: Mapping[str, str]) -> None:
+        """Write down the pages of a contact sheet, each with its sha256, so that the next run may replace them.
+
+        Raises:
+            JournalProblem: it can't be written.
+        """
+        for path, sha256 in sheets.items():
+            self._append({"sheet": self._beside(path), "sha256": sha256, "at": time.time()})
 
     def _note(self, entry: Entry) -> None:
         self._last[entry.job] = entry

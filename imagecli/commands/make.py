@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from imagecli.terminal.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from imagecli.cache.answers import Answers
     from imagecli.client.response.files import Run
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from imagecli.plan.intent import Intent
     from imagecli.result import GeneratedImage
     from imagecli.saving.sink import Sink
+    from imagecli.sheets import Sheet
     from imagecli.terminal.console import Console
     from imagecli.terminal.live_preview import LivePreview
     from imagecli.terminal.render import Renderer
@@ -168,9 +171,35 @@ class _Run:
         self._room = room_for(fields.get("size"), fields.get("format"))
         console, skippable = self._renderer.console, not typed.skip_existing
         sink = open_sink(planned.names, console, force=typed.force, skippable=skippable)
-        with sink.reserved(numbers, dry=typed.dry_run, room=self._room, warn=self._warnings.append):
+        with (
+            self._open_sheet() as sheet,
+            sink.reserved(numbers, dry=typed.dry_run, room=self._room, warn=self._warnings.append),
+        ):
             if not typed.dry_run:
                 self._execute(planned, sink, observer, key, answers)
+                self._save_sheet(sheet)
+
+    def _open_sheet(self) -> AbstractContextManager[Sheet | None]:
+        """Check that the contact sheet that --grid names can be saved, if any."""
+        typed = self._typed
+        if typed.grid is None:
+            return nullcontext()
+        from imagecli.sheets import open_sheet
+
+        return open_sheet(typed.grid, self._wanted, self._renderer.console, force=typed.force, dry=typed.dry_run)
+
+    def _save_sheet(self, sheet: Sheet | None) -> None:
+        """Save the contact sheet of what is there, unless the run was interrupted."""
+        if sheet is None or isinstance(self._result.error, Interrupted):
+            return
+        for image in self._result.images:
+            if not image.partial:
+                sheet.add((image.n,), image.path, self._inputs.prompt or "")
+        try:
+            drawn = sheet.save(self._warnings.append)
+            self._result = self._result._replace(sheet=drawn)
+        except ImagecliError as error:
+            self._result = self._result._replace(error=self._result.error or error)
 
     def _show(self, planned: Plan, answers: Answers | None) -> None:
         """Take what would be sent, and what it would cost, into the result."""
@@ -358,6 +387,7 @@ def _check_outputs(options: Options, typed: Typed) -> None:
         raise UsageProblem("--save-partials needs --partials", hint="Add --partials 2.")
     if typed.skip_existing and typed.force:
         raise UsageProblem("--force and --skip-existing contradict each other", hint="Leave one of them out.")
+    _check_grid(typed.grid, output)
     if typed.json and options.mask_preview.value == STDIO:
         raise UsageProblem("--mask-preview - and --json both write to stdout", hint="Leave one of them out.")
     if output != STDIO:
@@ -371,6 +401,22 @@ def _check_outputs(options: Options, typed: Typed) -> None:
     if typed.json or typed.dry_run:
         flag = "--json" if typed.json else "--dry-run"
         raise UsageProblem(f"-o - and {flag} both write to stdout", hint="Leave one of them out.")
+
+
+def _check_grid(grid: str | None, output: str | None) -> None:
+    """Refuse a contact sheet where it can't be.
+
+    Raises:
+        UsageProblem: it would be on standard output, or in an image's place, or the images are in no files.
+    """
+    if grid is None:
+        return
+    if grid == STDIO:
+        raise UsageProblem("stdout has the images' paths, and no place for a contact sheet", hint="Give --grid a file.")
+    if output == STDIO:
+        raise UsageProblem("--grid needs images in files, and -o - makes none", hint="Leave it out, or give -o a file.")
+    if output is not None and os.path.abspath(grid) == os.path.abspath(output) and not os.path.isdir(output):
+        raise UsageProblem("--grid and -o name the same file", hint="Give the contact sheet another name.")
 
 
 def _preview(console: Console, images: Sequence[GeneratedImage]) -> None:

@@ -204,28 +204,17 @@ def _document(file: str, one: _Shown | None, error: ImagecliError | None) -> dic
     }
 
 
-def _save_grid(path: str, shown: list[_Shown], renderer: Renderer, *, force: bool) -> dict[str, Any]:
+def _save_grid(path: str, shown: list[_Shown], renderer: Renderer, *, force: bool) -> dict[str, Any] | None:
     """Save the contact sheet, and return it as the JSON document has a file.
 
     Raises:
         UsageProblem: the name is taken, or not that of an image.
+        Failure: it can't be written.
     """
-    import os
+    from imagecli.sheets import open_sheet
+    from imagecli.terminal.render import sheet_files
 
-    from imagecli.errors import UsageProblem
-    from imagecli.images.contact_sheet import FORMATS, contact_sheet
-    from imagecli.images.types import UNMADE_EXTENSIONS
-    from imagecli.saving.names import asked_format, names_for
-    from imagecli.saving.sink import ignore
-    from imagecli.saving.sinks import open_sink
-    from imagecli.terminal.render import image_file
-    from imagecli.text import printable
-
-    extension = os.path.splitext(path)[1].lower().removeprefix(".")
-    kind = extension if extension in UNMADE_EXTENSIONS else asked_format(path) or "png"
-    if kind not in FORMATS:
-        raise UsageProblem(f"a contact sheet can't be {kind}", hint="Name a .png, .jpg or .webp file.")
-    sink = open_sink(None if path == "-" else names_for(path, "sheet", None), renderer.console, force=force)
-    with sink.reserved([1], dry=False):
-        sheet = contact_sheet([(one.path, printable(os.path.basename(one.path))) for one in shown], kind)
-        return image_file(sink.save(1, [sheet], None, ignore))
+    with open_sheet(path, len(shown), renderer.console, force=force) as sheet:
+        for index, one in enumerate(shown):
+            sheet.add((index,), one.path, one.prompt or "")
+        return sheet_files(sheet.save(renderer.warn))

@@ -25,10 +25,10 @@ def allowed(flag: Flag) -> str:
     """Return what a flag takes, to follow "must be"."""
     if flag.pattern:
         return flag.metavar
+    if flag.type is bool:
+        return " or ".join(("true, false" if flag.choices else "true or false", *map(quoted, flag.choices)))
     if flag.choices:
         return f"one of {', '.join(flag.choices)}"
-    if flag.type is bool:
-        return "true or false"
     if flag.type is str:
         return "some text"
     kind = "a whole number" if flag.type is int else "a number"
@@ -58,8 +58,11 @@ def from_text(flag: Flag, text: str, place: str) -> object:
         return checked(flag, text, place)
     if flag.type is bool:
         word = text.strip().lower()
+        if word in flag.choices:
+            return word
         if word not in _TRUE + _FALSE:
-            raise UsageProblem(f"{place} must be one of {', '.join(_TRUE + _FALSE)}, not {quoted(text)}")
+            words = ", ".join((*_TRUE, *_FALSE, *flag.choices))
+            raise UsageProblem(f"{place} must be one of {words}, not {quoted(text)}")
         return word in _TRUE
     try:
         # Python reads more than people mean: 1_0, and digits of other scripts.
@@ -72,6 +75,8 @@ def from_text(flag: Flag, text: str, place: str) -> object:
 def _checked(flag: Flag, value: object, place: str) -> object:
     if flag.type is float and type(value) is int:
         value = _as_float(value)
+    if flag.type is bool and isinstance(value, str) and value in flag.choices:
+        return value
     if type(value) is not flag.type:
         raise _refusal(flag, value, place)
     if isinstance(value, str):

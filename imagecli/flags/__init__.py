@@ -33,7 +33,7 @@ _NOT_REMADE = frozenset({"image", "mask", "markup", "mask_preview", "prompt_file
 """Flags that say nothing of the image, or name an input, which is told apart by its content."""
 _OUTPUT_SIZES = frozenset({"resize", "also"})
 
-_NOT_SUBMITTED = frozenset({"jobs", "partials", "save_partials", "cache", "cache_only"})
+_NOT_SUBMITTED = frozenset({"jobs", "partials", "save_partials", "cache", "cache_only", "grid"})
 """Flags of requests that are sent one by one."""
 
 

@@ -39,6 +39,9 @@ ROWS = (
     ),
     typed_only("force", "Replace files that exist.", OUTPUT, (*WRITING, "show"), type=bool),
     typed_only("skip_existing", "Send nothing for outputs that exist; needs -o.", OUTPUT, type=bool),
+    typed_only(
+        "grid", "Also save a contact sheet: all images side by side, labelled.", OUTPUT, MAKING, "FILE", path=True
+    ),
     Flag(
         "resize",
         "Save the image at exactly this size: crop the middle, then scale.",
@@ -424,7 +427,14 @@ ROWS = (
     ),
     Flag("retry_unknown", "Send again what may have been billed already [off].", SERVER, type=bool, built_in=False),
     typed_only("dry_run", "Check everything and print the request; send and save nothing.", REPORT, type=bool),
-    Flag("preview", "Draw the result in the terminal [off].", REPORT, type=bool, built_in=False),
+    Flag(
+        "preview",
+        "Draw the result in the terminal; auto in the config draws where it can [off].",
+        REPORT,
+        type=bool,
+        choices=("auto",),
+        built_in=False,
+    ),
     typed_only(
         "json",
         "Print one JSON document instead, for failures too.",

@@ -7,7 +7,7 @@ from imagecli.flags.row import OUTPUT, REPORT, SERVER, typed_only
 ROWS = (
     typed_only(
         "grid",
-        "Save one image with all of them side by side, labelled; - is stdout.",
+        "Save a contact sheet: all images side by side, labelled; - is stdout.",
         OUTPUT,
         ("show",),
         "FILE",

@@ -56,7 +56,7 @@ class Flag(NamedTuple):
     """The long spelling; --name where a row gives none."""
     type: type[str | int | float | bool] = str
     choices: tuple[str, ...] = ()
-    """Every value that is accepted; empty where the server decides."""
+    """Every value that is accepted; empty where the server decides. Of a switch: what else it may be set to."""
     bounds: tuple[float, float] = (0, 0)
     """The smallest and the largest number."""
     above: bool = False

@@ -144,7 +144,7 @@ class Renderer:
         if result.route is not None:
             self.console.debug(_request_line(result))
         shown = result.requests is not None and not self.as_json
-        for note in (*(() if shown else result.notes), *_cost_lines(result)):
+        for note in (*(() if shown else result.notes), *_cost_lines(result), *sheet_lines(result.sheet)):
             self.console.note(note)
         for image in result.images:
             if image.revised_prompt is not None:
@@ -243,6 +243,14 @@ def _cost_lines(result: Result) -> Iterator[str]:
             yield f"it would cost about {usd(least)}{limit}"
 
 
+def sheet_lines(sheet: GeneratedImage | None) -> Iterator[str]:
+    """Yield where the contact sheet is, if there is one."""
+    if sheet is not None:
+        paths = [printable(page.path or "") for page in (sheet, *sheet.also)]
+        others = f" and {len(paths) - 1} more pages, up to {paths[-1]}" if len(paths) > 1 else ""
+        yield f"the contact sheet is {paths[0]}{others}"
+
+
 def estimate_fields(cost: Estimate | None) -> dict[str, Any]:
     """Return an estimate as JSON documents have it."""
     return {
@@ -316,6 +324,8 @@ def document(result: Result, base_url: str) -> dict[str, Any]:
         filled["prepared"] = result.prepared
     if result.mask is not None:
         filled["mask"] = result.mask
+    if result.sheet is not None:
+        filled["grid"] = sheet_files(result.sheet)
     return filled
 
 
@@ -366,6 +376,13 @@ def image_file(image: GeneratedImage) -> dict[str, Any]:
         "bytes": image.bytes,
         "sha256": image.sha256,
     }
+
+
+def sheet_files(sheet: GeneratedImage | None) -> dict[str, Any] | None:
+    """Return a contact sheet as the documents have it: its first page, and `also` those behind it."""
+    if sheet is None:
+        return None
+    return image_file(sheet) | ({"also": [image_file(page) for page in sheet.also]} if sheet.also else {})
 
 
 def _request(request: ImageRequest, base_url: str) -> dict[str, Any]:

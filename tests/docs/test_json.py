@@ -51,7 +51,7 @@ def _fields(value, place=""):
 
 
 LINES = [
-    ("gen", "fox", "-s", "1024x1024", "--also", "16x16"),
+    ("gen", "fox", "-s", "1024x1024", "--also", "16x16", "--grid", "sheet.png"),
     ("gen", "sandbox:fewer", "-n", "2"),
     ("gen", "sandbox:stream-end", "--partials", "2", "--save-partials"),
     ("gen", "fox", "--partials", "2", "--save-partials"),
@@ -64,7 +64,7 @@ LINES = [
     ("edit", *MASK, "a hat", "-s", "1024x1024"),
     ("edit", *MASK, "--mask-preview", "preview.png"),
     ("vary", "a.png", "-m", "dall-e-2", "-s", "256x256"),
-    ("batch", "run", "jobs.txt", "-o", "out"),
+    ("batch", "run", "jobs.txt", "-o", "out", "--grid", "sheet.png"),
     ("batch", "run", "jobs.txt", "-o", "out", "--dry-run"),
     ("batch", "run", "jobs.txt", "-o", "out", "--check"),
     ("batch", "submit", "jobs.txt", "-o", "out"),

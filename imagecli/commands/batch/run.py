@@ -12,18 +12,21 @@ from imagecli.batch.journal import Journal
 from imagecli.batch.parts import part_of, read_shard
 from imagecli.batch.standing import counts, stand, to_run
 from imagecli.errors import AuthProblem, Interrupted, PartialResult, UnknownOutcome, UsageProblem
+from imagecli.inputs import STDIO
 from imagecli.models.cost import total
-from imagecli.terminal.render import estimate_fields
+from imagecli.terminal.render import estimate_fields, sheet_files, sheet_lines
 from imagecli.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from imagecli.batch.carrying import Shared
     from imagecli.batch.job import Job
     from imagecli.batch.jobs import Jobs
     from imagecli.batch.run import BatchRun, Outcomes
     from imagecli.batch.standing import Task
+    from imagecli.commands.batch.sheet import BatchSheet
     from imagecli.config.settings import Settings
     from imagecli.errors import ImagecliError
     from imagecli.models.cost import Estimate
@@ -97,9 +100,22 @@ class _Command:
         self._journal.open()
         try:
             self._journal.read()
-            return self._make()
+            with self._open_sheet(dry=False) as sheet:
+                return self._make(sheet)
         finally:
             self._journal.close()
+
+    def _open_sheet(self, *, dry: bool) -> AbstractContextManager[BatchSheet | None]:
+        typed = self._typed
+        if typed.grid == STDIO:
+            raise UsageProblem(
+                "stdout has the images' paths, and no place for a contact sheet", hint="Give --grid a file."
+            )
+        from imagecli.commands.batch.sheet import open_batch_sheet
+
+        return open_batch_sheet(
+            *(typed.grid, self._part, self._jobs, self._journal, self._renderer), force=typed.force, dry=dry
+        )
 
     def _stand(self) -> list[Task]:
         if self._journal.broken:
@@ -111,6 +127,8 @@ class _Command:
 
     def _check(self) -> int:
         """Tell which jobs' images are not there, or not as they were saved."""
+        if self._typed.grid is not None:
+            raise UsageProblem("--check makes nothing, so it draws no contact sheet", hint="Leave out --grid.")
         self._journal.read()
         wrong = []
         for task in self._stand():
@@ -139,6 +157,10 @@ class _Command:
     def _dry_run(self) -> int:
         """Tell how the jobs stand, and what it would cost to run them."""
         self._journal.read()
+        with self._open_sheet(dry=True):
+            return self._plan()
+
+    def _plan(self) -> int:
         tasks = self._stand()
         todo = to_run(tasks, retry_unknown=bool(self._settings.options.retry_unknown.value))
         sent = {task.job.id for task in todo if task.standing != "saved"}
@@ -171,19 +193,27 @@ class _Command:
 
     # With sending
 
-    def _make(self) -> int:
+    def _make(self, sheet: BatchSheet | None) -> int:
         begun = time.monotonic()
         held = self._save_kept()
         tasks = [task._replace(standing="unknown") if task.job.id in held else task for task in self._stand()]
         retry_unknown = bool(self._settings.options.retry_unknown.value)
         todo = [task for task in to_run(tasks, retry_unknown=retry_unknown) if task.job.id not in held]
         outcomes, error = None, None
+        if sheet is not None:
+            sheet.add_done(tasks)
         if todo:
-            outcomes = self._send(todo, len(tasks))
+            outcomes = self._send(todo, len(tasks), sheet)
         if self._typed.prune and not isinstance(outcomes and outcomes.error, Interrupted):
             for path in self._journal.prune(job.id for job in self._jobs):
                 self._renderer.console.note(f"removed {path}")
         summary, error = _sum_up(tasks, todo, outcomes)
+        if sheet is not None and not isinstance(error, Interrupted):
+            drawn, undrawn = sheet.save(self._renderer)
+            error = error or undrawn
+            summary["grid"] = sheet_files(drawn)
+            for line in sheet_lines(drawn):
+                self._renderer.console.note(line)
         summary["elapsed_s"] = round(time.monotonic() - begun, 3)
         if isinstance(error, Interrupted):
             interrupts.ignore()
@@ -207,12 +237,12 @@ class _Command:
         take_over(folders)  # what their runs were about is not needed any more
         return held
 
-    def _send(self, todo: Sequence[Task], total: int) -> Outcomes:
+    def _send(self, todo: Sequence[Task], total: int, sheet: BatchSheet | None) -> Outcomes:
         from imagecli.batch.run import BatchRun
         from imagecli.terminal.batch_bar import BatchBar, Tally
 
         with ExitStack() as at_end:
-            report = _Report(self._renderer, self._settings.profile.base_url)
+            report = _Report(self._renderer, self._settings.profile.base_url, sheet)
             batch: BatchRun = BatchRun(self._shared(report, at_end), todo)
             before = total - len(todo)
 
@@ -267,15 +297,18 @@ class _Command:
 class _Report:
     """Shows what comes of each job."""
 
-    def __init__(self, renderer: Renderer, base_url: str) -> None:
+    def __init__(self, renderer: Renderer, base_url: str, sheet: BatchSheet | None) -> None:
         self._renderer = renderer
         self._base_url = base_url
+        self._sheet = sheet
         self._warned: set[str] = set()
 
     def ended(self, job: Job, result: Result) -> None:
         """Show the paths of a job's images, or its document, and why it failed."""
         new = [text for text in result.warnings if text not in self._warned]
         self._warned.update(new)
+        if self._sheet is not None:
+            self._sheet.add(job, result)
         self._renderer.job(job.id, job.line, result, self._base_url, new)
 
     def waiting(self, jobs: int) -> None:
