@@ -9,11 +9,12 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from PIL import Image
 
 from imagecli.images.colour import flatten, on_white, without_opaque_alpha
-from imagecli.images.png_writing import filtered_png
+from imagecli.images.png_writing import filtered_png, write_png
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from imagecli.images.restore import Strips
     from imagecli.images.types import Size
 
 _RLE = 3
@@ -76,8 +77,10 @@ def rows_of_jpeg(size: Size) -> int:
     return max(1, min(_MOST_UNITS // -(-size[0] // 8), _STRIP_PIXELS // size[0] // 8)) * 8
 
 
-def jpeg_of_strips(strips: Iterable[Image.Image], size: Size, quality: int, limit: int) -> tuple[bytes | None, int]:
-    """Return a JPEG, without any metadata, of an RGB image that is never in memory as a whole; and its length.
+def jpeg_of_strips(
+    strips: Iterable[Image.Image], size: Size, quality: int, limit: int | None, profile: bytes | None = None
+) -> tuple[bytes | None, int]:
+    """Return a JPEG of an RGB image that is never in memory as a whole, and its length.
 
     Each strip is coded as a JPEG of its own. All have the same tables, and after a restart marker (ITU-T T.81, F.1.1.5)
     nothing depends on what came before, so that their scans make one scan.
@@ -87,17 +90,19 @@ def jpeg_of_strips(strips: Iterable[Image.Image], size: Size, quality: int, limi
         size: of the whole, in pixels.
         quality: 0 to 100; colours are not subsampled.
         limit: in bytes. From there on there is no JPEG, and the length is an estimate.
+        profile: the ICC profile of the values. There is no other metadata.
     """
     out = io.BytesIO()
     done = 0
     for number, strip in enumerate(strips):
         coded = io.BytesIO()
-        strip.save(coded, "JPEG", quality=quality, subsampling=0, comment=None)
+        # Of the heads the first is used.
+        strip.save(coded, "JPEG", quality=quality, subsampling=0, comment=None, icc_profile=None if number else profile)
         head, scan = _parted(coded.getvalue(), size, rows_of_jpeg(size))
         out.write(struct.pack(">H", _RST0 + (number - 1) % 8) if number else head)
         out.write(scan)
         done += strip.height
-        if out.tell() + 2 >= limit:
+        if limit is not None and out.tell() + 2 >= limit:
             return None, max(limit, out.tell() * size[1] // done)
     out.write(struct.pack(">H", _EOI))
     return out.getvalue(), out.tell()
@@ -153,6 +158,22 @@ def write(image: Image.Image, kind: str, file: IO[bytes], profile: bytes | None,
             image.save(file, "WEBP", exact=True, **how, **extra)
     finally:
         image.info = info
+
+
+WRITTEN_IN_STRIPS = ("png", "jpeg")
+"""Those of them that `write_strips` knows."""
+_ROWS = 256
+
+
+def write_strips(image: Strips, kind: str, file: IO[bytes], quality: int | None) -> None:
+    """Do the same with an image that is never in memory as a whole."""
+    size, profile = image.size, image.profile
+    if kind == "png":
+        write_png(image.strips(_ROWS), size, image.mode, file, profile)
+        return
+    strips = map(on_white, image.strips(rows_of_jpeg(size)))
+    data, _ = jpeg_of_strips(strips, size, _QUALITY if quality is None else quality, None, profile)
+    file.write(data or b"")
 
 
 def plain(image: Image.Image) -> Image.Image:

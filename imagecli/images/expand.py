@@ -44,3 +44,4 @@ class ExpandedImage(InputImage):
         self.format = ""
         """Empty, so that it is never sent as an existing file."""
         self._source, self._opened, self.layout, self.shrink = b"", None, None, 1
+        self._plane, self._packs = None, False

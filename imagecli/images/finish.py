@@ -9,11 +9,11 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import Failure, UsageProblem
 from imagecli.images.canvas import centred, full, resample, size_of
-from imagecli.images.encode import WRITTEN, plain, write
+from imagecli.images.encode import WRITTEN, WRITTEN_IN_STRIPS, plain, write, write_strips
 from imagecli.images.measure import change
 from imagecli.images.pillow import pillow_errors
 from imagecli.images.reading import open_input
-from imagecli.images.restore import Pixels, patch_of, patched, restored
+from imagecli.images.restore import Pixels, patch_of, patched, patched_strips, restored
 from imagecli.images.sniffing import KIND_NAMES, MAX_RESULT_PIXELS, sniff
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from imagecli.images.measure import Sent
     from imagecli.images.reading import InputImage
-    from imagecli.images.restore import Region
+    from imagecli.images.restore import Patch, Region
     from imagecli.images.types import Geometry, Restore, Size
 
     Warn = Callable[[str], None]
@@ -169,6 +169,12 @@ class Finish:
         return "resized" if self._resize or self.also else "restored"
 
     def _written(self, result: InputImage, file: IO[bytes], warn: Warn, found: Finished, *, partial: bool) -> Finished:
+        fitted = self._fitted
+        if fitted and fitted.region and fitted.original.is_packed and self._takes_strips:
+            strips = patched_strips(fitted.original, fitted.region, _patch(result, fitted, fitted.region, warn))
+            with self._writing():
+                write_strips(strips, self.written_as, file, self._quality)
+            return found
         with self._reshaped(result, warn) as reshaped:
             whole = reshaped or _pixels(result)
             also = () if partial else self._sizes(whole)
@@ -183,6 +189,11 @@ class Finish:
                 self._write(made, file)
         return found._replace(also=also)
 
+    @property
+    def _takes_strips(self) -> bool:
+        """Whether what is written needs to be in memory in strips only."""
+        return self.written_as in WRITTEN_IN_STRIPS and not (self._resize or self.also)
+
     @contextlib.contextmanager
     def _reshaped(self, result: InputImage, warn: Warn) -> Iterator[Pixels | None]:
         """Lend the result with the fit undone; None where there is nothing to undo."""
@@ -190,8 +201,7 @@ class Finish:
         if fitted is None or not self._reshapes:
             yield None
         elif fitted.region is not None:
-            patch = patch_of(result, fitted.geometry, fitted.region, fitted.original, warn)
-            result.forget()
+            patch = _patch(result, fitted, fitted.region, warn)
             with patched(fitted.original, fitted.region, patch) as pixels:
                 yield pixels
         else:
@@ -206,10 +216,23 @@ class Finish:
         return tuple(made)
 
     def _write(self, pixels: Pixels, file: IO[bytes]) -> None:
-        try:
+        with self._writing():
             write(pixels.image, self.written_as, file, pixels.profile, self._quality)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn what goes wrong with the format into a Failure."""
+        try:
+            yield
         except (OSError, ValueError) as error:
             raise Failure(f"it can't be written as {self.written_as}: {error}") from error
+
+
+def _patch(result: InputImage, fitted: Fitted, region: Region, warn: Warn) -> Patch:
+    """Return what belongs in the region; the result's pixels are no longer in memory then."""
+    patch = patch_of(result, fitted.geometry, region, fitted.original, warn)
+    result.forget()
+    return patch
 
 
 def _pixels(result: InputImage) -> Pixels:

@@ -32,6 +32,7 @@ from imagecli.images.pillow import (
     take_extra_for_alpha,
     without_decoder,
 )
+from imagecli.images.plane import Plane, plane_of_heif
 from imagecli.images.png_chunks import exif_in
 from imagecli.images.png_strips import fingerprint, layout_of, strips
 from imagecli.images.sniffing import ImageCheck
@@ -111,6 +112,8 @@ class InputImage:
         # A PNG is opened again to be decoded, as its chunks are looked at in between.
         self._opened: ImageFile | None = None if self.format == "png" else image
         self._decoded: Image.Image | None = None
+        self._plane: Plane | None = None
+        self._packs = False
         # Pillow itself turns TIFF, and the plugin HEIF.
         self.orientation = 1 if self.format in ("tiff", "heif") else self._orientation(image)
         """The EXIF orientation that `decode` undoes, 1 to 8."""
@@ -125,8 +128,11 @@ class InputImage:
         self.size = self._upright(image.size)
         """Width and height as displayed, upright."""
         if self.format not in _SIZED_BY_HEADER:
-            self.size = self.decode().size
-            self.mode = self.decode().mode
+            with pillow_errors(self.name):
+                self._plane = plane_of_heif(self.data) if self.format == "heif" else None
+            self._packs = self._plane is not None
+            shown = self._plane or self.decode()
+            self.size, self.mode = shown.size, shown.mode
 
     @property
     def data(self) -> bytes:
@@ -183,7 +189,7 @@ class InputImage:
 
     def forget(self) -> None:
         """Give the memory of the pixels back; they are decoded anew when they are needed."""
-        self._opened = self._decoded = None
+        self._opened = self._decoded = self._plane = None
 
     def flat(self, at_least: Size | None = None) -> Flat:
         """Return the pixels, upright, in RGB or RGBA; `at_least` and errors as for `decode`."""
@@ -207,19 +213,32 @@ class InputImage:
 
     @property
     def comes_in_strips(self) -> bool:
-        """Whether it is a large PNG, whose pixels need not be in memory as a whole."""
+        """Whether it is large, and its pixels are never in memory as an image: a PNG's not at all, a HEIC's packed."""
         large = self.size[0] * self.size[1] > _LARGE
-        return large and self.layout is not None and self.orientation == 1 and self._decoded is None
+        return large and bool(self.layout or self._packs) and self.orientation == 1 and self._decoded is None
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether its pixels are in memory, but not as an image, which would take more room beside them."""
+        return self._packs and self._decoded is None
 
     def srgb_strips(self, box: Box, rows: int) -> Iterator[Image.Image]:
         """Yield a box of the upright image in RGB or RGBA and in sRGB, so many rows at a time; errors as for `decode`.
 
-        If it `comes_opaque`, only the pixels as they are stored are in memory as a whole. If it `comes_in_strips`, not
-        even these are; its strips are as high as they come, and RGBA if any pixel might be transparent.
+        If it `comes_opaque`, only the pixels as they are stored are in memory as a whole. Of a PNG that
+        `comes_in_strips` not even these are; its strips are as high as they come, and RGBA if any pixel might be
+        transparent.
         """
-        return self._srgb_as_it_comes(box) if self.comes_in_strips else self._srgb_of_whole(box, rows)
+        for strip in self.flat_strips(box, rows):
+            with pillow_errors(self.name):
+                image = to_srgb(strip.image, strip.profile, in_place=True)
+            yield image
 
-    def _srgb_as_it_comes(self, box: Box) -> Iterator[Image.Image]:
+    def flat_strips(self, box: Box, rows: int) -> Iterator[Flat]:
+        """Yield the same in its own colours; the images may be changed."""
+        return self._as_they_come(box) if self.layout and self.comes_in_strips else self._of_whole(box, rows)
+
+    def _as_they_come(self, box: Box) -> Iterator[Flat]:
         left, top, right, bottom = box
         above = 0
         with pillow_errors(self.name):
@@ -227,26 +246,25 @@ class InputImage:
                 begin, end = max(top, above), min(bottom, above + strip.height)
                 if begin < end:
                     part = strip.crop((left, begin - above, right, end - above))
-                    yield to_srgb(part, own_profile(self.profile, self.mode), in_place=True)
+                    yield Flat(part, own_profile(self.profile, self.mode))
                 above += strip.height
 
-    def _srgb_of_whole(self, box: Box, rows: int) -> Iterator[Image.Image]:
+    def _of_whole(self, box: Box, rows: int) -> Iterator[Flat]:
         with pillow_errors(self.name):
-            stored = self._load(None) if self._decoded is None and self.comes_opaque else self._pixels(None)
+            as_stored = self._decoded is None and self.comes_opaque
+            whole = (self._packed() or self._load(None)) if as_stored else self._pixels(None)
             profile = self.profile
-            if not self.comes_opaque:
-                flat = flatten(stored, profile)
-                stored, profile = to_srgb(flat.image, flat.profile, in_place=flat.image is not self._decoded), None
-        orientation = 1 if stored is self._decoded or not self.comes_opaque else self.orientation
+            if not isinstance(whole, Plane) and not self.comes_opaque:
+                whole, profile = flatten(whole, profile)
+        orientation = self.orientation if as_stored else 1
         turn = _TURN.get(orientation)
         left, top, right, bottom = box
         for above in range(top, bottom, rows):
             strip = left, above, right, min(bottom, above + rows)
             with pillow_errors(self.name):
-                image = stored.crop(_as_stored(strip, self.size, orientation))
+                image = whole.crop(_as_stored(strip, self.size, orientation))
                 flat = flatten(image if turn is None else image.transpose(turn), profile)
-                image = to_srgb(flat.image, flat.profile, in_place=True)
-            yield image
+            yield flat
 
     def _scaled(self, size: Size, box: Box) -> Flat:
         if self._is_scaled_in_strips(size, box):
@@ -267,6 +285,9 @@ class InputImage:
 
     def _strips(self, multiple: int) -> Iterator[Image.Image]:
         """Yield what `comes_in_strips`, in RGB, or in RGBA where some pixel may not be opaque."""
+        if plane := self._packed():
+            yield from plane.strips(multiple)
+            return
         key = open_with_pillow(self.stream(), FORMATS).info.get("transparency")
         for strip in strips(self.stream(), multiple, key):
             yield to_rgb(strip).image
@@ -325,8 +346,17 @@ class InputImage:
         except (ValueError, zlib.error):
             return None
 
+    def _packed(self) -> Plane | None:
+        """Return what comes packed, decoded anew where it was forgotten. Raises the plugin's errors."""
+        if self._packs and self._plane is None:
+            self._plane = plane_of_heif(self.data)
+        return self._plane
+
     def _load(self, at_least: Size | None) -> Image.Image:
         """Decode the file as it is stored; `at_least` as for `decode`. Raises Pillow's own errors."""
+        if plane := self._packed():
+            self._plane = None
+            return plane.image()
         image = self._opened or open_with_pillow(self.stream(), ("HEIF",) if self.format == "heif" else FORMATS)
         self._opened = None
         if image.width * image.height > _LARGE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from PIL import Image
 
@@ -32,8 +32,7 @@ def flat_png(strips: Iterable[Image.Image], size: Size, mode: str, level: int) -
         mode: of the strips.
         level: of the compression, 1 to 9.
     """
-    data, _ = _written(map(_unfiltered, strips), size, mode, zlib.compressobj(level))
-    return data or b""
+    return b"".join(_parts(map(_unfiltered, strips), size, mode, zlib.compressobj(level)))
 
 
 def filtered_png(
@@ -48,8 +47,24 @@ def filtered_png(
         limit: in bytes. From there on there is no PNG, only its length.
         fast: whether nothing but run lengths is looked for.
     """
-    deflate = zlib.compressobj(_LEVEL, strategy=zlib.Z_RLE if fast else zlib.Z_FILTERED)
-    return _written(_filtered(strips), size, mode, deflate, limit)
+    out, length = io.BytesIO(), 0
+    for part in _parts(_filtered(strips), size, mode, _deflate(fast=fast)):
+        length += len(part)
+        if length < limit:
+            out.write(part)
+    return (out.getvalue() if length < limit else None), length
+
+
+def write_png(
+    strips: Iterable[Image.Image], size: Size, mode: str, file: IO[bytes], profile: bytes | None = None
+) -> None:
+    """Write the same PNG into a file, piece by piece, with the ICC profile of its values."""
+    for part in _parts(_filtered(strips), size, mode, _deflate(fast=True), profile):
+        file.write(part)
+
+
+def _deflate(*, fast: bool) -> zlib._Compress:
+    return zlib.compressobj(_LEVEL, strategy=zlib.Z_RLE if fast else zlib.Z_FILTERED)
 
 
 def _unfiltered(strip: Image.Image) -> bytes:
@@ -74,28 +89,21 @@ def _filtered(strips: Iterable[Image.Image]) -> Iterator[bytes]:
         yield rows[len(rows) // (height + 1) :]
 
 
-def _written(
-    rows: Iterable[bytes], size: Size, mode: str, deflate: zlib._Compress, limit: int | None = None
-) -> tuple[bytes | None, int]:
-    """Return a PNG of rows with their filters, unless it has `limit` bytes or more, and its length."""
-    out, length = io.BytesIO(), 0
-
-    def add(data: bytes) -> None:
-        nonlocal length
-        length += len(data)
-        if limit is None or length < limit:
-            out.write(data)
-
-    add(SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, _COLOUR_TYPES[mode], 0, 0, 0)))
+def _parts(
+    rows: Iterable[bytes], size: Size, mode: str, deflate: zlib._Compress, profile: bytes | None = None
+) -> Iterator[bytes]:
+    """Yield a PNG of rows with their filters."""
+    yield SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, _COLOUR_TYPES[mode], 0, 0, 0))
+    if profile:
+        yield _chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile))
     packed = bytearray()
     for some in rows:
         packed += deflate.compress(some)
         if len(packed) >= _CHUNK:
-            add(_chunk(b"IDAT", packed))
+            yield _chunk(b"IDAT", packed)
             packed.clear()
-    add(_chunk(b"IDAT", packed + deflate.flush()))
-    add(_chunk(b"IEND", b""))
-    return (out.getvalue() if limit is None or length < limit else None), length
+    yield _chunk(b"IDAT", packed + deflate.flush())
+    yield _chunk(b"IEND", b"")
 
 
 def _chunk(kind: bytes, body: bytes | bytearray) -> bytes:

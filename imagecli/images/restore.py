@@ -18,7 +18,7 @@ from imagecli.images.colour import from_srgb, to_srgb
 from imagecli.images.limits import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from imagecli.images.colour import Flat
     from imagecli.images.reading import InputImage
@@ -43,6 +43,17 @@ class Pixels(NamedTuple):
     """An image to be written, and the ICC profile of its values; None: sRGB, or unknown."""
 
     image: Image.Image
+    profile: bytes | None = None
+
+
+class Strips(NamedTuple):
+    """An image to be written that is never in memory as a whole."""
+
+    strips: Callable[[int], Iterable[Image.Image]]
+    """Return it from top to bottom, so many rows at a time."""
+    size: Size
+    mode: str
+    """RGB or RGBA."""
     profile: bytes | None = None
 
 
@@ -173,12 +184,10 @@ def patched(original: InputImage, region: Region, patch: Patch) -> Iterator[Pixe
     Its pixels are those that `original` holds, as a copy of a large photograph would not fit into memory: the patch is
     taken out again at the end, or the pixels are forgotten; nobody else may look at `original` meanwhile.
     """
-    base, profile = original.flat()
-    image = patch.image
-    if profile and (own := from_srgb(image, profile)):
-        image = own
-    elif profile:
-        base, profile = to_srgb(base, profile), None
+    base, own = original.flat()
+    image, profile = _in_colours_of(own, patch.image)
+    if profile is None:
+        base = to_srgb(base, own)
     if "RGBA" in (base.mode, image.mode):
         base, image = base.convert("RGBA"), image.convert("RGBA")
     pieces = region.within(patch.box)
@@ -186,14 +195,42 @@ def patched(original: InputImage, region: Region, patch: Patch) -> Iterator[Pixe
     before = [] if large else [(base.crop(box), box) for box, _ in pieces]
     try:
         for box, piece in pieces:
-            shown = _shown(_relative(box, patch.box), size_of(patch.box), patch.place)
-            base.paste(resample(image, size_of(box), shown), box[:2], piece.weights(box))
+            base.paste(_part(patch._replace(image=image), box), box[:2], piece.weights(box))
         yield Pixels(base, profile)
     finally:
         for pixels, box in before:
             base.paste(pixels, box[:2])
         if large:
             original.forget()
+
+
+def patched_strips(original: InputImage, region: Region, patch: Patch) -> Strips:
+    """Return the same of an original that `is_packed`: its image would take more room beside its pixels."""
+    image, profile = _in_colours_of(original.profile, patch.image)
+    patch = patch._replace(image=image)
+
+    def strips(rows: int) -> Iterator[Image.Image]:
+        top, whole = 0, full(original.size)
+        flat = (strip.image for strip in original.flat_strips(whole, rows))
+        for come in flat if profile else original.srgb_strips(whole, rows):
+            strip = come.convert(image.mode)
+            for box, piece in region.within(_shared((0, top, strip.width, top + strip.height), patch.box)):
+                strip.paste(_part(patch, box), (box[0], box[1] - top), piece.weights(box))
+            top += strip.height
+            yield strip
+
+    return Strips(strips, original.size, image.mode, profile)
+
+
+def _in_colours_of(profile: bytes | None, image: Image.Image) -> tuple[Image.Image, bytes | None]:
+    """Return an image in sRGB in the colours of a profile, and this; in sRGB, and None, where that can't be."""
+    own = profile and from_srgb(image, profile)
+    return (own, profile) if own else (image, None)
+
+
+def _part(patch: Patch, box: Box) -> Image.Image:
+    """Return what a patch shows in a part of its box."""
+    return resample(patch.image, size_of(box), _shown(_relative(box, patch.box), size_of(patch.box), patch.place))
 
 
 def _shown(box: Box, size: Size, place: ExactBox) -> ExactBox:

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageCms
 
 from imagecli.errors import Failure
+from imagecli.images.icc import make_profile, srgb_curve
 from imagecli.images.prepare import prepare
 from imagecli.images.reading import InputImage, open_input
 from imagecli.images.types import InputRules
-from support.finishing import restore
+from support.finishing import keep, restore
 
 SQUARE = InputRules(square=True, formats=("png",), modes=("RGB", "RGBA"), max_bytes=4_000_000, max_side=512)
+P3 = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
 FREE = InputRules(square=False, formats=("png", "jpeg"), modes=("RGB",), max_bytes=50_000_000)
 
 
@@ -212,3 +214,32 @@ def test_a_restored_image_has_a_limit_too():
     with pytest.raises(Failure, match=r"10240000x1024 pixels; the limit is 178,956,970"):
         restore(encoded(Image.new("RGB", (1024, 1024))), geometry, "aspect", original)
     assert decoded(restore(encoded(Image.new("RGB", (99, 99))), geometry, "size", original)).size == (10_000, 1)
+
+
+@pytest.mark.parametrize(("profile", "mode"), [(b"", "RGB"), (make_profile(P3, srgb_curve), "RGBA")])
+def test_what_is_packed_is_kept_to_the_bit_though_it_is_written_in_strips(profile, mode):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="the optional plugin is not installed")
+    out, size = io.BytesIO(), (200, 700)
+    pillow_heif.from_pillow(scene(size)).save(out, quality=95, icc_profile=profile)
+    packed = open_input(out.getvalue(), "IMG_1.HEIC")
+    same = open_input(encoded(packed.decode(), icc_profile=profile), "same.png")
+    weights = Image.new("L", size)
+    weights.paste(255, (20, 100, 150, 600))
+    weights.paste(100, (10, 250, 190, 260))
+    geometry = prepare(same, FREE, "pad").geometry
+    made = Image.radial_gradient("L").resize((100, 350)).convert(mode)
+    if mode == "RGBA":
+        made.putalpha(200)
+    result = encoded(made)
+    for kind in ("png", "jpeg", "webp"):
+        packed.forget()
+        assert packed.is_packed
+        kept, expected = (decoded(keep(result, geometry, weights, one, kind)) for one in (packed, same))
+        assert kept.mode == ("RGB" if kind == "jpeg" else mode)
+        assert worst(kept, expected) <= 3
+        if kind == "png":
+            closed = Image.new("RGB", size)
+            opened = weights.point([0] + [255] * 255)
+            outside = [Image.composite(closed, one.convert("RGB"), opened) for one in (kept, expected)]
+            assert worst(*outside) == 0
+        assert kept.info.get("icc_profile") == expected.info.get("icc_profile")
