@@ -32,6 +32,9 @@ FORMATS = (
     *("XBM", "XPM", "XVTHUMB", "IMT", "MCIDAS", "TGA"),
 )
 
+_GREYS = {"L;2": (3, 85), "L;4": (15, 17), "L": (255, 1)}
+"""By Pillow's name of how a PNG's grey is stored: its highest value, and what makes a value of Pillow's of it."""
+
 # Without any handler, what Pillow logs about a broken TIFF would go to stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
@@ -39,7 +42,8 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 def open_with_pillow(file: BinaryIO, formats: tuple[str, ...]) -> ImageFile:
     """Open an image of one of some formats, however large, without its XMP. Raises Pillow's own errors.
 
-    Pillow would turn an image by its XMP where EXIF has no orientation; nothing else does so.
+    Pillow would turn an image by its XMP where EXIF has no orientation; nothing else does so. Nor does it see what is
+    transparent in a grey PNG of two or four bits, as it compares the pixels of eight.
     """
     try:
         image = Image.open(file, formats=formats)
@@ -53,6 +57,10 @@ def open_with_pillow(file: BinaryIO, formats: tuple[str, ...]) -> ImageFile:
         image = JpegImageFile(file)
     for key in ("xmp", "XML:com.adobe.xmp"):
         image.info.pop(key, None)
+    transparent = image.info.get("transparency")
+    if image.format == "PNG" and isinstance(transparent, int) and image.tile[0].args in _GREYS:
+        most, scale = _GREYS[image.tile[0].args]
+        image.info["transparency"] = (transparent & most) * scale
     return image
 
 

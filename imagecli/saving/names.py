@@ -264,7 +264,7 @@ def _check_extension(name: Name) -> None:
     extension = os.path.splitext(name.text)[1].lower().removeprefix(".")
     if extension in UNMADE_EXTENSIONS:
         raise UsageProblem(
-            f"no server sends {extension.upper()} images, so {name.text} would hold another format",
+            f"{extension.upper()} can't be asked for, so {name.text} would hold another format",
             hint=f"Name it {os.path.splitext(name.text)[0]}.png and convert it, or give -o .jpg, .webp, .gif or .svg.",
         )
 

@@ -325,7 +325,7 @@ def test_one_hint_is_told_where_it_is_that_of_all_mistakes(read):
         (".", "does not name a file"),
         ("a\tb.png", "can't be shown"),
         ("x" * 300 + ".png", "longer than a file's name"),
-        ("x.tiff", "no server sends TIFF"),
+        ("x.tiff", "TIFF can't be asked for"),
         ("{nope}.png", "is not a field"),
         ("{slug.png", "unmatched brace"),
         ("{date}/../../x.png", "leads out"),

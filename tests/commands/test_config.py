@@ -383,7 +383,7 @@ def test_a_broken_config_key_name_in_json(imagecli):
         ("profiles.office.defaults.resize", "small", "VALUE small is not a size"),
         ("defaults.output", "{who}.png", "{who} is not a field"),
         ("defaults.output", "{slug.png", "unmatched brace"),
-        ("defaults.output", "all.bmp", "no server sends BMP"),
+        ("defaults.output", "all.bmp", "BMP can't be asked for"),
     ],
 )
 def test_a_value_that_no_run_could_use_is_not_stored(imagecli, home, key, value, said):

@@ -113,7 +113,7 @@ def test_any_kind_of_png_has_the_same_pixels_in_strips(monkeypatch, depth, colou
 
 @pytest.mark.parametrize("interlace", [0, 1])
 @pytest.mark.parametrize(
-    ("depth", "colour", "key"), [(16, 2, 6), (8, 2, 6), (16, 0, 2), (8, 0, 2), (1, 0, 2), (4, 3, 1)]
+    ("depth", "colour", "key"), [(16, 2, 6), (8, 2, 6), (16, 0, 2), (8, 0, 2), (4, 0, 2), (1, 0, 2), (4, 3, 1)]
 )
 @pytest.mark.parametrize("limit", [50_000_000, 9_000, 7_500, 2_000])
 def test_what_is_written_by_strips_is_what_is_written_as_a_whole(monkeypatch, depth, colour, key, interlace, limit):
@@ -131,6 +131,19 @@ def test_what_is_written_by_strips_is_what_is_written_as_a_whole(monkeypatch, de
         picture = Image.open(io.BytesIO(done.upload.data))
         made.append((picture.mode, picture.size, picture.tobytes(), done.notes, done.warnings))
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_a_grey_is_transparent_whatever_its_bits(depth):
+    """In tRNS it is counted in the file's own greys, and bits above them mean nothing."""
+    most = (1 << depth) - 1
+    for key in {0, most // 3, most}:
+        row = f"{key:0{depth}b}{most - key:0{depth}b}".ljust(8, "0")
+        rows = b"\0" + int(row, 2).to_bytes(len(row) // 8, "big")
+        extra = b"tRNS" + struct.pack(">H", key | (0x500 if 1 < depth < 16 else 0))
+        flat = open_input(png(2, 1, rows, depth=depth, colour=0, extra=extra), "fox.png").flat().image
+        grey, other = 255 * key // most, 255 - 255 * key // most
+        assert list(flat.get_flattened_data()) == [(grey, grey, grey, 0), (other, other, other, 255)]
 
 
 def test_colours_and_opaque_alpha_are_converted_by_strips_too(monkeypatch):
