@@ -60,14 +60,17 @@ class Observer:
     """What a run reports while it goes on, from any thread; this one ignores it."""
 
     def state(self, index: int, numbers: Sequence[int], state: str, seconds: float | None) -> None:
-        """Report what a request is doing: "preparing", "uploading", "waiting", … "done", "failed".
+        """Report what a request is doing: "preparing", "connecting", "uploading", "waiting", … "done", "failed".
 
         Args:
             index: the request, from 0.
-            numbers: the images that it asks for, from 1.
+            numbers: the images, from 1, that it does this for: all that it asks for, or the one that it saves.
             state: what it is doing.
             seconds: how long it will wait, where it does.
         """
+
+    def moved(self, numbers: Sequence[int], done: int, total: int | None) -> None:
+        """Report how many bytes a request has sent while it uploads, or has received, of how many; None: unknown."""
 
     def partial(self, n: int, number: int, data: bytes) -> None:
         """Report partial image `number`, from 1, of image `n`: the bytes of a file."""
@@ -98,6 +101,8 @@ class Exchange:
         self._answers = answers
         self._recording: Recording | None = None
         self.state = "preparing"
+        self.saving: int | None = None
+        """The image that is being saved, from 1."""
         self.lost = False
         """Whether a response to it was lost before, so that it may have been billed already."""
         self.response: ImageResponse | None = None
@@ -113,7 +118,15 @@ class Exchange:
         """Note what the request is doing, and report it."""
         self.state = state
         self.lost = self.lost or state == "lost"
-        self._observer.state(self.index, self.numbers, state, seconds)
+        self._observer.state(self.index, self._concerned, state, seconds)
+
+    def moved(self, done: int, total: int | None) -> None:
+        """Report how many bytes have gone out, or come."""
+        self._observer.moved(self._concerned, done, total)
+
+    @property
+    def _concerned(self) -> Sequence[int]:
+        return self.numbers if self.saving is None else (self.saving,)
 
     @property
     def in_flight(self) -> bool:
@@ -194,7 +207,7 @@ class Exchange:
         if client is None or isinstance(item.source, Region):
             assert isinstance(item.source, Region)  # noqa: S101 - only what is cached comes without a client
             return decode(item.source, response.spool)
-        pieces = client.fetch(item, response, self.report)
+        pieces = client.fetch(item, response, self.report, self.moved)
         return pieces if self._recording is None else self._recording.copy(pieces)
 
     def saved(self, item: Item) -> None:

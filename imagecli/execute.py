@@ -240,7 +240,7 @@ class _Execution:
         exchange.begin()
         while True:
             try:
-                return client.post(exchange.request, watch, show, number=exchange.numbers[0])
+                return client.post(exchange.request, watch, show, number=exchange.numbers[0], moved=exchange.moved)
             except ImagecliError as error:
                 exchange.change(self._accepted(exchange.request, error), error)
 
@@ -326,6 +326,7 @@ class _Execution:
         for item in items:
             if not numbers:
                 break
+            exchange.saving = numbers[0]
             exchange.report("saving", None)
             downloaded = len(response.downloads)
             try:
@@ -349,6 +350,7 @@ class _Execution:
                     continue
                 self._fail((numbers[0],), failure)
             numbers.pop(0)
+        exchange.saving = None
         return unsaved
 
     def _without_surplus(self, exchange: Exchange, response: ImageResponse) -> list[Item]:

@@ -319,9 +319,9 @@ class _Answering:
         """Return the answer."""
         return self._answer(request)
 
-    def fetch(self, item: Item, response: ImageResponse, watch: Any) -> Iterator[bytes]:  # noqa: ANN401 - the client's
+    def fetch(self, item: Item, response: ImageResponse, *observers: Any) -> Iterator[bytes]:  # noqa: ANN401 - the client's
         """Yield an image's bytes."""
-        return self._client.fetch(item, response, watch)
+        return self._client.fetch(item, response, *observers)
 
     def abandon(self, _request: ImageRequest) -> Any:  # noqa: ANN401 - the client's
         """Leave the answer where it is."""

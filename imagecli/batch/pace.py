@@ -56,6 +56,11 @@ class Pace:
         return max(1, int(self._allowed))
 
     @property
+    def held_s(self) -> float:
+        """For how many seconds nothing begins, as the server has asked for that."""
+        return max(0.0, self._hold_until - self._clock())
+
+    @property
     def has_ended(self) -> bool:
         """Whether nothing begins any more."""
         return self._ended

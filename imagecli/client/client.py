@@ -20,7 +20,7 @@ from imagecli.client.response.partial_images import PartialImageReader
 from imagecli.client.response.reading import read_response
 from imagecli.client.response.sources import Item, Link, Withheld, decode
 from imagecli.client.response.spool import CutOffError, Spool
-from imagecli.client.retry import SUCCESS, RequestTrace, RetryableError, ignore_state, with_retries
+from imagecli.client.retry import SUCCESS, RequestTrace, RetryableError, ignore_bytes, ignore_state, with_retries
 from imagecli.client.secrets import redacting, secrets_of
 from imagecli.client.session import Session
 from imagecli.errors import ContentPolicyRefusal, Failure, ImagecliError, UnknownOutcome
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from imagecli.client.response.images import Explain
     from imagecli.client.response.partial_images import PartialObserver
     from imagecli.client.response.tasks import Task
-    from imagecli.client.retry import Limits, StateObserver
+    from imagecli.client.retry import ByteObserver, Limits, StateObserver
     from imagecli.config.keys import Key
     from imagecli.config.profiles import Profile
     from imagecli.dialects.request import ImageRequest
@@ -118,20 +118,27 @@ class Client:
         show: PartialObserver = lambda _number, _data: None,
         *,
         number: int = 1,
+        moved: ByteObserver = ignore_bytes,
     ) -> ImageResponse:
         """Send `request` and return its spooled response, after as many tries as are allowed and safe.
 
         Partial images of a stream are given to `show` as they come. Where one is all that came, it is the response's
-        `partial`, and `error` is the reason. `number` is that of the first image that is asked for.
+        `partial`, and `error` is the reason. `number` is that of the first image that is asked for; `moved` is told how
+        many bytes are out while it uploads, and how many have come while it receives.
 
         Raises:
             ImagecliError: by cause; `saved_response` names what was kept of a response that could not be read.
         """
+        observers = _Observers(watch, show, moved)
         with redacting(self._secrets):
-            return self._retry(lambda: self._attempt(request, watch, show, number), watch)
+            return self._retry(lambda: self._attempt(request, observers, number), watch)
 
-    def fetch(self, item: Item, response: ImageResponse, watch: StateObserver) -> Iterator[bytes]:
+    def fetch(
+        self, item: Item, response: ImageResponse, watch: StateObserver, moved: ByteObserver = ignore_bytes
+    ) -> Iterator[bytes]:
         """Yield an image's bytes: out of the response, or downloaded whole first where the response has its URL.
+
+        `moved` is told how much of a download has come.
 
         Raises:
             Failure: it can't be downloaded, or is not base64.
@@ -145,7 +152,7 @@ class Client:
                 return
             from imagecli.client.download import Download
 
-            download = Download(item.source.url, response, self._session, self._secrets, self._pause)
+            download = Download(item.source.url, response, self._session, self._secrets, self._pause, moved=moved)
             watch("fetching", None)
             try:
                 spool = self._retry(download.run, ignore_state, before_retry=self._start)
@@ -194,16 +201,14 @@ class Client:
         self._sleep(seconds)
         self._start()
 
-    def _attempt(
-        self, request: ImageRequest, watch: StateObserver, show: PartialObserver, number: int
-    ) -> ImageResponse:
+    def _attempt(self, request: ImageRequest, observers: _Observers, number: int) -> ImageResponse:
         self._start()
         if self._run is not None:
             self._run.turn_to(request.route)
         spool = Spool(self._run, number=number, clean=self._clean if self._secrets else None)
         self._in_flight[id(request)] = spool
         try:
-            return self._exchange(request, spool, watch, show)
+            return self._exchange(request, spool, observers)
         except RetryableError as failed:
             # Of a lost response that may be asked for again: if no other comes, it is all that remains.
             if failed.fallback is None:
@@ -223,9 +228,7 @@ class Client:
             self._in_flight.pop(id(request), None)
             self._tasks.pop(id(request), None)
 
-    def _exchange(
-        self, request: ImageRequest, spool: Spool, watch: StateObserver, show: PartialObserver
-    ) -> ImageResponse:
+    def _exchange(self, request: ImageRequest, spool: Spool, observers: _Observers) -> ImageResponse:
         """Send the request, spool the response and read it.
 
         Raises:
@@ -233,7 +236,9 @@ class Client:
             ImagecliError: it may not.
         """
         url = self.url(request.path)
-        trace = RequestTrace(watch)
+        watch, show, moved = observers
+        watch("connecting", None)
+        trace = RequestTrace(watch, moved)
         lost: UnknownOutcome | None = None
         request_id = status = None
         headers: dict[str, str] | None = None
@@ -246,7 +251,7 @@ class Client:
                 if status not in SUCCESS:
                     return self._refused(response, spool, _Answer(request, url, status, request_id, response.headers))
                 headers = response.headers
-                spool_body(response, spool, PartialImageReader(spool, watch, show).read)
+                spool_body(response, spool, PartialImageReader(spool, watch, show).read, moved)
         except TransportError as error:
             if not trace.sent:
                 raise self._errors.not_sent(error) from error
@@ -456,6 +461,14 @@ def _name_encoding(error: Failure, headers: dict[str, str] | None) -> None:
     if encoding and encoding not in _ENCODINGS:
         error.message = f"the server's response can't be read: it is compressed as {encoding}, which was not asked for"
         error.hint = "Look for a proxy or gateway that compresses what it passes on."
+
+
+class _Observers(NamedTuple):
+    """Those who are told how far a request is."""
+
+    watch: StateObserver
+    show: PartialObserver
+    moved: ByteObserver
 
 
 class _Answer(NamedTuple):

@@ -170,18 +170,26 @@ class _Connection:
                 return event
 
     def _send(self, head: h11.Request, request: Request) -> None:
+        moved, out = request.trace.moved, 0
+
+        def written(count: int) -> None:
+            nonlocal out
+            out += count
+            if moved is not None:
+                moved(out, request.body.size)
+
         request.trace.begin()
         self._write(head)
         for piece in request.body.pieces:
-            self._write(h11.Data(data=piece))
+            self._write(h11.Data(data=piece), written)
         self._write(h11.EndOfMessage())
         request.trace.complete()
 
-    def _write(self, event: h11.Event) -> None:
+    def _write(self, event: h11.Event, written: Callable[[int], None] | None = None) -> None:
         with translated():
             data = self._http.send(event)
         if data:
-            self._wire.write(data)
+            self._wire.write(data, written)
 
 
 class _Body:

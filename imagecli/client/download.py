@@ -19,6 +19,7 @@ from imagecli.client.retry import (
     SUCCESS,
     RequestTrace,
     RetryableError,
+    ignore_bytes,
     ignore_state,
 )
 from imagecli.client.url import parse_url
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imagecli.client.response.images import ImageResponse
+    from imagecli.client.retry import ByteObserver
     from imagecli.client.session import Session
 
 _MAX_IMAGE = 1 << 29
@@ -59,15 +61,19 @@ class _NotThereError(Exception):
 class Download:
     """One image that a response has as a URL."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - an image, and what it is fetched with
         self,
         link: str,
         response: ImageResponse,
         session: Session,
         secrets: tuple[str, ...],
         pause: Callable[[float], None],
+        *,
+        moved: ByteObserver = ignore_bytes,
     ) -> None:
         """Resolve `link` against the response's own URL; `pause` waits some seconds.
+
+        `moved` is told how much has come.
 
         Raises:
             Failure: it is not an http(s) URL; some servers send a path on their own disk.
@@ -76,6 +82,7 @@ class Download:
         self._session = session
         self._secrets = secrets
         self._pause = pause
+        self._moved = moved
         self._url = self._resolved(link, response.url)
 
     def run(self) -> Spool:
@@ -157,7 +164,7 @@ class Download:
                     return following
                 if status not in SUCCESS or status in _LAGGING:
                     raise _NotThereError(f"HTTP {status}", status=status, wait=requested_wait(response.headers))
-                spool_body(response, spool)
+                spool_body(response, spool, moved=self._moved)
                 return None
         except TransportError as error:
             if isinstance(error, PrivateAddressError):

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from imagecli.client.encode import Body
     from imagecli.client.url import URL
+
+_LONGEST_NUMBER = 20
 
 
 class TransportError(Exception):
@@ -47,6 +49,10 @@ class ProxyError(TransportError):
 
 class Trace(Protocol):
     """Told how far a request is."""
+
+    @property
+    def moved(self) -> Callable[[int, int | None], None] | None:
+        """Given how many bytes of the body are out, and how many it has; None: nobody counts them."""
 
     def begin(self) -> None:
         """Note that the first byte goes out now."""
@@ -93,6 +99,12 @@ class Response:
             TransportError: it breaks off.
         """
         return iter(self._body)
+
+    @property
+    def length(self) -> int | None:
+        """Bytes of the body as it comes; None where the server does not say."""
+        said = self.headers.get("content-length", "")
+        return int(said) if said.isdecimal() and len(said) < _LONGEST_NUMBER else None
 
     def close(self) -> None:
         """Close the connection, or keep it for another request if the body was read to its end."""

@@ -120,8 +120,8 @@ class Wire:
             self._sock.settimeout(self._guard.left())
             return self._sock.recv(most)
 
-    def write(self, data: bytes) -> None:
-        """Write all of `data`.
+    def write(self, data: bytes, written: Callable[[int], None] | None = None) -> None:
+        """Write all of `data`; `written` is told of each piece how many bytes it has.
 
         Raises:
             NotTakenError: the other end takes no more; it may have responded.
@@ -137,7 +137,10 @@ class Wire:
             with _translated(NotTakenError):
                 while piece:
                     self._sock.settimeout(self._guard.left())
-                    piece = piece[self._sock.send(piece) :]
+                    sent = self._sock.send(piece)
+                    piece = piece[sent:]
+                    if written is not None:
+                        written(sent)
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
         """Speak TLS with `host` from here on; inside of TLS, where this is a connection by a proxy that speaks it.

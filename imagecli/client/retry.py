@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     StateObserver = Callable[[str, float | None], None]
     """Given what a request is doing: "uploading", "waiting", "receiving", "partial 1", "lost" before it is sent again
     although it may have been billed, "retrying after …" with the seconds."""
+    ByteObserver = Callable[[int, int | None], None]
+    """Given how many bytes of a body have gone out, or come, and how many there will be; None: that is not known."""
 
 SUCCESS = range(200, 300)
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -55,9 +57,10 @@ class RetryableError(Exception):
 class RequestTrace:
     """Follows a request; `sent` becomes true when the whole of it is out, and the server may begin."""
 
-    def __init__(self, watch: StateObserver) -> None:
-        """Report to `watch` how far it is."""
+    def __init__(self, watch: StateObserver, moved: ByteObserver | None = None) -> None:
+        """Report to `watch` how far it is, and to `moved` how much of its body is out."""
         self.sent = False
+        self.moved = moved
         self._watch = watch
 
     def begin(self) -> None:
@@ -114,3 +117,7 @@ def _remove(path: str | None) -> None:
 
 def ignore_state(_state: str, _seconds: float | None) -> None:
     """Observe nothing."""
+
+
+def ignore_bytes(_done: int, _total: int | None) -> None:
+    """Count nothing."""

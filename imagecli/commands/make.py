@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from imagecli import interrupts
 from imagecli.cache.answers import answers_for
+from imagecli.commands.watching import TerminalObserver
 from imagecli.config.keys import require_key
 from imagecli.config.settings import load
 from imagecli.errors import ExitCode, ImagecliError, Interrupted, UsageProblem
-from imagecli.exchange import Observer
 from imagecli.inputs import STDIO, Inputs, Remake, read_inputs
 from imagecli.plan import Output, plan
 from imagecli.plan.intent import check, model_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from imagecli.client.response.files import Run
     from imagecli.config.keys import Key
     from imagecli.config.settings import Settings
+    from imagecli.exchange import Observer
     from imagecli.flags.row import Command
     from imagecli.options import Options, Typed
     from imagecli.plan import Plan
@@ -111,6 +112,7 @@ class _Run:
         """How many images are asked for, once that is known."""
         self._remake = remake
         self._warnings = [*settings.warnings, *remake.warnings]
+        self._progress = Progress(renderer.console)
         self.drawn = False
         """Whether the images were drawn as they came."""
         self._result = Result(command, settings.profile.name, None)
@@ -139,20 +141,20 @@ class _Run:
             self._preview_mask(intent, options.mask_preview.value)
             return
         self._wanted = intent.wanted
-        console = self._renderer.console
-        with Progress(console, 1) as line, self._live_preview(intent) as preview:
-            observer = _TerminalObserver(console, line, preview, intent)
-            if inputs.images:
-                observer.state(0, (), "preparing", None)
-            self._carry_out(intent, observer, line)
+        self._progress.expect(range(1, intent.wanted + 1), "preparing")
+        partials = intent.draft.fields.get("partials", 0)
+        with self._progress, self._live_preview(intent) as preview:
+            observer = TerminalObserver(
+                *(self._renderer.console, self._progress, preview), wanted=intent.wanted, partials=partials
+            )
+            self._carry_out(intent, observer)
 
-    def _carry_out(self, intent: Intent, observer: Observer, line: Progress) -> None:
+    def _carry_out(self, intent: Intent, observer: Observer) -> None:
         """Plan, and send and save unless --dry-run was typed."""
         typed, settings = self._typed, self._settings
         path = settings.options.output.value
         output = None if path == STDIO else Output(path, force=typed.force, skip_existing=typed.skip_existing)
         planned = plan(intent, output)
-        line.total = len(planned.requests)
         self._warnings += planned.warnings
         with answers_for(planned, settings.options) as answers:
             self._send(planned, answers, observer)
@@ -163,7 +165,8 @@ class _Run:
         if typed.dry_run:
             self._show(planned, answers)
         send = bool(planned.requests) and not (typed.dry_run or (answers is not None and answers.complete))
-        key = require_key(settings.profile, warn=self._warnings.append) if send else None
+        with self._progress.paused():  # a command for the key may ask for a password
+            key = require_key(settings.profile, warn=self._warnings.append) if send else None
         if send:
             self._renderer.warn_of_new(self._warnings)
         numbers = [n for each in planned.requests for n in each.numbers]
@@ -234,6 +237,7 @@ class _Run:
             if accounts is not None:
                 accounts.run = run.id
             client = open_client(self._settings, key, run=run)
+        self._progress.expect(n for each in planned.requests for n in each.numbers)
         try:
             self._result = execute(planned, client, sink, observer, jobs=jobs, answers=answers, accounts=accounts)
         finally:
@@ -336,41 +340,6 @@ def open_run(planned: Plan, room: Room, options: Options, inputs: Inputs, **abou
     )
     run = Run(response_folders(), (*record.parts, *spare_folders()), {**record._asdict(), **about})
     return run, run.open(room.least * intent.wanted * 4 // 3)  # in base64
-
-
-class _TerminalObserver(Observer):
-    """Shows what the requests are doing: on the progress line, and in a live preview."""
-
-    def __init__(self, console: Console, line: Progress, preview: LivePreview | None, intent: Intent) -> None:
-        self._console = console
-        self._line = line
-        self._preview = preview
-        self._partials: int = intent.draft.fields.get("partials", 0)
-        self._captions = intent.wanted > 1
-        self._paths: dict[int, str | None] = {}
-
-    def state(self, index: int, numbers: Sequence[int], state: str, seconds: float | None) -> None:
-        """Show what a request is doing."""
-        words = state if seconds is None else f"{state} in {seconds:.1f} s"
-        if state.startswith("partial"):
-            words = f"{state} of {max(self._partials, int(state.split()[1]))}"
-        self._line.update(index, words)
-        if seconds is not None:
-            self._console.debug(f"request {index + 1}: {words}")
-        if self._preview is not None and state in {"done", "failed"}:
-            for n in numbers:
-                path = self._paths.get(n)
-                self._preview.finish(path, n, caption=f"{path}:" if path is not None and self._captions else "")
-
-    def partial(self, n: int, _number: int, data: bytes) -> None:
-        """Draw a partial image."""
-        if self._preview is not None:
-            self._preview.draw(data, n)
-
-    def saved(self, image: GeneratedImage) -> None:
-        """Note where an image is."""
-        if not image.partial:
-            self._paths[image.n] = image.path
 
 
 def _check_outputs(options: Options, typed: Typed) -> None:

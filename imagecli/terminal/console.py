@@ -10,18 +10,19 @@ import errno
 import os
 import sys
 import threading
-import unicodedata
 from contextlib import suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, TextIO
 
 from imagecli.errors import Failure
-from imagecli.text import MAX_CHARACTERS, sanitize
+from imagecli.terminal.messages import Message, in_a_log, in_a_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imagecli.terminal.drawing import Drawing, Placed
+
+_COLOURS = r"\x1b\[[\d;]*m"
 
 
 class Verbosity(IntEnum):
@@ -63,9 +64,14 @@ class Console:
         self.animated = self.stderr_is_terminal and not self.dumb and not self.ci and verbosity > Verbosity.QUIET
         """Whether a line may be redrawn."""
         self.unicode = _supports_unicode(stderr, environ)
-        self._status_shown = False
+        self._status: tuple[str, ...] = ()
+        """The lines of the status that is on the screen."""
+        self._status_window = (0, 0)
+        """Columns and rows of the window when it was drawn."""
+        self._kept_rows = 0
+        """Rows above the status that must stay on the screen, as an image there may be drawn over."""
         self._writes = 0
-        """How often this run has written anything but the status line to the terminal."""
+        """How often this run has written anything but the status to the terminal."""
         self._lock = threading.RLock()
 
     @property
@@ -117,8 +123,9 @@ class Console:
             Failure: as in `out()`.
         """
         with self._lock:
+            status = self._status if self.stdout_is_terminal else ()
             if self.stdout_is_terminal:
-                self._erase_status()
+                self._write(self._without_status())
                 self._writes += 1
             stream = self._stdout
             if stream is None:
@@ -131,6 +138,8 @@ class Console:
                 else:
                     stream.write(data.decode(errors="surrogateescape"))
                 stream.flush()
+                if status:
+                    self.status(status)
             except (OSError, ValueError) as error:  # ValueError: this process has closed the stream
                 self._stdout = None
                 _redirect_to_null(stream)
@@ -140,36 +149,35 @@ class Console:
                         hint="Files that were saved are kept. Redirect the output to another place.",
                     ) from error
 
-    def error(self, text: str) -> None:
-        """Write an error to stderr. `text` may have several lines."""
-        self._write_lines(text, label="error", colour="1;31")
+    def error(self, text: str, *, hint: str | None = None, details: Sequence[str] = ()) -> None:
+        """Write an error to stderr: what happened, in one or several lines, what to do, and what may be asked for."""
+        self._say(Message(text, "error", "1;31", hint, tuple(details)))
 
     def warn(self, text: str) -> None:
         """Write a warning to stderr, unless `--quiet`."""
         if self.verbosity > Verbosity.QUIET:
-            self._write_lines(text, label="warning", colour="33")
+            self._say(Message(text, "warning", "1;33"))
 
     def note(self, text: str) -> None:
         """Write a note to stderr, in a terminal or with `-v`."""
         if self.verbosity > Verbosity.QUIET and (self.stderr_is_terminal or self.verbosity >= Verbosity.VERBOSE):
-            self._write_lines(text)
+            self._say(Message(text))
 
     def remark(self, text: str) -> None:
         """Write to stderr what is neither an error nor a warning, but belongs to the answer, unless `--quiet`."""
         if self.verbosity > Verbosity.QUIET:
-            self._write_lines(text)
+            self._say(Message(text))
 
     def debug(self, text: str) -> None:
         """Write debugging output to stderr, with `-v` only."""
         if self.verbosity >= Verbosity.VERBOSE:
-            self._write_lines(text, colour="2")
+            self._say(Message(text, colour="2"))
 
     def draw(self, escapes: str) -> None:
         """Write our own escape sequences to stderr; everything else is sanitized."""
         with self._lock:
-            self._erase_status()
             self._writes += 1
-            self._write(escapes)
+            self._write(self._without_status() + escapes)
 
     def place(self, drawing: Drawing, over: Placed | None = None) -> Placed:
         """Draw an image on stderr and return where, so that a later call can draw over it.
@@ -182,7 +190,7 @@ class Console:
         from imagecli.terminal.drawing import Placed
 
         with self._lock:
-            self._erase_status()
+            erased = self._without_status()
             window = self.window()
             before = after = ""
             if over and over.window == window and over.writes == self._writes and over.drawing.size[1] < window[1]:
@@ -192,25 +200,36 @@ class Console:
                 before = f"\x1b[?2026h\r\x1b[{over.drawing.size[1]}A{erase}"
                 after = f"{over.drawing.release}\x1b[?2026l"
             self._writes += 1
-            self._write(before + drawing.escapes + after)
+            self._kept_rows = drawing.size[1]
+            self._write(erased + before + drawing.escapes + after)
             return Placed(drawing, window, self._writes)
 
-    def forget_placed(self) -> None:
+    def forget_screen(self) -> None:
         """Draw over nothing that is on the screen now, as another process may have written to the terminal."""
-        self._writes += 1  # without the lock, as signal handlers call it
+        # Without the lock, as signal handlers call it.
+        self._writes += 1
+        self._status = ()
 
-    def status(self, line: str) -> None:
-        """Replace the status line at the bottom, cut to the width of the window; an empty `line` removes it.
+    def status(self, lines: Sequence[str]) -> None:
+        """Replace the status, the lines at the bottom of the screen; without `lines` it is removed.
 
-        Everything else that is written removes it first. In the background nothing is drawn: it would mix with the
-        shell's prompt, and under `stty tostop` it would stop the process while a request is being billed.
+        They are our own, with escape sequences, and no wider than `room()` says. Messages go above them. In the
+        background nothing is drawn: it would mix with the shell's prompt, and under `stty tostop` it would stop the
+        process while a request is being billed.
         """
         with self._lock:
-            if line and self.in_foreground():
-                self._write(f"\r{_cut(sanitize(line), self.window()[0] - 1)}\x1b[K")
-                self._status_shown = True
-            else:
-                self._erase_status()
+            if not lines or not self.in_foreground():
+                self._write(self._without_status())
+                return
+            top = self._top_of_status()
+            self._status, self._status_window = tuple(lines), self.window()
+            below = "\x1b[J" if len(lines) > 1 or top != "\r" else ""
+            self._write(top + "\x1b[K\n".join(lines) + "\x1b[K" + below)
+
+    def room(self) -> tuple[int, int]:
+        """Return how many columns and rows the status may have."""
+        columns, rows = self.window()
+        return columns - 1, max(1, rows - 1 - self._kept_rows)
 
     def window(self) -> tuple[int, int]:
         """Return the current (columns, rows) of the terminal at stderr, (80, 24) where they are unknown."""
@@ -235,42 +254,39 @@ class Console:
             return True
         return self.stderr_is_terminal and not self.dumb
 
-    def _write_lines(self, text: str, *, label: str = "", colour: str = "") -> None:
-        """Write `text` to stderr; with a label, or where stderr isn't a terminal, our name precedes each line.
-
-        On a terminal, lines are wrapped at words.
-        """
-        name = "imagecli: " if label or not self.stderr_is_terminal else ""
-        mark = f"{self._coloured(label + ':', colour)} " if label else ""
-        marked = len(f"{label}: ") if label else 0
-        written = []
-        for line in sanitize(text, keep_newlines=True, limit=MAX_CHARACTERS).split("\n"):
-            pieces = self._pieces(line, len(name) + marked, len(name) or 2)
-            if colour and not label:
-                pieces = [self._coloured(piece, colour) for piece in pieces]
-            written += [name + mark + pieces[0], *pieces[1:]]
-            mark, marked = "", 0
+    def _say(self, message: Message) -> None:
+        """Write a message to stderr, above the status."""
+        if self.stderr_is_terminal:
+            written = in_a_terminal(message, self.window()[0], coloured=self.colour)
+        else:
+            written = in_a_log(message, coloured=self.colour)
         with self._lock:
-            self._erase_status()
+            status = self._status
             self._writes += 1
-            self._write("".join(f"{line}\n" for line in written))
+            self._write(self._without_status() + "".join(f"{line}\n" for line in written))
+            self.status(status)
 
-    def _pieces(self, line: str, before: int, indent: int) -> list[str]:
-        """Return a line as it fits on the terminal behind `before` columns; anywhere else it stays whole."""
-        if not self.stderr_is_terminal or before + len(line) <= (columns := self.window()[0]) // 2:
-            return [line]
-        from imagecli.terminal.wrapping import wrapped
+    def _top_of_status(self) -> str:
+        """Return what moves the cursor to the beginning of the status."""
+        if not self._status:
+            return "\r"
+        columns = self.window()[0]
+        rows = len(self._status)
+        if columns < self._status_window[0]:  # lines that have become too wide are wrapped now
+            import re
 
-        return wrapped(line, columns, before, min(indent, columns // 4))
+            from imagecli.terminal.wrapping import cells
 
-    def _coloured(self, text: str, colour: str) -> str:
-        return f"\x1b[{colour}m{text}\x1b[0m" if self.colour else text
+            rows = sum(max(1, -(-cells(re.sub(_COLOURS, "", line)) // columns)) for line in self._status)
+        return f"\r\x1b[{rows - 1}A" if rows > 1 else "\r"
 
-    def _erase_status(self) -> None:
-        if self._status_shown:
-            self._status_shown = False
-            if self.in_foreground():
-                self._write("\r\x1b[K")
+    def _without_status(self) -> str:
+        """Return what erases the status, which is gone with that."""
+        top, several = self._top_of_status(), len(self._status) > 1
+        shown, self._status = self._status, ()
+        if not shown or not self.in_foreground():
+            return ""
+        return top + ("\x1b[J" if several or top != "\r" else "\x1b[K")
 
     def _write(self, text: str) -> None:
         stream = self.stderr
@@ -303,16 +319,6 @@ def _supports_unicode(stream: TextIO | None, environ: Mapping[str, str]) -> bool
     locale = environ.get("LC_ALL") or ctype or environ.get("LANG")
     encoding = getattr(stream, "encoding", None) or ""
     return locale not in {"C", "POSIX"} and encoding.lower().replace("-", "") == "utf8"
-
-
-def _cut(line: str, columns: int) -> str:
-    """Return as much of `line` as fits into `columns` cells; a wide character fills two."""
-    used = 0
-    for index, character in enumerate(line):
-        used += 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        if used > columns:
-            return line[:index]
-    return line
 
 
 def _redirect_to_null(stream: TextIO) -> None:

@@ -67,7 +67,7 @@ class LivePreview:
             return
         self._thread = thread
         # After Ctrl-Z the shell writes below the image; after `fg` the next one is drawn below that.
-        self._previous_handler = signal.signal(signal.SIGCONT, lambda *_: console.forget_placed())
+        self._previous_handler = signal.signal(signal.SIGCONT, lambda *_: console.forget_screen())
 
     def __enter__(self) -> Self:
         """Return itself."""

@@ -1,129 +1,149 @@
-"""The progress line: one line on stderr that shows what the requests are doing.
-
-Drawn without rich: its live display hides the cursor (a run stopped by Ctrl-Z leaves the shell without one), draws from
-the background too, and takes four times as long to import as Python to start, before the first byte is sent.
-"""
+"""What the images of a run are doing, a row each; told from any thread, and drawn while the run goes on."""
 
 from __future__ import annotations
 
-import threading
 import time
-from contextlib import suppress
-from itertools import cycle
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
+
+from imagecli.terminal.animation import Animation
+from imagecli.terminal.rows import Row, duration, size_of
+from imagecli.text import sanitize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from imagecli.terminal.canvas import Canvas
     from imagecli.terminal.console import Console
 
-_UNICODE_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_ASCII_FRAMES = "|/-\\"
-_ORDER = ("done", "failed", "preparing", "uploading", "waiting", "receiving", "partial", "saving")
-_ENDED = ("done", "failed")
+_ENDED = ("saved", "failed")
+_SENT = frozenset({"uploading", "waiting", "receiving", "fetching", "saving"})
+_COUNTED = frozenset({"uploading", "receiving", "fetching"})
+"""Stages in which bytes go out or come."""
+_QUEUED = "queued"
 
 
-class _Stage(NamedTuple):
+class Stage(NamedTuple):
+    """What an image is at."""
+
     name: str
-    detail: str | None
     since: float
     """When it began, by the clock, in seconds."""
+    until: float | None = None
+    """When it will end, where that is known."""
+    detail: str = ""
+    done: int = 0
+    """Bytes that have gone out, or come."""
+    total: int | None = None
+    """Of so many; None: that is not known."""
 
 
-class Progress:
-    """The progress line, used in a `with`; draws nothing where the console is not animated.
+class Progress(Animation):
+    """A row for each image, and one for all of them if there are several, in a `with`.
 
-    `⠹ waiting 12 s` for one request, `⠹ 4 requests: 1 done, 3 waiting 12 s` for several; `⠹ partial 1 of 3, 4 s` and
-    `⠹ 4 requests: 1 at partial 1 of 3, 3 waiting 12 s` while partial images arrive. The time is how long the stage has
-    lasted, for the first of the requests that are in it.
+    ::
+
+        ⠹ image 1  waiting    12 s
+        ⠹ image 2  uploading  ━━━━━━━━╸━━━━━━━━━━━  42 % of 12.3 MB
+        ✓ image 3  saved      cat-3.png, 1.4 MB
+          total    1 of 3     ━━━━━━╸━━━━━━━━━━━━━  12 s
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where, what and when
         self,
         console: Console,
-        total: int,
+        images: Iterable[int] = (),
         *,
+        delay: float = 0.3,
         interval: float = 0.1,
+        patience: float = 0.7,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the console, and the number of requests in all; `interval` and `clock` are in seconds."""
-        self._console = console
-        self._interval = interval
-        self._clock = clock
-        self.total = total
-        """How many requests there are; may be set once it is known."""
-        self._stages: dict[int, _Stage] = {}
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        """Take the console and the images' numbers; see `Animation` for the others."""
+        super().__init__(console, delay=delay, interval=interval, patience=patience, clock=clock)
+        self._stages: dict[int, Stage] = {}
+        self._begun = clock()
+        self.expect(images)
 
-    def __enter__(self) -> Self:
-        """Start drawing."""
-        if self._console.animated:
-            thread = threading.Thread(target=self._draw, name="progress", daemon=True)
-            with suppress(RuntimeError):  # the system allows no more threads
-                thread.start()
-                self._thread = thread
-        return self
+    def expect(self, images: Iterable[int], stage: str = _QUEUED) -> None:
+        """Show these images, by their numbers, and no others; all are at `stage`."""
+        self._stages = dict.fromkeys(images, Stage(stage, self._clock()))
 
-    def __exit__(self, *_: object) -> None:
-        """Stop drawing and remove the line."""
-        if self._thread is None:
-            return
-        self._stop.set()
-        try:
-            self._thread.join()
-        finally:  # a second Ctrl-C
-            self._console.status("")
+    def update(self, images: Iterable[int], stage: str, *, seconds: float | None = None, detail: str = "") -> None:
+        """Say what images are at, from any thread.
 
-    def update(self, request: int, stage: str, detail: str | None = None) -> None:
-        """Set the stage of a request, from any thread. `request` is any number that identifies it.
-
-        A stage is any text. These are shown in this order, and others after them: done, failed, preparing, uploading,
-        waiting, receiving, partial ..., saving.
+        Args:
+            images: their numbers.
+            stage: "preparing", "connecting", "uploading", "waiting", "partial 1 of 3", … "saved", "failed".
+            seconds: how long it will take, where that is known.
+            detail: what else there is to say.
         """
-        before = self._stages.get(request)
-        since = before.since if before and before.name == stage else self._clock()
-        self._stages[request] = _Stage(stage, detail, since)
+        now = self._clock()
+        until = None if seconds is None else now + seconds
+        for n in images:
+            before = self._stages.get(n)
+            since = before.since if before is not None and _goes_on(before.name, stage) else now
+            self._stages[n] = Stage(stage, since, until, detail)
+        if stage in _SENT:
+            self.is_waiting()
 
-    def _draw(self) -> None:
-        # Waits before the first frame, so that a run that ends at once draws nothing.
-        for frame in cycle(_UNICODE_FRAMES if self._console.unicode else _ASCII_FRAMES):
-            if self._stop.wait(self._interval):
-                return
-            if text := self._text(self._clock()):
-                self._console.status(f"{frame} {text}")
+    def moved(self, images: Iterable[int], done: int, total: int | None) -> None:
+        """Say how many bytes of images have gone out, or come, and of how many, where that is known."""
+        for n in images:
+            if (stage := self._stages.get(n)) is not None:
+                self._stages[n] = stage._replace(done=done, total=total)
 
-    def _text(self, now: float) -> str:
-        stages = list(self._stages.values())
-        if not stages:
-            return ""
-        if self.total == 1:
-            stage = stages[0]
-            detail = f" ({stage.detail})" if stage.detail else ""
-            return f"{stage.name}{_time_in(stage, now)}{detail}"
-        longest: dict[str, _Stage] = {}
-        for stage in sorted(stages, key=lambda stage: stage.since):
-            longest.setdefault(stage.name, stage)
+    def frame(self, canvas: Canvas) -> list[str]:
+        """Return the lines as they are now."""
+        stages, now = dict(self._stages), self._clock()
+        if len(stages) < 2:  # noqa: PLR2004 - one needs neither a number nor a sum
+            return canvas.rows([_row("", stage, now) for stage in stages.values()])
+        total = self._total(list(stages.values()), now)
+        # A small window has room for those that are at work; the sum counts the others.
+        room = canvas.height - 1
+        wanted = sorted(stages, key=lambda n: (_rank(stages[n]), n))[:room] if len(stages) > room else stages
+        rows = [_row(f"image {n}", stages[n], now) for n in sorted(wanted)]
+        return canvas.rows([*rows, total]) if room > 0 else canvas.rows([total])
+
+    def _total(self, stages: Sequence[Stage], now: float) -> Row:
         names = [stage.name for stage in stages]
-        counted = {name: f"{names.count(name)} {'at ' if _ends_in_number(name) else ''}{name}" for name in longest}
-        parts = [counted[name] + _time_in(longest[name], now) for name in sorted(longest, key=_sort_key)]
-        if queued := self.total - len(stages):
-            parts.append(f"{queued} queued")
-        return f"{self.total} requests: {', '.join(parts)}"
+        saved, failed = names.count("saved"), names.count("failed")
+        parts = ([f"{failed} failed"] if failed else []) + [duration(now - self._begun)]
+        return Row("total", f"{saved} of {len(stages)}", ", ".join(parts), (saved + failed) / len(stages), "")
 
 
-def _time_in(stage: _Stage, now: float) -> str:
-    """Return how long the stage has lasted, or "" where that is of no use ("retrying in 3 s" has its own time)."""
-    seconds = int(now - stage.since)
-    useless = not seconds or stage.name in _ENDED or stage.name.startswith("retrying")
-    return "" if useless else f"{',' if _ends_in_number(stage.name) else ''} {seconds} s"
+def _rank(stage: Stage) -> int:
+    return 1 if stage.name == _QUEUED else 2 if stage.name in _ENDED else 0
 
 
-def _ends_in_number(name: str) -> bool:
-    """Return whether a stage's name ends in a number: "partial 1 of 3"."""
-    return name[-1:].isdigit()
+def _goes_on(before: str, stage: str) -> bool:
+    """Return whether the time of one stage counts for the next."""
+    return before == stage or (before, stage) == ("waiting", "receiving")
 
 
-def _sort_key(name: str) -> tuple[int, str]:
-    kind = "partial" if name.startswith("partial ") else name
-    return (_ORDER.index(kind) if kind in _ORDER else len(_ORDER), name)
+def _row(label: str, stage: Stage, now: float) -> Row:
+    name, detail = stage.name, stage.detail
+    if name in {_QUEUED, *_ENDED}:
+        return Row(label, name, sanitize(detail), mark=name)
+    if name == "receiving" and not stage.done:
+        name = "waiting"  # the headers of a stream come long before its first image
+    name, _, more = name.partition(" ")  # "retrying after HTTP 429"
+    if name == "partial":
+        name, more = f"partial {more}", ""
+    spent = now - stage.since
+    if stage.until is not None:
+        time_of_it = f"in {max(0, round(stage.until - now))} s"
+    elif name in _COUNTED and stage.done:
+        time_of_it = _amount(stage)
+    else:
+        time_of_it = duration(spent) if spent >= 1 else ""
+    share = stage.done / stage.total if name in _COUNTED and stage.done and stage.total else None
+    return Row(label, sanitize(name), sanitize(", ".join(filter(None, (time_of_it, more, detail)))), share)
+
+
+def _amount(stage: Stage) -> str:
+    if not stage.total:
+        return size_of(stage.done)
+    if stage.name == "uploading":
+        return f"{100 * stage.done // stage.total} % of {size_of(stage.total)}"
+    done, total = size_of(stage.done), size_of(stage.total)
+    return f"{done.removesuffix(total[-3:])} of {total}"  # 1.2 of 5.3 MB

@@ -171,14 +171,12 @@ class Renderer:
 
     def _error(self, error: ImagecliError, about: str = "") -> int:
         """Show what happened, what to do, and where to ask about it."""
-        lines = [f"{about}{error.message}"]
-        if error.hint:
-            lines.append(error.hint)
+        details = []
         if error.request_id:
-            lines.append(f"request id: {error.request_id}")
+            details.append(f"request id: {error.request_id}")
         if error.saved_response:
-            lines.append(f"the response is kept in {error.saved_response}")
-        self.console.error("\n".join(lines))
+            details.append(f"the response is kept in {error.saved_response}")
+        self.console.error(f"{about}{error.message}", hint=error.hint, details=details)
         return int(error.exit_code)
 
 

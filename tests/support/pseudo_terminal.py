@@ -115,17 +115,21 @@ def run(
 
 
 def screen(text: str) -> list[str]:
-    """Return the lines that a terminal shows after `text`: carriage returns and erasing done, colours left out."""
-    lines, column = [""], 0
+    """Return the lines that a terminal of any height shows after `text`: cursor moved, erased, colours left out."""
+    lines, row, column = [""], 0, 0
     for piece in _PIECE.findall(text):
         if piece == "\r":
             column = 0
         elif piece == "\n":
-            lines.append("")
-            column = 0
-        elif piece == "\x1b[K":
-            lines[-1] = lines[-1][:column]
+            row, column = row + 1, 0
+            lines += [""] * (row == len(lines))
+        elif piece in {"\x1b[K", "\x1b[J"}:
+            lines[row] = lines[row][:column]
+            if piece == "\x1b[J":
+                del lines[row + 1 :]
+        elif up := re.fullmatch(r"\x1b\[(\d+)A", piece):
+            row = max(0, row - int(up[1]))
         elif not piece.startswith("\x1b"):
-            lines[-1] = lines[-1][:column].ljust(column) + piece + lines[-1][column + 1 :]
+            lines[row] = lines[row][:column].ljust(column) + piece + lines[row][column + 1 :]
             column += 1
     return [line for line in lines if line]

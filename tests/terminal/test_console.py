@@ -93,7 +93,7 @@ except Failure as failure:
     "where", ["2>&-", pytest.param("2> /dev/full", marks=needs_dev_full), "2>&1 | head -c 0; exit 0"]
 )
 def test_stderr_that_cannot_be_written_changes_nothing(where):
-    done = piped("for n in range(9): console.error('x' * 9999)\nconsole.status('x'); sys.exit(0)", redirect=where)
+    done = piped("for n in range(9): console.error('x' * 9999)\nconsole.status(['x']); sys.exit(0)", redirect=where)
     assert (done.stdout, done.stderr, done.returncode) == (b"", b"", 0)
 
 
@@ -119,14 +119,14 @@ def test_verbose_adds_notes_off_the_terminal():
 def test_quiet_leaves_errors():
     code = "console.error('e'); console.warn('w'); console.note('n'); console.debug('d')"
     assert piped(code, env={"VERBOSITY": "-1"}).stderr == b"imagecli: error: e\n"
-    assert run(code, env={"VERBOSITY": "-1"}).screen == ["imagecli: error: e"]
+    assert run(code, env={"VERBOSITY": "-1"}).screen == ["error: e"]
 
 
 def test_in_a_terminal_notes_are_shown_and_labels_are_coloured():
     session = run("console.error('e'); console.warn('w'); console.note('n'); console.debug('d')")
-    assert session.screen == ["imagecli: error: e", "imagecli: warning: w", "n"]
+    assert session.screen == ["error: e", "warning: w", "n"]
     assert "\x1b[1;31merror:\x1b[0m e" in session.text
-    assert "\x1b[33mwarning:\x1b[0m w" in session.text
+    assert "\x1b[1;33mwarning:\x1b[0m w" in session.text
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,8 @@ def test_in_a_terminal_notes_are_shown_and_labels_are_coloured():
 def test_colour(env, terminal, colour):
     code = "console.error('e')"
     said = run(code, env=env).terminal if terminal else piped(code, env=env).stderr
-    assert said == (b"imagecli: \x1b[1;31merror:\x1b[0m e\n" if colour else b"imagecli: error: e\n")
+    name = b"" if terminal else b"imagecli: "
+    assert said == name + (b"\x1b[1;31merror:\x1b[0m e\n" if colour else b"error: e\n")
 
 
 @pytest.mark.parametrize(("env", "said"), [({}, "猫 \\udce9"), ({"PYTHONIOENCODING": "ascii"}, "\\u732b \\udce9")])
@@ -159,7 +160,7 @@ def test_stderr_takes_any_text(env, said):
 
 def test_no_message_reaches_the_terminal_as_an_escape_sequence():
     session = run(r"console.error('\x1b]0;title\x07\x1b[2Jgone\rOK: \u202egnp.exe'); console.note('\x9b31mred')")
-    assert session.screen == ["imagecli: error: gone OK: gnp.exe", "red"]
+    assert session.screen == ["error: gone OK: gnp.exe", "red"]
 
 
 @pytest.mark.parametrize(
@@ -178,8 +179,8 @@ def test_any_text_stream_will_do():
     console = Console(stdout, stderr, None, {}, Verbosity.NORMAL)
     console.out("cat.png")
     console.warn("w")
-    with Progress(console, 1) as progress:
-        progress.update(1, "waiting")
+    with Progress(console, [1]) as progress:
+        progress.update([1], "waiting")
     assert (stdout.getvalue(), stderr.getvalue()) == ("cat.png\n", "imagecli: warning: w\n")
     stdout.close()
     console.out("nobody listens")
@@ -275,9 +276,9 @@ LONG = "the server sent words that are longer than the window is wide, and then 
 def test_messages_wrap_at_words_in_a_terminal():
     shown = run(f"console.error({LONG!r}); console.note({LONG!r})", window=NARROW, env={"NO_COLOR": "1"}).text
     assert shown.splitlines() == [
-        "imagecli: error: the server sent words",
-        "          that are longer than the",
-        "          window is wide, and then some",
+        "error: the server sent words that are",
+        "       longer than the window is wide,",
+        "       and then some",
         "the server sent words that are longer",
         "  than the window is wide, and then some",
     ]

@@ -31,9 +31,9 @@ def placed(*arguments):
         drawn.release()
 console.place = placed
 status, lines = console.status, [""]
-def stated(line):
-    status(line)
-    lines.append(line)
+def stated(shown):
+    status(shown)
+    lines.extend(shown)
 console.status = stated
 def shown(data, **which):
     live.draw(data, **which)
@@ -43,11 +43,11 @@ def wait_for_line(words):
         time.sleep(0.01)
 """
 STREAM = """
-with Progress(console, 1) as line, LivePreview(console) as live:
-    line.update(0, "waiting")
+with Progress(console, [1], delay=0, interval=0.02) as line, LivePreview(console) as live:
+    line.update([1], "waiting")
     for count, data in enumerate(images[:-1], 1):
         shown(data)
-        line.update(0, f"partial {count} of 3")
+        line.update([1], f"partial {count} of 3")
         wait_for_line(f"partial {count} of 3")
     live.finish(images[-1])
 console.note("after")
@@ -280,7 +280,7 @@ def test_a_broken_finished_image_is_a_warning_below_the_last_partial_one(files):
     _, screen = sharpened(STREAM, files("R 30 20", file.getvalue()[:9000]), env={"NO_COLOR": "1"})
     *image, warning, after = screen.lines
     assert image == ["R" * 36] * 12
-    assert warning.startswith("imagecli: warning: no preview: ")
+    assert warning.startswith("warning: no preview: ")
     assert after == "after"
 
 
@@ -385,7 +385,7 @@ def test_an_image_is_not_decoration(env, stream):
 
 def test_the_terminal_is_asked_once_and_by_the_main_thread(stream):
     """A thread that the end of the run overtakes would leave it without its echo."""
-    code = STREAM.replace('line.update(0, "waiting")', 'console.note("ready")')
+    code = STREAM.replace('line.update([1], "waiting")', 'console.note("ready")')
     session, _ = sharpened(code, stream, **WAYS["sixel"])
     assert session.text.count("\x1b[c") == 1
     assert session.text.index("\x1b[c") < session.text.index("ready")

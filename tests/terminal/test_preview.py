@@ -390,7 +390,7 @@ def scans(count):
     return data[:-2] + data[data.rindex(b"\xff\xda") : -2] * count + data[-2:]
 
 
-NOT_AN_IMAGE = "imagecli: warning: no preview: it isn't a PNG, JPEG, WebP or GIF"
+NOT_AN_IMAGE = "warning: no preview: it isn't a PNG, JPEG, WebP or GIF"
 
 
 @pytest.mark.parametrize(
@@ -399,9 +399,9 @@ NOT_AN_IMAGE = "imagecli: warning: no preview: it isn't a PNG, JPEG, WebP or GIF
         (b"", NOT_AN_IMAGE),
         (b"<html><body>502 Bad Gateway</body></html>", NOT_AN_IMAGE),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", NOT_AN_IMAGE),
-        (bomb(60000, 60000), "imagecli: warning: no preview: Image size (3600000000 pixels) exceeds limit"),
-        (bomb(8000, 8000), "imagecli: warning: no preview: 8000x8000 pixels are too many"),
-        (truncated(), "imagecli: warning: no preview: image file is truncated"),
+        (bomb(60000, 60000), "warning: no preview: Image size (3600000000 pixels) exceeds limit"),
+        (bomb(8000, 8000), "warning: no preview: 8000x8000 pixels are too many"),
+        (truncated(), "warning: no preview: image file is truncated"),
     ],
     ids=["empty", "html", "eps", "bomb", "large", "truncated"],
 )
@@ -417,21 +417,21 @@ def test_a_hostile_image_is_one_warning(data, warning, tmp_path):
 def test_a_bomb_is_not_handed_on_to_the_terminal(env, tmp_path):
     (tmp_path / "image.png").write_bytes(bomb(8000, 8000))
     session = run(SHOW, [tmp_path / "image.png"], env=env)
-    assert session.screen == ["imagecli: warning: no preview: 8000x8000 pixels are too many"]
+    assert session.screen == ["warning: no preview: 8000x8000 pixels are too many"]
 
 
 def test_an_image_that_keeps_its_decoder_busy_is_left(tmp_path):
     (tmp_path / "image.jpg").write_bytes(scans(400))
     code = SHOW.replace("for path", "preview._DECODING_S = 0.1\nfor path")
     session = run(code, [tmp_path / "image.jpg"])
-    assert session.screen == ["imagecli: warning: no preview: decoding the image takes too long"]
+    assert session.screen == ["warning: no preview: decoding the image takes too long"]
     assert session.code == 0
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/stdin", "missing.png", "."])
 def test_what_is_not_a_regular_file_is_not_read(path):
     session = run(SHOW, [path])
-    assert session.screen == ["imagecli: warning: no preview: it is not a regular file"]
+    assert session.screen == ["warning: no preview: it is not a regular file"]
 
 
 def test_a_terminal_that_went_away_changes_nothing(png):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from imagecli.client.http import TransportError
 from imagecli.client.response.spool import CHUNK, CutOffError, ResponseTooLargeError, Spool
+from imagecli.client.retry import ignore_bytes
 from imagecli.errors import Failure
 from imagecli.text import sanitize
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from imagecli.client.http import Response
+    from imagecli.client.retry import ByteObserver
 
 _MAX_ERROR = 1 << 20
 """Bytes of an error's body that are read."""
@@ -89,17 +91,25 @@ def spool_refusal(response: Response, spool: Spool) -> bytes:
     return _inflated(spool.read(0, _MAX_ERROR), _MAX_ERROR)
 
 
-def spool_body(response: Response, spool: Spool, on_piece: Callable[[bytes], bool] | None = None) -> None:
+def spool_body(
+    response: Response,
+    spool: Spool,
+    on_piece: Callable[[bytes], bool] | None = None,
+    moved: ByteObserver = ignore_bytes,
+) -> None:
     """Read the body into `spool` as it comes, compressed or not.
 
-    `on_piece` is given each piece when it is in the spool, and returns whether it was the last one.
+    `on_piece` is given each piece when it is in the spool, and returns whether it was the last one; `moved` is told how
+    much has come.
 
     Raises:
         Failure: it is too large.
     """
+    length = response.length
     try:
         for piece in response.iter_raw():
             spool.write(piece)
+            moved(spool.size, length)
             if on_piece is not None and on_piece(piece):
                 break
     except ResponseTooLargeError as error:

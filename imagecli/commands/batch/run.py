@@ -243,7 +243,8 @@ class _Command:
 
         with ExitStack() as at_end:
             report = _Report(self._renderer, self._settings.profile.base_url, sheet)
-            batch: BatchRun = BatchRun(self._shared(report, at_end), todo)
+            shared = self._shared(report, at_end)
+            batch: BatchRun = BatchRun(shared, todo)
             before = total - len(todo)
 
             def tally() -> Tally:
@@ -251,6 +252,7 @@ class _Command:
                 return Tally(
                     *(batch.done, batch.failed, batch.unknown, total - before - ended, batch.images, ended),
                     cost_usd=batch.cost_usd,
+                    held_s=shared.pace.held_s,
                 )
 
             with BatchBar(self._renderer.console, tally):
