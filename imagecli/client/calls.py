@@ -241,7 +241,7 @@ class Calls:
         if encoding != "identity":
             raise Failure(f"the server compresses a file as {encoding[:40]}, which was not asked for")
         for piece in response.iter_raw():
-            yield piece
+            yield bytes(piece)
             self._start()
 
     def _followed(self, place: str, base: str) -> str:

@@ -17,7 +17,7 @@ from imagecli.client.http import NotTakenError, Response, TransportError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from imagecli.client.http import Request
+    from imagecli.client.http import Piece, Request
     from imagecli.client.network import Wire
     from imagecli.client.url import URL
 
@@ -28,7 +28,9 @@ KEEP_IDLE_S = 2.0
 """Servers close idle connections after about 5 s; a request on one that is being closed would be sent and lost."""
 _MOST_HEADERS = 100 * 1024
 """Bytes of a response's headers."""
+_BUFFER_BYTES = 256 * 1024
 _SWITCHING_PROTOCOLS = 101
+_WITHOUT_BODY = frozenset({204, 304})
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -125,9 +127,34 @@ class _Connection:
         except BaseException:
             self.close()
             raise
-        return Response(response.status_code, response.headers.raw_items(), _Body(self, release))
+        # What is kept for another request has to be read by h11 to its end.
+        length = None if request.method == "GET" else _length_of(response)
+        pieces = self._pieces() if length is None else self._sized(length)
+        return Response(response.status_code, response.headers.raw_items(), _Body(pieces, lambda: release(self)))
 
-    def next(self) -> h11.Event | type[h11.PAUSED]:
+    def _pieces(self) -> Iterator[Piece]:
+        """Yield a body whose length h11 knows, or finds out."""
+        while isinstance(event := self._next(), h11.Data):
+            yield event.data
+
+    def _sized(self, length: int) -> Iterator[Piece]:
+        """Yield a body of so many bytes, without the copies that h11 would make."""
+        first = self._http.trailing_data[0][:length]
+        left = length - len(first)
+        yield first
+        while left:
+            self._wire.wait()
+            with _lent_buffer() as view:
+                while left and (count := self._wire.read_into(view[:left])) is not None:
+                    if not count:
+                        raise TransportError(
+                            "peer closed connection without sending complete message body "
+                            f"(received {length - left} bytes, expected {length})"
+                        )
+                    yield view[:count]
+                    left -= count
+
+    def _next(self) -> h11.Event | type[h11.PAUSED]:
         """Return what comes next of a response.
 
         Raises:
@@ -163,7 +190,7 @@ class _Connection:
     def _response(self) -> h11.Response | h11.InformationalResponse:
         """Return the response without its body; those that only tell that the request is worked on are passed over."""
         while True:
-            event = self.next()
+            event = self._next()
             if isinstance(event, h11.Response):
                 return event
             if isinstance(event, h11.InformationalResponse) and event.status_code == _SWITCHING_PROTOCOLS:
@@ -192,18 +219,43 @@ class _Connection:
             self._wire.write(data, written)
 
 
+def _length_of(response: h11.Response | h11.InformationalResponse) -> int | None:
+    """Return how long a body is; None where its headers don't say so."""
+    headers = dict(response.headers)
+    if response.status_code in _WITHOUT_BODY or b"transfer-encoding" in headers:
+        return None
+    said = headers.get(b"content-length")  # h11 has checked it
+    return None if said is None else int(said)
+
+
+_buffers: list[bytearray] = []
+"""Those that are not in use."""
+
+
+@contextmanager
+def _lent_buffer() -> Iterator[memoryview]:
+    """Lend a buffer to this thread: to allocate one for each piece of a body would cost more than to read it."""
+    try:
+        buffer = _buffers.pop()
+    except IndexError:
+        buffer = bytearray(_BUFFER_BYTES)
+    try:
+        yield memoryview(buffer)
+    finally:
+        _buffers.append(buffer)
+
+
 class _Body:
     """The body of a response, as it comes."""
 
-    def __init__(self, connection: _Connection, release: Callable[[_Connection], None]) -> None:
-        self._connection = connection
+    def __init__(self, pieces: Iterator[Piece], release: Callable[[], None]) -> None:
+        self._pieces = pieces
         self._release = release
         self._is_closed = False
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Piece]:
         try:
-            while isinstance(event := self._connection.next(), h11.Data):
-                yield bytes(event.data)
+            yield from self._pieces
         except BaseException:
             self.close()
             raise
@@ -211,7 +263,7 @@ class _Body:
     def close(self) -> None:
         if not self._is_closed:
             self._is_closed = True
-            self._release(self._connection)
+            self._release()
 
 
 @contextmanager

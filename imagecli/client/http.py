@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from imagecli.client.encode import Body
     from imagecli.client.url import URL
 
+    Piece = bytes | bytearray | memoryview
+
 _LONGEST_NUMBER = 20
 
 
@@ -92,8 +94,8 @@ class Response:
         """By their names in lower case."""
         self._body = body
 
-    def iter_raw(self) -> Iterator[bytes]:
-        """Yield the body as it comes, encoded as it was sent.
+    def iter_raw(self) -> Iterator[Piece]:
+        """Yield the body as it comes, encoded as it was sent; each piece is valid until the next one is asked for.
 
         Raises:
             TransportError: it breaks off.
@@ -128,7 +130,7 @@ class Transport(Protocol):
 class _Stream(Protocol):
     """The body of a response."""
 
-    def __iter__(self) -> Iterator[bytes]: ...
+    def __iter__(self) -> Iterator[Piece]: ...
 
     def close(self) -> None: ...
 

@@ -49,6 +49,12 @@ class InnerTls:
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):  # as a socket of ssl has it: the end is not always announced
             return b""
 
+    def recv_into(self, view: memoryview) -> int:
+        """Read what has come into `view`, and return its bytes; 0: the server has closed the connection."""
+        data = self.recv(len(view))
+        view[: len(data)] = data
+        return len(data)
+
     def send(self, data: bytes | memoryview) -> int:
         """Send all of it, and return how much that is."""
         return self._carry_out(lambda: self._tls.write(data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import threading
@@ -119,6 +120,32 @@ class Wire:
         with _translated(TransportError):
             self._sock.settimeout(self._guard.left())
             return self._sock.recv(most)
+
+    def wait(self) -> None:
+        """Wait until there is something to read, or the other end has closed it; TLS may have read it before.
+
+        Raises:
+            TransportError: nothing came in time.
+        """
+        if not self.is_tls and not self._poll(select.POLLIN, self._guard.left()):
+            raise TimedOutError("timed out")
+
+    def read_into(self, view: memoryview) -> int | None:
+        """Read what has come into `view`, and return its bytes; 0: it was closed; None: nothing has come.
+
+        Raises:
+            TransportError: it broke off.
+        """
+        left = self._guard.left()
+        with _translated(TransportError):
+            if self.is_tls:
+                self._sock.settimeout(left)
+                return self._sock.recv_into(view)
+            try:
+                # As the socket has a time-out, it does not block; its own `recv_into` would always wait first.
+                return os.readv(self._outer.fileno(), [view])
+            except BlockingIOError:
+                return None
 
     def write(self, data: bytes, written: Callable[[int], None] | None = None) -> None:
         """Write all of `data`; `written` is told of each piece how many bytes it has.

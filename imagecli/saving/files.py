@@ -228,9 +228,9 @@ class FileSink:
                 mode = stat.S_IMODE(os.stat(path).st_mode)
             new.replace(os.path.realpath(path), mode)
             return path
-        taken = name.taken_by()
-        while name.taken_by() is not None or not new.link(path):
-            taken = taken or path
+        taken = None
+        while (there := name.taken_by()) is not None or not new.link(path):
+            taken = taken or there or path
             name = next(following)
             path = name.path(extension_of(image.format))
         if taken is not None:

@@ -12,6 +12,7 @@ IMAGE = image_file()
 BODY = response_with(IMAGE)
 OK = b"HTTP/1.1 200 OK\r\n"
 WHOLE = OK + b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+LONG = BODY + b" " * 700_000
 
 
 @pytest.mark.parametrize(
@@ -22,9 +23,11 @@ WHOLE = OK + b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
         OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\nX-Trailer: 1\r\n\r\n" % (len(BODY), BODY),
         OK + b"Connection: close\r\n\r\n" + BODY,
         b"HTTP/1.0 200 OK\r\n\r\n" + BODY,
+        WHOLE + b"HTTP/1.1 500 Oops\r\n\r\n",
+        OK + b"Content-Length: %d\r\n\r\n%b" % (len(LONG), LONG),
         OK + b"X-Folded: a\r\n b\r\nX-Request-Id: r\xe9\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY),
     ],
-    ids=["100", "103", "chunked", "until it closes", "HTTP/1.0", "odd headers"],
+    ids=["100", "103", "chunked", "until it closes", "HTTP/1.0", "surplus", "long", "odd headers"],
 )
 def test_forms_of_a_response(imagecli, server, response):
     server.respond = lambda reply, _: (reply.raw(response), reply.close())

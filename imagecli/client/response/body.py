@@ -16,7 +16,7 @@ from imagecli.text import sanitize
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from imagecli.client.http import Response
+    from imagecli.client.http import Piece, Response
     from imagecli.client.retry import ByteObserver
 
 _MAX_ERROR = 1 << 20
@@ -82,7 +82,7 @@ def spool_refusal(response: Response, spool: Spool) -> bytes:
     """
     from imagecli.client.response.carried import carries_image
 
-    def is_enough(_piece: bytes) -> bool:
+    def is_enough(_piece: Piece) -> bool:
         is_long = _MAX_ERROR <= spool.size < _MAX_ERROR + CHUNK
         return is_long and not carries_image(_inflated(spool.read(0, _MAX_ERROR), _MAX_ERROR))
 
@@ -94,7 +94,7 @@ def spool_refusal(response: Response, spool: Spool) -> bytes:
 def spool_body(
     response: Response,
     spool: Spool,
-    on_piece: Callable[[bytes], bool] | None = None,
+    on_piece: Callable[[Piece], bool] | None = None,
     moved: ByteObserver = ignore_bytes,
 ) -> None:
     """Read the body into `spool` as it comes, compressed or not.

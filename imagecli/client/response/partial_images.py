@@ -11,6 +11,7 @@ from imagecli.client.response.sources import Inline, decode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imagecli.client.http import Piece
     from imagecli.client.response.spool import Spool
     from imagecli.client.retry import StateObserver
 
@@ -39,7 +40,7 @@ class PartialImageReader:
         self._count = 0
         self._bytes = 0
 
-    def read(self, piece: bytes) -> bool:
+    def read(self, piece: Piece) -> bool:
         """Read a piece that was just spooled, and return whether the stream has ended with it."""
         if not self._decided and self._spool.size >= _HEAD:
             self._decided = True
@@ -47,7 +48,7 @@ class PartialImageReader:
                 self._reader = EventReader()
                 piece = self._spool.read(0, self._spool.size)
         if self._reader is not None:
-            for event in self._reader.feed(piece):
+            for event in self._reader.feed(bytes(piece)):
                 self._show_partial(event)
         return self._reader is not None and self._reader.ended
 

@@ -36,7 +36,7 @@ def read_response(
     kind = sniff(head)
     if kind in IMAGE_KINDS:
         return ImageResponse(spool, url, (Item(Raw()),))
-    if not any(chunk.strip() for chunk in spool.chunks()):
+    if not head.strip() and not any(chunk.strip() for chunk in spool.chunks()):
         raise Failure("the server's response is empty", hint="Check the base URL and the server's log.")
     body = LongString(0, spool.size)
     if not head.lstrip().startswith(_JSON_BEGINS) and kind_of(body, spool) is not None:

@@ -19,6 +19,7 @@ from imagecli.errors import Failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from imagecli.client.http import Piece
     from imagecli.client.response.files import Run
 
     Cleaner = Callable[["Spool"], None]
@@ -94,7 +95,7 @@ class Spool:
         """Return an empty one for another form of the same response."""
         return Spool(self.run, limit=self.limit, number=self.number, clean=self.clean)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Piece) -> None:
         """Append `data`.
 
         Raises:
