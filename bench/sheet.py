@@ -1,10 +1,12 @@
 """Edits photographs with every kind of mask flag in the sandbox and lays them out in one picture, to be looked at.
 
 python bench/sheet.py [sheet.png] [folder with the photographs]
+python bench/sheet.py docs [folder]     the pictures of docs/masks.md, each of the command that stands above it
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -16,6 +18,10 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 ROOT = Path(__file__).resolve().parent.parent
 PHOTOS = ROOT.parent / "shared" / "photos"
 CELL, GAP, LINE = 340, 14, 15
+PAGE = ROOT / "docs" / "masks.md"
+SHOWN = re.compile(r"^imagecli edit (?P<command>.*)\n```\n\n!\[.*?\]\((?P<picture>.*?)\)$", re.MULTILINE)
+"""A command of the page, and the picture of it."""
+HEIGHT, SPACE, QUALITY = 240, 12, 78
 COLUMNS = ("the photograph", "--mask-preview", "what is sent", "the mask that is sent", "the result")
 EDITS = (
     ("astronaut.png", "a blue balloon", "--mask-rect 60%,5%,35%,40% -m dall-e-2"),
@@ -86,8 +92,31 @@ def on_checks(image: Image.Image) -> Image.Image:
     return ground
 
 
+def illustrate(photos: Path) -> None:
+    """Write the pictures of docs/masks.md: the photograph, the mask, the result."""
+    with tempfile.TemporaryDirectory() as folder:
+        for shown in SHOWN.finditer(PAGE.read_text("utf-8")):
+            name, prompt, *flags = shlex.split(shown["command"], comments=True)
+            look, result = Path(folder, "look.png"), Path(folder, "result.png")
+            run("edit", str(photos / name), *flags, "--mask-preview", str(look), "--force")
+            run("edit", str(photos / name), prompt, *flags, "-o", str(result), "--force", "--profile", "sandbox")
+            row = [Image.open(path).convert("RGB") for path in (photos / name, look, result)]
+            row = [image.resize((round(image.width * HEIGHT / image.height), HEIGHT)) for image in row]
+            sheet = Image.new("RGB", (sum(image.width + SPACE for image in row) - SPACE, HEIGHT), "white")
+            left = 0
+            for image in row:
+                sheet.paste(image, (left, 0))
+                left += image.width + SPACE
+            target = PAGE.parent / shown["picture"]
+            target.parent.mkdir(exist_ok=True)
+            sheet.save(target, quality=QUALITY, method=6)
+            print(target, f"{target.stat().st_size:,} bytes")
+
+
 def main() -> None:
     """Write the sheet."""
+    if sys.argv[1:2] == ["docs"]:
+        return illustrate(Path(sys.argv[2]) if len(sys.argv) > 2 else PHOTOS)  # noqa: PLR2004 - the second argument
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "sheet.png").absolute()
     photos = Path(sys.argv[2]) if len(sys.argv) > 2 else PHOTOS  # noqa: PLR2004 - the second argument
     font = ImageFont.load_default(13)
@@ -120,7 +149,7 @@ def main() -> None:
                 size = f"{each.width}x{each.height}"
                 draw.text((left + small.width - draw.textlength(size, font), top + LINE + 4), size, "red", font)
     sheet.save(target)
-    print(target)
+    return print(target)
 
 
 if __name__ == "__main__":

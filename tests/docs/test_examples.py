@@ -12,7 +12,7 @@ from support.pages import BASH, PAGES, examples, files, run, typed
 
 RUN = [page for page in PAGES if page not in {"CHANGELOG.md", "CONTRIBUTING.md", "docs/architecture.md"}]
 """The pages for users; test_contributing.py has those for contributors."""
-PHOTOS = ("photo.jpg", "room.jpg", "cat.jpg", "shop.png", "vase.png")
+PHOTOS = ("photo.jpg", "room.jpg", "cat.jpg", "vase.png", "coffee.png", "chelsea.png", "rocket.jpg")
 MASKS = ("floor.png", "sky.png")
 PAGE = "README.md"
 
@@ -21,13 +21,12 @@ PAGE = "README.md"
 def work(plain, server, monkeypatch):
     """What the pages take for granted: photos, masks, prompts, the sandbox for a server."""
     photo = Image.linear_gradient("L").resize((640, 480)).convert("RGB")
+    photo.paste("#2a3c66", (300, 0, 640, 240))
     mask = Image.new("L", photo.size)
     ImageDraw.Draw(mask).rectangle((0, 0, 80, 80), 255)
     for names, image in ((PHOTOS, photo), (MASKS, mask)):
         for name in names:
             image.save(name)
-    photo.paste("#00ff00", (300, 0, 640, 240))
-    photo.save("shop.png")
     Path("prompts.txt").write_text("a fox\nan owl")
     Path("jobs.jsonl").write_text('{"id": "fox", "prompt": "a fox"}\n')
     monkeypatch.setenv("IMAGECLI_PROFILE", "sandbox")

@@ -69,6 +69,11 @@ def test_no_link_leads_out_of_the_site(page):
         assert not outside or link.partition("#")[0].removeprefix("../") in PAGES, link
 
 
+def test_every_picture_is_shown():
+    shown = {PurePosixPath(link).name for page in PAGES for link in _links(page)}
+    assert {path.name for path in (ROOT / "docs").rglob("*") if path.suffix in {".webp", ".png", ".svg"}} <= shown
+
+
 def test_the_readme_leads_to_every_page():
     linked = {link.partition("#")[0] for link in _links("README.md")}
     assert {page for page in PAGES if page != "README.md"} <= linked
