@@ -69,6 +69,7 @@ class Typed(_Frozen):
     batch: str | None = None
     responses: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    schema_name: str | None = None
     names: tuple[str, ...] = ()
     key: str | None = None
     value: str | None = None

@@ -95,8 +95,9 @@ MAY_IMPORT = {
     "recovery": {"accounts", "as_asked", "client", "errors", "images", "plan", "replan", "result", "saving"},
     "slips": {"errors", "flags", "help", "images", "text"},
     "terminal": {"dialects", "errors", "help", "images", "models", "options", "result", "text"},
+    "schema": {"batch", "config", "dialects", "errors", "flags", "terminal"},
     "commands": {
-        *("accounts", "batch", "history", "ledger", "outcome", "provenance", "remake"),
+        *("schema", "accounts", "batch", "history", "ledger", "outcome", "provenance", "remake"),
         *("cache", "client", "config", "dialects", "disk", "errors", "exchange", "execute", "flags", "help", "images"),
         *(
             "inputs",

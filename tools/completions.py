@@ -24,6 +24,7 @@ from imagecli.cli import app
 from imagecli.config.profiles import BUILT_IN_PROFILES
 from imagecli.flags import FILE_SETTINGS, FLAGS, SETTINGS
 from imagecli.models import catalog
+from imagecli.schema import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -140,6 +141,7 @@ def _argument(argument: Any) -> tuple[str, Values]:  # noqa: ANN401 - of Typer's
         "NAME": NOTHING,
         "PROFILE": PROFILES,
         "PROMPT": NOTHING,
+        "SCHEMA": Values(NAMES),
         "VALUE": NOTHING,
     }
     return metavar, offered[metavar]

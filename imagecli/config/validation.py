@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
-_SPELLINGS = {"jpg": "jpeg"}
+SPELLINGS = {"jpg": "jpeg"}
 """Other spellings of a choice."""
 _WRITTEN = ("output", "mask_preview")
 _STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
@@ -101,7 +101,7 @@ def _checked_text(flag: Flag, text: str, place: str) -> str:
         raise _refusal(flag, text, place)
     if not flag.choices:
         return text
-    spelling = _SPELLINGS.get(text, text)
+    spelling = SPELLINGS.get(text, text)
     if spelling not in flag.choices:
         raise _refusal(flag, text, place)
     return spelling

@@ -22,6 +22,7 @@ ARGUMENTS = (
     Argument("batch", "[ID]", "A batch [all that were submitted from here].", ("batch status",)),
     Argument("responses", "[FILE]...", "Kept responses [all].", ("recover",), repeated=True),
     Argument("files", "FILE...", "Images; @1, @2 … are the newest of the ledger.", ("show",), repeated=True),
+    Argument("schema_name", "[SCHEMA]", "What it describes: result, job or config [result].", ("schema",)),
     Argument("names", "[MODEL]...", "Show all that is known of these models.", ("models",), repeated=True),
     Argument(
         "key",

@@ -26,7 +26,7 @@ BATCH = (*BATCHED, *OF_PROVIDER)
 IN_LINES = ("log", *BATCHED, "batch fetch")
 COMMANDS = (
     *("gen", "edit", "vary", "batch", "prepare", "recover", "show", "log"),
-    *("models", "serve", "cache", "config", "help"),
+    *("models", "serve", "cache", "config", "schema", "help"),
 )
 """The commands of the program, in the order of its help."""
 GROUPED = {"config": CONFIG, "cache": CACHE, "batch": BATCH}

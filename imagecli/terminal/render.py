@@ -93,7 +93,8 @@ class Renderer:
 
     def line(self, document: Mapping[str, object]) -> None:
         """Show a JSON document on one line."""
-        self.console.out(_dumped({"schema": SCHEMA, "command": self.command, "ok": True, **document}, None, str))
+        filled = {"schema": SCHEMA, "command": self.command, "ok": True, "warnings": [], "error": None, **document}
+        self.console.out(_dumped(filled, None, str))
 
     def job(self, job: str, line: int, result: Result, base_url: str, warnings: Sequence[str]) -> None:
         """Show what came of one job of many; `warnings` are those that were not shown yet.

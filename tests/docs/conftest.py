@@ -12,6 +12,10 @@ from imagecli.models import catalog
 from support.pages import files
 from support.places import ROOT
 
+_VALIDATE = (
+    "import json, sys; from jsonschema import validate; _, schema, file = sys.argv[1:]; "
+    "validate(json.load(sys.stdin if file == '-' else open(file)), json.load(open(schema)))"
+)
 TOOLS = {
     "imagecli": f'exec {sys.executable} -m imagecli "$@"',
     "sleep": "",
@@ -19,6 +23,7 @@ TOOLS = {
     "pipx": 'test "$1" = install',
     "rsync": "",
     "magick": "cat > boat.jpg",
+    "check-jsonschema": f'exec {sys.executable} -c "{_VALIDATE}" "$@"',
 }
 """The program by its name, and what stands in for what the pages call besides."""
 PRICES = "".join(

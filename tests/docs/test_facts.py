@@ -14,6 +14,7 @@ from support.pages import PAGES
 from support.places import ROOT
 
 ELSEWHERE = {
+    "--schemafile",
     *("--value", "--force", "--upgrade"),  # pipx, uv, pip
     *("--array", "--job-name", "--time", "--requeue", "--signal"),  # Slurm
     *("--steps", "--strict"),  # the flag that CONTRIBUTING.md adds, and MkDocs'

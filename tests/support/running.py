@@ -19,6 +19,7 @@ import pytest
 
 from imagecli.__main__ import main
 from support.places import ROOT
+from support.schemas import check_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,8 +41,18 @@ class Ran:
 
     @property
     def json(self) -> Any:
-        """The JSON document on stdout."""
-        return json.loads(self.out)
+        """The JSON document on stdout, which is as the published schema says."""
+        document = json.loads(self.out)
+        check_output(document)
+        return document
+
+    @property
+    def json_lines(self) -> list[Any]:
+        """The JSON documents on stdout, one a line; each as the published schema says."""
+        documents = [json.loads(line) for line in self.out.splitlines()]
+        for each in documents:
+            check_output(each)
+        return documents
 
     @property
     def paths(self) -> list[str]:
