@@ -154,7 +154,7 @@ class UnknownOutcome(ImagecliError):
 
 
 class Interrupted(ImagecliError):
-    """Ctrl-C, SIGTERM or SIGHUP; `exit_code` tells which."""
+    """Ctrl-C; SIGTERM (exit code 143) or SIGHUP (129)."""
 
     kind = "interrupted"
     exit_code: int = ExitCode.INTERRUPTED

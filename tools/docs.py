@@ -21,8 +21,6 @@ from imagecli.help.page import every_command, page_of
 from imagecli.sandbox.api.magic_prompts import MAGIC_PROMPTS
 
 DOCS = ROOT / "docs"
-OUTSIDE_DEFAULTS = {"profile": "profile", "base_url": "profiles.NAME.base_url"}
-"""Settings with a place of their own in the config file."""
 
 
 def flag_table() -> str:
@@ -32,7 +30,12 @@ def flag_table() -> str:
         lines.append(f"| **{group}** | | | | |")
         for flag in FLAGS:
             if flag.group == group and flag.commands:
-                cells = (_spelling(flag), *_purpose_and_default(flag), _elsewhere(flag), _commands(flag))
+                cells = (
+                    _spelling(flag),
+                    *_purpose_and_default(flag),
+                    ", ".join(f"`{each}`" for each in flag.elsewhere),
+                    _commands(flag),
+                )
                 lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines)
 
@@ -54,12 +57,6 @@ def _purpose_and_default(flag: Flag) -> tuple[str, str]:
     if values and not said and not all(choice in text for choice in flag.choices or ("\0",)):
         text += f" ({values})"
     return text, default.removesuffix("]") if bracket else ""
-
-
-def _elsewhere(flag: Flag) -> str:
-    """Return where the value may stand besides the command line."""
-    place = f"defaults.{flag.name}" if flag.in_file else OUTSIDE_DEFAULTS.get(flag.name, "")
-    return ", ".join(f"`{each}`" for each in (flag.variable, place) if each) if flag.in_environment else ""
 
 
 def _commands(flag: Flag) -> str:

@@ -41,6 +41,9 @@ MADE, INPUT, OUTPUT, SERVER, REPORT = GROUPS = (
 )
 """The groups of --help, in its order."""
 
+_OUTSIDE_DEFAULTS = {"profile": "profile", "base_url": "profiles.NAME.base_url"}
+"""Settings with a place of their own in the config file."""
+
 
 class Flag(NamedTuple):
     """One flag: `name` in the config file, `--name` on the command line, `IMAGECLI_NAME` in the environment."""
@@ -84,6 +87,12 @@ class Flag(NamedTuple):
     def variable(self) -> str:
         """The environment variable."""
         return "IMAGECLI_" + self.name.upper()
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """The environment variable and the key of the config file that may set it, too."""
+        key = f"defaults.{self.name}" if self.in_file else _OUTSIDE_DEFAULTS.get(self.name)
+        return tuple(filter(None, (self.variable, key))) if self.in_environment else ()
 
     @property
     def spellings(self) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ class Row(NamedTuple):
     """Of a flag: "-o", "" where it has none; "" of all else."""
     value: str = ""
     """What stands for a flag's value."""
+    elsewhere: tuple[str, ...] = ()
+    """The environment variable and the key of the config file that may set it, too."""
 
     @property
     def is_flag(self) -> bool:
@@ -124,4 +126,4 @@ def _sections(command: str) -> Iterator[Section]:
 
 def _row(flag: Flag) -> Row:
     on, _, off = flag.spellings[-1].partition("/")
-    return Row(on.replace("--", "--[no-]", 1) if off else on, flag.help, flag.short, flag.metavar)
+    return Row(on.replace("--", "--[no-]", 1) if off else on, flag.help, flag.short, flag.metavar, flag.elsewhere)
