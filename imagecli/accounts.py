@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from imagecli.errors import ExitCode, ImagecliError, MoneyProblem, UnknownOutcome
-from imagecli.flags import FIELDS
 from imagecli.inputs import input_files
-from imagecli.plan.remade import remade_options
+from imagecli.plan.remade import fields_of, remade_options
 from imagecli.spending import Budget, Spending
 from imagecli.text import file_place
 
@@ -223,7 +222,7 @@ class Accounts:
         """Return what is known of a request before it is sent, by column of the ledger."""
         intent, request = plan.intent, planned.request
         fields = intent.draft.fields
-        options = {**{name: fields[name] for name in FIELDS if name in fields}, **self._options}
+        options = {**fields_of(intent.draft), **self._options}
         if not self._prompts:
             options = {name: value for name, value in options.items() if name not in _PROMPTS}
         prompt = intent.subject if self._prompts and intent.draft.prompt is not None else None

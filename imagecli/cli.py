@@ -30,11 +30,13 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - of Typer's own copy of click
         command = _path(ctx)
+        args, values = slips.without_values(command, args)
         typed = args[: args.index("--")] if "--" in args else args
         if not {"-h", "--help"} & set(typed):
             slips.check_dashes(self._takers(), typed)
         ctx.allow_extra_args = True  # refused below, with what was probably meant
         rest = super().parse_args(ctx, list(args))
+        ctx.params.update(values)
         if rest:
             raise slips.extra_words(command, ctx.params, rest)
         if typed is args:

@@ -29,6 +29,8 @@ from imagecli.errors import (
 from imagecli.exchange import Accounting, Exchange, Observer
 from imagecli.outcome import RUN_AGAIN, has_no_route, is_final, missing, run_error, unsaved_error
 from imagecli.plan import other_plan
+from imagecli.plan.remade import own_seed
+from imagecli.saving.receiving import Transform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +41,8 @@ if TYPE_CHECKING:
     from imagecli.client.response.sources import Item
     from imagecli.dialects.request import ImageRequest
     from imagecli.plan import Plan
+    from imagecli.provenance.making import Making
     from imagecli.result import GeneratedImage, Result
-    from imagecli.saving.receiving import Transform
     from imagecli.saving.sink import Sink
 
 _SAVING_GRACE_S = 10.0
@@ -263,9 +265,27 @@ class _Execution:
 
     # What has come
 
-    def _transform(self, *, partial: bool = False) -> Transform | None:
-        finish = self._plan.finish
-        return None if finish is None else lambda data, file: finish.apply(data, file, self._warn, partial=partial)
+    def _transform(self, *, partial: bool = False, making: Making | None = None) -> Transform | None:
+        finish, embed = self._plan.finish, self._plan.intent.embed
+        making = making if embed else None
+        if finish is None and making is None:
+            return None
+        apply = None if finish is None else lambda data, file: finish.apply(data, file, self._warn, partial=partial)
+        return Transform(apply, making, force=embed == "force")
+
+    def _making(self, n: int, client: Client | None, response: ImageResponse, item: Item) -> Making | None:
+        """Return what made an image, without keys; None where that is not to be written down."""
+        intent = self._plan.intent
+        if intent.making is None:
+            return None
+        making = intent.making._replace(
+            n=n,
+            seed=own_seed(intent.draft.fields, n),
+            revised_prompt=item.revised_prompt,
+            request_id=response.request_id,
+            at=time.time(),
+        )
+        return making.without(str if client is None else client.hide)
 
     def _show_partial(self, n: int, number: int, data: bytes) -> None:
         self._observer.partial(n, number, data)
@@ -331,8 +351,11 @@ class _Execution:
             downloaded = len(response.downloads)
             try:
                 pieces = exchange.fetch(client, item, response)
-                image = self._sink.save(numbers[0], pieces, self._transform(), self._warn)
+                making = self._making(numbers[0], client, response, item)
+                image = self._sink.save(numbers[0], pieces, self._transform(making=making), self._warn)
                 exchange.saved(item)
+                if making is not None and self._plan.intent.sidecar:
+                    image = self._sink.save_sidecar(image, making, self._warn)
                 self._add(image._replace(revised_prompt=item.revised_prompt, cached=exchange.cached))
                 exchange.images.append(image)
                 self._warn(*differences(self._plan, image))

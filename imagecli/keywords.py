@@ -19,6 +19,9 @@ class GenOptions(TypedDict, total=False):
     also: Sequence[str]
     """Save it at this size too, as NAME.WxH.EXT; repeatable."""
 
+    embed: bool | Literal["force"]
+    """Write the request into the image's file, whose pixels stay; =force: into a signed one too [off]."""
+
     model: str
     """The model; any name is accepted."""
 
@@ -100,6 +103,9 @@ class EditOptions(TypedDict, total=False):
 
     also: Sequence[str]
     """Save it at this size too, as NAME.WxH.EXT; repeatable."""
+
+    embed: bool | Literal["force"]
+    """Write the request into the image's file, whose pixels stay; =force: into a signed one too [off]."""
 
     model: str
     """The model; any name is accepted."""
@@ -212,6 +218,9 @@ class VaryOptions(TypedDict, total=False):
 
     also: Sequence[str]
     """Save it at this size too, as NAME.WxH.EXT; repeatable."""
+
+    embed: bool | Literal["force"]
+    """Write the request into the image's file, whose pixels stay; =force: into a signed one too [off]."""
 
     model: str
     """The model; any name is accepted."""

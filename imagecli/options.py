@@ -91,6 +91,8 @@ class Typed(_Frozen):
     grid: str | None = None
     resize: str | None = None
     also: tuple[str, ...] = ()
+    embed: bool | str | None = None
+    sidecar: bool | None = None
     prompt_file: str | None = None
     model: str | None = None
     count: int | None = None
@@ -140,7 +142,7 @@ class Typed(_Frozen):
     cache_dir: str | None = None
     max_cost: float | None = None
     retry_unknown: bool | None = None
-    preview: bool | None = None
+    preview: bool | str | None = None
     json: bool = False
     verbose: bool = False
     quiet: bool = False
@@ -164,6 +166,8 @@ class Options(_Frozen):
     output: Value[str | None] = UNSET
     resize: Value[str | None] = UNSET
     also: Value[tuple[str, ...] | None] = UNSET
+    embed: Value[bool | Literal["force"] | None] = UNSET
+    sidecar: Value[bool | None] = UNSET
     prompt_file: Value[str | None] = UNSET
     model: Value[str | None] = UNSET
     count: Value[int | None] = UNSET

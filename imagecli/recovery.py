@@ -24,7 +24,7 @@ from imagecli.replan import Replanned
 from imagecli.result import GeneratedImage, Result
 from imagecli.saving.files import FileSink
 from imagecli.saving.names import Name, Names
-from imagecli.saving.receiving import describe, describe_file, receive
+from imagecli.saving.receiving import Transform, describe, describe_file, receive
 from imagecli.saving.recorded import RunRecord
 
 if TYPE_CHECKING:
@@ -289,7 +289,7 @@ class _Recovery:
         if plan is None or plan.finish is None:
             return describe(n, data), (), data
         warn = self._warnings.append
-        transform = partial(plan.finish.apply, warn=warn, partial=is_partial)
+        transform = Transform(partial(plan.finish.apply, warn=warn, partial=is_partial))
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
             image, sizes = receive(n, [data], file, transform, warn)
             file.seek(0)

@@ -48,6 +48,10 @@ class GeneratedImage(NamedTuple):
     """Whether that mask seems to have had no effect."""
     outside_changed: float | None = None
     """The share of the pixels outside the mask that changed, 0 to 1, before --keep puts them back; None: not known."""
+    embedded: bool | None = None
+    """Whether the request was written into it; None: that was not asked for."""
+    sidecar: str | None = None
+    """The file beside it that says what made it."""
     also: tuple[GeneratedImage, ...] = ()
     """The same image in further sizes."""
     shortfall: ImagecliError | None = None

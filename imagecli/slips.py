@@ -101,6 +101,34 @@ def unknown_flag(name: str, command: str) -> UsageProblem:
     return UsageProblem(problem, hint=dash + page)
 
 
+def without_values(command: str, words: Sequence[str]) -> tuple[list[str], dict[str, object]]:
+    """Return a command line with --embed in place of --embed=force, and what was said of these switches, by name.
+
+    Raises:
+        UsageProblem: a switch does not take what was written behind it.
+    """
+    switches = {flag.flag: flag for flag in flags_of(command) if flag.type is bool and flag.choices}
+    said: dict[str, object] = {}
+    plain: list[str] = []
+    for at, word in enumerate(words):
+        if word == "--":
+            return [*plain, *words[at:]], said
+        name, equals, text = word.partition("=")
+        flag = switches.get(name.replace("--no-", "--", 1))
+        if flag is None:
+            plain.append(word)
+            continue
+        said.pop(flag.name, None)
+        if equals and name != flag.flag:
+            raise UsageProblem(f"{name} takes no value", hint=f"Write {name}, or {flag.flag}={flag.choices[0]}.")
+        if equals:
+            from imagecli.config.validation import from_text
+
+            said[flag.name] = from_text(flag, text, name)
+        plain.append(name)
+    return plain, said
+
+
 def check_dashes(takers: Mapping[str, str | None], words: Iterable[str]) -> None:
     """Refuse long flags with one dash, and flags in the place of another flag's value.
 

@@ -55,7 +55,7 @@ def typed_class() -> str:
     """Return the class of what was typed: every flag and argument of every command."""
     lines = {each.name: "tuple[str, ...] = ()" if each.repeated else "str | None = None" for each in ARGUMENTS}
     for flag in filter(lambda flag: flag.commands, FLAGS):
-        one = flag.type.__name__
+        one = "bool | str" if flag.type is bool and flag.choices else flag.type.__name__
         switch = flag.type is bool and not flag.in_environment
         typed = f"tuple[{one}, ...] = ()" if flag.repeated else "bool = False" if switch else f"{one} | None = None"
         if flag.built_in is not None and not flag.in_environment:

@@ -323,6 +323,10 @@ class _Answering:
         """Yield an image's bytes."""
         return self._client.fetch(item, response, *observers)
 
+    def hide(self, text: str) -> str:
+        """Return a text without the client's secrets."""
+        return self._client.hide(text)
+
     def abandon(self, _request: ImageRequest) -> Any:  # noqa: ANN401 - the client's
         """Leave the answer where it is."""
         from imagecli.client.client import Abandoned

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 _NO_DEFAULTS = frozenset({"input", "prompt", "prompt_file", "output", "force", "skip_existing", "like", "mask_preview"})
 """What is not said for every job at once, or is said of the run."""
-_SENT = frozenset(OPTIONS) - {"image", "mask", "markup", "max_pixels", "strict_mask", "save_partials"}
+_SENT = frozenset(OPTIONS) - {
+    *("image", "mask", "markup", "max_pixels", "strict_mask", "save_partials"),
+    *("embed", "sidecar"),  # what is written down of an image is not worth paying for it again
+}
 """Flags that change the image, without those that name a file, whose bytes count."""
 _UNSET = {
     "model": catalog.DEFAULT,

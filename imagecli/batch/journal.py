@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from imagecli.disk import lock, write_all
 from imagecli.errors import Failure, UsageProblem
+from imagecli.saving.names import SIDECAR
 from imagecli.text import printable
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 FOLDER = ".imagecli"
 """Below DIR; ours alone."""
 VERSION = 1
+_MOST_SIDECAR = 1 << 23
 State = Literal["sent", "done", "failed", "unknown"]
 _STATES = frozenset({"sent", "done", "failed", "unknown"})
 
@@ -165,7 +167,13 @@ class Journal:
         return os.path.join(self.folder, image.path)
 
     def is_own(self, path: str) -> bool:
-        """Return whether the file at a path relative to DIR is an image of this batch's, and as it was saved."""
+        """Return whether the file at a path relative to DIR is an image of this batch's, and as it was saved.
+
+        So is the file beside such an image that says what made it, even if the image is gone.
+        """
+        image = path.removesuffix(SIDECAR)
+        if path not in self._made and image in self._made:
+            return _is_sidecar(os.path.join(self.folder, path), self._made[image][0])
         return path in self._made and _sha256(os.path.join(self.folder, path)) == self._made[path][0]
 
     def has_drawn(self, path: str) -> bool:
@@ -299,9 +307,22 @@ class Journal:
             if path in stay or job in undone or os.path.islink(place) or not self.is_own(path):
                 continue
             os.unlink(place)
+            if _is_sidecar(place + SIDECAR, self._made[path][0]):
+                os.unlink(place + SIDECAR)
             del self._made[path]
             self._append({"pruned": path, "at": time.time()})
             yield place
+
+
+def _is_sidecar(path: str, sha256: str) -> bool:
+    """Return whether a file says what made the image with this sha256."""
+    try:
+        with open(path, "rb") as file:
+            said = json.loads(file.read(_MOST_SIDECAR))
+    except (OSError, ValueError, RecursionError):
+        return False
+    image = said.get("image") if isinstance(said, dict) else None
+    return isinstance(image, dict) and image.get("sha256") == sha256
 
 
 def _document(entry: Entry) -> dict[str, object]:

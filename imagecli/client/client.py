@@ -179,6 +179,14 @@ class Client:
 
         return Calls(self._session, self._errors, self._limits, self._secrets, self._sleep)
 
+    def hide(self, text: str) -> str:
+        """Return a text without the secrets of this client."""
+        if not self._secrets:
+            return text
+        from imagecli.redaction import redactor
+
+        return redactor(self._secrets).redact(text)
+
     def abandon(self, request: ImageRequest) -> Abandoned:
         """Give up on a request in flight."""
         spool = self._in_flight.pop(id(request), None)

@@ -18,7 +18,7 @@ from imagecli.inputs import STDIO, Inputs, Remake, read_inputs
 from imagecli.plan import Output, plan
 from imagecli.plan.intent import check, model_of
 from imagecli.result import Result
-from imagecli.saving.names import asked_format, names_for
+from imagecli.saving.names import asked_format, is_special, names_for
 from imagecli.saving.room import Room, room_for
 from imagecli.saving.sinks import open_sink
 from imagecli.terminal.progress import Progress
@@ -359,9 +359,23 @@ def _check_outputs(options: Options, typed: Typed) -> None:
     _check_grid(typed.grid, output)
     if typed.json and options.mask_preview.value == STDIO:
         raise UsageProblem("--mask-preview - and --json both write to stdout", hint="Leave one of them out.")
+    if output is not None and (output == STDIO or is_special(output)):
+        _check_stream(output, options, typed)
+
+
+def _check_stream(output: str, options: Options, typed: Typed) -> None:
+    """Refuse what can't go to standard output, or to a device or a pipe.
+
+    Raises:
+        UsageProblem: it can't.
+    """
+    if options.sidecar.typed and options.sidecar.value:
+        raise UsageProblem(
+            f"-o {output} has no place for a sidecar", hint="Leave out --sidecar, or give -o the name of a file."
+        )
     if output != STDIO:
         return
-    if saves_partials:
+    if options.save_partials.typed and options.save_partials.value:
         raise UsageProblem("-o - has no place for partial images", hint="Leave out --save-partials, or give -o a file.")
     if options.also.value:
         raise UsageProblem("-o - takes one file, and --also makes more", hint="Leave out --also, or give -o a file.")

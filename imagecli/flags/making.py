@@ -61,6 +61,22 @@ ROWS = (
         in_python=True,
     ),
     Flag(
+        "embed",
+        "Write the request into the image's file, whose pixels stay; =force: into a signed one too [off].",
+        OUTPUT,
+        MAKING,
+        type=bool,
+        choices=("force",),
+        in_python=True,
+    ),
+    Flag(
+        "sidecar",
+        "Write what made the image into a file beside it, NAME.EXT.json [off].",
+        OUTPUT,
+        MAKING,
+        type=bool,
+    ),
+    Flag(
         "prompt_file",
         "Read the prompt from a file; - is standard input.",
         MADE,

@@ -16,8 +16,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from imagecli.flags.making import MOST_SEED
 from imagecli.images.types import Uploads
+from imagecli.plan.remade import own_seed
 from imagecli.saving.names import names_for
 
 if TYPE_CHECKING:
@@ -181,10 +181,8 @@ def _draft(intent: Intent, numbers: Sequence[int]) -> Draft:
     Each has its own seed, counted up from the first image's: with the same one, all would be the same image.
     """
     draft = intent.draft
-    seed = draft.fields.get("seed", -1)
-    if seed < 0:  # none, or one that asks for a random one
-        return draft
-    return draft._replace(fields=draft.fields | {"seed": (seed + numbers[0] - 1) % (MOST_SEED + 1)})
+    seed = own_seed(draft.fields, numbers[0])
+    return draft if seed is None else draft._replace(fields=draft.fields | {"seed": seed})
 
 
 def _names(intent: Intent, output: Output, built: Sequence[PlannedRequest]) -> Names:
@@ -195,6 +193,7 @@ def _names(intent: Intent, output: Output, built: Sequence[PlannedRequest]) -> N
         count=intent.wanted,
         next_free=next_free,
         also=intent.sizes.also,
+        sidecar=intent.sidecar,
     )
 
 

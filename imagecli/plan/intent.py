@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from imagecli import dialects
 from imagecli.dialects.request import EDITS, GENERATIONS, VARIATIONS, Draft
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from imagecli.inputs import Inputs
     from imagecli.models.model import Model
     from imagecli.plan.fields import Warn
+    from imagecli.provenance.making import Making
 
 VERBATIM = "I NEED to test how the tool works with extremely simple prompts. DO NOT add any detail, just use it AS-IS: "
 """The words of OpenAI's guide that keep dall-e-3 from rewriting a prompt."""
@@ -70,6 +71,12 @@ class Intent(NamedTuple):
     """Of a JPEG or WebP that is written here."""
     strict_mask: bool = False
     """Whether it is an error if the server seems to have ignored the mask."""
+    embed: bool | Literal["force"] = False
+    """Whether the request is written into the image; "force": also into one whose content credentials that breaks."""
+    sidecar: bool = False
+    """Whether it is written into a file beside the image."""
+    making: Making | None = None
+    """What is written; None: nothing is."""
     warnings: tuple[str, ...] = ()
     """What was left out, and what is sent though it may be refused."""
 
@@ -169,6 +176,11 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
         input_size=images[0].size if images else None,
     )
     draft = dialect.resolve_conflicts(draft, warn)
+    making = None
+    if options.embed.value or options.sidecar.value:
+        from imagecli.plan.remade import making_of
+
+        making = making_of(command, profile, draft, options, inputs)
     return Intent(
         *(command, profile, model, dialect, draft, routes, options.count.value or 1, _subject(inputs)),
         images=images,
@@ -186,6 +198,9 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
         kind=kind,
         quality=options.compression.value,
         strict_mask=bool(options.strict_mask.value),
+        embed=options.embed.value or False,
+        sidecar=bool(options.sidecar.value),
+        making=making,
     )
 
 

@@ -58,6 +58,12 @@ def read_said(path: str, *, check: bool = True) -> Said:
     return Said(recipe, making, version, has_c2pa, credentials)
 
 
+def has_credentials(file: BinaryIO) -> bool:
+    """Return whether an image has content credentials, in the file or elsewhere."""
+    blocks = read_blocks(file)
+    return bool(blocks.has_c2pa) or (blocks.xmp is not None and REMOTE in (read_properties(blocks.xmp) or {}))
+
+
 def _credentials(file: BinaryIO, blocks: Blocks, remote: str | None, *, check: bool) -> Credentials | None:
     if not (blocks.has_c2pa or remote):
         return None

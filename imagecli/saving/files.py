@@ -13,9 +13,10 @@ from typing import IO, TYPE_CHECKING
 from imagecli import interrupts
 from imagecli.disk import NewFile
 from imagecli.errors import Failure
-from imagecli.saving.names import Name, asked_format, descriptor, extension_of, is_special
+from imagecli.saving.names import SIDECAR, Name, asked_format, descriptor, extension_of, is_special
 from imagecli.saving.receiving import copy, describe_file, receive
 from imagecli.saving.reserving import Reservation
+from imagecli.saving.sidecar import sidecar_of
 from imagecli.saving.sink import IN_MEMORY, NO_ROOM, failing, ignore
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from imagecli.images.types import Size
+    from imagecli.provenance.making import Making
     from imagecli.result import GeneratedImage
     from imagecli.saving.names import Names
     from imagecli.saving.receiving import Sizes, Transform
@@ -139,6 +141,22 @@ class FileSink:
                 image = image._replace(also=(*image.also, made))
         return image
 
+    def save_sidecar(self, image: GeneratedImage, making: Making, warn: Callable[[str], None]) -> GeneratedImage:
+        """Write what made an image that is saved beside it; nothing that goes wrong here takes the image back."""
+        if image.path is None or is_special(image.path):
+            return image
+        name, data = Name(image.path).sidecar(), sidecar_of(image, making)
+        following = (Name(image.path).sidecar(number) for number in itertools.count(2))
+        try:
+            with failing(name.text), self._new_file(name) as new:
+                new.file.write(data)
+                new.sync()
+                with self._still_open():
+                    path = self._publish(new, name, following, image, warn)
+        except Failure as failure:
+            return image._replace(shortfall=failure)
+        return image._replace(sidecar=path)
+
     def save_partial(
         self,
         n: int,
@@ -234,7 +252,8 @@ class FileSink:
             name = next(following)
             path = name.path(extension_of(image.format))
         if taken is not None:
-            warn(f"{taken} has appeared in the meantime, so the image was saved as {path}")
+            what = "the image" if asked_format(path) or not path.endswith(SIDECAR) else "what made the image"
+            warn(f"{taken} has appeared in the meantime, so {what} was saved as {path}")
         return path
 
     def _save_special(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from imagecli.images.types import Size
 
 FIELDS = ("slug", "n", "model", "date", "time", "hash", "ext")
+SIDECAR = ".json"
+"""Ends the name of a file that says what made the image beside it."""
 _SLUG_LENGTH = 60
 _SLUG_BYTES = 120
 _MOST_BYTES = 255
@@ -84,6 +86,10 @@ class Name(NamedTuple):
         which = ("" if number is None else f"-{number}") + ("" if again == 1 else f".{again}")
         return self._with(f".partial{which}", f".{_EXT}", cut=True)
 
+    def sidecar(self, number: int = 1) -> Name:
+        """Return the name of the file that says what made an image of this name; of the second one, if need be."""
+        return Name(f"{self.text}{'' if number == 1 else f'-{number}'}{SIDECAR}")
+
     def _with(self, suffix: str, extension: str | None = None, *, cut: bool) -> Name:
         """Return the name with a suffix behind its stem."""
         folder, stem, own = self._parts()
@@ -112,8 +118,15 @@ def slug(text: str) -> str:
 class Names:
     """The names of a run's images: those that were planned, and those that follow where one has been taken since."""
 
-    def __init__(
-        self, output: str | None, count: int, fields: NameFields, *, next_free: bool, also: tuple[Size, ...] = ()
+    def __init__(  # noqa: PLR0913 - all that a name can be made of
+        self,
+        output: str | None,
+        count: int,
+        fields: NameFields,
+        *,
+        next_free: bool,
+        also: tuple[Size, ...] = (),
+        sidecar: bool = False,
     ) -> None:
         """Plan the names of `count` images.
 
@@ -123,6 +136,7 @@ class Names:
             fields: what the template's fields stand for.
             next_free: for default names and folders, skip names that are taken.
             also: the further sizes of each image.
+            sidecar: whether a file beside each image says what made it.
 
         Raises:
             UsageProblem: the template has an unknown field or an unmatched brace, the name can't be one, asks for a
@@ -134,6 +148,7 @@ class Names:
             )
         self.output = output
         self.also = also
+        self.has_sidecars = sidecar
         self.count = count
         self.warning: str | None = None
         """What was added to the name that was given."""
@@ -169,8 +184,8 @@ class Names:
         return self._at(self.numbers[-1] + n - self.count, cut=True)
 
     def files(self, n: int) -> tuple[Name, ...]:
-        """Return the names of all files of image `n`: its own, and those of its further sizes."""
-        return self._with_sizes(self.name(n))
+        """Return the names of all files of image `n`: its own, those of its further sizes, that of its sidecar."""
+        return self._all_of(self.name(n))
 
     def existing(self) -> dict[int, str]:
         """Return the files that exist under the planned names, by the image's number; folders are not among them."""
@@ -196,11 +211,12 @@ class Names:
         self.warning = f"{output} has no extension: each image gets its format's; for a folder, write {output}/"
         return Name(f"{output}.{_EXT}")
 
-    def _with_sizes(self, name: Name) -> tuple[Name, ...]:
-        return name, *(name.sized(size) for size in self.also)
+    def _all_of(self, name: Name) -> tuple[Name, ...]:
+        sidecars = (name.sidecar(),) if self.has_sidecars and not is_special(name.path("")) else ()
+        return name, *(name.sized(size) for size in self.also), *sidecars
 
     def _is_free(self, number: int) -> bool:
-        return all(name.taken_by() is None for name in self._with_sizes(self._at(number)))
+        return all(name.taken_by() is None for name in self._all_of(self._at(number)))
 
     def _at(self, number: int, *, cut: bool = False) -> Name:
         if self._template is not None:
@@ -218,6 +234,7 @@ def names_for(  # noqa: PLR0913 - all that a name can be made of
     count: int = 1,
     next_free: bool = True,
     also: tuple[Size, ...] = (),
+    sidecar: bool = False,
 ) -> Names:
     """Return the names of `count` images; now is the time that {date} and {time} stand for.
 
@@ -229,12 +246,13 @@ def names_for(  # noqa: PLR0913 - all that a name can be made of
         count: how many images.
         next_free: for default names and folders, skip names that are taken.
         also: the further sizes of each image.
+        sidecar: whether a file beside each image says what made it.
 
     Raises:
         UsageProblem: as `Names`.
     """
     fields = NameFields(slug(subject), model or "model", hashed, time.localtime())
-    return Names(output, count, fields, next_free=next_free, also=also)
+    return Names(output, count, fields, next_free=next_free, also=also, sidecar=sidecar)
 
 
 def _is_folder(path: str) -> bool:

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 from imagecli.disk import NO_SPACE, as_size, check_room, free_bytes
 from imagecli.errors import UsageProblem
-from imagecli.saving.names import descriptor, is_special
+from imagecli.saving.names import SIDECAR, descriptor, is_special
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from imagecli.saving.names import Name, Names
     from imagecli.saving.room import Room
+
+
+_SIDECAR = 4096
+"""Bytes of a file that says what made an image, at the least: a block of most disks."""
 
 
 class Reservation:
@@ -44,14 +48,14 @@ class Reservation:
                 # A further size is kept only beside its image.
                 keep = " --skip-existing to keep it," if self._skippable and name in own else ""
                 raise UsageProblem(f"{taken} already exists", hint=f"Use --force to replace it,{keep} or another name.")
-        lengths: dict[str, list[int]] = {}
+        folders: dict[str, list[Name]] = {}
         for name in names:
             _check_descriptor(name.path(""))
             if not is_special(name.path("")):
-                lengths.setdefault(self.folder(name), []).append(_length(name))
-        for folder, its in lengths.items():
-            there = self._check_folder(folder, max(its), dry=dry)
-            self._check_room(there, len(its), room, warn, dry=dry)
+                folders.setdefault(self.folder(name), []).append(name)
+        for folder, its in folders.items():
+            there = self._check_folder(folder, max(map(_length, its)), dry=dry)
+            self._check_room(there, its, room, warn, dry=dry)
 
     def make_folder(self, name: Name) -> None:
         """Make the folder that an image of this name lies in.
@@ -67,13 +71,18 @@ class Reservation:
             with contextlib.suppress(OSError):
                 os.rmdir(path)
 
-    def _check_room(self, folder: str, count: int, room: Room, warn: Callable[[str], None], *, dry: bool) -> None:
+    def _check_room(
+        self, folder: str, names: list[Name], room: Room, warn: Callable[[str], None], *, dry: bool
+    ) -> None:
+        beside = sum(self._names.has_sidecars and name.text.endswith(SIDECAR) for name in names)
+        count = len(names) - beside
+        sizes = [room.least] * count + [_SIDECAR] * beside
         try:
             free = free_bytes(folder)
             if dry:
-                too_small = free is not None and free < count * room.least
+                too_small = free is not None and free < sum(sizes)
             else:
-                check_room(folder, [room.least] * count)
+                check_room(folder, sizes)
                 too_small = False
         except OSError as error:
             if error.errno not in NO_SPACE:

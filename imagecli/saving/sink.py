@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
+    from imagecli.provenance.making import Making
     from imagecli.result import GeneratedImage
     from imagecli.saving.receiving import Sizes, Transform
 
@@ -58,6 +59,9 @@ class Sink(Protocol):
         self, image: GeneratedImage, make: Callable[[bytes], Sizes], warn: Callable[[str], None]
     ) -> GeneratedImage:
         """Add to an image that was there before the sizes that are missing beside it."""
+
+    def save_sidecar(self, image: GeneratedImage, making: Making, warn: Callable[[str], None]) -> GeneratedImage:
+        """Write what made an image that is saved into a file beside it; `shortfall` says why it is not there."""
 
     def save_partial(
         self,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
+    from imagecli.provenance.making import Making
     from imagecli.result import GeneratedImage
     from imagecli.saving.receiving import Sizes, Transform
     from imagecli.saving.room import Room
@@ -45,6 +46,15 @@ class _New:
         warn: Callable[[str], None],  # noqa: ARG002
     ) -> GeneratedImage:
         """Add nothing: no image was there before."""
+        return image
+
+    def save_sidecar(
+        self,
+        image: GeneratedImage,
+        making: Making,  # noqa: ARG002 - a Sink's
+        warn: Callable[[str], None],  # noqa: ARG002
+    ) -> GeneratedImage:
+        """Write nothing: there is no file that it could lie beside."""
         return image
 
 

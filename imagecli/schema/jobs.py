@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from imagecli.batch.cells import OPTIONS, TAKERS
 from imagecli.flags.row import MAKING
-from imagecli.schema.kinds import closed, list_of, maybe, one_of, open_table, text, value_of
+from imagecli.schema.kinds import boolean, closed, list_of, maybe, one_of, open_table, text, value_of
 
 if TYPE_CHECKING:
     from imagecli.flags.row import Flag
@@ -35,6 +35,8 @@ def _value(flag: Flag) -> Schema:
     kind = value_of(flag)
     if flag.name == "param":
         return kind | {"anyOf": [*kind["anyOf"], open_table("field → value")]}
+    if flag.type is bool and flag.choices:  # as text, on and off have many spellings
+        return boolean(kind["description"]) | {"type": ["boolean", "string"]}
     return kind if flag.type is str else kind | {"type": [kind["type"], "string"]}
 
 

@@ -52,6 +52,8 @@ IMAGE: Fields = {
             "Left out where no mask went along"
         )
     ),
+    "embedded?": boolean("with `--embed`: whether the request was written into the file; a warning says why not"),
+    "sidecar?": text("with `--sidecar`: the file beside it"),
     "also?": list_of(ref("file"), "the files of `--also`; left out without that flag"),
 }
 ESTIMATE: Fields = {

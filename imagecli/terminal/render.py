@@ -359,7 +359,11 @@ def _image(image: GeneratedImage) -> dict[str, Any]:
         streamed["cached"] = True
     if image.partials:
         streamed["partials"] = image.partials
-    measured = {"outside_changed": image.outside_changed} if image.measured else {}
+    measured: dict[str, Any] = {"outside_changed": image.outside_changed} if image.measured else {}
+    if image.embedded is not None:
+        measured["embedded"] = image.embedded
+    if image.sidecar is not None:
+        measured["sidecar"] = image.sidecar
     also = {"also": [image_file(each) for each in image.also]} if image.also else {}
     described = {"n": image.n} | image_file(image) | {"revised_prompt": image.revised_prompt}
     return described | streamed | measured | also

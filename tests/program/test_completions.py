@@ -280,7 +280,7 @@ def test_every_flag_and_command_of_the_help_is_offered_and_no_other(shell, comma
             "defaults.re",
             [f"defaults.{name}" for name in ("resize", "response_format", "restore", "retries", "retry_unknown")],
         ),
-        ("imagecli config unset", "defaults.si", ["defaults.size"]),
+        ("imagecli config unset", "defaults.si", ["defaults.sidecar", "defaults.size"]),
         ("imagecli help", "g", ["gen"]),
         ("imagecli help batch", "r", ["run"]),
     ],

@@ -21,7 +21,7 @@ MASK = ("a.png", "--mask-rect", "1,1,20,20")
 
 
 LINES = [
-    ("gen", "fox", "-s", "1024x1024", "--also", "16x16"),
+    ("gen", "fox", "-s", "1024x1024", "--also", "16x16", "--embed", "--sidecar"),
     ("gen", "sandbox:fewer", "-n", "2"),
     ("gen", "sandbox:stream-end", "--partials", "2", "--save-partials"),
     ("gen", "fox", "--partials", "2", "--save-partials"),
