@@ -18,7 +18,7 @@ from imagecli.client.errors.kept import KeptErrors
 from imagecli.client.response.cut import Reread, reread
 from imagecli.client.response.files import LEFT, mark_seen, response_folders
 from imagecli.client.response.sources import Item, Link, Raw, Withheld, decode
-from imagecli.client.retry import ignore_state
+from imagecli.client.retry import ignore_bytes, ignore_state
 from imagecli.errors import Failure, ImagecliError, PartialResult, UsageProblem
 from imagecli.replan import Replanned
 from imagecli.result import GeneratedImage, Result
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from imagecli.client.response.files import Kept
     from imagecli.client.response.images import ImageResponse
+    from imagecli.client.retry import ByteObserver, StateObserver
     from imagecli.images.types import Size
     from imagecli.plan import Plan
     from imagecli.saving.receiving import Sizes
@@ -51,7 +52,15 @@ class _Target(NamedTuple):
     """The number of its first image there, from 1."""
 
 
-def recover(kept: Sequence[Kept], *, output: str | None, force: bool, are_named: bool = False) -> Result:
+def recover(  # noqa: PLR0913 - responses, where their images go, and who is told
+    kept: Sequence[Kept],
+    *,
+    output: str | None,
+    force: bool,
+    are_named: bool = False,
+    watch: StateObserver = ignore_state,
+    moved: ByteObserver = ignore_bytes,
+) -> Result:
     """Save the images of kept responses, as their runs would have; one is removed once all that it contains is saved.
 
     Args:
@@ -59,11 +68,13 @@ def recover(kept: Sequence[Kept], *, output: str | None, force: bool, are_named:
         output: a file, a folder or a template; None: where the runs would have saved them.
         force: replace files of these names.
         are_named: each response was asked for, so that one without an image is an error.
+        watch: is told of each response that it is being saved, and of images that are being fetched;
+        moved: of the latter, how much has come.
 
     Raises:
         UsageProblem: the output can't be written, or is taken.
     """
-    run = _Recovery(output, force=force, are_named=are_named)
+    run = _Recovery(output, force=force, are_named=are_named, observers=(watch, moved))
     counts = [run.count(each) for each in kept]
     with ExitStack() as reserved:
         targets = _own_targets(kept, force=force)
@@ -72,7 +83,8 @@ def recover(kept: Sequence[Kept], *, output: str | None, force: bool, are_named:
             for target, count in zip(targets, counts, strict=True):
                 numbers = range(target.first, target.first + count)
                 reserved.enter_context(target.sink.reserved(numbers, dry=False))
-        for each, target in zip(kept, targets, strict=True):
+        for number, (each, target) in enumerate(zip(kept, targets, strict=True), 1):
+            watch(f"saving {number} of {len(kept)}" if len(kept) > 1 else "saving", None)
             run.save(each, target)
     return run.result()
 
@@ -113,7 +125,10 @@ def _targets_below(output: str, kept: Sequence[Kept], counts: Sequence[int], *, 
 class _Recovery:
     """Collects what comes of it."""
 
-    def __init__(self, output: str | None, *, force: bool, are_named: bool) -> None:
+    def __init__(
+        self, output: str | None, *, force: bool, are_named: bool, observers: tuple[StateObserver, ByteObserver]
+    ) -> None:
+        self._observers = observers
         self._output = output
         self._force = force
         self._are_named = are_named
@@ -242,7 +257,7 @@ class _Recovery:
         """Save one image; return whether nothing of it is left to be saved."""
         is_partial = item is response.partial
         try:
-            data = _fetch(run, response, item)
+            data = self._fetch(run, response, item)
             # A killed run may have left what it had downloaded or decompressed of a response, too.
             mark = (kept.about.get("started"), kept.number, hashlib.sha256(data).hexdigest())
             if kept.about and self._seen.setdefault(mark, kept.path) != kept.path:
@@ -256,6 +271,13 @@ class _Recovery:
             image = image._replace(shortfall=shortfall(plan, image))
         self._images.append(image._replace(n=self._next(), revised_prompt=item.revised_prompt, partial=is_partial))
         return True
+
+    def _fetch(self, run: Replanned, response: ImageResponse, item: Item) -> bytes:
+        if isinstance(item.source, Withheld):
+            raise item.source.error
+        if isinstance(item.source, Link):
+            return b"".join(run.client.fetch(item, response, *self._observers))
+        return b"".join(decode(item.source, response.spool))
 
     def _next(self) -> int:
         return len(self._images) + len(self._failures) + 1
@@ -294,14 +316,6 @@ class _Recovery:
             image, sizes = receive(n, [data], file, transform, warn)
             file.seek(0)
             return image, sizes, file.read()
-
-
-def _fetch(run: Replanned, response: ImageResponse, item: Item) -> bytes:
-    if isinstance(item.source, Withheld):
-        raise item.source.error
-    if isinstance(item.source, Link):
-        return b"".join(run.client.fetch(item, response, ignore_state))
-    return b"".join(decode(item.source, response.spool))
 
 
 def _may_be(path: str, size: int, started: float) -> bool:

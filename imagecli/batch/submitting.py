@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from imagecli.saving.names import Names
 
     Warn = Callable[[str], None]
+    Watch = Callable[[str, int, int], None]
+    """Given what is being done, how much of it, and of how much: "preparing" jobs, "uploading" bytes, "waiting" for the
+    provider, "creating"."""
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PATHS = frozenset(flag.name for flag in FLAGS if flag.path)
@@ -60,6 +63,7 @@ class Context(NamedTuple):
     accounts: Accounts | None
     warn: Warn
     sleep: Callable[[float], None]
+    watch: Watch = lambda _what, _done, _total: None
 
 
 class Part:
@@ -124,9 +128,10 @@ class Submitting:
         self._files: dict[str, str] = {}
         """The sha256 of each input → its ID at the provider."""
         self._inputs = Sums()
+        self._warned: set[str] = set()
         self._takes_file_ids = context.engine.takes_file_ids
 
-    def submit(self, tasks: Iterable[Task], created: Callable[[Submission, Batch], None]) -> None:
+    def submit(self, tasks: Sequence[Task], created: Callable[[Submission, Batch], None]) -> None:
         """Submit jobs; `created` is told of each batch.
 
         Raises:
@@ -136,7 +141,8 @@ class Submitting:
         try:
             with ExitStack() as at_end:
                 try:
-                    for task in tasks:
+                    for done, task in enumerate(tasks):
+                        self._context.watch("preparing", done, len(tasks))
                         self._write(task, at_end)
                     for part in self._open.values():
                         part.close()
@@ -175,7 +181,9 @@ class Submitting:
             error.message = f"line {job.line}: {error.message}; nothing was submitted"
             raise
         for warning in (*planned.intent.warnings, *planned.warnings):
-            self._context.warn(warning)
+            if warning not in self._warned:
+                self._warned.add(warning)
+                self._context.warn(warning)
         accounts = self._context.accounts
         accounts = None if accounts is None else accounts.having(settings, inputs)
         located = _located(job)
@@ -260,8 +268,9 @@ def create(part: Part, context: Context) -> Batch:
         ImagecliError: it was not; by cause.
     """
     submission, engine = part.submission, context.engine
-    path = submission.requests_path
-    file = FileToSend(f"{submission.id}.jsonl", "application/jsonl", os.path.getsize(path), lambda: _pieces(path))
+    path, watch = submission.requests_path, context.watch
+    size = os.path.getsize(path)
+    file = FileToSend(f"{submission.id}.jsonl", "application/jsonl", size, lambda: _pieces(path, size, watch))
     input_id = engine.upload(file)
     submission.enter("uploaded", input_id=input_id, lines=part.lines, jobs=len(part.jobs))
     first = None
@@ -271,6 +280,7 @@ def create(part: Part, context: Context) -> Batch:
     submission.enter("uploaded", first_row=first)
     context.journal.submitted(part.jobs.items(), submission.id)
     submission.enter("creating")
+    watch("creating", 0, 0)
     try:
         batch = engine.create(input_id, part.endpoint, submission.name)
     except UnknownOutcome as lost:
@@ -422,7 +432,11 @@ def _sent(upload: Upload) -> FileToSend:
     return FileToSend(upload.filename, upload.media_type, len(upload.data), lambda: (upload.data,))
 
 
-def _pieces(path: str) -> Iterator[bytes]:
+def _pieces(path: str, size: int, watch: Watch) -> Iterator[bytes]:
+    out = 0
     with open(path, "rb") as file:
         while piece := file.read(_PIECE):
+            watch("uploading", out, size)
             yield piece
+            out += len(piece)
+    watch("waiting", 0, 0)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imagecli.config.keys import Key
     from imagecli.config.settings import Settings
     from imagecli.models.listing import ModelsReport
+    from imagecli.terminal.console import Console
 
 LIST_SECONDS = 30.0
 """The usual --timeout is for images; a list of models comes at once."""
@@ -30,13 +31,15 @@ def load_for_list(profile: str | None, base_url: str | None) -> Settings:
     return settings._replace(options=Options(settings.options.__dict__ | timeout))
 
 
-def ask(settings: Settings, key: Key | None) -> ModelsReport:
+def ask(settings: Settings, key: Key | None, console: Console) -> ModelsReport:
     """Ask for the list of models."""
-    with closing(open_client(settings, key)) as client:
+    from imagecli.terminal.progress import working
+
+    with closing(open_client(settings, key)) as client, working(console, "asking", settings.profile.base_url):
         return client.list_models()
 
 
-def explain(error: ImagecliError, settings: Settings, key: Key | None) -> None:
+def explain(error: ImagecliError, settings: Settings, key: Key | None, console: Console) -> None:
     """Say in the hint of an error what to do about a list that was not there.
 
     Most servers have it below /v1: where that is not in the address, they are asked for it there.
@@ -51,7 +54,7 @@ def explain(error: ImagecliError, settings: Settings, key: Key | None) -> None:
         return
     url = f"{profile.base_url}/v1"
     try:
-        ask(settings._replace(profile=profile._replace(base_url=url)), key)
+        ask(settings._replace(profile=profile._replace(base_url=url)), key, console)
     except ImagecliError:
         return
     if profile.base_url_origin.kind == "config":

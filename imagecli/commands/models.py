@@ -102,9 +102,9 @@ def _listed(
     if kept is not None and kept.fresh and not refresh:
         return kept, True, None
     try:
-        asked = CachedList(ask(settings, key), int(time.time()))
+        asked = CachedList(ask(settings, key, renderer.console), int(time.time()))
     except ImagecliError as error:
-        explain(error, settings, key)
+        explain(error, settings, key, renderer.console)
         return kept, kept is not None, error
     if not profile.sandbox:
         cache.save(profile, key, asked)

@@ -26,6 +26,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
     from imagecli.client.response.files import kept_responses, response_folders, spare_folders, take_over
     from imagecli.errors import UsageProblem
     from imagecli.recovery import recover
+    from imagecli.terminal.progress import working
 
     if typed.output == "-":
         raise UsageProblem("recover writes files", hint="Give -o a file, a folder or a template.")
@@ -34,7 +35,15 @@ def run(typed: Typed, renderer: Renderer) -> int:
     kept = [_named(path) for path in typed.responses] if typed.responses else kept_responses(folders, spare_folders())
     if not kept:
         renderer.console.note("there is nothing to recover")
-    result = recover(kept, output=typed.output, force=typed.force, are_named=bool(typed.responses))
+    with working(renderer.console, "reading") as progress:
+        result = recover(
+            kept,
+            output=typed.output,
+            force=typed.force,
+            are_named=bool(typed.responses),
+            watch=lambda state, _: progress.update([1], state),
+            moved=lambda done, total: progress.moved([1], done, total),
+        )
     take_over(folders)  # what their runs were about is not needed any more
     return renderer.result(result, "")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.terminal.animation import Animation
 from imagecli.terminal.render import usd
-from imagecli.terminal.rows import Row
+from imagecli.terminal.rows import Row, duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +62,9 @@ class BatchBar(Animation):
         """Return the lines as they are now."""
         tally, seconds = self._tally(), self._clock() - self._begun
         over = tally.done + tally.failed + tally.unknown
-        share = over / max(1, over + tally.left)
+        if not over + tally.left:  # nothing is known yet
+            return canvas.rows([Row("batch", "asking", duration(seconds))])
+        share = over / (over + tally.left)
         bar = canvas.rows([Row("batch", f"{over:,} of {over + tally.left:,}", f"{100 * share:.0f} %", share)])
         numbers = canvas.sentence(_parts(tally, seconds))
         return [*bar, *numbers][: canvas.height] if canvas.height > 1 else numbers[:1]

@@ -114,7 +114,9 @@ class _Mark(SpinnerColumn):
 
     def render(self, task: Task) -> RenderableType:
         mark = task.fields["row"].mark
-        return super().render(task) if mark == "busy" else Text(self._signs.get(mark, " "), _STYLES.get(mark, ""))
+        if mark == "busy":
+            return self.spinner.render(task.get_time())
+        return Text(self._signs.get(mark, " "), _STYLES.get(mark, ""))
 
 
 class _Label(ProgressColumn):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.terminal.animation import Animation
@@ -10,7 +11,7 @@ from imagecli.terminal.rows import Row, duration, size_of
 from imagecli.text import sanitize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from imagecli.terminal.canvas import Canvas
     from imagecli.terminal.console import Console
@@ -35,6 +36,16 @@ class Stage(NamedTuple):
     """Bytes that have gone out, or come."""
     total: int | None = None
     """Of so many; None: that is not known."""
+
+
+@contextmanager
+def working(console: Console, doing: str, detail: str = "") -> Iterator[Progress]:
+    """Show what a command that makes no images does, if that takes longer than a moment."""
+    progress = Progress(console, [1])
+    progress.update([1], doing, detail=detail)
+    progress.is_waiting()
+    with progress:
+        yield progress
 
 
 class Progress(Animation):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from imagecli.batch.submission import Submission
     from imagecli.options import Typed
     from imagecli.result import Result
+    from imagecli.terminal.batch_bar import Tally
     from imagecli.terminal.render import Renderer
 
 
@@ -61,6 +62,8 @@ class _Command:
         self._failed: list[ImagecliError] = []
         self._counts = {"done": 0, "done_before": 0, "failed": 0, "unknown": 0, "waiting": 0, "images": 0}
         self._cost_usd = 0.0
+        self._heard = 0
+        """Of so many jobs this run has heard."""
         self._pending: list[Batch] = []
         self._batches: list[dict[str, Any]] = []
         self._warned: set[str] = set()
@@ -126,6 +129,7 @@ class _Command:
         from imagecli.batch.submitting import Context, settle
         from imagecli.client.open import sleep
         from imagecli.inputs import Inputs
+        from imagecli.terminal.batch_bar import BatchBar
 
         settings, then = settings_of(submission, self._typed)
         self._base_url = settings.profile.base_url
@@ -146,7 +150,8 @@ class _Command:
                     return
             fetching = Fetching(submission, Jobs([], (), Defaults(then, None)), context, provider.client, self._told)
             try:
-                batch = fetching.fetch()
+                with BatchBar(self._renderer.console, lambda: self._tally(fetching.waiting)):
+                    batch = fetching.fetch()
             finally:
                 if fetching.batch is not None:
                     self._counts["waiting"] += fetching.waiting
@@ -165,7 +170,15 @@ class _Command:
             if entry.state == "failed":
                 self._failed.append(_error_of(entry))
 
+    def _tally(self, waiting: int) -> Tally:
+        from imagecli.terminal.batch_bar import Tally
+
+        counts = self._counts
+        over = (counts["done"], counts["failed"], counts["unknown"])
+        return Tally(*over, waiting, counts["images"], self._heard, self._cost_usd)
+
     def _told(self, job: Job, result: Result) -> None:
+        self._heard += 1
         counts, failures = self._counts, [*result.failures.values()]
         counts["images"] += sum(not image.partial for image in result.images)
         self._cost_usd += result.cost_usd or 0.0

@@ -53,6 +53,7 @@ def asked(typed: Typed, renderer: Renderer, what: str, name: str | None = None) 
     from imagecli.batch.submission import submissions_in
     from imagecli.config.settings import load
     from imagecli.errors import UsageProblem
+    from imagecli.terminal.progress import working
 
     name = name or typed.batch or ""
     if not name.strip():
@@ -69,7 +70,8 @@ def asked(typed: Typed, renderer: Renderer, what: str, name: str | None = None) 
         renderer.warn(*settings.warnings)
     provider = open_provider(settings, renderer.warn)
     try:
-        return (provider.engine.cancel if what == "cancel" else provider.engine.status)(name), submission
+        with working(renderer.console, "asking", settings.profile.base_url):
+            return (provider.engine.cancel if what == "cancel" else provider.engine.status)(name), submission
     finally:
         provider.client.close()
 

@@ -119,6 +119,7 @@ class _Command:
         from imagecli.batch.submitting import Context, Submitting, settle
         from imagecli.client.open import sleep
         from imagecli.inputs import Inputs
+        from imagecli.terminal.progress import working
 
         settings, warn = self._settings, self._renderer.warn
         provider = open_provider(settings, warn)
@@ -126,7 +127,15 @@ class _Command:
         accounts = open_accounts(settings, Inputs(), warn)
         if accounts is not None:
             at_end.callback(accounts.close)
-        context = Context(self._folder, self._journal, provider.engine, accounts, warn, sleep)
+        progress = at_end.enter_context(working(self._renderer.console, "asking", settings.profile.base_url))
+
+        def watch(what: str, done: int, total: int) -> None:
+            is_uploading = what == "uploading"
+            progress.update([1], what, detail=f"{done:,} of {total:,} jobs" if total and not is_uploading else "")
+            if is_uploading:
+                progress.moved([1], done, total)
+
+        context = Context(self._folder, self._journal, provider.engine, accounts, warn, sleep, watch)
         # Those of other shards are theirs: they may be at work now.
         own = [each for each in submissions_in(self._folder) if each["journal"] == self._journal.name]
         unknown = settle(context, own, retry_unknown=bool(settings.options.retry_unknown.value))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from imagecli.models.listing import ModelsReport
     from imagecli.models.servers import RecognisedServer
     from imagecli.options import Typed
+    from imagecli.terminal.console import Console
     from imagecli.terminal.render import Renderer
 
 
@@ -48,15 +49,15 @@ def run(typed: Typed, renderer: Renderer) -> int:
         "dialect_from": settings.profile.dialect_from,
     }
     try:
-        report = ask(settings, key)
+        report = ask(settings, key, renderer.console)
     except ImagecliError as error:
         for line in aligned(_known(settings, key)).splitlines():
             renderer.console.note(line)
-        explain(error, settings, key)
+        explain(error, settings, key, renderer.console)
         return renderer.page(Page(None, fields, error))
     if not settings.profile.sandbox:
         cache.save(settings.profile, key, CachedList(report, int(time.time())))
-    found = _find(report, settings, key_tried=None if key is None else _needs_key(settings))
+    found = _find(report, settings, key_tried=None if key is None else _needs_key(settings, renderer.console))
     suggestion = _suggestion(settings.profile, found.recognised)
     rows = [*_known(settings, key), *_findings(settings, found)]
     if found.recognised is not None and suggestion is not None:
@@ -91,7 +92,7 @@ def _fields(settings: Settings, found: Found, suggestion: str | None) -> dict[st
     }
 
 
-def _needs_key(settings: Settings) -> bool | None:
+def _needs_key(settings: Settings, console: Console) -> bool | None:
     """Return whether the list needs a key: many servers show it to anybody. None where that is unclear."""
     from imagecli.commands.listing import ask
     from imagecli.errors import AuthProblem, ImagecliError
@@ -99,7 +100,7 @@ def _needs_key(settings: Settings) -> bool | None:
     if settings.profile.at_openai:
         return True
     try:
-        ask(settings, None)
+        ask(settings, None, console)
     except AuthProblem:
         return True
     except ImagecliError:
