@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 
 import pytest
 
@@ -31,6 +32,12 @@ def test_every_exit_code_is_in_the_table(page):
     section = PAGES[page].partition("## Exit codes")[2].partition("\n## ")[0]
     codes = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE) for code in row.split(",")}
     assert codes == {int(code) for code in ExitCode}
+
+
+def test_every_extra_is_explained():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    explained = re.findall(r"^\| `(\w+)` \|", PAGES["docs/install.md"], re.MULTILINE)
+    assert set(explained) == set(extras) - {"test", "docs", "dev"}
 
 
 def test_the_table_of_dialects_is_complete():
