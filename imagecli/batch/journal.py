@@ -238,7 +238,7 @@ class Journal:
         Raises:
             JournalProblem: it can't be written, so nothing may be sent.
         """
-        self._note(Entry(job, digest, "sent", time.time()))
+        self._append(_document(Entry(job, digest, "sent", time.time())))
 
     def submitted(self, jobs: Iterable[tuple[str, str]], batch: str) -> None:
         """Write down that jobs (their ids and digests) go into a provider's batch now.
@@ -253,11 +253,14 @@ class Journal:
     def ended(self, entry: Entry) -> None:
         """Write down what came of a job.
 
+        What this run has done nobody asks for before it is read again, so that memory does not grow with it.
+
         Raises:
             JournalProblem: it can't be written.
         """
-        self._note(entry)
-        self._made |= {image.path: (image.sha256, entry.job) for image in entry.images}
+        self._append(_document(entry))
+        if entry.state != "done":
+            self._hold(entry)
 
     def drew(self, sheets: Mapping[str, str]) -> None:
         """Write down the pages of a contact sheet, each with its sha256, so that the next run may replace them.
@@ -268,9 +271,9 @@ class Journal:
         for path, sha256 in sheets.items():
             self._append({"sheet": self._beside(path), "sha256": sha256, "at": time.time()})
 
-    def _note(self, entry: Entry) -> None:
+    def _hold(self, entry: Entry) -> None:
         self._last[entry.job] = entry
-        self._append(_document(entry))
+        self._made |= {image.path: (image.sha256, entry.job) for image in entry.images}
 
     def _append(self, *documents: Mapping[str, object]) -> None:
         """Append lines and see to it that they are on the disk; those that come at the same time share the wait."""
@@ -298,6 +301,7 @@ class Journal:
         A file that has changed since is not the batch's any more, and stays. So do the earlier images of a job that
         was changed, until it has others.
         """
+        self.read()
         ids = set(jobs)
         lasts = [last for job in ids if (last := self._last.get(job)) is not None]
         stay = {image.path for last in lasts for image in last.images}

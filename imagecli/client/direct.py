@@ -28,6 +28,8 @@ KEEP_IDLE_S = 2.0
 """Servers close idle connections after about 5 s; a request on one that is being closed would be sent and lost."""
 _MOST_HEADERS = 100 * 1024
 """Bytes of a response's headers."""
+_HEAD_BYTES = 16 * 1024
+"""Read at once while the headers come: the rest of a body of known length does not go through h11."""
 _BUFFER_BYTES = 256 * 1024
 _SWITCHING_PROTOCOLS = 101
 _WITHOUT_BODY = frozenset({204, 304})
@@ -165,8 +167,9 @@ class _Connection:
                 event = self._http.next_event()
             if event is not h11.NEED_DATA:
                 return event  # type: ignore[return-value] # mypy does not narrow it
-            data = self._wire.read()
-            if not data and self._http.their_state is h11.SEND_RESPONSE:
+            in_head = self._http.their_state is h11.SEND_RESPONSE
+            data = self._wire.read(_HEAD_BYTES) if in_head else self._wire.read()
+            if not data and in_head:
                 raise TransportError("Server disconnected without sending a response.")
             self._http.receive_data(data)
 

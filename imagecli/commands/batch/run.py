@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from imagecli import interrupts
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from imagecli.batch.jobs import Jobs
     from imagecli.batch.run import BatchRun, Outcomes
     from imagecli.batch.standing import Task
+    from imagecli.client.response.files import Kept
     from imagecli.commands.batch.sheet import BatchSheet
     from imagecli.config.settings import Settings
     from imagecli.errors import ImagecliError
@@ -111,6 +112,8 @@ class _Command:
             raise UsageProblem(
                 "stdout has the images' paths, and no place for a contact sheet", hint="Give --grid a file."
             )
+        if typed.grid is None:
+            return nullcontext()
         from imagecli.commands.batch.sheet import open_batch_sheet
 
         return open_batch_sheet(
@@ -227,13 +230,15 @@ class _Command:
         """Save what earlier runs have left of these jobs; return the ids of those for which there is still no room."""
         from imagecli.batch.kept import save_kept
         from imagecli.client.response.files import response_folders, take_over
-        from imagecli.recovery import recover
+
+        def save(kept: Kept) -> Result:
+            from imagecli.recovery import recover
+
+            return recover([kept], output=None, force=False)
 
         folders = response_folders()
         take_over(folders)
-        held = save_kept(
-            self._part, self._folder, lambda kept: recover([kept], output=None, force=False), self._renderer.warn
-        )
+        held = save_kept(self._part, self._folder, save, self._renderer.warn)
         take_over(folders)  # what their runs were about is not needed any more
         return held
 
