@@ -8,9 +8,14 @@ import os
 import time
 from typing import IO, TYPE_CHECKING, Self
 
+from imagecli import system
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
+    from typing import TypeVar
+
+    _Done = TypeVar("_Done")
 
 PART = (".imagecli-", ".part")
 """How the name of a file begins and ends that is not whole yet, where files can't be without a name."""
@@ -35,11 +40,11 @@ class NewFile:
         self._mode = mode
         self._temporary: str | None = None
         try:
-            descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode)
-        except (AttributeError, OSError):  # not Linux, or a file system without such files
+            descriptor = os.open(folder, system.unnamed() | os.O_RDWR | system.OPENING, mode)
+        except OSError:  # not Linux, or a file system without such files
             descriptor = self._make_named()
         with contextlib.suppress(OSError):
-            lock(descriptor)
+            system.lock(descriptor)
         self.file: IO[bytes] = os.fdopen(descriptor, "w+b")
 
     def __enter__(self) -> Self:
@@ -80,13 +85,13 @@ class NewFile:
                 self._copy_to_named()
             else:
                 return True
-        return _link_named(self._temporary or "", path)
+        return self._even_if_open(_link_named, path)
 
     def replace(self, path: str, mode: int | None = None) -> None:
         """Give the file a name, in the place of what has that name, and the mode where there is one."""
         if mode is not None:
             with contextlib.suppress(OSError):
-                os.fchmod(self.file.fileno(), mode)
+                system.set_mode(self.file.fileno(), mode)
         if self._temporary is None:
             self._temporary = self._new_name()
             try:
@@ -95,8 +100,16 @@ class NewFile:
                 if error.errno not in _NOT_HERE:
                     raise
                 self._copy_to_named()
-        os.replace(self._temporary or "", path)
+        self._even_if_open(os.replace, path)
         self._temporary = None
+
+    def _even_if_open(self, rename: Callable[[str, str], _Done], path: str) -> _Done:
+        """Rename what has a name of its own; Windows, which renames nothing that is open, has it closed before."""
+        try:
+            return rename(self._temporary or "", path)
+        except PermissionError:
+            self.file.close()
+            return rename(self._temporary or "", path)
 
     def _link_unnamed(self, path: str) -> None:
         descriptor = self.file.fileno()
@@ -108,7 +121,7 @@ class NewFile:
 
     def _make_named(self) -> int:
         self._temporary = self._new_name()
-        return os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, self._mode)
+        return os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | system.OPENING, self._mode)
 
     def _copy_to_named(self) -> None:
         with os.fdopen(self._make_named(), "w+b") as named:
@@ -194,15 +207,6 @@ def check_room(folder: str, sizes: Iterable[int]) -> None:
             write_zeros(files.enter_context(NewFile(folder)).file.fileno(), size)
 
 
-def free_bytes(place: str | int) -> int | None:
-    """Return how many bytes fit into the file system of a folder or an open file; None where it does not say."""
-    try:
-        found = os.statvfs(place)
-    except OSError:
-        return None
-    return found.f_bavail * found.f_frsize if found.f_blocks else None
-
-
 def as_size(count: int) -> str:
     """Return a number of bytes as people write it."""
     for unit in ("bytes", "kB", "MB"):
@@ -212,29 +216,14 @@ def as_size(count: int) -> str:
     return f"{count} GB"
 
 
-def lock(descriptor: int) -> bool:
-    """Lock an open file for as long as this process has it open; return False if another one has locked it.
-
-    Raises:
-        OSError: the file system has no locks.
-    """
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def is_locked(path: str) -> bool:
     """Return whether a process has locked a file; without locks, whether it has changed within a day."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | system.OPENING | system.NOFOLLOW | system.NONBLOCK)
     except OSError as error:
         return not isinstance(error, FileNotFoundError)
     try:
-        return not lock(descriptor)
+        return not system.lock(descriptor)
     except OSError:
         return time.time() - os.fstat(descriptor).st_mtime < DAY_S
     finally:

@@ -22,7 +22,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
-from imagecli.disk import lock, write_all
+from imagecli import system
+from imagecli.disk import write_all
 from imagecli.errors import Failure, UsageProblem
 from imagecli.saving.names import SIDECAR
 from imagecli.text import printable
@@ -194,13 +195,13 @@ class Journal:
         try:
             os.makedirs(self._own, exist_ok=True)
             self._take("lock", shared=self._is_shard)
-            self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND | system.OPENING, 0o666)
             if self._is_shard and not _locked(self._descriptor):
                 raise _in_use(self.folder, "")
             size = os.fstat(self._descriptor).st_size
             if not size:
                 self._append({"imagecli": "journal", "version": VERSION})
-            elif os.pread(self._descriptor, 1, size - 1) != b"\n":
+            elif system.read_at(self._descriptor, 1, size - 1) != b"\n":
                 write_all(self._descriptor, b"\n")
         except OSError as error:
             self.close()
@@ -212,19 +213,19 @@ class Journal:
 
     def _take(self, name: str, *, shared: bool) -> None:
         """Lock a file of the folder; the system releases it, whatever ends the process."""
-        import fcntl
-
-        descriptor = os.open(os.path.join(self._own, name), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(os.path.join(self._own, name), os.O_CREAT | os.O_RDWR | system.OPENING, 0o666)
         self._locks.append(descriptor)
         try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _in_use(self.folder, os.pread(descriptor, 200, 0).decode("utf-8", "replace")) from None
+            is_free = system.lock(descriptor, shared=shared)
         except OSError:  # a file system without locks
             return
+        if not is_free:
+            raise _in_use(self.folder, system.read_at(descriptor, 200, 0).decode("utf-8", "replace"))
         if not shared:
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}".encode(), 0)
+            system.write_at(
+                descriptor, f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}".encode(), 0
+            )
 
     def close(self) -> None:
         """Let another run have the folder."""
@@ -288,7 +289,7 @@ class Journal:
             with self._syncing:
                 if self._synced < own:
                     reached = self._written
-                    os.fdatasync(self._descriptor)
+                    system.sync_data(self._descriptor)
                     self._synced = reached
         except OSError as error:
             raise JournalProblem(
@@ -384,7 +385,7 @@ def _sha256(path: str) -> str | None:
 
 def _locked(descriptor: int) -> bool:
     try:
-        return lock(descriptor)
+        return system.lock(descriptor)
     except OSError:  # a file system without locks
         return True
 

@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from imagecli import system
 from imagecli.disk import write_all
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def register(known: Known) -> None:
         return
     with suppress(OSError):
         os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | system.OPENING, 0o600)
         try:
             write_all(descriptor, json.dumps(known._asdict()).encode() + b"\n")
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import socket
 import threading
 import time
@@ -11,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
+from imagecli import system
 from imagecli.client.connecting import connect, look_up
 from imagecli.client.http import NotTakenError, TimedOutError, TransportError
 from imagecli.hosts import is_loopback, is_private
@@ -127,7 +127,7 @@ class Wire:
         Raises:
             TransportError: nothing came in time.
         """
-        if not self.is_tls and not self._poll(select.POLLIN, self._guard.left()):
+        if not self.is_tls and not self._poll(system.READ, self._guard.left()):
             raise TimedOutError("timed out")
 
     def read_into(self, view: memoryview) -> int | None:
@@ -138,14 +138,14 @@ class Wire:
         """
         left = self._guard.left()
         with _translated(TransportError):
-            if self.is_tls:
-                self._sock.settimeout(left)
-                return self._sock.recv_into(view)
-            try:
+            if not self.is_tls and hasattr(os, "readv"):
                 # As the socket has a time-out, it does not block; its own `recv_into` would always wait first.
-                return os.readv(self._outer.fileno(), [view])
-            except BlockingIOError:
+                with suppress(BlockingIOError):
+                    count: int = os.readv(self._outer.fileno(), [view])
+                    return count
                 return None
+            self._sock.settimeout(left)
+            return self._sock.recv_into(view)
 
     def write(self, data: bytes, written: Callable[[int], None] | None = None) -> None:
         """Write all of `data`; `written` is told of each piece how many bytes it has.
@@ -192,7 +192,7 @@ class Wire:
     @property
     def is_readable(self) -> bool:
         """Whether a read would return at once: something has come, or the other end has closed it."""
-        return bool(self._poll(select.POLLIN, 0))
+        return bool(self._poll(system.READ, 0))
 
     def close(self) -> None:
         """Close it."""
@@ -211,14 +211,12 @@ class Wire:
         """
         if self.is_tls:
             return False
-        ready = self._poll(select.POLLIN | select.POLLOUT, self._guard.left())
-        return bool(ready & select.POLLIN) and not ready & select.POLLOUT
+        ready = self._poll(system.READ | system.WRITE, self._guard.left())
+        return bool(ready & system.READ) and not ready & system.WRITE
 
     def _poll(self, events: int, seconds: float | None) -> int:
         """Return which of `events` there are, when there are some or the time is over."""
-        poll = select.poll()
-        poll.register(self._sock, events)
-        return dict(poll.poll(None if seconds is None else seconds * 1000)).get(self._sock.fileno(), 0)
+        return system.poll(self._sock, events, seconds)
 
 
 class Dialer:

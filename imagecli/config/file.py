@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from imagecli import system
 from imagecli.config.layout import MOST_LEVELS, contains_api_key, contains_command, has_levels
 from imagecli.disk import replace_privately
 from imagecli.errors import UsageProblem
@@ -90,7 +91,7 @@ def read(environ: Mapping[str, str], *, create: bool = False) -> ConfigFile:
     except UnicodeDecodeError as error:
         raise UsageProblem(f"{printable(path)} is not UTF-8 (byte {error.start})") from None
     data = parse(text, path)
-    if status.st_mode & _OPEN_TO_OTHERS and contains_api_key(data):
+    if system.user() is not None and status.st_mode & _OPEN_TO_OTHERS and contains_api_key(data):
         raise UsageProblem(
             f"{printable(path)} contains a key and is accessible to other users",
             hint=f"Run `chmod 600 {shell_word(str(path))}`.",
@@ -103,10 +104,13 @@ def _exposure(path: Path, status: os.stat_result) -> Exposure | None:
 
     In a sticky folder, as /tmp is, nobody else can.
     """
+    user = system.user()
+    if user is None:
+        return None
     folders = dict.fromkeys((path.absolute().parent, Path(os.path.realpath(path)).parent))
     for place, found in ((path, status), *((folder, folder.stat()) for folder in folders)):
         name = printable(place)
-        if found.st_uid not in {0, os.geteuid()}:
+        if found.st_uid not in {0, user}:
             return Exposure(f"{name} belongs to another user", f"Run `chown $USER {shell_word(str(place))}`.")
         if found.st_mode & _WRITABLE_BY_OTHERS and not (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX):
             return Exposure(f"other users can write to {name}", f"Run `chmod go-w {shell_word(str(place))}`.")
@@ -201,7 +205,7 @@ def read_bytes(path: Path, most: int) -> tuple[bytes, os.stat_result]:
     Raises:
         OSError: it can't be read, or is not such a file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | system.NONBLOCK | system.OPENING)
     with open(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         mode = status.st_mode
@@ -210,7 +214,7 @@ def read_bytes(path: Path, most: int) -> tuple[bytes, os.stat_result]:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             if not (stat.S_ISFIFO(mode) and path.parent in _DESCRIPTORS):
                 raise OSError(errno.EINVAL, "it is not a regular file")
-            os.set_blocking(descriptor, True)
+            system.set_blocking(descriptor)
         return stream.read(most), status
 
 

@@ -80,6 +80,8 @@ def _read_within(process: subprocess.Popen[bytes], seconds: float) -> bytes:
     pipe = process.stdout
     if pipe is None:
         return b""
+    if os.name == "nt":  # which selects sockets only
+        return _whole_output(process, seconds)
     output = b""
     while select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
         piece = os.read(pipe.fileno(), _MAX_BYTES)
@@ -95,6 +97,18 @@ def _read_within(process: subprocess.Popen[bytes], seconds: float) -> bytes:
     except subprocess.TimeoutExpired:
         raise TimeoutError from None
     return output
+
+
+def _whole_output(process: subprocess.Popen[bytes], seconds: float) -> bytes:
+    """Return all that the process prints.
+
+    Raises:
+        TimeoutError: it took longer than `seconds`.
+    """
+    try:
+        return process.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        raise TimeoutError from None
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

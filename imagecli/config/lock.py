@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from imagecli.disk import lock
+from imagecli import system
 from imagecli.errors import UsageProblem
 from imagecli.text import printable
 
@@ -49,9 +49,9 @@ def _lock(folder: Path) -> int:
     """Return a descriptor of the folder that has the lock, once it has it."""
     waited = 0.0
     while True:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(folder, os.O_RDONLY | system.OPENING)
         try:
-            is_free = lock(descriptor)
+            is_free = system.lock(descriptor)
             if is_free and _is(descriptor, folder):
                 return descriptor
         except BaseException:

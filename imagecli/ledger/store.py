@@ -16,6 +16,7 @@ from collections import Counter
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from imagecli import system
 from imagecli.ledger.schema import APPLICATION, AT_PROVIDER, PAID, TABLES, VERSION
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def _make_file(path: str) -> None:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
         with suppress(FileExistsError):  # another process was faster
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | system.OPENING, 0o600))
             os.chmod(path, 0o600)  # whatever the umask takes away
         return
     if not stat.S_ISREG(mode):  # a device's mode is that of the whole system
@@ -368,12 +369,8 @@ def _is_running(pid: object, at: object) -> bool:
         return True
     if not isinstance(pid, int) or pid <= 0:
         return False
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
+    if not system.is_process(pid):
         return False
-    except OSError:  # another user's
-        pass
     begun = _begun(pid)
     return begun is None or not isinstance(at, float) or begun < at + _LATER_S
 
@@ -386,10 +383,9 @@ def _begun(pid: int) -> float | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             ticks = int(file.read().rpartition(b")")[2].split()[19])  # the 22nd field: see proc(5)
-        boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-        return boot + ticks / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError, AttributeError):
+    except (OSError, ValueError, IndexError):
         return None
+    return system.booted_at(ticks)
 
 
 def _reason(error: sqlite3.Error) -> LedgerError:

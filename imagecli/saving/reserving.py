@@ -6,7 +6,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from imagecli.disk import NO_SPACE, as_size, check_room, free_bytes
+from imagecli import system
+from imagecli.disk import NO_SPACE, as_size, check_room
 from imagecli.errors import UsageProblem
 from imagecli.saving.names import SIDECAR, descriptor, is_special
 
@@ -78,7 +79,7 @@ class Reservation:
         count = len(names) - beside
         sizes = [room.least] * count + [_SIDECAR] * beside
         try:
-            free = free_bytes(folder)
+            free = system.free_bytes(folder)
             if dry:
                 too_small = free is not None and free < sum(sizes)
             else:
@@ -115,7 +116,7 @@ class Reservation:
                         f"{there} is not a folder", hint="Give -o a name in a folder that can be written to."
                     )
                 there = os.path.dirname(there) or "."
-            if longest > os.pathconf(there, "PC_NAME_MAX"):
+            if longest > system.longest_name(there):
                 raise UsageProblem("the output's name is too long for its folder", hint="Give -o a shorter name.")
             if dry:
                 if os.stat(there).st_nlink == 0:  # the working folder, which has been removed
@@ -143,15 +144,7 @@ def _check_descriptor(path: str) -> None:
         UsageProblem: it is that.
     """
     number = descriptor(path)
-    if number is None:
-        return
-    import fcntl
-
-    try:
-        writable = fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
-    except (OSError, OverflowError):
-        writable = False
-    if not writable:
+    if number is not None and not system.is_writable(number):
         raise UsageProblem(f"{path} is not open for writing", hint="Give -o a file, or open it in the shell: 3> FILE.")
 
 

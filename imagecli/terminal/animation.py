@@ -14,6 +14,8 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
+from imagecli import system
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
@@ -55,6 +57,7 @@ class Animation:
         self._turn = threading.RLock()
         """Held while a frame goes out."""
         self._handlers: dict[int, Any] = {}
+        self._let_go: Callable[[], None] = lambda: None
 
     def frame(self, canvas: Canvas) -> list[str]:
         """Return the lines as they are now."""
@@ -88,6 +91,7 @@ class Animation:
         finally:  # a second Ctrl-C
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
+            self._let_go()
             self._console.status(())
 
     def _run(self) -> None:
@@ -116,8 +120,8 @@ class Animation:
             return
         if signal.getsignal(signal.SIGTSTP) is not signal.SIG_DFL:  # ignored, or somebody else's
             return
-        self._handlers = {signal.SIGCONT: signal.signal(signal.SIGCONT, lambda *_: self._console.forget_screen())}
-        self._handlers[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._stopped)
+        self._let_go = system.on_going_on(self._console.forget_screen)
+        self._handlers = {signal.SIGTSTP: signal.signal(signal.SIGTSTP, self._stopped)}
 
     def _stopped(self, number: int, _frame: object) -> None:
         # A frame that a terminal does not take, as Ctrl-S has stopped it, must not hold up Ctrl-Z.

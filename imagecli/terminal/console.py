@@ -14,6 +14,7 @@ from contextlib import suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, TextIO
 
+from imagecli import system
 from imagecli.errors import Failure
 from imagecli.terminal.messages import Message, in_a_log, in_a_terminal
 
@@ -100,8 +101,7 @@ class Console:
         with suppress(AttributeError, OSError, ValueError):  # closed, or not a file
             descriptor = self._stdout.fileno()  # type: ignore[union-attr] # None raises AttributeError
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                found = os.fstatvfs(descriptor)
-                return found.f_bavail * found.f_frsize if found.f_blocks else None
+                return system.free_bytes(descriptor)
         return None
 
     def out(self, text: str) -> None:
@@ -244,7 +244,7 @@ class Console:
         if self.stderr is not None:
             # OSError: not our controlling terminal, so that there is no background either.
             with suppress(OSError, ValueError):
-                return os.tcgetpgrp(self.stderr.fileno()) == os.getpgrp()
+                return system.in_foreground(self.stderr.fileno())
         return True
 
     def _wants_colour(self) -> bool:

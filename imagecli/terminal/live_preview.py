@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import signal
 import threading
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from imagecli import system
 from imagecli.terminal import preview
 from imagecli.terminal.console import Verbosity
 from imagecli.text import sanitize
@@ -67,7 +67,7 @@ class LivePreview:
             return
         self._thread = thread
         # After Ctrl-Z the shell writes below the image; after `fg` the next one is drawn below that.
-        self._previous_handler = signal.signal(signal.SIGCONT, lambda *_: console.forget_screen())
+        self._let_go = system.on_going_on(console.forget_screen)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -95,7 +95,7 @@ class LivePreview:
             self._updates.put(None)
             self._thread.join()
             self._thread = None
-            signal.signal(signal.SIGCONT, self._previous_handler)
+            self._let_go()
 
     def _put(self, update: _Update) -> None:
         if self._thread is not None:

@@ -289,7 +289,7 @@ def test_whatever_the_record_of_a_run_says(imagecli, server, home, about):
 def test_files_of_another_user_are_left_alone(imagecli, home, monkeypatch):
     """As sudo leaves them."""
     kept = _keep(home, response_with(IMAGES[0]))
-    monkeypatch.setattr("os.getuid", lambda: 12345)
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
     ran = imagecli("recover")
     assert (ran.code, ran.out) == (0, "")
     assert kept.exists()

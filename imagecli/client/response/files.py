@@ -23,7 +23,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagecli.disk import DAY_S, is_locked, lock, remove_parts, write_all, write_zeros
+from imagecli import system
+from imagecli.disk import DAY_S, is_locked, remove_parts, write_all, write_zeros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -80,20 +81,21 @@ class Run:
         path = os.path.join(folder, "runs", self.id)
         try:
             _make_private(os.path.join(folder, "runs"))
-            descriptor = os.open(f"{path}.new", os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(f"{path}.new", os.O_CREAT | os.O_EXCL | os.O_RDWR | system.OPENING, 0o600)
         except OSError:
             return False
         try:
             with contextlib.suppress(OSError):
-                lock(descriptor)
+                system.lock(descriptor)
             write_zeros(descriptor, room)
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
             write_all(descriptor, json.dumps(self._about).encode())
-            os.rename(f"{path}.new", f"{path}.json")
+            descriptor = _renamed(descriptor, f"{path}.new", f"{path}.json")
         except OSError:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
             _remove(f"{path}.new")
-            os.close(descriptor)
             return False
         self._folder, self._lock = folder, descriptor
         return True
@@ -118,7 +120,7 @@ class Run:
             raise FileNotFoundError(2, "there is no folder for responses")
         path = os.path.join(self._folder, "runs", f"{self.id}-{number}-{next(self._counter)}.part")
         self._created.append(path)
-        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600), path
+        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | system.OPENING, 0o600), path
 
     def keep(self, path: str) -> str:
         """Give the file of a response that is whole the name of one that is kept, and return that.
@@ -141,7 +143,7 @@ class Run:
             try:
                 if place not in self._spare:
                     _make_private(place)
-                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | system.OPENING, 0o600)
             except OSError:
                 continue
             try:
@@ -233,7 +235,7 @@ def mark_seen(kept: Kept, folders: Iterable[str]) -> None:
         answers = os.path.join(folder, "answers")
         with contextlib.suppress(OSError):
             _make_private(answers)
-            flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC
+            flags = os.O_CREAT | os.O_WRONLY | system.OPENING
             os.close(os.open(os.path.join(answers, os.path.basename(kept.path) + _SEEN), flags, 0o600))
             return
 
@@ -262,7 +264,7 @@ def spare_folders() -> tuple[str, ...]:
 
 def _temporary_folder() -> str:
     # Not tempfile's, which is the working folder where this one is full.
-    return os.path.join(os.environ.get("TMPDIR") or "/tmp", f"imagecli-{os.getuid()}")  # noqa: S108 - checked when made
+    return os.path.join(os.environ.get("TMPDIR") or "/tmp", f"imagecli-{system.user() or 0}")  # noqa: S108 - checked when made
 
 
 def _is_own(path: str) -> bool:
@@ -270,7 +272,7 @@ def _is_own(path: str) -> bool:
         found = os.lstat(path)
     except OSError:
         return False
-    return stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid()
+    return stat.S_ISREG(found.st_mode) and system.user() in {None, found.st_uid}
 
 
 def _age(kept: Kept) -> tuple[float, str]:
@@ -380,9 +382,27 @@ def _make_private(folder: str) -> None:
         with contextlib.suppress(FileExistsError):
             os.mkdir(top, 0o700)
         found = os.lstat(top)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        user = system.user()
+        if not stat.S_ISDIR(found.st_mode) or (user is not None and (found.st_uid != user or found.st_mode & 0o077)):
             raise PermissionError(13, f"{top} belongs to another user")
     os.makedirs(folder, 0o700, exist_ok=True)
+
+
+def _renamed(descriptor: int, path: str, name: str) -> int:
+    """Rename an open, locked file, and return a descriptor of it that has the lock.
+
+    Raises:
+        OSError: it can't be renamed; it may be closed then.
+    """
+    try:
+        os.rename(path, name)
+    except PermissionError:  # Windows renames nothing that is open
+        os.close(descriptor)
+        os.rename(path, name)
+        descriptor = os.open(name, os.O_RDWR | system.OPENING)
+        with contextlib.suppress(OSError):
+            system.lock(descriptor)
+    return descriptor
 
 
 def _names(folder: str) -> list[str]:

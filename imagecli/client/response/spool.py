@@ -13,6 +13,7 @@ import tempfile
 import threading
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from imagecli import system
 from imagecli.disk import write_all
 from imagecli.errors import Failure
 
@@ -123,7 +124,7 @@ class Spool:
         """Return the bytes from `start` to `end`."""
         data = b""
         if start < self._on_disk and self._file is not None:
-            data = os.pread(self._file.fileno(), min(end, self._on_disk) - start, start)
+            data = system.read_at(self._file.fileno(), min(end, self._on_disk) - start, start)
         if self._tail is not None and end > self._on_disk:
             data += self._tail.getbuffer()[max(0, start - self._on_disk) : end - self._on_disk]
         return data
@@ -132,7 +133,7 @@ class Spool:
         """Replace the bytes from `start` on."""
         on_disk = data[: max(0, self._on_disk - start)]
         if on_disk and self._file is not None:
-            os.pwrite(self._file.fileno(), on_disk, start)
+            system.write_at(self._file.fileno(), on_disk, start)
         if self._tail is not None and len(on_disk) < len(data):
             at = start + len(on_disk) - self._on_disk
             self._tail.getbuffer()[at : at + len(data) - len(on_disk)] = data[len(on_disk) :]
