@@ -225,7 +225,7 @@ _imagecli_flags() {
         'batch fetch') _imagecli_words --timeout --retries --json -v --verbose --quiet -h --help ;;
         'prepare') _imagecli_words -o --output --force --for --fit --keep-metadata --no-keep-metadata --max-pixels --json -v --verbose --quiet -h --help ;;
         'recover') _imagecli_words --force --json -v --verbose --quiet -o --output -h --help ;;
-        'show') _imagecli_words --force --json -v --verbose --quiet --grid --prompt -h --help ;;
+        'show') _imagecli_words --force -P --profile --base-url --timeout --retries --json -v --verbose --quiet --grid --check --prompt -h --help ;;
         'log') _imagecli_words --json -v --verbose --quiet -n --count --since -m --model -P --profile --state --sum -h --help ;;
         'models') _imagecli_words -P --profile --base-url --json -v --verbose --quiet --all --refresh -h --help ;;
         'serve') _imagecli_words --port -h --help ;;

@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "result": {"dialects", "errors", "flags", "models"},
     "saving": {"disk", "errors", "images", "interrupts", "provenance", "result", "system"},
     "sheets": {"errors", "images", "result", "saving", "text"},
-    "sandbox": {"errors", "hosts", "images", "models"},
+    "sandbox": {"errors", "hosts", "images", "models", "provenance"},
     "plan": {
         *(
             "config",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from imagecli.client.checks import Signal
+    from imagecli.client.client import Client
     from imagecli.errors import ImagecliError
     from imagecli.ledger.queries import Entry
     from imagecli.options import Typed
@@ -26,6 +29,8 @@ class _Shown(NamedTuple):
     said: Said
     """By the file."""
     entry: Entry | None
+    signals: tuple[Signal, ...] | None = None
+    """By the server of --check; None: it was not asked, or has not said."""
 
     @property
     def prompt(self) -> str | None:
@@ -44,14 +49,24 @@ def run(typed: Typed, renderer: Renderer) -> int:
       imagecli show cat.png
       imagecli show @1 --prompt
       imagecli show looks/*.png --grid sheet.png
+      imagecli show cat.png --check -P sandbox
     """
-    from imagecli.errors import ImagecliError, UsageProblem
-    from imagecli.terminal.render import Page
+    from imagecli.errors import UsageProblem
 
     if not typed.files:
         raise UsageProblem("FILE is missing", hint="Name an image: imagecli show cat.png, or @1 for the newest one.")
     if typed.grid == "-" and typed.json:
         raise UsageProblem("--grid - and --json both write to stdout", hint="Leave one of them out.")
+    if (typed.profile is not None or typed.base_url is not None) and not typed.check:
+        raise UsageProblem("only --check asks a server", hint="Add --check, or leave out -P and --base-url.")
+    with _Checks(typed, renderer) as checks:
+        return _show(typed, renderer, checks)
+
+
+def _show(typed: Typed, renderer: Renderer, checks: _Checks) -> int:
+    from imagecli.errors import ImagecliError
+    from imagecli.terminal.render import Page
+
     shown: list[_Shown] = []
     errors: list[ImagecliError] = []
     documents: list[dict[str, Any]] = []
@@ -66,8 +81,10 @@ def run(typed: Typed, renderer: Renderer) -> int:
             errors.append(error)
             documents.append(_document(file, None, error))
             continue
+        one, unchecked = checks.add_to(one)
+        errors += [unchecked] if unchecked is not None else []
         shown.append(one)
-        documents.append(_document(file, one, None))
+        documents.append(_document(file, one, unchecked))
         if not (typed.json or typed.grid):
             if draws:
                 _draw(one.path)
@@ -81,9 +98,66 @@ def run(typed: Typed, renderer: Renderer) -> int:
     if typed.grid is not None and shown:
         fields["grid"] = _save_grid(typed.grid, shown, renderer, force=typed.force)
     errors.sort(key=lambda error: int(error.exit_code))
-    renderer.warn(*dict.fromkeys(unread), *(error.message for error in errors[:-1]))
+    last = errors[-1].message if errors else None
+    renderer.warn(*dict.fromkeys(unread), *dict.fromkeys(each.message for each in errors if each.message != last))
     path = fields["grid"]["path"] if "grid" in fields else None
     return renderer.page(Page(path, fields, errors[-1] if errors else None))
+
+
+class _Checks:
+    """The server that --check asks, once there is an image to ask for."""
+
+    def __init__(self, typed: Typed, renderer: Renderer) -> None:
+        self._typed = typed
+        self._renderer = renderer
+        self._at_end = ExitStack()
+        self._client: Client | None = None
+        self._over: ImagecliError | None = None
+        """Why no further image is sent: the server would say the same again."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._at_end.close()
+
+    def add_to(self, one: _Shown) -> tuple[_Shown, ImagecliError | None]:
+        """Return a file with what the server says of it, if that was asked for, or why it does not."""
+        if not self._typed.check:
+            return one, None
+        from imagecli.client.checks import check_provenance
+        from imagecli.errors import NO_SUCH_ROUTE, AuthProblem, ImagecliError
+
+        if self._over is not None:
+            return one, self._over
+        try:
+            return one._replace(signals=check_provenance(self._opened(), one.path, one.format, one.bytes)), None
+        except ImagecliError as error:
+            if isinstance(error, AuthProblem) or error.http_status in NO_SUCH_ROUTE:
+                self._over = error
+            return one, error
+
+    def _opened(self) -> Client:
+        if self._client is None:
+            from imagecli.client.open import open_client
+            from imagecli.config.keys import require_key
+            from imagecli.config.settings import load
+
+            settings = load(self._typed.__dict__, command="show")
+            self._renderer.warn(*settings.warnings)
+            self._client = open_client(settings, require_key(settings.profile, warn=self._renderer.warn))
+            self._at_end.callback(self._client.close)
+        return self._client
+
+
+_SIGNALS = {"c2pa": "C2PA", "synthid": "SynthID"}
+
+
+def _signal_worded(signal: Signal) -> str:
+    state = f" ({signal.validation_state.replace('_', ' ')})" if signal.validation_state else ""
+    more = {"by": signal.issuer, "model": signal.model, "made": signal.generated_at}
+    facts = [f"{name} {fact}" for name, fact in more.items() if fact]
+    return ", ".join([signal.outcome.replace("_", " ") + state, *facts])
 
 
 def _look(file: str, warn: Callable[[str], None]) -> _Shown:
@@ -155,6 +229,7 @@ def _lines(one: _Shown, *, absent: str) -> Iterator[str]:
     yield f"{printable(one.path)}: {one.format.upper()}{size}, {one.bytes:,} bytes"
     facts = {"sha256": one.sha256, **(_of_ledger(one.entry) if one.entry is not None else {"ledger": absent})}
     facts |= facts_of(one.said)
+    facts |= {f"server: {_SIGNALS.get(each.type, each.type)}": _signal_worded(each) for each in one.signals or ()}
     if one.prompt is not None:
         facts["prompt"] = one.prompt
     width = max(map(len, facts))
@@ -199,6 +274,7 @@ def _document(file: str, one: _Shown | None, error: ImagecliError | None) -> dic
         **facts,
         "prompt": None if one is None else one.prompt,
         **document_of_said(None if one is None else one.said),
+        **({} if one is None or one.signals is None else {"signals": [each._asdict() for each in one.signals]}),
         "ledger": None if one is None or one.entry is None else document(one.entry),
         "error": None if error is None else error.as_dict(),
     }

@@ -13,6 +13,13 @@ ROWS = (
         "FILE",
         path=True,
     ),
+    typed_only(
+        "check",
+        "Send it to the server, and say whether that finds its own marks in it.",
+        SERVER,
+        ("show",),
+        type=bool,
+    ),
     typed_only("prompt_only", "Print the prompt, and nothing else.", REPORT, ("show",), flag="--prompt", type=bool),
     typed_only(
         "count", "How many lines [20; all sums].", REPORT, ("log",), "N", "-n", type=int, bounds=(1, 1_000_000_000)

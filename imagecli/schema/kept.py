@@ -84,6 +84,14 @@ _CREDENTIALS: Fields = {
     "signer": maybe(text("who signed, by the certificate")),
     "reason": maybe(text("why it is invalid, or was not checked")),
 }
+_SIGNAL: Fields = {
+    "type": text("`c2pa`, `synthid`; others may come"),
+    "outcome": text("`detected`, or `not_detected`: that does not say that no model made it"),
+    "validation_state": maybe(text("of content credentials: `trusted`, `valid`, `invalid` or `not_present`")),
+    "issuer": maybe(text("who signed those")),
+    "model": maybe(text("the model that the signal names")),
+    "generated_at": maybe(text("when, as the signal says (ISO 8601, UTC)")),
+}
 _OURS = "only if imagecli has written it: "
 _EMBEDDED: Fields = {
     "program": text(
@@ -121,6 +129,7 @@ SHOW: Fields = {
                     boolean("whether it has content credentials (C2PA), valid or not; null: not known for this format")
                 ),
                 "credentials": maybe(table(_CREDENTIALS, "what those say; null: it has none")),
+                "signals?": list_of(table(_SIGNAL), "what the server of `--check` found; left out without it"),
                 "prompt": maybe(text("what made it, by the ledger or else by the file")),
                 "embedded": maybe(table(_EMBEDDED, "what the file says of its making")),
                 "ledger": maybe(ref("entry", "`number`, `image` and `request`, as `log` has them")),

@@ -153,3 +153,80 @@ def test_a_contact_sheet_shows_each_as_it_is_seen(imagecli):
     assert seen[1][2] > 100 > seen[1][0]
     assert seen[3][0] > 200
     assert seen[3][1] < 50
+
+
+DETECTED = {
+    "object": "content_provenance_check",
+    "created_at": 1_778_000_000,
+    "results": [
+        {
+            "type": "c2pa",
+            "outcome": "detected",
+            "validation_state": "trusted",
+            "issuer": "OpenAI OpCo, LLC",
+            "model": "gpt-image",
+            "generated_at": "2026-07-27T18:34:12Z",
+        },
+        {"type": "synthid", "outcome": "not_detected", "model": None, "generated_at": None},
+        {"type": "later\x1b[31m", "outcome": "detected", "payload": {"a": 1}},
+        "no object",
+    ],
+}
+
+
+def test_check_sends_the_image_and_says_what_the_server_found(imagecli, server):
+    server.respond = lambda reply, _: reply.json(DETECTED)
+    Image.new("RGB", (8, 8)).save("private.png")
+    ran = imagecli("show", "private.png", "--check", "--base-url", server.url)
+    assert ran.code == 0
+    assert "detected (trusted), by OpenAI OpCo, LLC, model gpt-image, made 2026-07-27T18:34:12Z" in ran.out
+    assert "  server: SynthID  not detected\n" in ran.out
+    assert "  server: later    detected\n" in ran.out
+    (request,) = server.requests
+    assert (request.method, request.path) == ("POST", "/v1/content_provenance_checks")
+    with open("private.png", "rb") as file:
+        assert request.files == {"file": [("image.png", "image/png", file.read())]}
+    assert request.form == {}
+    said = imagecli("show", "private.png", "--check", "--base-url", server.url, "--json").json["files"][0]["signals"]
+    assert said[0] == DETECTED["results"][0]
+    assert [each["type"] for each in said] == ["c2pa", "synthid", "later"]
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_server_without_checks_is_asked_once_and_says_so(status, imagecli, server):
+    server.respond = lambda reply, _: reply.json({"error": {"message": "no"}}, status)
+    Image.new("RGB", (8, 8)).save("a.png")
+    ran = imagecli("show", "a.png", "a.png", "--check", "--base-url", server.url, "--json")
+    assert (ran.code, len(server.requests)) == (2, 1)
+    assert ran.json["error"]["http_status"] == status
+    assert "the server does not check where images come from" in ran.json["error"]["message"]
+    assert [each["sha256"] is not None for each in ran.json["files"]] == [True, True], (
+        "what is known is told all the same"
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "code", "words"),
+    [({"results": 3}, 1, "has no results"), ({"results": [{}]}, 0, ""), ([], 1, "not with a JSON document")],
+)
+def test_an_answer_that_makes_no_sense(document, code, words, imagecli, server):
+    server.respond = lambda reply, _: reply.json(document)
+    Image.new("RGB", (8, 8)).save("a.png")
+    ran = imagecli("show", "a.png", "--check", "--base-url", server.url)
+    assert (ran.code, words in ran.err) == (code, True)
+
+
+def test_check_asks_nothing_that_is_certain_to_fail(imagecli, server):
+    with open("b.svg", "w") as file:
+        file.write('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="8"></svg>')
+    ran = imagecli("show", "b.svg", "--check", "--base-url", server.url)
+    assert (ran.code, server.requests) == (2, [])
+    assert "SVG images can't be checked" in ran.err
+    ran = imagecli("show", "b.svg", "--base-url", server.url)
+    assert (ran.code, "only --check asks a server" in ran.err) == (2, True)
+
+
+def test_check_in_the_sandbox(imagecli):
+    imagecli("gen", "a fox", "-P", "sandbox", "-o", "a.png")
+    ran = imagecli("show", "a.png", "--check", "-P", "sandbox")
+    assert "server: C2PA     not detected (not present)" in ran.out

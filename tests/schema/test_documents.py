@@ -47,6 +47,7 @@ LINES = [
     ("log",),
     ("log", "--sum", "model"),
     ("show", "made.png", "parameters.png", "nothing.png", "--grid", "sheet.png"),
+    ("show", "made.png", "--check"),
     ("models",),
     ("models", "gpt-image-2"),
     ("nothing",),

@@ -1,7 +1,8 @@
 """The Images API as a WSGI application.
 
 Routes below /v1: POST images/generations, images/edits and images/variations; GET models and models/{id}; files and
-batches as the official package uses them; GET images/files/{name} for images that were returned as URLs.
+batches as the official package uses them; POST content_provenance_checks; GET images/files/{name} for images that were
+returned as URLs.
 Any key is accepted, and none is required.
 """
 
@@ -112,10 +113,14 @@ class Sandbox:
             case ["", "v1", "models", *name]:
                 _allow(request, "GET", "HEAD")
                 return _json_response(responses.describe_model("/".join(name)))
-            case ["", "v1", "files", *rest]:
-                return self._handle_files(rest, request, data)
-            case ["", "v1", "batches", *rest]:
-                return self._handle_batches(rest, request, data)
+            case ["", "v1", "content_provenance_checks"]:
+                _allow(request, "POST")
+                from imagecli.sandbox.api.checks import check
+
+                return _json_response(check(data, request.headers.get("content-type", "")))
+            case ["", "v1", ("files" | "batches") as kind, *rest]:
+                handle = self._handle_files if kind == "files" else self._handle_batches
+                return handle(rest, request, data)
         raise Refusal(f"Invalid URL ({request.method} {request.path})", status=404)
 
     def _open_batches(self) -> Batches:
