@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def work(plain, server, monkeypatch):
     Path("jobs.jsonl").write_text('{"id": "fox", "prompt": "a fox"}\n')
     monkeypatch.setenv("IMAGECLI_PROFILE", "sandbox")
     monkeypatch.setenv("OFFICE_KEY", "sk-of-the-office")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://team.openai.azure.com")
 
 
 @pytest.mark.parametrize("page", RUN)
@@ -41,12 +43,23 @@ def test_each_command_does_what_the_page_shows(page, server):
         Path(name).write_text(text)
     for language, text in examples(page):
         here = re.sub(r"http://127\.0\.0\.1:\d+/v1", server.url, text)
+        if language == "toml":
+            check_config(here)
         if language == "sh":
             done = run(*BASH, "-c", here)
             assert done.returncode == 0, (here, done.stderr)
         for command, shown in typed(here) if language == "console" and "^C" not in here else ():
             done = run(*BASH, "-c", f"{{ {command.replace('; echo $?', ' && : || echo $?')}; }} 2>&1")
             assert _lines(done.stdout) == _lines(shown), command
+
+
+def check_config(text):
+    """A config file that is shown is one."""
+    Path("shown.toml").write_text(text)
+    Path("shown.toml").chmod(0o600)
+    for profile in tomllib.loads(text).get("profiles", {"sandbox": {}}):
+        done = run("imagecli", "config", "show", "-P", profile, IMAGECLI_CONFIG=str(Path("shown.toml").absolute()))
+        assert (done.returncode, done.stderr) == (0, ""), text
 
 
 def _lines(text):
