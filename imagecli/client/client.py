@@ -490,10 +490,10 @@ class _Answer(NamedTuple):
 
     def task_in(self, document: object) -> Task | None:
         """Return the task that it names in place of images."""
-        from imagecli.client.response.tasks import Task, find_task, task_address
+        from imagecli.client.response.tasks import find_task, task_address
 
-        found = find_task(document, task_address(self.headers or {}))
-        return Task("") if found is None and self.status == _ACCEPTED else found
+        accepted = self.status == _ACCEPTED
+        return find_task(document, task_address(self.headers or {}, accepted=accepted), accepted=accepted)
 
 
 class _Task(Exception):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SUCCESS = range(200, 300)
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 RETRIED_STATUSES = frozenset({409, 429, 500, 502, 503})
-LOST_STATUSES = frozenset({408, 504, 520, 524, 598})
+LOST_STATUSES = frozenset({408, 499, 504, 520, 524, 598})
 """The server, or a gateway before it, gave up on a response that may have been made and billed."""
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 8.0

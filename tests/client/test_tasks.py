@@ -34,6 +34,9 @@ IMAGE = image_file()
         ({"job": {"id": 77, "state": "RUNNING"}, "data": []}, "77"),
         ({"prompt_id": "4d5e-9f", "number": 3, "node_errors": {}}, "4d5e-9f"),
         ({"event_id": "0a1b2c"}, "0a1b2c"),
+        ({"job": "pr-99", "params": {}, "status": "queued"}, "pr-99"),
+        ({"uuid": "5f3c", "state": "accepted"}, "5f3c"),
+        ({"name": "projects/p/locations/eu/operations/12a", "done": False}, "projects/p/locations/eu/operations/12a"),
         ({"jobs": [{"id": "j-1"}, {"id": "j-2"}]}, "j-1, j-2"),
         ({"jobs": ["abc123", "abc124"]}, "abc123, abc124"),
         ({"result": {"job": {"id": 5}}}, "5"),
@@ -72,6 +75,22 @@ def test_an_accepted_request_is_never_asked_for_again(imagecli, server, body):
     ran = imagecli("gen", "cat", "--base-url", server.url, "--retry-unknown")
     assert (ran.code, len(server.requests)) == (8, 1)
     assert "accepted the request" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("document", "name"),
+    [
+        ({"id": "a6dc6c6e"}, "as task a6dc6c6e"),
+        ({"id": "horde-1", "kudos": 10.0, "message": "ok"}, "as task horde-1"),
+        ({"data": {"uuid": "77-b"}}, "as task 77-b"),
+        ({"name": "your image is queued"}, "and"),
+    ],
+)
+def test_what_was_accepted_is_named_by_its_id_alone(imagecli, server, document, name):
+    server.respond = lambda reply, _: reply.send(json.dumps(document).encode(), 202)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--retry-unknown")
+    assert (ran.code, len(server.requests)) == (8, 1)
+    assert f"accepted the request {name} " in ran.err
 
 
 def test_what_is_not_done_yet_is_never_asked_for_again(imagecli, server):
@@ -145,6 +164,19 @@ def azure(server, tmp_path):
     )
     config.chmod(0o600)
     return {"IMAGECLI_CONFIG": str(config), "IMAGECLI_MODEL": "pictures"}
+
+
+@pytest.mark.parametrize("status", [202, 201])
+def test_of_an_accepted_request_location_is_asked_too(imagecli, server, waits, status):
+    def respond(reply, request):
+        if request.method == "GET":
+            return reply.json(DONE)
+        return reply.send(b'{"message": "queued"}', status, location="/jobs/abc-55")
+
+    server.respond = respond
+    ran = imagecli("gen", "cat", "-o", "cat.png", "--base-url", server.url)
+    assert ran.code == (0 if status == 202 else 1)
+    assert [request.path for request in server.requests[1:]] == (["/jobs/abc-55"] if status == 202 else [])
 
 
 @pytest.mark.parametrize("body", [True, False])

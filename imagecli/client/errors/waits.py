@@ -15,34 +15,46 @@ if TYPE_CHECKING:
 _MAX_WAIT_S = 120.0
 _LONGEST_NUMBER = 300
 
-_PART = (
-    r"(\d++(?:\.\d++)?+)[ \u00a0]?"
-    r"(m(?:illi)?s(?:ec(?:ond)?s?)?|s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)(?![a-z])"
-)
-_DURATION = rf"((?:{_PART}(?:,? and |, | )?)+)"
+_NUMBER = r"\d++(?:\.\d++)?+"
+"""The possessive quantifiers keep a number of any length from being read twice."""
+_UNIT = r"m(?:illi)?s(?:ec(?:ond)?s?)?|s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?"
+_PART = rf"(?:({_NUMBER})[ \u00a0]?|\b(?:an?|one) )({_UNIT})(?![a-z])"
+_DURATION = rf"((?:{_PART}(?:,? and |, | )?){{1,6}}|\d{{1,2}}:\d\d:\d\d(?!\d))"
 _LEAD = (
-    r"(?:[\s:~≈]{1,2}(?:again|your|the|this|request|it|in|after|for|about|approximately|around|roughly|at least)){0,7}"
+    r"(?:[\s:~≈]{1,2}(?:again|your|the|this|request|it|in|after|for|about|approximately|around|roughly|at least|within"
+    r"|another|be|is|time|slot|on)){0,7}"
 )
 _IN_WORDS = re.compile(
-    rf"\b(?:(?:re)?try(?:ing)?|retry[-_ ]after|wait(?:ing)?|resets?|back ?off|cool(?: ?down)?|available|again)\b{_LEAD}"
-    rf"[\s:=~≈]{{1,3}}{_DURATION}"
+    rf"\b(?:(?:re)?try(?:ing)?|retry[-_ ]after|wait(?:ing)?|resets?|back ?off|cool(?: ?down)?|available|again"
+    rf"|(?:will be|next request) allowed|hold on|limited)\b{_LEAD}[\s:=~≈]{{1,3}}{_DURATION}"
     rf"|\bin (?:about|approximately|around|roughly) {_DURATION}"
+    rf"|(?<![\w.:]){_DURATION} ?(?:remaining|left) (?:until|before)\b"
 )
-"""English, in lower case. The possessive quantifiers keep a number of any length from being read twice."""
-_CHINESE = re.compile(r"(?<![\d.])(\d++(?:\.\d++)?+) ?(毫秒|秒|分|小时|小時)(?:钟|鐘)?(?:之?[后後]|以[后後])")
-_BARE_SECONDS = re.compile(r"\bretry[-_ ]after\W{1,3}(\d++(?:\.\d++)?+)(?![\w:/-])")
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_CHINESE_SECONDS = {"毫秒": 0.001, "秒": 1.0, "分": 60.0, "小时": 3600.0, "小時": 3600.0}
-_KEYS = {
-    "retrydelay": 1.0,
-    "retryafter": 1.0,
-    "retryafterseconds": 1.0,
-    "retryafterms": 0.001,
-    "retryinseconds": 1.0,
-    "estimatedtime": 1.0,
+"""English, in lower case."""
+_ELSEWHERE = re.compile(
+    rf"(?<![\d.])({_NUMBER}) ?(毫秒|秒|分|小时|小時)(?:钟|鐘|間)?(?:之?[后後]|以[后後])"
+    rf"|(?:等待|稍等|等候?) ?({_NUMBER}) ?(毫秒|秒|分|小时|小時)"
+    rf"|(?<![\d.])({_NUMBER}) ?(초|분|시간) ?(?:후|뒤)"
+    rf"|\b(?:dans|en|in|tra|nach|após|over) ({_NUMBER}) (se[cgk][ou]nd(?:es?|os?|en?|i)|minut(?:es?|os?|en?|i))\b"
+)
+"""Chinese, Japanese, Korean; French, Spanish, Portuguese, Italian, German, Dutch."""
+_ELSEWHERE_SECONDS = {
+    0.001: ("毫秒",),
+    1.0: ("秒", "초", "s"),
+    60.0: ("分", "분", "m"),
+    3600.0: ("小时", "小時", "시간"),
 }
-"""Keys of an error's details, without case and underscores → seconds of their unit: Google's RetryInfo, Azure's,
-Cloudflare's, Hugging Face's."""
+_BARE = re.compile(rf"\bretry[-_ ]after(?:[-_ ]?(ms|milli\w{{1,9}}|s|secs?|seconds))?\W{{1,3}}({_NUMBER})(?![\w:/-])")
+_CLOCK = (3600.0, 60.0, 1.0)
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_KEY = re.compile(
+    r"(?:retry(?:after|delay|in|wait)|wait(?:time|for)?|backoff|cooldown|estimatedtime|resetafter)"
+    r"(ms|millis|milliseconds|s|secs?|seconds)?"
+)
+"""Keys of an error's details, without case and underscores: Google's RetryInfo, Azure's, Cloudflare's."""
+_TOO_SHORT = frozenset({"waitfor", "wait", "backoff", "cooldown"})
+"""What says how long only where its unit is named."""
+_ISO = re.compile(r"pt(?:(\d{1,4})h)?(?:(\d{1,4})m)?(?:(\d{1,6}(?:\.\d{1,9})?)s)?")
 
 
 def requested_wait(headers: Mapping[str, str], message: str = "", details: float | None = None) -> float | None:
@@ -57,7 +69,7 @@ def requested_wait(headers: Mapping[str, str], message: str = "", details: float
     if milliseconds is not None:
         return milliseconds / 1000
     text = headers.get("retry-after")
-    seconds = _number(text)
+    seconds = None if text is None else _seconds(text, 1.0)
     if seconds is not None:
         return seconds
     if text is not None and (moment := _date(text)) is not None:
@@ -72,8 +84,8 @@ def wait_in_details(document: object) -> float | None:
     """
     for node in walk(document):
         for key, value in node.items() if isinstance(node, dict) else ():
-            unit = _KEYS.get(str(key).lower().replace("_", "").replace("-", ""))
-            if unit is not None and (found := _seconds(value, unit)) is not None:
+            named = _KEY.fullmatch(str(key).lower().replace("_", "").replace("-", ""))
+            if named and named[0] not in _TOO_SHORT and (found := _seconds(value, _unit(named[1] or "s"))) is not None:
                 return found
     return None
 
@@ -93,23 +105,29 @@ def _seconds(value: object, unit: float) -> float | None:
     number = _number(str(value))
     if number is not None:
         return number * unit
-    duration = re.fullmatch(_DURATION, str(value)[:_LONGEST_NUMBER].strip().lower())
-    return None if duration is None else _sum(duration[1])
+    text = str(value)[:_LONGEST_NUMBER].strip().lower()
+    if duration := re.fullmatch(_DURATION, text):
+        return _sum(duration[1])
+    iso = _ISO.fullmatch(text)
+    return sum(float(part or 0) * unit for part, unit in zip(iso.groups(), _CLOCK, strict=True)) if iso else None
 
 
 def _wait_in_words(text: str) -> float | None:
     if (found := _IN_WORDS.search(text)) is not None:
-        return _sum(found[1] or found[4])
-    if (found := _BARE_SECONDS.search(text)) is not None:
-        return float(found[1])
-    if (found := _CHINESE.search(text)) is not None:
-        return float(found[1]) * _CHINESE_SECONDS[found[2]]
+        return _sum(found[1] or found[4] or found[7])
+    if (found := _BARE.search(text)) is not None:
+        return float(found[2]) * _unit(found[1] or "s")
+    if (found := _ELSEWHERE.search(text)) is not None:
+        number, unit = filter(None, found.groups())
+        return float(number) * next(seconds for seconds, units in _ELSEWHERE_SECONDS.items() if unit.startswith(units))
     return None
 
 
 def _sum(duration: str) -> float:
-    """Add up the parts of "1h 2m 3.5s"."""
-    return sum(float(number) * _unit(unit) for number, unit in re.findall(_PART, duration))
+    """Add up the parts of "1h 2m 3.5s", or of "00:01:30"."""
+    if ":" in duration:
+        return sum(float(part) * unit for part, unit in zip(duration.split(":"), _CLOCK, strict=True))
+    return sum(float(number or 1) * _unit(unit) for number, unit in re.findall(_PART, duration))
 
 
 def _unit(name: str) -> float:

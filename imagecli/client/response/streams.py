@@ -28,6 +28,9 @@ _FINISHED = frozenset(
 )
 _FAILED = frozenset({"failed", "error"})
 _PREVIEW = frozenset({"partial", "preview", "chunk", "progress", "draft", "intermediate"})
+_SHARES = ("progress", "percent", "percentage", "progress_percent")
+_STEPS = ("steps", "total_steps", "num_steps")
+_PERCENT = 100
 _INDICES = ("image_index", "index", "output_index")
 _MAX_IMAGES = 1000
 _MOST_NOTED = 1000
@@ -48,6 +51,7 @@ def phase_of(event: Event) -> str:
     if words & _FAILED:
         return "failed"
     is_preview = _is_unfinished(document) or (words & _PREVIEW and document.get("type") != "image")
+    is_preview = is_preview or _is_under_way(document)
     if words & _FINISHED and not _is_unfinished(document):
         return "finished"
     return "preview" if is_preview or document.get("partial_image_index") is not None else "other"
@@ -57,6 +61,15 @@ def _is_unfinished(document: dict[str, Any]) -> bool:
     """Return whether an event says of its image that another will follow."""
     flags = [document.get(key) for key in ("partial", "is_partial", "preview", "is_preview")]
     return True in flags or any(document.get(key) is False for key in ("final", "is_final", "done"))
+
+
+def _is_under_way(document: dict[str, Any]) -> bool:
+    """Return whether an event says how far the work is, and that it is not done: a share, hundredths, or steps."""
+    numbers = {key: value for key, value in document.items() if type(value) in (int, float)}
+    if any(value < 1 or 1 < value < _PERCENT for key, value in numbers.items() if key in _SHARES):
+        return True
+    steps = next((numbers[key] for key in _STEPS if key in numbers), None)
+    return steps is not None and numbers.get("step", steps) < steps - 1  # counted from 0 or from 1
 
 
 def partial_of(event: Event, spool: Spool) -> Item | None:

@@ -37,6 +37,10 @@ _DONE = frozenset(
         *("ready"),
     }
 )
+_NAMING = ({"id"}, {"uuid"}, {"guid"}, {"token"}, {"name"}, *({kind} for kind in _KINDS))
+"""The words of keys that name the task of a document which is known to be one."""
+_OPERATION = r"(?:[\w.-]{1,200}/){0,8}operations/[\w.-]{1,200}"
+"""The name of a long-running operation (Google's AIP-151)."""
 _BARE = ("data", "result", "task", "job")
 """Keys of a task's ID where it stands alone."""
 _ID = r"(?a)(?=\D*\d)[\w.:/-]{6,200}"
@@ -79,20 +83,26 @@ class Task(NamedTuple):
         return _plain(self.state) in _FAILED
 
 
-def task_address(headers: Mapping[str, str]) -> str | None:
-    """Return where the headers of a response say that a task can be asked for; None where they don't."""
-    return next((headers[name] for name in _HEADERS if headers.get(name)), None)
+def task_address(headers: Mapping[str, str], *, accepted: bool = False) -> str | None:
+    """Return where the headers of a response say that a task can be asked for; None where they don't.
+
+    With `accepted`, for a status 202, Location says so too (RFC 9110, 15.3.3: its status monitor).
+    """
+    names = (*_HEADERS, "location") if accepted else _HEADERS
+    return next((headers[name] for name in names if headers.get(name)), None)
 
 
-def find_task(document: object, url: str | None = None) -> Task | None:
+def find_task(document: object, url: str | None = None, *, accepted: bool = False) -> Task | None:
     """Return the task that a document without images, or the address in its headers, names; None where neither does.
 
-    Of several in one list the IDs stand in one.
+    Of several in one list the IDs stand in one. With `accepted`, for a status 202, it is one whatever it says.
     """
     found = next(filter(None, map(_tasks_in, _objects(document))), None) or _nameless(document, _PENDING)
-    if found is not None or url is None:
-        return found and found._replace(url=url)
-    return Task(url.partition("?")[0].rstrip("/").rpartition("/")[2][:_LONGEST_ID] or url, "", url)
+    if found is None and url is not None:
+        return Task(url.partition("?")[0].rstrip("/").rpartition("/")[2][:_LONGEST_ID] or url, "", url)
+    if found is None and accepted:
+        found = Task("")
+    return found and found._replace(id=found.id or _lone_id(document), url=url)
 
 
 def find_state(document: object) -> Task | None:
@@ -144,6 +154,16 @@ def _nameless(document: object, *wanted: frozenset[str]) -> Task | None:
     return next((Task("", state) for known in wanted for state in states if _plain(state) in known), None)
 
 
+def _lone_id(document: object) -> str:
+    """Return what names a task that is known to be one by something else; "" where nothing does."""
+    outer = document if isinstance(document, dict) else {}
+    for node in (outer, outer.get("data")):
+        for key, value in node.items() if isinstance(node, dict) else ():
+            if _words(key) in _NAMING and (text := _id_in(value)) and not any(map(str.isspace, text)):
+                return text
+    return ""
+
+
 def _objects(document: object) -> Iterator[dict[str, Any]]:
     """Yield the objects of a document, outer ones first."""
     todo: deque[object] = deque([document])
@@ -166,6 +186,9 @@ def _task_in(node: dict[str, Any]) -> Task | None:
         names_task = words & _KINDS or (len(words) == 2 and words & _TICKETS)  # noqa: PLR2004 - "prompt" and "id"
         if names_task and words & {"id", "ids", "uuid"} and (text := _id_in(value)):
             return _several(value, text, state)
+    name = node.get("name")
+    if isinstance(name, str) and re.fullmatch(_OPERATION, name) and node.get("done") is not True:
+        return Task(name[:_LONGEST_ID], state)
     text = _id_in(node.get("id"))
     says_task = _words(f"{node.get('object')} {node.get('type')}") & _KINDS or any(map(_asks_again, node))
     if text and (by_state or says_task or text.lower().startswith(("task", "job"))):

@@ -84,7 +84,8 @@ def test_an_error_is_read_in_one_pass(piece):
 
 
 @pytest.mark.parametrize(
-    "piece", ["try again in ", "try again in 1s, ", "1", "1s ", "~", "in about ", "retry after 1", "秒"]
+    "piece",
+    ["try again in ", "try again in 1s, ", "1", "1s ", "~", "in about ", "retry after 1", "秒", "00:01:", "a min "],
 )
 def test_a_wait_is_looked_for_in_one_pass(piece):
     with limited(LONGEST_S):

@@ -273,3 +273,19 @@ def test_a_list_is_an_event_too(imagecli, server):
     )
     ran = imagecli("gen", "cat", "--base-url", server.url)
     assert (ran.code, ran.paths) == (0, ["cat.png"]), ran.err
+
+
+@pytest.mark.parametrize(
+    ("before", "last"),
+    [
+        ({"progress": 0.5}, {"progress": 1.0}),
+        ({"progress": 50}, {"progress": 100}),
+        ({"percentage": 0}, {}),
+        ({"step": 3, "steps": 20}, {"step": 19, "steps": 20}),
+    ],
+)
+def test_what_is_under_way_is_a_preview(imagecli, server, stream, before, last):
+    stream({"image": b64(PREVIEW), **before}, {"image": b64(ONE), **last}, named=False)
+    ran = imagecli("gen", "cat", "--base-url", server.url, "-o", "c.png")
+    assert (ran.code, ran.paths, ran.err) == (0, ["c.png"], "")
+    assert colours(["c.png"]) == [RED]
