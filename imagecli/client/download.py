@@ -25,6 +25,7 @@ from imagecli.client.retry import (
 from imagecli.client.url import parse_url
 from imagecli.errors import Failure
 from imagecli.hosts import is_private
+from imagecli.images.sniffing import sniff
 from imagecli.text import sanitize
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ _MAX_REDIRECTS = 5
 _LAGGING = frozenset({202, 403, 404, 423, 425, 520, 521, 522})
 """What content networks answer with until an image has reached them, and servers until it is drawn."""
 _LAG_WAITS_S = (0.5, 1.0, 2.0, 4.0)
+_HEAD = 4096
+_NO_IMAGE = {"html": "HTML", "json": "JSON"}
+"""What comes with a success until an image is there, and is none."""
 _KEY_REFUSED = frozenset({400, 401, 403})
 """What the store behind a signed URL answers with to a request that has a key besides the signature."""
 # Formats that can be saved come first: a network that negotiates would send AVIF for image/*.
@@ -56,6 +60,11 @@ class _NotThereError(Exception):
         super().__init__(reason)
         self.status = status
         self.wait = wait
+
+    @property
+    def lags(self) -> bool:
+        """Whether it may be there in some seconds."""
+        return self.status in _LAGGING or self.status in SUCCESS
 
 
 class Download:
@@ -96,7 +105,7 @@ class Download:
             try:
                 return self._from_any_place()
             except _NotThereError as error:
-                if error.status in _LAGGING and usual is not None:
+                if error.lags and usual is not None:
                     self._pause(usual if error.wait is None or is_too_long(error.wait) else error.wait)
                     continue
                 failure = self._failure(str(error))
@@ -165,6 +174,9 @@ class Download:
                 if status not in SUCCESS or status in _LAGGING:
                     raise _NotThereError(f"HTTP {status}", status=status, wait=requested_wait(response.headers))
                 spool_body(response, spool, moved=self._moved)
+                kind = sniff(spool.read(0, _HEAD))
+                if kind in _NO_IMAGE or not spool.size:
+                    raise _NotThereError(f"{_NO_IMAGE.get(kind or '', 'nothing')} came instead", status=status)
                 return None
         except TransportError as error:
             if isinstance(error, PrivateAddressError):

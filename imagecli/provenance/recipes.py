@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     """Node → its `inputs`, `class_type` and so on."""
 
 _MAX_SEED = 2**64 - 1
-_FIELD = re.compile(r'\s*([\w ./-]+):\s*("(?:\\.|[^"\\])*"|[^,]*)(?:,|$)')
+_FIELD = re.compile(r'([\w ./-]{1,100}+):\s*("(?:\\.|[^"\\])*"|[^,]*)(?:,|$)')
 _LEAST_FIELDS = 3
 """Of a line that is taken for AUTOMATIC1111's settings, as by itself."""
 _MOST_SETTINGS = 1 << 16

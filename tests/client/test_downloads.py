@@ -117,6 +117,23 @@ def test_a_content_network_that_lags_is_waited_for(imagecli, server, waits, stat
     assert (waits, len(server.posts)) == ([0.5, 1.0], 1)
 
 
+@pytest.mark.parametrize("instead", [b"", b"<html>one moment</html>", b'{"status": "processing"}'])
+def test_what_comes_before_the_image_is_there_is_waited_out(imagecli, server, waits, instead):
+    before = [instead, instead]
+    server.respond = lambda reply, request: (
+        reply.json({"data": [{"url": "/a.png"}]})
+        if request.method == "POST"
+        else reply.send(before.pop() if before else IMAGE)
+    )
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--retries", "0", "-o", "cat.png")
+    assert (ran.code, ran.err, waits) == (0, "", [0.5, 1.0])
+    before += [instead] * 9
+    ran = imagecli("gen", "cat", "--base-url", server.url, "--retries", "0")
+    assert ran.code == 1
+    assert f"the image at {server.origin}/a.png can't be downloaded: " in ran.err
+    assert " came instead" in ran.err
+
+
 def test_an_image_that_never_comes_is_given_up_after_some_seconds(imagecli, server, waits):
     server.respond = lambda reply, request: (
         reply.json({"data": [{"url": "/a.png?signature=1"}]})

@@ -13,6 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from imagecli.images.png_chunks import chunk_of
 from imagecli.provenance.reading import read_said
 from imagecli.provenance.recipes import Recipe, read_recipe
+from support.running import limited
 
 
 def node(kind, /, **inputs):
@@ -271,3 +272,9 @@ def test_an_extended_packet_of_a_jpeg_counts_only_if_it_is_whole(tmp_path):
     for segments, length in ((parts, 90_000), (parts[::-1], 90_000), (parts[:1], None), (parts[1:], None)):
         recipe = read_said(_file(tmp_path / "a.jpg", _jpeg(main, *segments))).recipe
         assert (recipe and len(recipe.prompt)) == length
+
+
+@pytest.mark.parametrize("piece", ["1.", " ", "\t", 'a:"', 'a:"\\', "a:,", '"', "Steps: "])
+def test_settings_are_read_in_one_pass(piece):
+    with limited(5):
+        read_recipe({"parameters": f"a fox\nSteps: {piece * 100_000}"})

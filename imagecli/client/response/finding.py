@@ -7,6 +7,7 @@ were sent to the server, are not results.
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +25,7 @@ _MAX_IMAGES = 1000
 _MAX_NODES = 100_000
 """Values of a document that are looked at."""
 _LONGEST_ADDRESS = 65_536
+_LONGEST_NESTED = 1 << 25
 _FIRST_LOOK = 64
 _BASE64 = ("b64_json", "base64")
 _ADDRESSES = ("url", "image_url")
@@ -41,8 +43,8 @@ _LATE = frozenset({"original", "source", "before", "uploaded", "metadata", "meta
 _NEVER = frozenset(
     {
         *("input", "inputs", "init", "mask", "masks", "request", "echo", "ref", "reference", "references"),
-        *("control", "prompt", "params", "parameters", "arguments", "thumb", "thumbs", "thumbnail"),
-        *("thumbnails", "preview", "previews", "partial", "icon", "logo", "avatar", "favicon", "error"),
+        *("control", "prompt", "param", "params", "parameters", "thumb", "thumbs", "thumbnail"),
+        *("arguments", "thumbnails", "preview", "previews", "partial", "icon", "logo", "avatar", "favicon", "error"),
         *("errors", "usage", "doc", "docs", "documentation", "help", "terms"),
     }
 )
@@ -98,7 +100,7 @@ class Finder:
             return []
         if isinstance(node, (str, LongString)):
             item = self._item(node, key)
-            return [Found(item)] if item is not None else self._in_prose(node, key)
+            return [Found(item)] if item is not None else self._in_prose(node, key) or self._in_json(node, key, depth)
         if isinstance(node, list):
             return self._in_list(node, key, depth)
         return self._in_object(node, depth) if isinstance(node, dict) else []
@@ -110,6 +112,16 @@ class Finder:
         from imagecli.client.response.prose import images_in
 
         return [Found(item) for item in images_in(text, self._spool)]
+
+    def _in_json(self, text: str | LongString, key: str, depth: int) -> list[Found]:
+        """Return the images of a document that stands in another as a text."""
+        head = text[:1] if isinstance(text, str) else read_text(self._spool, text, 1)
+        whole = self.text(text, _LONGEST_NESTED) if head in ("{", "[") else None
+        try:
+            document = json.loads(whole or "null")
+        except (ValueError, RecursionError):
+            return []
+        return self._images(document, key, depth - 1)
 
     def _in_list(self, entries: list[Any], key: str, depth: int) -> list[Found]:
         """Return the images of all entries; of one without any, the entry: it counts where others have images."""

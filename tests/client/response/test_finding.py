@@ -37,6 +37,13 @@ def respond(server):
         {"result": {"image": I}},
         {"data": {"data": [{"b64_json": I}]}},
         {"data": [{"url": [U]}]},
+        {
+            "data": {
+                "param": json.dumps({"image_url": "https://x.invalid/in.png"}),
+                "resultJson": json.dumps({"urls": [U]}),
+            }
+        },
+        {"result": json.dumps({"images": [I]})},
         {"artifacts": [{"base64": I, "finishReason": "SUCCESS"}]},
         {"predictions": [{"bytesBase64Encoded": I, "mimeType": "image/png"}]},
         {"candidates": [{"content": {"parts": [{"text": "Here."}, {"inlineData": {"data": I}}]}}]},
