@@ -50,9 +50,9 @@ def _show_entries(ledger: Ledger, typed: Typed, which: Filter, renderer: Rendere
     if not found:
         renderer.console.remark("there is nothing of that kind in the ledger")
         return 0
-    width = _columns(renderer)
-    lines = [log_line(*each, brief=width is not None) for each in found]
-    renderer.console.out(log_table(lines, width))
+    sheet = renderer.console.sheet
+    lines = [log_line(*each, brief=sheet.columns is not None) for each in found]
+    renderer.console.out(log_table(lines, sheet))
     return 0
 
 
@@ -68,10 +68,10 @@ def _show_sums(ledger: Ledger, typed: Typed, which: Filter, renderer: Renderer) 
     if not found:
         renderer.console.remark("there is nothing of that kind in the ledger")
         return 0
-    width = _columns(renderer)
-    shown = [*found, total(found, "total")] if width is not None and len(found) > 1 else found
+    sheet = renderer.console.sheet
+    shown = [*found, total(found, "total")] if sheet.columns is not None and len(found) > 1 else found
     rows = [("-" if each.of is None else printable(each.of), *each[1:6], f"{each.usd:.3f}") for each in shown]
-    renderer.console.out(sum_table((by, *_SUM_HEAD), rows, width))
+    renderer.console.out(sum_table((by, *_SUM_HEAD), rows, sheet))
     if unpriced := sum(each.unpriced for each in found):
         requests = "1 request" if unpriced == 1 else f"{unpriced} requests"
         renderer.console.remark(f"the cost of {requests} is not known, and not in these sums")
@@ -85,13 +85,6 @@ def document(entry: Entry) -> dict[str, Any]:
     request, image, number = entry
     at = datetime.fromtimestamp(request["at"], UTC).isoformat(timespec="milliseconds")
     return {"number": number, "image": image, "request": request | {"at": at}}
-
-
-def _columns(renderer: Renderer) -> int | None:
-    """Return the width of the terminal at stdout; None: it is none."""
-    import shutil
-
-    return shutil.get_terminal_size().columns if renderer.console.stdout_is_terminal else None
 
 
 def _since(text: str | None) -> float | None:

@@ -47,9 +47,9 @@ def run(typed: Typed, renderer: Renderer) -> int:
         found = [facts for facts in found if facts.makes_images is not False]
     _say_where_from(renderer, kept, cached=cached, error=error, others=others, empty=not found)
     if typed.names:
-        text = model_details(found, profile.base_url)
+        text = model_details(found, profile.base_url, renderer.console.sheet)
     else:
-        text = model_table(found, head=renderer.console.stdout_is_terminal)
+        text = model_table(found, renderer.console.sheet)
     fields = {
         "profile": profile.name,
         "base_url": profile.base_url,

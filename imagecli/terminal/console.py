@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imagecli.terminal.drawing import Drawing, Placed
+    from imagecli.terminal.sheet import Sheet
 
 _COLOURS = r"\x1b\[[\d;]*m"
 
@@ -94,6 +95,15 @@ class Console:
             return os.get_terminal_size(self._stdout.fileno()).columns or 80  # type: ignore[union-attr] # as above
         return 80
 
+    @property
+    def sheet(self) -> Sheet:
+        """What tables on stdout may use."""
+        from imagecli.terminal.sheet import PLAIN, Sheet
+
+        if not self.stdout_is_terminal:
+            return PLAIN
+        return Sheet(self.stdout_columns(), not self.dumb and not self.environ.get("NO_COLOR"))
+
     def stdout_free_bytes(self) -> int | None:
         """Return how many bytes the disk has left where stdout is a file, else None."""
         import stat
@@ -158,10 +168,10 @@ class Console:
         if self.verbosity > Verbosity.QUIET:
             self._say(Message(text, "warning", "1;33"))
 
-    def note(self, text: str) -> None:
-        """Write a note to stderr, in a terminal or with `-v`."""
+    def note(self, text: str, *, aside: bool = False) -> None:
+        """Write a note to stderr, in a terminal or with `-v`; `aside`: one that need not be read."""
         if self.verbosity > Verbosity.QUIET and (self.stderr_is_terminal or self.verbosity >= Verbosity.VERBOSE):
-            self._say(Message(text))
+            self._say(Message(text, colour="2" if aside else ""))
 
     def remark(self, text: str) -> None:
         """Write to stderr what is neither an error nor a warning, but belongs to the answer, unless `--quiet`."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-import unicodedata
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.terminal.render import usd
+from imagecli.terminal.sheet import BOLD, CYAN, DIM, RED, YELLOW, cut, padded
+from imagecli.terminal.wrapping import cells
 from imagecli.text import printable, sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_GAP = 2
+    from imagecli.terminal.sheet import Sheet
+
+_GAP = "  "
 _LEAST = 8
 """Columns that the model, the path and the prompt have at least."""
 
@@ -29,6 +32,11 @@ class LogLine(NamedTuple):
     path: str
     """Of a request without images: its state."""
     prompt: str
+
+
+_HEAD = LogLine("", "WHEN", "COST", "MODEL", "SIZE", "PATH", "PROMPT")
+_PATH = 5
+_STATES = {"(failed": RED, "(unknown": YELLOW}
 
 
 def log_line(
@@ -57,59 +65,48 @@ def log_line(
     )
 
 
-def log_table(lines: Sequence[LogLine], columns: int | None) -> str:
-    """Return lines as text; `columns` is the width that they are cut to, None: they are whole, with tabs."""
-    if columns is None:
+def log_table(lines: Sequence[LogLine], sheet: Sheet) -> str:
+    """Return lines as text: cut to the width of a terminal and under a head there, else whole, with tabs."""
+    if sheet.columns is None:
         return "\n".join("\t".join(line) for line in lines)
-    widths = [max(map(cells, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(cells, column)) for column in zip(_HEAD, *lines, strict=True)]
     # The numbers, times, costs and sizes stay whole; the others share what they leave.
-    spare = columns - sum(widths[n] for n in (0, 1, 2, 4)) - _GAP * (len(widths) - 1)
+    spare = sheet.columns - sum(widths[n] for n in (0, 1, 2, 4)) - len(_GAP) * (len(widths) - 1)
     widths[3] = min(widths[3], max(_LEAST, spare * 3 // 10))
     widths[5] = min(widths[5], max(_LEAST, (spare - widths[3]) * 3 // 5))
     widths[6] = max(_LEAST, spare - widths[3] - widths[5])
-    texts = ((*line[:5], cut(line.path, widths[5], front=True), line.prompt) for line in lines)
-    return "\n".join(cut(aligned(row, widths), columns) for row in texts)
+    if sum(widths) + len(_GAP) * (len(widths) - 1) > sheet.columns:  # a window too narrow for all of them
+        return "\n".join(cut(_GAP.join(_fitted(line, widths)).rstrip(), sheet.columns) for line in (_HEAD, *lines))
+    head = _GAP.join(sheet.paint(each, BOLD) for each in _fitted(_HEAD, widths)).rstrip()
+    return "\n".join([head, *(_painted(line, widths, sheet) for line in lines)])
 
 
-def sum_table(head: Sequence[str], rows: Iterable[Sequence[object]], columns: int | None) -> str:
-    """Return sums as text: the name, then numbers, aligned on the right; with tabs and no head without `columns`."""
-    if columns is None:
+def _fitted(line: LogLine, widths: Sequence[int]) -> list[str]:
+    """Return the cells, each cut or filled up to its width; of a path the end is what tells it apart."""
+    texts = (cut(each, width, front=n == _PATH) for n, (each, width) in enumerate(zip(line, widths, strict=True)))
+    return list(map(padded, texts, widths))
+
+
+def _painted(line: LogLine, widths: Sequence[int], sheet: Sheet) -> str:
+    state = "" if line.number != "-" else next((style for word, style in _STATES.items() if word in line.path), DIM)
+    styles = (CYAN, DIM, "", "", DIM, state, DIM)
+    texts = _fitted(line, widths)
+    texts[-1] = texts[-1].rstrip()
+    return _GAP.join(sheet.paint(text, style) for text, style in zip(texts, styles, strict=True))
+
+
+def sum_table(head: Sequence[str], rows: Iterable[Sequence[object]], sheet: Sheet) -> str:
+    """Return sums as text: the name, then numbers, aligned on the right; outside a terminal with tabs and no head."""
+    if sheet.columns is None:
         return "\n".join("\t".join(map(str, row)) for row in rows)
     texts = [tuple(head), *(tuple(f"{each:,}" if isinstance(each, int) else str(each) for each in row) for row in rows)]
     widths = [max(map(cells, column)) for column in zip(*texts, strict=True)]
-    return "\n".join(
-        "  ".join(
-            (_padded(row[0], widths[0]), *(f"{each:>{width}}" for each, width in zip(row[1:], widths[1:], strict=True)))
-        )
+    lines = [
+        _GAP.join(padded(each, width, right=n > 0) for n, (each, width) in enumerate(zip(row, widths, strict=True)))
         for row in texts
-    )
-
-
-def cells(text: str) -> int:
-    """Return how many columns a text takes in a terminal; a wide character takes two."""
-    return (
-        len(text) + sum(unicodedata.east_asian_width(each) in "WF" for each in text)
-        if not text.isascii()
-        else len(text)
-    )
-
-
-def cut(text: str, columns: int, *, front: bool = False) -> str:
-    """Return as much of a text as fits, with … where something is missing: at the end, or in `front`."""
-    if cells(text) <= columns:
-        return text
-    while cells(text) > columns - 1:
-        text = text[1:] if front else text[:-1]
-    return f"…{text}" if front else f"{text}…"
-
-
-def aligned(row: Iterable[str], widths: Iterable[int]) -> str:
-    """Return cells side by side, each cut or filled up to its width."""
-    return "  ".join(_padded(cut(each, width), width) for each, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - cells(text))
+    ]
+    strong = {0, len(lines) - 1} if texts[-1][0] == "total" else {0}
+    return "\n".join(sheet.paint(line, BOLD if n in strong else "") for n, line in enumerate(lines))
 
 
 def _state(request: Mapping[str, Any]) -> str:

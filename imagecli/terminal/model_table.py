@@ -8,26 +8,33 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from imagecli.models.catalog import is_past
-from imagecli.terminal.render import aligned, usd
+from imagecli.terminal.render import usd
+from imagecli.terminal.sheet import BOLD, DIM, PLAIN, aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from imagecli.models.facts import ModelFacts
     from imagecli.models.prices import Prices
+    from imagecli.terminal.sheet import Sheet
 
 _HEAD = ("MODEL", "LISTED", "DOES", "SIZES", "COSTS", "UNTIL")
 _UNKNOWN = "?"
 _NONE = "-"
+_RETIRED = "retired"
 _EVERYTHING = ("gen", "edit", "vary")
 _RUN = 5
 """Numbers in a row of which more are shown as a span."""
 
 
-def model_table(found: Iterable[ModelFacts], *, head: bool) -> str:
-    """Return a line for each model, under a line of headings if `head`; 80 columns are enough for usual names."""
+def model_table(found: Iterable[ModelFacts], sheet: Sheet) -> str:
+    """Return a line for each model, under a head in a terminal; 80 columns are enough for usual names."""
     rows = [_row(facts) for facts in found]
-    return aligned([_HEAD, *rows] if head and rows else rows)
+    if sheet.columns is None or not rows:
+        return aligned(rows)
+    head, *lines = aligned([_HEAD, *rows]).splitlines()
+    styles = (DIM if row[-1] == _RETIRED else "" for row in rows)
+    return "\n".join([sheet.paint(head, BOLD), *map(sheet.paint, lines, styles)])
 
 
 def _row(facts: ModelFacts) -> tuple[str, ...]:
@@ -39,7 +46,7 @@ def _row(facts: ModelFacts) -> tuple[str, ...]:
         "all" if does is not None and set(does) == {*_EVERYTHING} else _joined(does),
         "any" if facts.free_size else _sizes(takes.get("sizes")),
         _price(facts.prices),
-        _NONE if facts.shutdown is None else "retired" if is_past(facts.shutdown) else facts.shutdown.isoformat(),
+        _NONE if facts.shutdown is None else _RETIRED if is_past(facts.shutdown) else facts.shutdown.isoformat(),
     )
 
 
@@ -68,9 +75,9 @@ def _price(prices: Prices) -> str:
     return _UNKNOWN
 
 
-def model_details(found: Sequence[ModelFacts], base_url: str) -> str:
+def model_details(found: Sequence[ModelFacts], base_url: str, sheet: Sheet = PLAIN) -> str:
     """Return all that is known of each model; `base_url` is the server that lists them."""
-    return "\n\n".join(aligned(list(_rows(facts, base_url))) for facts in found)
+    return "\n\n".join(aligned(_rows(facts, base_url), sheet) for facts in found)
 
 
 def _rows(facts: ModelFacts, base_url: str) -> Iterator[tuple[str, ...]]:

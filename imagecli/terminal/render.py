@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.errors import ExitCode, ImagecliError, UsageProblem
 from imagecli.terminal.console import Console, Verbosity
+from imagecli.terminal.rows import duration, size_of
 from imagecli.text import HIDDEN, KEY_PLACE, hide_keys, printable
 
 if TYPE_CHECKING:
@@ -144,15 +145,28 @@ class Renderer:
             result = result._replace(error=result.error or error)
         if result.route is not None:
             self.console.debug(_request_line(result))
-        shown = result.requests is not None and not self.as_json
-        for note in (*(() if shown else result.notes), *_cost_lines(result), *sheet_lines(result.sheet)):
-            self.console.note(note)
-        for image in result.images:
-            if image.revised_prompt is not None:
-                self.console.note(f"image {image.n}: the prompt was revised to: {image.revised_prompt}")
+        self._notes(result)
         for line in _missing_lines(result):
             self.console.warn(line)
         return ExitCode.OK if result.error is None else self._error(result.error)
+
+    def _notes(self, result: Result) -> None:
+        """Show what is worth knowing of a run, and in a terminal its images at a glance."""
+        console = self.console
+        if result.requests is None or self.as_json:
+            for note in result.notes:
+                console.note(note)
+        costs = list(_cost_lines(result))
+        if result.images and console.stderr_is_terminal and not self.as_json:
+            console.note("; ".join([_made_line(result), *costs]), aside=True)
+        else:
+            for note in costs:
+                console.note(note)
+        for note in sheet_lines(result.sheet):
+            console.note(note)
+        for image in result.images:
+            if image.revised_prompt is not None:
+                console.note(f"image {image.n}: the prompt was revised to: {image.revised_prompt}")
 
     def failure(self, error: ImagecliError) -> int:
         """Show what ended a run before it had anything to show; it decides the exit code, whatever stdout takes."""
@@ -226,6 +240,17 @@ def _request_line(result: Result) -> str:
     return f"{result.route}{model} in {result.elapsed_s} s{ids}"
 
 
+def _made_line(result: Result) -> str:
+    """Return what there is to know of the images at a glance: "4 images, 1024x1024 png, 5.8 MB, in 12 s"."""
+    images = result.images
+    kinds = dict.fromkeys(f"{each.width}x{each.height} {each.format}" for each in images if each.width)
+    parts = [f"{len(images)} images"] if len(images) > 1 else []
+    parts += [*kinds, size_of(sum(each.bytes for each in images))]
+    if result.elapsed_s is not None and result.elapsed_s >= 1:
+        parts.append(f"in {duration(result.elapsed_s)}")
+    return ", ".join(parts)
+
+
 def _cost_lines(result: Result) -> Iterator[str]:
     """Yield what the run has cost, or would cost."""
     if result.cost_source == "cache":
@@ -275,19 +300,6 @@ def _missing_lines(result: Result) -> Iterator[str]:
         which = f"image {numbers[0]} is" if len(numbers) == 1 else f"images {', '.join(numbers)} are"
         where = f"\nthe response is kept in {kept}" if kept and kept != named else ""
         yield f"{which} missing: {message}{where}"
-
-
-def aligned(rows: Iterable[tuple[str, ...]]) -> str:
-    """Return the rows as lines whose cells are aligned; the last cell is as long as it is."""
-    cells = [tuple(map(printable, row)) for row in rows]
-    # A cell with nothing behind it does not push others to the right.
-    widths = [
-        max((len(row[n]) for row in cells if any(row[n + 1 :])), default=0)
-        for n in range(max((len(row) for row in cells), default=1) - 1)
-    ]
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=False)).rstrip() for row in cells
-    )
 
 
 # The JSON document

@@ -91,7 +91,8 @@ def test_a_run_of_four_with_one_that_fails(server):
     code, left = terminal.end()
     assert code == 6
     assert all(re.fullmatch(r"a-fox(-\d)?\.png", line) for line in left[:3])
-    assert left[3].startswith("error: ")
+    assert left[3].startswith("3 images, 64x48 png, ")
+    assert left[4].startswith("error: ")
     assert not any("image 1" in line or "total" in line for line in left)
 
 
@@ -163,7 +164,7 @@ def test_recover_shows_what_it_downloads(server, home):
     terminal = Terminal("recover", "-o", "x.png")
     terminal.expect("fetching.* of 1.5 MB")
     halfway.set()
-    assert terminal.end() == (0, ["x.png"])
+    assert terminal.end() == (0, ["x.png", "700x700 png, 1.5 MB"])
 
 
 def test_submitting_a_batch_shows_what_is_waited_for():
@@ -210,7 +211,9 @@ def test_a_window_of_twenty_columns(server, gate):
     fcntl.ioctl(terminal.child.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", 24, 90, 0, 0))
     terminal.expect("image 2 .*waiting")
     gate.set()
-    assert terminal.end() == (0, ["a-fox.png", "a-fox-2.png"])
+    code, left = terminal.end()
+    assert (code, left[:2]) == (0, ["a-fox.png", "a-fox-2.png"])
+    assert left[2].startswith("2 images, 64x48 png, ")
 
 
 @pytest.fixture

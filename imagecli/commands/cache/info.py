@@ -22,7 +22,8 @@ def run(typed: Typed, renderer: Renderer) -> int:
     from imagecli.cache.folder import entries, folder_of
     from imagecli.config.settings import load
     from imagecli.disk import as_size
-    from imagecli.terminal.render import Page, aligned
+    from imagecli.terminal.render import Page
+    from imagecli.terminal.sheet import aligned
 
     folder = folder_of(load(typed.__dict__, command="cache info").options.cache_dir.value)
     count, total, oldest = 0, 0, None
@@ -33,4 +34,6 @@ def run(typed: Typed, renderer: Renderer) -> int:
     with suppress(OverflowError, OSError, ValueError):  # a file may say that it is from any year
         day = None if oldest is None else datetime.fromtimestamp(oldest, UTC).isoformat(timespec="seconds")
     rows = [("path", folder), ("entries", f"{count:,}"), ("size", as_size(total)), ("oldest", day or "none")]
-    return renderer.page(Page(aligned(rows), {"path": folder, "entries": count, "bytes": total, "oldest": day}))
+    return renderer.page(
+        Page(aligned(rows, renderer.console.sheet), {"path": folder, "entries": count, "bytes": total, "oldest": day})
+    )

@@ -34,7 +34,8 @@ def run(typed: Typed, renderer: Renderer) -> int:
     from imagecli.errors import ImagecliError, UsageProblem
     from imagecli.models import cache
     from imagecli.models.cache import CachedList
-    from imagecli.terminal.render import Page, aligned
+    from imagecli.terminal.render import Page
+    from imagecli.terminal.sheet import aligned
 
     if None not in {typed.named_profile, typed.profile} and typed.named_profile != typed.profile:
         raise UsageProblem("PROFILE and --profile name two profiles", hint="Leave one of them out.")
@@ -62,7 +63,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
     rows = [*_known(settings, key), *_findings(settings, found)]
     if found.recognised is not None and suggestion is not None:
         rows.append(("to do", f"use dialect {found.recognised.dialect}", suggestion))
-    return renderer.page(Page(aligned(rows), fields | _fields(settings, found, suggestion)))
+    return renderer.page(Page(aligned(rows, renderer.console.sheet), fields | _fields(settings, found, suggestion)))
 
 
 class Found(NamedTuple):

@@ -27,7 +27,8 @@ def run(typed: Typed, renderer: Renderer) -> int:
     from imagecli.config.settings import load
     from imagecli.options import BUILT_IN, Value
     from imagecli.plan.intent import default_model
-    from imagecli.terminal.render import Page, aligned
+    from imagecli.terminal.render import Page
+    from imagecli.terminal.sheet import aligned
     from imagecli.text import named
 
     settings = load({"profile": typed.profile, "base_url": typed.base_url})
@@ -48,7 +49,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
         },
         "models": settings.models,
     }
-    return renderer.page(Page(aligned(_rows(settings, key)), fields))
+    return renderer.page(Page(aligned(_rows(settings, key), renderer.console.sheet), fields))
 
 
 def _rows(settings: Settings, key: Origin | None) -> Iterator[tuple[str, str, str]]:
