@@ -28,7 +28,7 @@ from imagecli.options import UNSET, Options, Origin
 from imagecli.plan import plan
 from imagecli.plan.intent import check
 from imagecli.saving.streams import MemorySink
-from imagecli.text import closest_match
+from imagecli.text import or_meant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -315,10 +315,7 @@ class ImageClient:
         """
         known = {flag.name for flag in flags_of(command) if flag.field or flag.in_python}
         if unknown := options.keys() - known:
-            better = closest_match(min(unknown), known)
-            raise TypeError(
-                f"there is no option {', '.join(sorted(unknown))}" + (f"; did you mean {better}?" if better else "")
-            )
+            raise TypeError(f"there is no option {', '.join(sorted(unknown))}{or_meant(min(unknown), known)}")
         settings = load(self._typed | dict(options), command=command)
         # Nothing is saved: no output's name asks for a format.
         settings = settings._replace(options=Options({**settings.options.__dict__, "output": UNSET}))

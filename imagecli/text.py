@@ -185,26 +185,50 @@ def shell_word(text: str) -> str:
     return shlex.quote(printable(text))
 
 
+def or_meant(word: object, known: Iterable[str]) -> str:
+    """Return "; did you mean WORD?", to end a message about a word that is none of the known ones; "": none is near."""
+    near = closest_match(word, known) if isinstance(word, str) else None
+    return f"; did you mean {named(near)}?" if near else ""
+
+
+def misspelt(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that `word` must be meant for, None where it may be a new name.
+
+    They are almost the same, and differ in more than digits, which make it another version.
+    """
+    import difflib
+
+    near = closest_match(word, known)
+    if near is None or re.sub(r"\d", "", near.lower()) == re.sub(r"\d", "", word.lower()):
+        return None
+    return near if difflib.SequenceMatcher(None, near.lower(), word.lower()).ratio() >= _SAME else None
+
+
 def closest_match(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that is most similar to `word`, or None where none is similar."""
     return next(iter(close_matches(word, known)), None)
 
 
 _ABOUT = 0.15
+_SAME = 0.85
+_LEAST_OF_BEGINNING = 3
 
 
 def close_matches(word: str, known: Iterable[str]) -> list[str]:
     """Return up to three known words that are about as similar to `word` as the most similar, which comes first.
 
-    Where none is, those of which it is the beginning, or that are its beginning: `generate` is near to `gen`.
+    Capitals don't matter. Where none is, those of which it is the beginning, or that are its beginning: `generate` is
+    near to `gen`.
     """
     import difflib
 
-    words = list(known)
-    close = difflib.get_close_matches(word, words)
+    word, spelt = word.lower(), {each.lower(): each for each in known}
+    close = difflib.get_close_matches(word, spelt)
     likeness = [difflib.SequenceMatcher(None, each, word).ratio() for each in close]
     close = [each for each, like in zip(close, likeness, strict=True) if like > likeness[0] - _ABOUT]
-    return close or [each for each in words if min(len(each), len(word)) > 2 and _begins(word, each)][:3]  # noqa: PLR2004 - "s" begins half of them
+    if not close:  # "s" begins half of them
+        close = [each for each in spelt if min(len(each), len(word)) >= _LEAST_OF_BEGINNING and _begins(word, each)][:3]
+    return [spelt[each] for each in close]
 
 
 def _begins(one: str, other: str) -> bool:

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "inputs": {"errors", "flags", "history", "images", "options", "text"},
     "remake": {"errors", "flags", "history", "inputs", "ledger", "options", "provenance", "text"},
     "result": {"dialects", "errors", "flags", "models"},
-    "saving": {"disk", "errors", "images", "interrupts", "provenance", "result", "system"},
+    "saving": {"disk", "errors", "images", "interrupts", "provenance", "result", "system", "text"},
     "sheets": {"errors", "images", "result", "saving", "text"},
     "sandbox": {"errors", "hosts", "images", "models", "provenance"},
     "plan": {

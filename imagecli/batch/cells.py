@@ -12,7 +12,7 @@ from imagecli.errors import UsageProblem
 from imagecli.flags import FIELDS, FLAGS, flags_of
 from imagecli.flags.row import INPUT, MADE, MAKING, OUTPUT, REPORT, SERVER, Flag
 from imagecli.inputs import STDIO
-from imagecli.text import closest_match, named, quoted
+from imagecli.text import named, or_meant, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -113,8 +113,8 @@ def _unknown(name: str) -> str:
         return f"{shown} can't be in a job: no job can name a key, a base URL or a profile"
     if key in _others():
         return f"{shown} is the run's, not a job's: give it to the command, as --{key.replace('_', '-')}"
-    near = _ELSEWHERE.get(key) or closest_match(key, KEYS)
-    return f"{shown} is not a key" + (f"; did you mean {near}?" if near else "")
+    meant = f"; did you mean {_ELSEWHERE[key]}?" if key in _ELSEWHERE else or_meant(key, KEYS)
+    return f"{shown} is not a key{meant}"
 
 
 def _others() -> frozenset[str]:
@@ -205,7 +205,7 @@ def read_op(value: object) -> Command:
         if value == op:
             return op  # type: ignore[return-value] # MAKING are commands
     shown = quoted(value) if isinstance(value, str) else "that"
-    raise UsageProblem(f"op must be one of {', '.join(MAKING)}, not {shown}")
+    raise UsageProblem(f"op must be one of {', '.join(MAKING)}, not {shown}{or_meant(value, MAKING)}")
 
 
 def input_path(text: str, place: str, folder: str) -> str:

@@ -8,7 +8,7 @@ from fnmatch import translate
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import UsageProblem
-from imagecli.text import quoted
+from imagecli.text import or_meant, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,6 +76,7 @@ def _named(jobs: list[Job], only: Sequence[str]) -> list[Job]:
         pattern = re.compile(translate(text))
         found = {each for each in ids if pattern.match(each)}
         if not found:
-            raise UsageProblem(f"--only {quoted(text)} names no job", hint="Give the id of one; * stands for any text.")
+            words = f"--only {quoted(text)} names no job{or_meant(text, ids)}"
+            raise UsageProblem(words, hint="Give the id of one; * stands for any text.")
         wanted |= found
     return [job for job in jobs if job.id in wanted]

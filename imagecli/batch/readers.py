@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from imagecli.errors import UsageProblem
-from imagecli.text import printable
+from imagecli.text import or_meant, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +46,8 @@ def form_of(path: str, given: str | None) -> Form:
         hint = f"Name it .jsonl, .csv, .tsv or .txt, or say it with --as {'|'.join(FORMS)}."
         if form == "json":
             hint = "Write its objects a line each: jq -c '.[]' jobs.json > jobs.jsonl."
-        raise UsageProblem(f"the form of {printable(path)} is not known by its name", hint=hint)
+        words = f"the form of {printable(path)} is not known by its name{or_meant(form, FORMS)}"
+        raise UsageProblem(words, hint=hint)
     return form  # type: ignore[return-value] # one of FORMS
 
 

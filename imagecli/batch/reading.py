@@ -14,7 +14,7 @@ from imagecli.batch.outputs import output_of
 from imagecli.batch.variants import Variants, encode
 from imagecli.errors import UsageProblem
 from imagecli.inputs import MOST_PROMPT, STDIO
-from imagecli.text import closest_match, named, printable, quoted
+from imagecli.text import named, or_meant, printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,9 +117,8 @@ class Reader:
                 hint="Begin the file with the names of its columns, such as prompt,size; others need --prompt.",
             )
         if missing := used - {*columns}:
-            near = closest_match(min(missing), columns)
             words = f"--prompt needs {named(min(missing))}, and there is no such column"
-            self.mistakes.add(1, words + (f"; did you mean {named(near)}?" if near else ""), "Correct --prompt.")
+            self.mistakes.add(1, words + or_meant(min(missing), columns), "Correct --prompt.")
             self._no_columns = dict.fromkeys(missing, "?")
         for words in self._strange(shape):
             self.mistakes.add(1, words, None if self._template or shape.own.keys() & _SUBJECTS else _NO_PROMPT)

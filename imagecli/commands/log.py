@@ -48,11 +48,21 @@ def _show_entries(ledger: Ledger, typed: Typed, which: Filter, renderer: Rendere
     if typed.json:
         return renderer.lines([document(each) for each in found])
     if not found:
-        renderer.console.remark("there is nothing of that kind in the ledger")
-        return 0
+        return _show_nothing(ledger, which, renderer)
     sheet = renderer.console.sheet
     lines = [log_line(*each, brief=sheet.columns is not None) for each in found]
     renderer.console.out(log_table(lines, sheet))
+    return 0
+
+
+def _show_nothing(ledger: Ledger, which: Filter, renderer: Renderer) -> int:
+    from imagecli.ledger.queries import names
+    from imagecli.text import or_meant
+
+    meant = ""
+    for name, known in ((which.model, names(ledger, "model")), (which.profile, names(ledger, "profile"))):
+        meant = meant or ("" if name in known else or_meant(name, known))
+    renderer.console.remark(f"there is nothing of that kind in the ledger{meant}")
     return 0
 
 
@@ -66,8 +76,7 @@ def _show_sums(ledger: Ledger, typed: Typed, which: Filter, renderer: Renderer) 
     if typed.json:
         return renderer.lines([{"by": by, **each._asdict()} for each in found])
     if not found:
-        renderer.console.remark("there is nothing of that kind in the ledger")
-        return 0
+        return _show_nothing(ledger, which, renderer)
     sheet = renderer.console.sheet
     shown = [*found, total(found, "total")] if sheet.columns is not None and len(found) > 1 else found
     rows = [("-" if each.of is None else printable(each.of), *each[1:6], f"{each.usd:.3f}") for each in shown]

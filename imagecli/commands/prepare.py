@@ -24,8 +24,10 @@ def run(typed: Typed, renderer: Renderer) -> int:
     """
     from imagecli.config.settings import load
     from imagecli.errors import ImagecliError
+    from imagecli.models.catalog import misspelt_name
     from imagecli.plan.intent import model_of
     from imagecli.result import Result
+    from imagecli.text import named
 
     settings = load(typed.__dict__, command="prepare")
     result = Result("prepare", settings.profile.name, None)
@@ -33,6 +35,8 @@ def run(typed: Typed, renderer: Renderer) -> int:
     try:
         _check(typed, settings)
         model = model_of(settings)
+        if not model.known and (near := misspelt_name(model.name or "")):
+            warnings.append(f"{named(model.name)} is not a model that is known; did you mean {near}?")
         result = result._replace(model=model.name)
         result = _prepare(typed, settings, renderer, model, result, warnings)
     except ImagecliError as error:

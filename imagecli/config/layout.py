@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from imagecli.config.validation import checked
 from imagecli.errors import UsageProblem
 from imagecli.flags import FILE_SETTINGS, SETTINGS
-from imagecli.text import closest_match, file_place, may_be_key, named, printable
+from imagecli.text import file_place, may_be_key, named, or_meant, printable
 
 if TYPE_CHECKING:
     import os
@@ -282,14 +282,14 @@ def _unknown(table: Table, known: Iterable[str], parents: tuple[str, ...], where
     for key in table:
         if key in known:
             continue
-        place, better = file_place(*parents, key), closest_match(key, known)
+        place = file_place(*parents, key)
         if (limit := _limit_meant(key)) is not None:
             right = parents if limit in known else (*parents[:2], "defaults")
             raise UsageProblem(
                 f"{where}: {place} is not a setting, so it would limit nothing",
                 hint=f"Write {file_place(*right, limit)}.",
             )
-        yield f"{place} is unknown and ignored" + (f"; did you mean {better}?" if better else "")
+        yield f"{place} is unknown and ignored{or_meant(key, known)}"
 
 
 def _limit_meant(key: str) -> str | None:

@@ -10,15 +10,27 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 from imagecli.config import layout
-from imagecli.config.profiles import OPENAI, OPENAI_URL, check_dialect, resolve
+from imagecli.config.profiles import BUILT_IN_PROFILES, OPENAI, OPENAI_URL, check_dialect, resolve
 from imagecli.config.urls import web_origin
 from imagecli.errors import Failure, UsageProblem
 from imagecli.flags import FILE_SETTINGS
 from imagecli.options import Origin
-from imagecli.text import closest_match, file_place, may_be_key, named, printable, quoted, shell_word, toml_key
+from imagecli.text import (
+    closest_match,
+    file_place,
+    may_be_key,
+    misspelt,
+    named,
+    printable,
+    quoted,
+    shell_word,
+    toml_key,
+)
 
 if TYPE_CHECKING:
     from os import PathLike
+
+    from imagecli.config.file import ConfigFile
 
 Path = tuple[str, ...]
 Table = dict[str, Any]
@@ -144,14 +156,17 @@ def check_change(path: Path, before: Table, after: Table, file: str | PathLike[s
     problem = _problem(after, file)
     if problem and (path == ("profile",) or not _problem(before, file)):
         raise problem
+    names = _names(path, before)
+    near = misspelt(path[1], names) if names and path[1] not in names else None
+    warnings = [f"{toml_key(*path[:2])} is new; did you mean {toml_key(path[0], near)}?"] if near else []
     if path[0] != "profiles" or path[-1] != "base_url":
-        return []
+        return warnings
     old, new = _web_origin_of(path[1], before), _web_origin_of(path[1], after)
     table = after.get("profiles", {}).get(path[1], {})
     keys = [key for key in ("api_key", "api_key_cmd", "api_key_env") if key in table]
     if not keys or None in {old, new} or old == new:
-        return []
-    return [f"the key from {file_place('profiles', path[1], keys[0])} is now sent to {new} instead of {old}"]
+        return warnings
+    return [*warnings, f"the key from {file_place('profiles', path[1], keys[0])} is now sent to {new} instead of {old}"]
 
 
 def _problem(data: Table, file: str | PathLike[str]) -> UsageProblem | None:
@@ -202,6 +217,15 @@ def _suggestion(path: Path, known: Path) -> str | None:
     return f"Did you mean {printable(toml_key(better, *path[1:]))}?" if better not in {None, path[0]} else None
 
 
-def not_set(key: str, file: str | PathLike[str]) -> Failure:
+def not_set(path: Path, config: ConfigFile) -> Failure:
     """Return the error for a KEY under which the file has nothing."""
-    return Failure(f"{named(key)} is not set in {file}")
+    near = closest_match(path[1], names) if (names := _names(path, config.data)) and path[1] not in names else None
+    hint = f"Did you mean {printable(toml_key(path[0], near, *path[2:]))}?" if near else None
+    return Failure(f"{named(toml_key(*path))} is not set in {config.path}", hint=hint)
+
+
+def _names(path: Path, data: Table) -> list[str]:
+    """Return the profiles, or models, that there are where the path leads to one; [] for any other path."""
+    if len(path) == 1 or path[0] not in {"profiles", "models"}:
+        return []
+    return [*data.get(path[0], {}), *(BUILT_IN_PROFILES if path[0] == "profiles" else ())]

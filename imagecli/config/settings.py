@@ -14,14 +14,15 @@ from imagecli.config.validation import checked, from_text
 from imagecli.errors import UsageProblem
 from imagecli.flags import SETTINGS, VARIABLES, flags_of
 from imagecli.options import BUILT_IN, Options, Origin, Value
-from imagecli.text import file_place, named, printable
+from imagecli.text import closest_match, file_place, named, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from imagecli.flags.row import Flag
 
+_OURS = "IMAGECLI_"
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
@@ -75,6 +76,7 @@ def load(
             source.exposure = config.exposure
     if profile.dialect_origin.kind == "config" and profile.dialect not in dialects.names():
         warnings.append(f"dialect {named(profile.dialect)} is unknown: {named(profile.name)} is treated as openai")
+    warnings += _misspelt_variables(environ)
     warnings += filter(None, (profile.key_withheld, unread_address(profile, environ)))
 
     known = {
@@ -141,6 +143,16 @@ class _Given(NamedTuple):
         if len(text) > 1 and {text[0], text[-1]} <= QUOTES:
             raise UsageProblem(f"{variable} is in quotes", hint=NO_QUOTES)
         return Value(_at_home(flag, from_text(flag, text, variable)), Origin("environment", variable))
+
+
+def _misspelt_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a warning for each variable of ours that is none, and near to one."""
+    ours = (*(flag.variable for flag in SETTINGS.values()), file.VARIABLE)
+    known = {name.removeprefix(_OURS): name for name in ours}
+    for name in sorted(environ):
+        word = name.removeprefix(_OURS)
+        if word not in known and word != name and (near := closest_match(word, known)):
+            yield f"{printable(name)} is no setting, and ignored; did you mean {known[near]}?"
 
 
 def _profile_in_file(config: file.ConfigFile) -> Value[Any]:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from imagecli.errors import UsageProblem
-from imagecli.text import quoted
+from imagecli.text import or_meant, quoted
 
 if TYPE_CHECKING:
     from imagecli.flags.row import Flag
@@ -61,8 +61,9 @@ def from_text(flag: Flag, text: str, place: str) -> object:
         if word in flag.choices:
             return word
         if word not in _TRUE + _FALSE:
-            words = ", ".join((*_TRUE, *_FALSE, *flag.choices))
-            raise UsageProblem(f"{place} must be one of {words}, not {quoted(text)}")
+            words = (*_TRUE, *_FALSE, *flag.choices)
+            must = f"{place} must be one of {', '.join(words)}, not {quoted(text)}"
+            raise UsageProblem(must + or_meant(text, words))
         return word in _TRUE
     try:
         # Python reads more than people mean: 1_0, and digits of other scripts.
@@ -114,7 +115,8 @@ def _within(flag: Flag, number: float) -> bool:
 
 
 def _refusal(flag: Flag, value: object, place: str) -> UsageProblem:
-    return UsageProblem(f"{place} must be {allowed(flag)}, not {_spelt(value)}")
+    words = (*flag.choices, *(("true", "false") if flag.type is bool else ()))
+    return UsageProblem(f"{place} must be {allowed(flag)}, not {_spelt(value)}{or_meant(value, words)}")
 
 
 def _as_float(value: object) -> float:

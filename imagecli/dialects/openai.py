@@ -163,6 +163,14 @@ class OpenAI:
 
         return judge(self.reads[name], command, str(value), self.title)
 
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return the values of the flag `name` that the server is known to take; () where that is not known."""
+        if not (self.reads and name in self.reads):
+            return ()
+        from imagecli.dialects.rules import words
+
+        return tuple(words(self.reads[name]))
+
     def inputs(self, rules: InputRules) -> InputRules:
         """Return what an input must be here, starting from what the model takes."""
         return rules

@@ -8,7 +8,7 @@ from imagecli.flags import FIELDS
 from imagecli.images.types import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from imagecli.flags.row import Command, Verdict
 
@@ -44,12 +44,29 @@ def judge(rules: Rule | tuple[Rule, ...], command: Command, value: str, title: s
     return "listed", ""
 
 
+def words(rules: Rule | tuple[Rule, ...]) -> Iterator[str]:
+    """Yield the values that a flag's rules name."""
+    for rule in (rules,) if isinstance(rules, Rule) else rules:
+        if isinstance(rule.takes, OneOf):
+            yield from rule.takes
+
+
 # What a rule takes.
 
 
-def any_of(*values: str) -> Callable[[str], bool]:
+class OneOf(tuple[str, ...]):
     """Take these values."""
-    return values.__contains__
+
+    __slots__ = ()
+
+    def __call__(self, value: str) -> bool:
+        """Whether it is one of them."""
+        return value in self
+
+
+def any_of(*values: str) -> OneOf:
+    """Take these values."""
+    return OneOf(values)
 
 
 def no_value(_value: str) -> bool:

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import UsageProblem
+from imagecli.text import or_meant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,7 +159,8 @@ def read_colour(text: str) -> ColourRange:
     try:
         red, green, blue = rgb_of(name) or ImageColor.getrgb(_with_commas(name))[:3]
     except ValueError:
-        raise UsageProblem(f"--mask-color {text} is not a known colour", hint=_COLOR_HINT) from None
+        meant = or_meant(name, ImageColor.colormap)
+        raise UsageProblem(f"--mask-color {text} is not a known colour{meant}", hint=_COLOR_HINT) from None
     return ColourRange(text, (red, green, blue), tolerance)
 
 
@@ -181,7 +183,8 @@ def read_margins(texts: Sequence[str]) -> Margins:
         side = side.strip().lower()
         length = _length(number)
         if not equals or length is None or (side != "all" and side not in SIDES):
-            raise UsageProblem(f"--expand {text} is not SIDE=LENGTH", hint=_EXPAND_HINT)
+            meant = or_meant(side, (*SIDES, "all")) if side not in {*SIDES, "all"} else ""
+            raise UsageProblem(f"--expand {text} is not SIDE=LENGTH{meant}", hint=_EXPAND_HINT)
         if length.negative:
             raise UsageProblem(f"--expand {text} would make the image smaller", hint=_EXPAND_HINT)
         sides |= dict.fromkeys(SIDES if side == "all" else (side,), length)

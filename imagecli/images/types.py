@@ -8,6 +8,8 @@ define.
 import re
 from typing import Literal, NamedTuple
 
+from imagecli.text import closest_match
+
 Fit = Literal["pad", "crop", "stretch"]
 Restore = Literal["none", "aspect", "size"]
 Size = tuple[int, int]
@@ -31,6 +33,17 @@ def parse_size(text: str) -> Size | None:
     """Return width and height of `WxH`, None for any other text."""
     match = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
     return (int(match[1]), int(match[2])) if match else None
+
+
+def size_meant(text: str, words: tuple[str, ...]) -> str | None:
+    """Return the size, or the word for one, that a text that is neither is near to; None if it is near to none."""
+    if text in words or parse_size(text):
+        return None
+    written = re.sub(r"\s*[*x\N{MULTIPLICATION SIGN} ]\s*", "x", text.strip().lower().removesuffix("px"))
+    if parse_size(written):
+        return written
+    near = closest_match(text, words)
+    return None if near and text.startswith(near) else near  # square_hd is a word of some servers
 
 
 class InputRules(NamedTuple):

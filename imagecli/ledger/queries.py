@@ -95,6 +95,16 @@ class Sum(NamedTuple):
     """Requests that were answered at a cost that is not known."""
 
 
+def names(ledger: Ledger, column: Literal["model", "profile"]) -> list[str]:
+    """Return the models, or the profiles, of all requests.
+
+    Raises:
+        LedgerError: the ledger can't be read.
+    """
+    rows = ledger.query(f"SELECT DISTINCT {column} AS name FROM requests WHERE {column} IS NOT NULL", ())  # noqa: S608 - ours
+    return [row["name"] for row in rows]
+
+
 def entries(ledger: Ledger, which: Filter, limit: int) -> list[Entry]:
     """Return the newest images, and requests without images, newest first.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagecli.images.types import InputRules, parse_size
 from imagecli.models.rows import ROWS, UNKNOWN
+from imagecli.text import misspelt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,16 @@ def find(name: str | None, user_models: UserModels | None = None) -> Model:
 def names() -> tuple[str, ...]:
     """Return every model of the catalogue, newest last."""
     return tuple(ROWS)
+
+
+def words(name: str) -> tuple[str, ...]:
+    """Return every value that some model takes for the flag `name`."""
+    return tuple(dict.fromkeys(value for model in ROWS.values() for value in model.values.get(name, ())))
+
+
+def misspelt_name(name: str) -> str | None:
+    """Return the model of the catalogue that a name is meant for, None where it may be that of a new model."""
+    return None if base_name(name) in ROWS else misspelt(name, ROWS)
 
 
 def base_name(name: str) -> str:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from imagecli.config.layout import is_secret_name
 from imagecli.errors import UsageProblem
 from imagecli.flags import FIELDS, FLAG_ONLY_FIELDS
-from imagecli.images.types import parse_size
+from imagecli.images.types import parse_size, size_meant
+from imagecli.models import catalog
 from imagecli.models.rows import UNKNOWN
 from imagecli.options import Value
-from imagecli.text import KEY_PLACE, named, quoted
+from imagecli.text import KEY_PLACE, closest_match, named, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from imagecli.config.profiles import Profile
     from imagecli.dialects.openai import OpenAI
     from imagecli.dialects.request import Fields
-    from imagecli.flags.row import Command
+    from imagecli.flags.row import Command, Verdict
     from imagecli.images.types import Size
     from imagecli.models.model import Model
     from imagecli.options import Options
@@ -123,25 +124,50 @@ def _fitting(context: Context, name: str, value: Value[Any]) -> object | None:
         sent = lower if parse_size(lower) else sent
         if sent in SHAPES:
             return _shape(context, str(sent), value)
-    verdict, reason = model.judge(name, str(sent))
-    if verdict == "fails" and name == "size" and "gif" in {context.options.format.value, context.by_name}:
-        verdict = "unlisted"  # a gif's frames share the pixels: smaller sizes than others' were seen to work
-    do = f"{'Leave out' if model.values.get(name) == () else 'Change'} --{name.replace('_', '-')}"
-    if verdict == "fails" and value.typed:
-        context.refuse(reason, f"{do}, or name another model with -m.")
-    if verdict == "listed" or (verdict == "fails" and value.typed):
-        verdict, reason = context.dialect.judge(context.command, name, sent)
-        if verdict == "fails" and value.typed:
-            raise UsageProblem(reason, hint=f"{do}.")
+    near = _near(context, name, str(sent))
+    verdict, reason = _judged(context, name, value, sent, near)
     if not value.typed and sent == "auto":
         return None
-    if verdict == "listed":
+    if near:
+        reason = f"{reason or f'{value.origin} {named(sent)} is not a usual value'} (did you mean {near}?)"
+    elif verdict == "listed":
         return sent
     if verdict == "fails" or (not value.typed and not model.values.get(name, ("",))):
         context.warn(f"{value.origin} is left out: {reason}")
         return None
     context.warn(f"{reason}, as far as is known; sending it anyway")
     return sent
+
+
+def _judged(context: Context, name: str, value: Value[Any], sent: object, near: str | None) -> tuple[Verdict, str]:
+    """Return what the model, and where that has no objection the server, is known to make of what is sent, and why.
+
+    Raises:
+        UsageProblem: it was typed, and is certain to fail.
+    """
+    model = context.model
+    verdict, reason = model.judge(name, str(sent))
+    if verdict == "fails" and name == "size" and "gif" in {context.options.format.value, context.by_name}:
+        verdict = "unlisted"  # a gif's frames share the pixels: smaller sizes than others' were seen to work
+    do = f"{'Leave out' if model.values.get(name) == () else 'Change'} --{name.replace('_', '-')}"
+    do = f"Did you mean {near}? {do}" if near else do
+    if verdict == "fails" and value.typed:
+        context.refuse(reason, f"{do}, or name another model with -m.")
+    if verdict == "listed" or (verdict == "fails" and value.typed):
+        verdict, reason = context.dialect.judge(context.command, name, sent)
+        if verdict == "fails" and value.typed:
+            raise UsageProblem(reason, hint=f"{do}.")
+    return verdict, reason
+
+
+def _near(context: Context, name: str, value: str) -> str | None:
+    """Return the word that a value of the flag `name` is near to; None if it is one, or near none."""
+    own = context.model.values.get(name, context.dialect.words(name))
+    if name == "size":
+        return size_meant(value, ("auto", *SHAPES))
+    if context.model.values.get(name) == () or value in {*own, *context.dialect.words(name), *catalog.words(name)}:
+        return None  # the model has no such field, or it is a word
+    return closest_match(value, own or catalog.words(name))
 
 
 def _shape(context: Context, shape: str, value: Value[Any]) -> str | None:

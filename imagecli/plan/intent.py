@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from imagecli import dialects
 from imagecli.dialects.request import EDITS, GENERATIONS, VARIATIONS, Draft
 from imagecli.errors import UsageProblem
+from imagecli.flags import FIELDS
 from imagecli.images.types import LOSSY, parse_size
 from imagecli.models import catalog
 from imagecli.plan.fields import Context, check_params, check_together, fitting_fields, is_catalogued, read_params
 from imagecli.plan.sizes import Sizes, read_sizes
 from imagecli.saving.names import asked_format
+from imagecli.text import misspelt, named
 
 if TYPE_CHECKING:
     from imagecli.config.profiles import Profile
@@ -130,11 +132,16 @@ def _check(command: Command, settings: Settings, inputs: Inputs, params: Fields 
     options, profile = settings.options, settings.profile
     model = model_of(settings)
     dialect = dialects.load(profile.dialect, profile.base_url, profile.api_version)
+    if is_catalogued(profile) and not model.known and (near := catalog.misspelt_name(model.name or "")):
+        warn(f"{named(model.name)} is not a model that is known; did you mean {near}?")
     context = Context(command, options, model, dialect, warn, profile, asked_format(options.output.value))
     kind = context.by_name or options.format.value
     sizes = read_sizes(options, kind, warn)
     values = options.fields()
     params = read_params(options.param.value or ()) if params is None else params
+    for key in params:
+        if near := misspelt(str(key), FIELDS):
+            warn(f"--param {named(key)} is sent as it is; did you mean --{near.replace('_', '-')}?")
     if inputs.prompt is not None:
         _check_prompt(inputs.prompt)
     routes = _routes(context)

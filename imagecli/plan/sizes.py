@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import UsageProblem
 from imagecli.images.sniffing import MAX_RESULT_PIXELS
-from imagecli.images.types import MOST_SIDE, parse_size
+from imagecli.images.types import MOST_SIDE, parse_size, size_meant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,9 @@ def read_size(place: str, text: str) -> Size:
     """
     size = parse_size(text)
     if size is None:
-        raise UsageProblem(f"{place} {text} is not a size", hint="Write width and height in pixels: 512x512.")
+        near = size_meant(text, ())
+        meant = f"Did you mean {near}? " if near else ""
+        raise UsageProblem(f"{place} {text} is not a size", hint=f"{meant}Write width and height in pixels: 512x512.")
     if size[0] * size[1] > MAX_RESULT_PIXELS:
         raise UsageProblem(f"{place} {text} has more than {MAX_RESULT_PIXELS:,} pixels", hint="Choose a smaller size.")
     return size

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import UsageProblem
 from imagecli.images.types import IMAGE_EXTENSIONS, SAVED_EXTENSIONS, UNMADE_EXTENSIONS
+from imagecli.text import or_meant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -321,7 +322,7 @@ def _render(template: str, fields: NameFields, n: int) -> str:
             if field not in values or spec or conversion:
                 known = ", ".join(f"{{{name}}}" for name in FIELDS)
                 raise UsageProblem(
-                    f"{{{field}}} is not a field of an output's name",
+                    f"{{{field}}} is not a field of an output's name{or_meant(field, FIELDS)}",
                     hint=f"The fields are {known}; write {{{{ and }}}} for literal braces.",
                 )
             made += values[field]

@@ -36,5 +36,5 @@ def run(typed: Typed, renderer: Renderer) -> int:
         value = key_in_keyring(path, config, os.environ, renderer.warn)
         if value is None:
             check_known(path)
-            raise not_set(key, config.path) from None
+            raise not_set(path, config) from None
     return renderer.page(Page(spelt(value), {"key": key, "value": value}))

@@ -35,7 +35,7 @@ def run(typed: Typed, renderer: Renderer) -> int:
         except KeyError:
             if not removed:
                 check_known(path)
-                raise not_set(key, config.path) from None
+                raise not_set(path, config) from None
         else:
             renderer.warn(*check_change(path, config.data, file.parse(text, config.path), config.path))
             file.write(config.path, text)
