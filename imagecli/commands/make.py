@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from imagecli import interrupts
 from imagecli.cache.answers import answers_for
+from imagecli.commands.previewing import Previewing, pictures_of
 from imagecli.commands.watching import TerminalObserver
 from imagecli.config.keys import require_key
 from imagecli.config.settings import load
@@ -24,7 +25,7 @@ from imagecli.saving.sinks import open_sink
 from imagecli.terminal.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from imagecli.cache.answers import Answers
@@ -36,11 +37,9 @@ if TYPE_CHECKING:
     from imagecli.options import Options, Typed
     from imagecli.plan import Plan
     from imagecli.plan.intent import Intent
-    from imagecli.result import GeneratedImage
     from imagecli.saving.sink import Sink
     from imagecli.sheets import Sheet
-    from imagecli.terminal.console import Console
-    from imagecli.terminal.live_preview import LivePreview
+    from imagecli.terminal.preview import Picture
     from imagecli.terminal.render import Renderer
 
 
@@ -67,8 +66,7 @@ def make(command: Command, typed: Typed, renderer: Renderer) -> int:
     code = ExitCode.OK if result.error is None else int(result.error.exit_code)
     with suppress(KeyboardInterrupt):  # it takes nothing back
         code = renderer.result(result, settings.profile.base_url)
-        if settings.options.preview.value and not run.drawn:
-            _preview(renderer.console, result.images)
+        run.previewing.end(run.pictures())
     interrupts.ignore()
     return code
 
@@ -113,8 +111,8 @@ class _Run:
         self._remake = remake
         self._warnings = [*settings.warnings, *remake.warnings]
         self._progress = Progress(renderer.console)
-        self.drawn = False
-        """Whether the images were drawn as they came."""
+        self.previewing = Previewing(renderer, settings.options.preview.value)
+        self._intent: Intent | None = None
         self._result = Result(command, settings.profile.name, None)
 
     @property
@@ -141,13 +139,17 @@ class _Run:
             self._preview_mask(intent, options.mask_preview.value)
             return
         self._wanted = intent.wanted
+        self._intent = intent
         self._progress.expect(range(1, intent.wanted + 1), "preparing")
         partials = intent.draft.fields.get("partials", 0)
-        with self._progress, self._live_preview(intent) as preview:
-            observer = TerminalObserver(
-                *(self._renderer.console, self._progress, preview), wanted=intent.wanted, partials=partials
-            )
-            self._carry_out(intent, observer)
+        with self._progress, self.previewing.live(streams="partials" in intent.draft.fields) as live:
+            self._carry_out(intent, TerminalObserver(self._renderer.console, self._progress, live, partials=partials))
+            if live is not None:
+                self.previewing.end(self.pictures(), live)
+
+    def pictures(self) -> list[Picture]:
+        """Return what --preview draws of the run."""
+        return pictures_of(self._result.images, self._intent, self._inputs) if self._result.images else []
 
     def _carry_out(self, intent: Intent, observer: Observer) -> None:
         """Plan, and send and save unless --dry-run was typed."""
@@ -286,20 +288,6 @@ class _Run:
             if not self._typed.dry_run:
                 self._result = self._result._replace(images=(sink.save(1, [data], None, self._warnings.append),))
 
-    @contextmanager
-    def _live_preview(self, intent: Intent) -> Iterator[LivePreview | None]:
-        """Draw the images of a stream while they come, where that is wanted and stderr is a terminal."""
-        console = self._renderer.console
-        wanted = self._settings.options.preview.value and "partials" in intent.draft.fields
-        if not (wanted and console.stderr_is_terminal):
-            yield None
-            return
-        from imagecli.terminal.live_preview import LivePreview
-
-        self.drawn = True
-        with LivePreview(console) as preview:
-            yield preview
-
 
 def left_warnings() -> Iterator[str]:
     """Keep the responses that killed runs have left, and yield where they are now."""
@@ -400,15 +388,3 @@ def _check_grid(grid: str | None, output: str | None) -> None:
         raise UsageProblem("--grid needs images in files, and -o - makes none", hint="Leave it out, or give -o a file.")
     if output is not None and os.path.abspath(grid) == os.path.abspath(output) and not os.path.isdir(output):
         raise UsageProblem("--grid and -o name the same file", hint="Give the contact sheet another name.")
-
-
-def _preview(console: Console, images: Sequence[GeneratedImage]) -> None:
-    if not console.stderr_is_terminal:
-        return
-    from imagecli.terminal import preview
-
-    shown = [image.path for image in images if image.path is not None]
-    for path in shown:
-        if len(shown) > 1:
-            console.note(f"{path}:")
-        preview.show(path, console)

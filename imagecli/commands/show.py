@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from imagecli.client.checks import Signal
     from imagecli.client.client import Client
@@ -85,15 +85,15 @@ def _show(typed: Typed, renderer: Renderer, checks: _Checks) -> int:
         errors += [unchecked] if unchecked is not None else []
         shown.append(one)
         documents.append(_document(file, one, unchecked))
-        if not (typed.json or typed.grid):
-            if draws:
-                _draw(one.path)
-            text = (
-                one.prompt
-                if typed.prompt_only
-                else "\n".join(_lines(one, absent="can't be read" if unread else "not in it"))
-            )
-            renderer.console.out((text or "") + ("" if typed.prompt_only or file is typed.files[-1] else "\n"))
+        if draws:
+            continue
+        if typed.prompt_only:
+            renderer.console.out(one.prompt or "")
+        elif not (typed.json or typed.grid):
+            renderer.console.out(_text(one, unread) + ("" if file is typed.files[-1] else "\n"))
+    if draws and shown:
+        _draw(shown, renderer)
+        renderer.console.out("\n\n".join(_text(one, unread) for one in shown))
     fields: dict[str, Any] = {"files": documents}
     if typed.grid is not None and shown:
         fields["grid"] = _save_grid(typed.grid, shown, renderer, force=typed.force)
@@ -209,15 +209,20 @@ def _check_prompt(one: _Shown) -> None:
         )
 
 
-def _draw(path: str) -> None:
-    """Draw an image on stdout, which is a terminal."""
+def _draw(shown: Sequence[_Shown], renderer: Renderer) -> None:
+    """Draw images on stdout, which is a terminal."""
     import os
-    import sys
 
-    from imagecli.terminal import preview
-    from imagecli.terminal.console import Console
+    from imagecli.commands.previewing import stdout_console
+    from imagecli.terminal.preview import Picture, show
 
-    preview.show(path, Console(sys.stdout, sys.stdout, sys.stdin, os.environ))
+    pictures = [Picture(one.path, os.path.basename(one.path)) for one in shown]
+    show(pictures, renderer.console, on=stdout_console())
+
+
+def _text(one: _Shown, unread: Sequence[str]) -> str:
+    """Return what is known, for people; `unread` is not empty where the ledger can't be read."""
+    return "\n".join(_lines(one, absent="can't be read" if unread else "not in it"))
 
 
 def _lines(one: _Shown, *, absent: str) -> Iterator[str]:

@@ -19,18 +19,12 @@ if TYPE_CHECKING:
 class TerminalObserver(Observer):
     """Shows what the images of a run are at."""
 
-    def __init__(
-        self, console: Console, progress: Progress, preview: LivePreview | None, *, wanted: int, partials: int
-    ) -> None:
-        """Show it with `progress`, and partial images with `preview`, where there is one.
-
-        `wanted` is the number of images, `partials` that of the partial images of each.
-        """
+    def __init__(self, console: Console, progress: Progress, preview: LivePreview | None, *, partials: int) -> None:
+        """Show it with `progress`, and partial images, so many of each image, with `preview`, where there is one."""
         self._console = console
         self._progress = progress
         self._preview = preview
         self._partials = partials
-        self._captions = wanted > 1
         self._saved: dict[int, GeneratedImage] = {}
 
     def state(self, index: int, numbers: Sequence[int], state: str, seconds: float | None) -> None:
@@ -65,5 +59,4 @@ class TerminalObserver(Observer):
         self._progress.update([n for n in numbers if n not in self._saved], "failed")
         if self._preview is not None:
             for n in numbers:
-                path = self._saved[n].path if n in self._saved else None
-                self._preview.finish(path, n, caption=f"{path}:" if path is not None and self._captions else "")
+                self._preview.finish(self._saved[n].path if n in self._saved else None, n)

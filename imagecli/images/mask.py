@@ -87,7 +87,18 @@ def tinted(image: InputImage, region: Image.Image, kind: str = "png") -> bytes:
     """
     if kind not in _SAVE_OPTIONS:
         raise UsageProblem(f"a mask preview can't be a {kind} file", hint="End its name in .png, .jpg or .webp.")
-    preview = on_white(image.srgb()).copy()
+    return _tinted(image.srgb(), region, kind)
+
+
+def tinted_small(image: InputImage, region: Image.Image, side: int) -> bytes:
+    """Return the same as a PNG whose longer side has at most `side` pixels."""
+    scale = min(1.0, side / max(image.size))
+    size = max(1, round(image.size[0] * scale)), max(1, round(image.size[1] * scale))
+    return _tinted(image.srgb_at(size, full(image.size)), region.resize(size, Image.Resampling.BOX), "png")
+
+
+def _tinted(image: Image.Image, region: Image.Image, kind: str) -> bytes:
+    preview = on_white(image).copy()
     weights = region.point([round(value * _TINT_WEIGHT) for value in range(256)])
     preview.paste(_TINT, full(preview.size), weights)
     preview.info = {}

@@ -95,6 +95,15 @@ def preview_of_mask(intent: Intent, kind: str | None) -> tuple[bytes, dict[str, 
     return tinted(intent.images[0], region, kind or "png"), extent(region), _slips(intent)
 
 
+def picture_of_mask(intent: Intent, side: int) -> bytes:
+    """Return the same image, as a PNG whose longer side has at most `side` pixels; errors as above."""
+    from imagecli.images.mask import region_of, tinted_small
+    from imagecli.images.mask_flags import MaskFlags
+
+    region = region_of(intent.images[0], intent.mask, intent.mask_flags or MaskFlags())
+    return tinted_small(intent.images[0], region, side)
+
+
 def _slips(intent: Intent) -> tuple[str, ...]:
     """Return warnings about a mask file that is probably not what was meant."""
     if intent.mask is None or (intent.mask_flags and intent.mask_flags.invert):

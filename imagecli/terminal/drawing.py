@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Drawing(NamedTuple):
-    """Escape sequences that draw an image from the start of a row and leave the cursor at the start of the row below.
+    """Escape sequences that draw images from the start of a row and leave the cursor at the start of the row below.
 
     The console, which every run imports, imports this only when it places one.
     """
@@ -15,7 +15,7 @@ class Drawing(NamedTuple):
     size: tuple[int, int]
     """The columns and rows that it covers."""
     release: str = ""
-    """An escape sequence that lets the terminal free the image, once another one has taken its place."""
+    """Escape sequences that let the terminal free the images, once others have taken their place."""
 
 
 class Placed(NamedTuple):

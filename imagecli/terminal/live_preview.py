@@ -1,4 +1,4 @@
-"""Live previews: the partial images of a stream, each drawn over the one before, and then the finished image."""
+"""Live previews: the partial images of a stream, each drawn over the one before, and in the end what came of them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from imagecli import system
-from imagecli.terminal import preview
-from imagecli.terminal.console import Verbosity
-from imagecli.text import sanitize
+from imagecli.terminal import detection, preview
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imagecli.terminal.console import Console
     from imagecli.terminal.drawing import Placed
 
@@ -24,23 +24,22 @@ class _Update(NamedTuple):
     source: preview.Source | None
     """None where no finished image will come."""
     finished: bool = False
-    caption: str = ""
 
 
 class LivePreview:
-    """Draws each image in the stages in which a server streams it: a few partial images, then the finished one.
+    """Draws images in the stages in which a server streams them, all in one place.
 
     ::
 
-        with Progress(console, 1) as line, LivePreview(console) as live:  # in the main thread
-            live.draw(data)      # from any thread: a partial image, as the bytes of a file
-            live.finish(path)    # the finished image, as a path or bytes, in place of the last partial one
+        with Progress(console) as progress, LivePreview(console) as live:  # in the main thread
+            live.draw(data)              # from any thread: a partial image, as the bytes of a file
+            live.finish(path)            # the finished image, as a path or bytes, in place of the last partial one
+            live.close([Picture(path)])  # what is there in the end, in place of that
 
-    Of several images (`n` identifies them) one is drawn at a time. While it is unfinished, partial images of the others
-    are skipped, and finished ones wait and are drawn below it. `draw` and `finish` never block or raise: a thread does
-    the drawing, as a slow terminal, or one that Ctrl-S has stopped, must not delay a request that is being billed.
-    Draws nothing where stderr isn't a terminal or this process is in the background (`&`); in CI, whose logs can't be
-    drawn over, only finished images.
+    Of several images (`n` identifies them) one is drawn at a time: until it is finished, the others are passed over.
+    `draw` and `finish` never block or raise: a thread does the drawing, as a slow terminal, or one that Ctrl-S has
+    stopped, must not delay a request that is being billed. Draws nothing where stderr isn't a terminal or this process
+    is in the background (`&`); in CI, whose logs can't be drawn over, only what is there in the end.
     """
 
     def __init__(self, console: Console) -> None:
@@ -50,16 +49,17 @@ class LivePreview:
         self._newest: dict[int, _Update] = {}
         self._unfinished: int | None = None
         self._placed: Placed | None = None
-        """Where the unfinished image is drawn."""
+        """Where the last image is drawn."""
+        self._shown: preview.Source | None = None
+        """The finished image that is drawn there."""
         self._finished: set[int] = set()
-        self._waiting: dict[int, _Update] = {}
         self._thread: threading.Thread | None = None
-        if not console.stderr_is_terminal:
+        if not console.stderr_is_terminal or console.ci:
             return
         if not console.dumb:
-            with contextlib.suppress(Exception):  # reported with the finished image
+            with contextlib.suppress(Exception):  # reported in the end
                 # Not in the thread: if the run ended during the query, the terminal would be left without echo.
-                preview.detect_terminal(console)
+                detection.detect_terminal(console)
         thread = threading.Thread(target=self._run, name="live-preview", daemon=True)
         try:
             thread.start()
@@ -81,21 +81,22 @@ class LivePreview:
         """Draw a partial image over the one before. It is skipped if it is broken, or the next one has come already."""
         self._put(_Update(n, data))
 
-    def finish(self, source: preview.Source | None = None, n: int = 1, *, caption: str = "") -> None:
-        """Draw the finished image over its last partial one, with `caption` on a line above; warns as `show` does.
+    def finish(self, source: preview.Source | None = None, n: int = 1) -> None:
+        """Draw the finished image over its last partial one.
 
-        Without `source` no finished image will come, and the last partial one stays. If partial images of it come later
-        all the same, such as when a request is sent again in another form, they are drawn below.
+        Without `source` no finished image will come, and the last partial one stays until another image has one.
         """
-        self._put(_Update(n, source, finished=True, caption=caption))
+        self._put(_Update(n, source, finished=True))
 
-    def close(self) -> None:
-        """Draw what is waiting, and return when all is on the screen."""
+    def close(self, pictures: Sequence[preview.Picture] = ()) -> None:
+        """Draw what is waiting, then the pictures in its place, and return when all is on the screen."""
         if self._thread is not None:
             self._updates.put(None)
             self._thread.join()
             self._thread = None
             self._let_go()
+        if pictures and self._console.in_foreground() and [each.source for each in pictures] != [self._shown]:
+            preview.show(pictures, self._console, over=self._placed)
 
     def _put(self, update: _Update) -> None:
         if self._thread is not None:
@@ -105,44 +106,28 @@ class LivePreview:
 
     def _run(self) -> None:
         while (update := self._updates.get()) is not None:
-            outdated = not update.finished and update is not self._newest[update.n]
-            if outdated or update.n in self._finished:
-                continue
-            if self._unfinished in {None, update.n}:
-                self._show(update)
-            elif update.finished:
-                self._waiting[update.n] = update
-        self._draw_waiting()
-
-    def _show(self, update: _Update) -> None:
-        if update.finished:
-            self._finish(update)
-            self._draw_waiting()
-        elif update.source is not None and not self._console.ci:
-            with contextlib.suppress(Exception):
-                self._placed = self._draw(update.source)
-                self._unfinished = update.n
+            if update.n not in self._finished and self._unfinished in {None, update.n}:
+                if update.finished:
+                    self._finish(update)
+                elif update is self._newest[update.n]:
+                    self._unfinished = update.n
+                    self._draw(update.source)
 
     def _finish(self, update: _Update) -> None:
+        self._unfinished = None
         if update.source is not None:
             self._finished.add(update.n)
-            with preview.reporting_failure(self._console):
-                self._draw(update.source, update.caption)
+            if self._draw(update.source):
+                self._shown = update.source
 
-    def _draw_waiting(self) -> None:
-        """Leave the image where it is, and draw the finished ones that have waited below it."""
-        self._unfinished = self._placed = None
-        while self._waiting:
-            self._finish(self._waiting.pop(min(self._waiting)))
-
-    def _draw(self, source: preview.Source, caption: str = "") -> Placed | None:
-        """Draw over the unfinished image, if there is one, and return where."""
+    def _draw(self, source: preview.Source | None) -> bool:
+        """Draw over the last image, if there is one, and return whether that was possible."""
         console, placed = self._console, self._placed
-        if not console.in_foreground():
-            return placed
+        if source is None or not console.in_foreground():
+            return False
         before = placed.drawing.size if placed and placed.window == console.window() else None
-        drawing = preview.make_drawing(source, console, before=before)
-        if caption and console.verbosity > Verbosity.QUIET:
-            columns, rows = drawing.size
-            drawing = drawing._replace(escapes=f"{sanitize(caption)}\n{drawing.escapes}", size=(columns, rows + 1))
-        return console.place(drawing, placed)
+        with contextlib.suppress(Exception):  # reported in the end
+            [drawing] = preview.drawings([preview.Picture(source)], console, before=before)
+            self._placed, self._shown = console.place(drawing, placed), None
+            return True
+        return False

@@ -17,6 +17,15 @@ def cells(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
+def cut(text: str, width: int) -> str:
+    """Return a text cut in its middle to so many columns."""
+    kept, shown = len(text), text
+    while kept > 1 and cells(shown) > width:
+        kept -= 1
+        shown = f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
+    return shown if cells(shown) <= width else ""
+
+
 def wrapped(line: str, columns: int, before: int, indent: int) -> list[str]:
     """Return a line in pieces that fit, the first behind `before` columns, the others behind `indent` blanks.
 

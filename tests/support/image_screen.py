@@ -108,6 +108,8 @@ class ImageScreen:
     def _control(self, numbers: str, end: str) -> None:
         if end == "A":
             self._row = max(self._row - int(numbers or 1), 0)
+        elif end == "B":
+            self._row = min(self._row + int(numbers or 1), len(self.cells) - 1)
         elif end == "C":
             self._column += int(numbers or 1)
         elif end == "m":

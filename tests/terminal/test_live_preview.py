@@ -19,9 +19,10 @@ from support.pseudo_terminal import command, environment, run
 ROWS, COLUMNS = 18, 60
 START = """
 import threading
-from imagecli.terminal import preview
+from imagecli.terminal import detection, preview
 from imagecli.terminal.live_preview import LivePreview
-preview._REPLY_S = preview._DECODING_S = 60  # where a time-out is not the point, a busy machine must not meet it
+from imagecli.terminal.preview import Picture
+detection.REPLY_S = preview.DECODING_S = 60  # where a time-out is not the point, a busy machine must not meet it
 images = [open(path, "rb").read() for path in sys.argv[1:]]
 place, drawn = console.place, threading.Semaphore(0)
 def placed(*arguments):
@@ -50,6 +51,7 @@ with Progress(console, [1], delay=0, interval=0.02) as line, LivePreview(console
         line.update([1], f"partial {count} of 3")
         wait_for_line(f"partial {count} of 3")
     live.finish(images[-1])
+    live.close([Picture(images[-1])])
 console.note("after")
 """
 SIXEL = b"\x1b[?62;4;22c"
@@ -151,15 +153,6 @@ def test_a_tiny_window(way, stream):
     lines, say = said(9)
     _, screen = sharpened(say + STREAM, stream, rows=8, columns=20, **way)
     assert screen.lines == [*lines, *["W" * 15] * 5, "after"]
-
-
-def test_a_caption_stands_above_the_finished_image(stream):
-    lines, say = said(9)
-    code = STREAM.replace("images[-1])", "sys.argv[-1], caption='cat.png:')")
-    _, screen = sharpened(say + code, stream)
-    assert screen.lines == [*lines, "cat.png:", *["W" * 36] * 12, "after"]
-    _, screen = sharpened(code, stream, env={"VERBOSITY": "-1"})
-    assert screen.lines == ["W" * 36] * 12
 
 
 def test_kitty_keeps_one_image(stream):
@@ -278,19 +271,21 @@ def test_a_broken_finished_image_is_a_warning_below_the_last_partial_one(files):
     file = io.BytesIO()
     Image.effect_noise((200, 200), 50).save(file, "PNG")
     _, screen = sharpened(STREAM, files("R 30 20", file.getvalue()[:9000]), env={"NO_COLOR": "1"})
-    *image, warning, after = screen.lines
-    assert image == ["R" * 36] * 12
-    assert warning.startswith("warning: no preview: ")
-    assert after == "after"
+    assert screen.lines[:12] == ["R" * 36] * 12
+    assert screen.lines[12].startswith("warning: no preview: the image is damaged")
+    assert screen.lines[-1] == "after"
 
 
 def test_what_never_is_finished_stays_as_it_is(stream):
     for end in ("live.finish()", "pass"):
-        _, screen = sharpened(STREAM.replace("live.finish(images[-1])", end), stream)
+        code = STREAM.replace("live.finish(images[-1])", end).replace(
+            "live.close([Picture(images[-1])])", "live.close()"
+        )
+        _, screen = sharpened(code, stream)
         assert screen.lines == [*["B" * 36] * 12, "after"]
 
 
-def test_an_image_that_is_begun_again_comes_below(stream):
+def test_an_image_that_is_begun_again_takes_its_place(stream):
     code = """
 with LivePreview(console) as live:
     shown(images[0])
@@ -299,43 +294,46 @@ with LivePreview(console) as live:
     live.finish(images[2])
 """
     _, screen = sharpened(code, stream)
-    assert screen.lines == [*["R" * 36] * 12, *["B" * 36] * 12]
+    assert screen.lines == ["B" * 36] * 12
 
 
 # Several images
 
 
-def test_one_sharpens_at_a_time_and_all_are_shown_finished(files):
+@EVERY_WAY
+def test_one_sharpens_at_a_time_and_in_the_end_all_are_there(way, files):
     code = """
 with LivePreview(console) as live:
     shown(images[0], n=1)
     live.draw(images[1], n=2)
-    live.finish(sys.argv[4], n=2, caption="two:")
+    live.finish(sys.argv[4], n=2)
     shown(images[2], n=1)
-    live.finish(sys.argv[4], n=1, caption="one:")
-    drawn.acquire(), drawn.acquire()
+    live.finish(sys.argv[4], n=1)
+    drawn.acquire()
     shown(images[1], n=3)
-    live.finish(sys.argv[3], n=3, caption="three:")
+    live.finish(sys.argv[3], n=3)
     live.draw(images[0], n=3)
+    live.close([Picture(sys.argv[4], "one.png"), Picture(sys.argv[2], "two.png")])
+console.note("after")
 """
     images = files("R 30 20", "G 30 20", "B 30 20", "W 30 20")
-    session, screen = sharpened(code, images)
-    white, blue = ["W" * 36] * 12, ["B" * 36] * 12
-    assert screen.lines == ["one:", *white, "two:", *white, "three:", *blue]
-    assert session.text.count("\x1b[12A") == 3  # 1 over 1, twice; 3 over 3
+    lines, say = said(9)
+    session, screen = sharpened(say + code, images, **way)
+    both = "W" * 29 + "  " + "G" * 29
+    assert screen.lines == [*lines, "one.png" + " " * 24 + "two.png", *[both] * 10, "after"]
+    assert session.text.count("\x1b[?2026h") == 5  # 1 over itself, twice; 3 over 1 and over itself; both over 3
 
 
-@pytest.mark.parametrize("end", ["live.finish(n=1)", "pass"])
-def test_the_others_are_shown_when_one_does_not_come(end, files):
-    code = f"""
+def test_what_came_last_stays_above_the_others_after_a_message(files):
+    code = """
 with LivePreview(console) as live:
     shown(images[0], n=1)
-    live.finish(images[2], n=3)
-    live.finish(images[1], n=2)
-    {end}
+    console.note("careful")
+    live.close([Picture(images[1]), Picture(images[2])])
 """
     _, screen = sharpened(code, files("R 30 20", "G 30 20", "B 30 20"))
-    assert screen.lines == [*["R" * 36] * 12, *["G" * 36] * 12, *["B" * 36] * 12]
+    assert screen.lines[:13] == [*["R" * 36] * 12, "careful"]
+    assert screen.lines[14:] == ["G" * 29 + "  " + "B" * 29] * 10
 
 
 # Where nothing can be drawn, or not over

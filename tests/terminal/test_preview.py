@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 import struct
 import subprocess
@@ -13,15 +14,26 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageStat
 
+from imagecli.terminal.detection import Terminal
+from imagecli.terminal.grid import laid_out
+from support.image_screen import ImageScreen
+from support.image_screen import png as colour_png
 from support.places import PHOTOS
 from support.pseudo_terminal import command, environment, run
 
-SHOW = """
-from imagecli.terminal import preview
-preview._REPLY_S = preview._DECODING_S = 60  # where a time-out is not the point, a busy machine must not meet it
-for path in sys.argv[1:]:
-    preview.show(path, console)
+SETUP = """
+from imagecli.terminal import detection, preview
+from imagecli.terminal.preview import Picture
+detection.REPLY_S = preview.DECODING_S = 60  # where a time-out is not the point, a busy machine must not meet it
 """
+SHOW = (
+    SETUP
+    + """
+for path in sys.argv[1:]:
+    preview.show([Picture(path)], console)
+"""
+)
+GRID = SETUP + "preview.show([Picture(path, path.rpartition('/')[2]) for path in sys.argv[1:]], console)"
 ON_ALL = "stdin stdout stderr"
 HALF_BLOCK = re.compile(r"\x1b\[([\d;]*)m|▀|\n")
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 190, 60), (40, 60, 210), (250, 250, 250)
@@ -139,9 +151,9 @@ def test_the_aspect_is_kept_in_any_window(size, window, cells, tmp_path):
     assert drawn.size == (cells[0], cells[1] * 2)
 
 
-def test_width_bounds_it_and_bytes_will_do(png):
-    code = "from imagecli.terminal import preview; preview.show(open(sys.argv[1], 'rb').read(), console, width=20)"
-    assert half_blocks(run(code, [png]).text).size == (20, 16)
+def test_bytes_will_do(png):
+    code = SETUP + "preview.show([Picture(open(sys.argv[1], 'rb').read())], console)"
+    assert half_blocks(run(code, [png], window=(30, 20, 0, 0)).text).size == (20, 16)
 
 
 def odd_images():
@@ -206,8 +218,31 @@ def test_sixel_where_the_terminal_says_so(png):
     )
     width, height = map(int, re.search(r'\x1bP0;0;0q"1;1;(\d+);(\d+)', session.text).groups())
     assert (width, height) == (53 * 9, 20 * 18)
+    assert shows_quarters(sixel_image(session.text))
     assert "▀" not in session.text
     assert session.text.count("\n") == 20
+
+
+def sixel_image(text):
+    """Return the image that one Sixel sequence draws."""
+    width, height, body = re.search(r'\x1bP0;0;0q"1;1;(\d+);(\d+)(.*?)\x1b\\', text, re.DOTALL).groups()
+    image = Image.new("RGB", (int(width), int(height)))
+    colours, colour, x, y = {}, None, 0, 0
+    for piece in re.finditer(r"#(\d+);2;(\d+);(\d+);(\d+)|#(\d+)|!(\d+)(.)|(\$)|(-)|([?-~])", body):
+        if piece[1]:
+            colour = colours[piece[1]] = tuple(round(int(part) * 2.55) for part in piece.groups()[1:4])
+        elif piece[5]:
+            colour = colours[piece[5]]
+        elif piece[8]:
+            x = 0
+        elif piece[9]:
+            x, y = 0, y + 6
+        else:
+            bits, end = ord(piece[7] or piece[10]) - 63, x + int(piece[6] or 1)
+            for row in (row for row in range(6) if bits >> row & 1 and y + row < image.height):
+                image.paste(colour, (x, y + row, end, y + row + 1))
+            x = end
+    return image
 
 
 def test_sixel_takes_the_size_of_a_character_from_the_response(png):
@@ -274,21 +309,182 @@ def test_iterm2_gets_a_png_of_what_it_may_not_know(tmp_path):
         assert shows_quarters(image)
 
 
-@pytest.mark.parametrize("env", [{"TMUX": "/tmp/x,1,0"}, {"STY": "1.x"}, {"TERM": "screen-256color"}])  # noqa: S108 - a value
-def test_inside_a_multiplexer_only_its_own_word_counts(env, png):
-    """The environment is that of the terminal outside, and GNU screen prints Kitty's question in its status line."""
-    session = run(SHOW, [png], streams=ON_ALL, env={"LC_TERMINAL": "iTerm2"} | env, react=replying(attributes=PLAIN))
+@pytest.mark.parametrize("env", [{"STY": "1.x"}, {"TERM": "screen-256color"}, {"TERM": "tmux-256color"}])
+def test_other_multiplexers_are_not_trusted(env, png):
+    """The environment is that of the terminal outside; and tmux says that it has Sixel, whatever shows it."""
+    session = run(SHOW, [png], streams=ON_ALL, env={"LC_TERMINAL": "iTerm2"} | env, react=replying(attributes=SIXEL))
     assert shows_quarters(half_blocks(session.text))
-    assert "a=q" not in session.text
+    assert "\x1b[c" not in session.text
+
+
+@pytest.fixture
+def tmux(tmp_path):
+    """Return the environment inside a tmux that these clients show: name, features, whether they are passed to."""
+
+    def inside(*clients):
+        lines = "".join(f"{name}\t{features}\t{allowed}\t8x16\n" for name, features, allowed in clients)
+        program = tmp_path / "tmux"
+        program.write_text(f"#!/bin/sh\ncat <<'END'\n{lines}END\n" if clients else "#!/bin/sh\nexit 1\n")
+        program.chmod(0o755)
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        return {"TMUX": "/nowhere,1,0", "TMUX_PANE": "%0", "TERM": "tmux-256color", "PATH": path}
+
+    return inside
+
+
+KITTY_CLIENT, XTERM_CLIENT = ("xterm-kitty", "RGB", "1"), ("xterm-256color", "256", "1")
+
+
+@pytest.mark.parametrize("name", ["xterm-kitty", "xterm-ghostty"])
+@pytest.mark.parametrize("allowed", ["1", "on", "all"])
+def test_in_tmux_kitty_is_reached_through_it(name, allowed, tmux, png):
+    session = run(SHOW, [png], env=tmux((name, "RGB", allowed)))
+    packed = re.findall(r"\x1bPtmux;((?:\x1b\x1b|[^\x1b])*)\x1b\\", session.text)
+    assert packed
+    text = re.sub(r"\x1bPtmux;(?:\x1b\x1b|[^\x1b])*\x1b\\", "", session.text)
+    assert "\x1b_G" not in text
+    image, cells = kitty_image("".join(packed).replace("\x1b\x1b", "\x1b") + text)
+    assert cells == (53, 20)
+    assert shows_quarters(image)
+
+
+@pytest.mark.parametrize(
+    "clients",
+    [
+        [],
+        [("xterm-kitty", "RGB", "0")],
+        [("xterm-kitty", "RGB", "off")],
+        [("xterm-kitty", "RGB", "")],
+        [KITTY_CLIENT, XTERM_CLIENT],
+        [("xterm-256color", "RGB,title", "1")],
+        [("xterm-256color", "sixel", "1"), XTERM_CLIENT],
+        [("", "", "")],
+    ],
+)
+def test_in_tmux_what_not_all_terminals_can_is_left(clients, tmux, png):
+    env = tmux(*clients) | {"LC_TERMINAL": "iTerm2", "KITTY_WINDOW_ID": "1"}
     session = run(SHOW, [png], streams=ON_ALL, env=env, react=replying(attributes=SIXEL))
-    assert "\x1bP0;0;0q" in session.text
+    assert shows_quarters(half_blocks(session.text))
+    assert "\x1b[c" not in session.text
+
+
+def test_in_tmux_sixel_where_both_have_it(tmux, png):
+    env = tmux(("xterm-256color", "RGB,sixel,title", "0"))
+    session = run(SHOW, [png], streams=ON_ALL, env=env, react=replying(attributes=SIXEL))
+    assert f'"1;1;{53 * 8};{20 * 16}' in session.text
+    session = run(SHOW, [png], streams=ON_ALL, env=env, react=replying(attributes=PLAIN))
+    assert shows_quarters(half_blocks(session.text))
+
+
+# Grids
+
+
+def screen_of(names, *, rows=24, columns=80, cell=(10, 20), **terminal):
+    """Draw images as a grid and return the screen."""
+    session = run(GRID, names, window=(rows, columns, cell[0] * columns, cell[1] * rows), **terminal)
+    assert session.code == 0, session.text
+    return ImageScreen(session.text, rows, columns, cell).lines
+
+
+WAYS = {
+    "blocks": {},
+    "iterm2": {"env": {"LC_TERMINAL": "iTerm2"}},
+    "kitty": {"env": {"TERM": "xterm-kitty"}},
+    "sixel": {"streams": ON_ALL, "react": lambda _, written: SIXEL if written.endswith(b"\x1b[c") else None},
+}
+
+
+@pytest.fixture
+def coloured(tmp_path):
+    """Write images in one colour, "R 300 200", as R.png and so on, and return their paths."""
+
+    def write(*images):
+        paths = []
+        for image in images:
+            name, width, height = image.split()
+            paths.append(tmp_path / f"{name}.png")
+            paths[-1].write_bytes(colour_png(name, (int(width), int(height))))
+        return paths
+
+    return write
+
+
+@pytest.mark.parametrize("way", ["blocks", "iterm2", "kitty", "sixel"])
+def test_several_images_are_a_grid_with_labels(way, coloured):
+    paths = coloured("R 400 400", "G 400 400", "B 400 200", "W 200 400")
+    lines = screen_of(paths, **WAYS[way])
+    assert lines[0] == "R.png               G.png               B.png               W.png"
+    filled = [(row < 9) * 18 * "R" + " " * ((row >= 9) * 18) for row in range(15)]
+    wide = [(row < 4) * 18 * "B" + " " * ((row >= 4) * 18) for row in range(15)]
+    expected = [f"{one}  {one.replace('R', 'G')}  {other}  {'W' * 15}" for one, other in zip(filled, wide, strict=True)]
+    assert lines[1:] == expected
+
+
+@pytest.mark.parametrize("way", ["blocks", "iterm2", "kitty"])
+@pytest.mark.parametrize("columns", [20, 30, 45])
+def test_a_narrow_window_has_rows_below_each_other(way, columns, coloured):
+    paths = coloured("R 400 400", "G 400 400", "B 400 400")
+    lines = screen_of(paths, rows=60, columns=columns, **WAYS[way])
+    assert max(map(len, lines)) <= columns
+    text = "\n".join(lines)
+    assert all(f"{name}.png" in text and name * 12 in text for name in "RGB")
+
+
+def test_a_window_of_one_row_or_column(coloured):
+    paths = coloured("R 400 400", "G 400 400")
+    assert "G" in screen_of(paths, rows=1, columns=20)[-1]
+    assert screen_of(paths, rows=24, columns=1)
+
+
+@pytest.mark.parametrize("way", ["blocks", "iterm2", "kitty"])
+def test_what_cannot_be_drawn_is_said_in_its_place(way, coloured, tmp_path):
+    (tmp_path / "x.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    (tmp_path / "y.png").write_bytes(truncated())
+    lines = screen_of([*coloured("R 400 400"), tmp_path / "x.svg", tmp_path / "y.png", tmp_path / "gone"], **WAYS[way])
+    assert lines[0] == "R.png               x.svg               y.png               gone"
+    columns = [" ".join(line[start : start + 18].strip() for line in lines[1:]).strip() for start in (0, 20, 40, 60)]
+    assert columns[0].replace(" ", "") == "R" * 18 * 9
+    assert columns[1] == "(an SVG can't be drawn in a terminal)"
+    assert columns[2].startswith("(is damaged or truncated:")
+    assert columns[3] == "(it is not a regular file)"
+
+
+def test_labels_are_cut_and_safe(coloured, tmp_path):
+    [red] = coloured("R 40 40")
+    names = ["a" * 90 + "17.png", "e\x1b[31mvil\n.png"]
+    for name in names:
+        (tmp_path / name).write_bytes(red.read_bytes())
+    first, *_ = screen_of([tmp_path / name for name in names], columns=60)
+    one, other = first[:29], first[29:].strip()
+    assert one.startswith("aaaa")
+    assert one.endswith("17.png")
+    assert "…" in one
+    assert "vil" in other
+    assert "\x1b" not in other
+
+
+@pytest.mark.parametrize(
+    ("count", "shape", "room", "across", "place"),
+    [
+        (3, (3, 2), (80, 16), 3, (25, 15)),
+        (4, (1, 1), (80, 16), 4, (18, 15)),
+        (2, (2, 3), (80, 16), 2, (20, 15)),
+        (4, (1, 1), (120, 26), 4, (28, 25)),
+        (9, (1, 1), (120, 60), 4, (28, 18)),
+        (2, (1, 1), (20, 16), 1, (20, 10)),
+        (500, (1, 1), (80, 16), 4, (18, 9)),
+        (500, (1, 1), (1, 1), 1, (1, 1)),
+    ],
+)
+def test_places(count, shape, room, across, place):
+    assert laid_out(count, shape, room, Terminal("blocks", (10, 20))) == (across, place)
 
 
 # Questions
 
 
 def test_a_terminal_that_does_not_reply_gets_half_blocks_and_is_asked_once(png):
-    code = SHOW.replace("for path", "preview._REPLY_S = 0.1\nfor path")
+    code = SHOW.replace("for path", "detection.REPLY_S = 0.1\nfor path")
     session = run(code, [png, png], streams=ON_ALL)
     assert session.text.count("\x1b[c") == 1
     assert "▀" in session.text
@@ -390,39 +586,31 @@ def scans(count):
     return data[:-2] + data[data.rindex(b"\xff\xda") : -2] * count + data[-2:]
 
 
-NOT_AN_IMAGE = "warning: no preview: it isn't a PNG, JPEG, WebP or GIF"
-
-
 @pytest.mark.parametrize(
     ("data", "warning"),
     [
-        (b"", NOT_AN_IMAGE),
-        (b"<html><body>502 Bad Gateway</body></html>", NOT_AN_IMAGE),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", NOT_AN_IMAGE),
-        (bomb(60000, 60000), "warning: no preview: Image size (3600000000 pixels) exceeds limit"),
-        (bomb(8000, 8000), "warning: no preview: 8000x8000 pixels are too many"),
-        (truncated(), "warning: no preview: image file is truncated"),
+        (b"", "is empty"),
+        (b"<html><body>502 Bad Gateway</body></html>", "it is HTML, not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript input is not supported"),
+        (bomb(60000, 60000), "declares 3,600,000,000 pixels"),
+        (bomb(8000, 8000), "is damaged or truncated"),
+        (truncated(), "is damaged or truncated"),
     ],
     ids=["empty", "html", "eps", "bomb", "large", "truncated"],
 )
-def test_a_hostile_image_is_one_warning(data, warning, tmp_path):
+@pytest.mark.parametrize("env", [{}, {"LC_TERMINAL": "iTerm2"}, {"TERM": "xterm-kitty"}])
+def test_a_hostile_image_is_one_warning(data, warning, env, tmp_path):
     (tmp_path / "image.png").write_bytes(data)
-    session = run(SHOW, [tmp_path / "image.png"], window=(30, 200, 0, 0))
+    session = run(SHOW, [tmp_path / "image.png"], window=(30, 400, 0, 0), env=env)
     assert len(session.screen) == 1
-    assert session.screen[0].startswith(warning)
+    assert session.screen[0].startswith(f"warning: no preview: {tmp_path}/image.png")
+    assert warning in session.screen[0]
     assert session.code == 0
-
-
-@pytest.mark.parametrize("env", [{"LC_TERMINAL": "iTerm2"}, {"TERM": "xterm-kitty"}])
-def test_a_bomb_is_not_handed_on_to_the_terminal(env, tmp_path):
-    (tmp_path / "image.png").write_bytes(bomb(8000, 8000))
-    session = run(SHOW, [tmp_path / "image.png"], env=env)
-    assert session.screen == ["warning: no preview: 8000x8000 pixels are too many"]
 
 
 def test_an_image_that_keeps_its_decoder_busy_is_left(tmp_path):
     (tmp_path / "image.jpg").write_bytes(scans(400))
-    code = SHOW.replace("for path", "preview._DECODING_S = 0.1\nfor path")
+    code = SHOW.replace("for path", "preview.DECODING_S = 0.1\nfor path")
     session = run(code, [tmp_path / "image.jpg"])
     assert session.screen == ["warning: no preview: decoding the image takes too long"]
     assert session.code == 0
