@@ -44,6 +44,8 @@ _LEFT = {
     "expired": "the batch expired before it was done",
     "cancelled": "the batch was cancelled before it was done",
 }
+_LOOK = "Look at the batch on the provider's website; --retry-unknown sends it again."
+_GONE = frozenset({404, 410})
 _AGAIN = "`imagecli batch run` or `imagecli batch submit` sends it again."
 
 
@@ -85,14 +87,32 @@ class Fetching:
         """How many requests of a batch that has ended have no outcome."""
         self.batch: Batch | None = None
 
-    def fetch(self) -> Batch:
-        """Save what there is, and return the batch as it is now.
+    def fetch(self) -> Batch | None:
+        """Save what there is, and return the batch as it is now; None: the provider has it no more, or its results.
 
         Raises:
             ImagecliError: the provider can't be asked, or an image can't be saved; the rest can be fetched later.
         """
-        batch = self.batch = self._context.engine.status(self._submission["batch_id"])
         self._read_places()
+        try:
+            batch = self._fetch()
+        except ImagecliError as error:
+            is_over = self.batch is None or self.batch.has_ended
+            if error.http_status not in _GONE or not is_over:
+                raise
+            name = printable(self._submission["batch_id"])
+            self._context.warn(f"the provider does not know batch {name}, or has its results no more: {error.message}")
+            self._end(UnknownOutcome(f"batch {name} is not there any more: it may have been billed", hint=_LOOK))
+            return None
+        if batch.has_ended:
+            self._end(self._left(batch))
+            if not self.unknown:  # else what is missing may yet be found
+                self._submission.enter("fetched", status=batch.status)
+        return batch
+
+    def _fetch(self) -> Batch:
+        """Save the results that there are."""
+        batch = self.batch = self._context.engine.status(self._submission["batch_id"])
         cursors = self._submission.cursors()
         for place in batch.results:
             if not self._places:
@@ -114,10 +134,6 @@ class Fetching:
             self._context.warn(f"the results have {lines} that no job is waiting for")
         if self._held is not None:
             raise self._held
-        if batch.has_ended:
-            self._end(batch)
-            if not self.unknown:  # else what is missing may yet be found
-                self._submission.enter("fetched", status=batch.status)
         return batch
 
     @property
@@ -233,11 +249,10 @@ class Fetching:
         )
         self._told(job, result)
 
-    def _end(self, batch: Batch) -> None:
-        """Tell of the requests that have no result, and never will."""
+    def _end(self, error: ImagecliError) -> None:
+        """Tell of the requests that have no result, and never will; `error` is why."""
         for custom_id, place in list(self._places.items()):
             request = self._request(place)
-            error = self._left(batch)
             self.unknown += isinstance(error, UnknownOutcome)
             entry = entry_of(self._submission, place.number, request, self._context)
             if entry is not None:
@@ -254,7 +269,7 @@ class Fetching:
         if batch.status == "completed":
             return UnknownOutcome(
                 f"the results of batch {batch.id} have nothing of it: it may have been billed",
-                hint="Look at the batch on the provider's website; --retry-unknown sends it again.",
+                hint=_LOOK,
             )
         if batch.status == "failed":
             return self._client.calls.refusal(batch.errors[0] if batch.errors else {"message": "the batch failed"})

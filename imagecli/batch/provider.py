@@ -72,7 +72,7 @@ def facts_of(typed: Typed, settings: Settings) -> dict[str, object]:
     """Return what has to be known to fetch what is submitted with these settings."""
     profile = settings.profile
     said = {name: value for name, value in typed.__dict__.items() if name not in _OF_RUN and value not in (None, ())}
-    return {"profile": profile.name, "base_url": profile.base_url, "typed": said}
+    return {"profile": profile.name, "base_url": profile.base_url, "typed": said, "output": typed.output}
 
 
 def settings_of(submission: Submission, typed: Typed) -> tuple[Settings, Typed]:

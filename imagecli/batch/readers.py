@@ -6,6 +6,7 @@ import codecs
 import csv
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from imagecli.errors import UsageProblem
@@ -175,8 +176,11 @@ def _table_rows(
     first = next((text for text in source if text.strip()), None)
     if first is None:
         return
-    if delimiter == "," and "," not in first and ";" in first:
-        delimiter = ";"  # as spreadsheets write it where the comma is for decimals
+    if said := re.fullmatch(r"sep=(.)", first.strip("\r\n")):  # for Excel alone, above the header
+        delimiter, first = said[1], next((text for text in source if text.strip()), "")
+    elif delimiter == "," and "," not in first:
+        # As spreadsheets write it where the comma is for decimals, and as they copy it.
+        delimiter = next((other for other in (";", "\t") if other in first), ",")
     before = csv.field_size_limit(MOST_LINE)
     try:
         header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter, skipinitialspace=True))]

@@ -121,18 +121,15 @@ def cost_of(
 
 def token_rates(model: Model, *, in_batch: bool = False) -> Rates | None:
     """Return what a model's tokens cost: by the config file, else by the catalogue, whoever passes the count on."""
-    if model.tokens:
-        return model.tokens
-    row = next((row for row in find_rows(model.name) if row.tokens), None)
-    if row is None or not in_batch:
-        return None if row is None else row.tokens
-    return row.batch or {kind: usd / 2 for kind, usd in row.tokens.items()}
+    row = None if model.tokens else next((row for row in find_rows(model.name) if row.tokens), None)
+    rates = model.tokens or (None if row is None else row.tokens)
+    if rates is None or not in_batch:
+        return rates
+    return (row.batch if row is not None else None) or {kind: usd / 2 for kind, usd in rates.items()}
 
 
-def halved(estimate: Estimate, model: Model) -> Estimate:
-    """Return an estimate for a line of a batch: half, but what the config file says is taken as it is."""
-    if model.price is not None or model.tokens:
-        return estimate
+def halved(estimate: Estimate) -> Estimate:
+    """Return an estimate for a line of a batch."""
     return Estimate(round(estimate.least / 2, 8), round(estimate.most / 2, 8), estimate.is_open)
 
 

@@ -49,7 +49,7 @@ def estimate_request(plan: Plan, planned: PlannedRequest) -> Estimate | None:
     if is_authored and intent.model.price is None:
         return None
     found = estimate(intent.model, intent.profile.provider, _asked(plan, planned))
-    return halved(found, intent.model) if found is not None and intent.dialect.in_batch else found
+    return halved(found) if found is not None and intent.dialect.in_batch else found
 
 
 class Bill:
@@ -112,7 +112,7 @@ class Bill:
         if said is not None:
             return said, "server"
         if self._model.price is not None:
-            return self._model.price * images, "price"
+            return self._model.price * images / (2 if self._dialect.in_batch else 1), "price"
         if not usage:
             return None
         from imagecli.models.cost import cost_of, token_rates

@@ -18,7 +18,7 @@ from imagecli.terminal.rows import duration, size_of
 from imagecli.text import HIDDEN, KEY_PLACE, hide_keys, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from imagecli.dialects.request import FilePart, ImageRequest
     from imagecli.models.cost import Estimate
@@ -57,6 +57,8 @@ class Renderer:
         self.command = command
         self.as_json = as_json
         self._warnings: list[str] = []
+        self._hints: set[str | None] = set()
+        """What to do about jobs that failed, as far as it was said."""
 
     @classmethod
     def open(cls, command: str, typed: Typed) -> Renderer:
@@ -112,7 +114,8 @@ class Renderer:
             for shown in _result_lines(result, base_url):
                 self.console.out(shown)
         if result.error is not None:
-            self._error(result.error, f"{printable(job)} (line {line}): ")
+            self._error(result.error, f"{printable(job)} (line {line}): ", known_hints=self._hints)
+            self._hints.add(result.error.hint)
 
     def summary(self, summary: Mapping[str, object], error: ImagecliError | None) -> int:
         """Show with --json what came of many jobs, as the last document; and the error that decides the exit code."""
@@ -184,14 +187,15 @@ class Renderer:
         if len(requests) > 1:
             self.console.debug(f"and {len(requests) - 1} more like it")
 
-    def _error(self, error: ImagecliError, about: str = "") -> int:
-        """Show what happened, what to do, and where to ask about it."""
+    def _error(self, error: ImagecliError, about: str = "", known_hints: Collection[str | None] = ()) -> int:
+        """Show what happened, what to do unless that is known, and where to ask about it."""
         details = []
         if error.request_id:
             details.append(f"request id: {error.request_id}")
         if error.saved_response:
             details.append(f"the response is kept in {error.saved_response}")
-        self.console.error(f"{about}{error.message}", hint=error.hint, details=details)
+        hint = None if error.hint in known_hints else error.hint
+        self.console.error(f"{about}{error.message}", hint=hint, details=details)
         return int(error.exit_code)
 
 

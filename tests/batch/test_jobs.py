@@ -93,6 +93,8 @@ def test_a_table_may_have_a_bom_crlf_quotes_and_line_breaks_in_cells(read):
 
 def test_a_table_of_a_spreadsheet_may_be_divided_by_semicolons(read):
     assert [job.prompt for job in read("id;prompt\n1;a fox, red\n", "a.csv")] == ["a fox, red"]
+    assert [job.prompt for job in read("id\tprompt\n1\ta fox, red; here\n", "a.csv")] == ["a fox, red; here"]
+    assert [job.prompt for job in read("sep=;\r\nid;prompt\r\n1;a fox, red\r\n", "a.csv")] == ["a fox, red"]
 
 
 def test_blanks_behind_the_commas_are_not_part_of_a_cell(read):

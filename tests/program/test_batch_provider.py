@@ -72,7 +72,7 @@ def test_jobs_are_submitted_and_fetched(imagecli, provider, flags):
     provider.finish()
     ran = imagecli("batch", "fetch", batch["id"])
     assert ran.code == 0
-    assert sorted(ran.out.split()) == [os.path.abspath(f"out/{name}") for name in images()]
+    assert sorted(ran.out.split()) == [f"out/{name}" for name in images()], "as -o spelt it"
     assert len(images()) == 3
     with Image.open(ran.out.split()[0]) as image:
         assert image.size == (1024, 1024)
@@ -317,8 +317,37 @@ def test_one_batch_that_is_gone_does_not_keep_the_others(imagecli, provider, fla
     provider.respond = lambda reply, request: (
         reply.json({"error": {"message": "no such batch"}}, 404) if first in request.path else whole(reply, request)
     )
-    ran = imagecli("batch", "fetch", "out")
-    assert (ran.code, len(images())) == (2, 1)
+    ran = imagecli("batch", "fetch", "out", "--json")
+    assert (ran.code, len(images()), summary(ran)["unknown"]) == (8, 1, 2)
+    assert imagecli("batch", "submit", "jobs.txt", *flags).out == "", "never unasked"
+    listed = imagecli("batch", "run", "jobs.txt", *flags, "--dry-run", "--retry-unknown", "--json").json_lines[-1]
+    assert listed["summary"]["to_send"] == 2
+    provider.respond = whole
+    ran = imagecli("batch", "fetch", "out", "--json")
+    assert (ran.code, len(images()), summary(ran)["done"]) == (0, 3, 3), "asked for with another key, it may be there"
+
+
+def test_results_that_are_gone_may_have_been_billed(imagecli, provider, flags):
+    imagecli("batch", "submit", "jobs.txt", *flags)
+    provider.finish()
+    whole = provider.respond
+    provider.respond = lambda reply, request: (
+        reply.json({"error": {"message": "no such file"}}, 404)
+        if request.path.endswith("/content")
+        else whole(reply, request)
+    )
+    ran = imagecli("batch", "fetch", "out", "--json")
+    assert (ran.code, summary(ran)["unknown"]) == (8, 3)
+
+
+def test_a_provider_that_is_away_hides_no_batch_of_another(imagecli, provider, flags):
+    imagecli("batch", "submit", "jobs.txt", *flags)
+    with Provider() as other:
+        imagecli("batch", "submit", "jobs.txt", *flags, "-o", "away", "--base-url", other.url)
+        away = other.created[0]["id"]
+    ran = imagecli("batch", "status", "--json", "--retries", "0")
+    assert (ran.code, [each["id"] for each in ran.json["batches"]]) == (5, [provider.created[0]["id"]])
+    assert ran.json["error"]["message"].startswith(f"batch {away}: ")
 
 
 @pytest.mark.parametrize("ranges", [True, False])
@@ -522,8 +551,8 @@ def test_names_that_are_taken(imagecli, provider, flags):
 
 @pytest.mark.parametrize("limit", [{"IMAGECLI_MAX_COST": "0.008"}, {"IMAGECLI_BUDGET": "0.008/day"}])
 def test_limits_hold_for_the_batch_as_a_whole(imagecli, provider, flags, limit):
-    """Three images at 0.003 USD are more than 0.008; the estimate at list price is 0.00294 and the prompt each."""
-    imagecli("config", "set", "models.gpt-image-2.price", "0.003")
+    """Three images at half of 0.006 USD are more than 0.008; at list price it is 0.00294 and the prompt each."""
+    imagecli("config", "set", "models.gpt-image-2.price", "0.006")
     ran = imagecli("batch", "submit", "jobs.txt", *flags, env=limit)
     assert (ran.code, provider.posts) == (7, [])
     assert imagecli("batch", "submit", "jobs.txt", *flags, "--limit", "2", env=limit).code == 0

@@ -199,7 +199,10 @@ def test_failures_are_told_counted_and_run_again(batch, server):
 
 def test_where_all_fail_the_cause_is_the_exit_code(batch, server):
     server.respond = lambda reply, _: reply.send(_refusal("not this", code="content_policy_violation"), 400)
-    assert batch(PROMPTS).code == 3
+    ran = batch(PROMPTS)
+    assert (ran.code, ran.err.count("(line ")) == (3, 3)
+    hint = ran.err.splitlines()[-1]
+    assert ran.err.count(hint) == 2, "said with the first, and at the end"
 
 
 def test_only_the_images_that_are_missing_of_a_job_are_asked_for_again(batch, server):

@@ -156,7 +156,7 @@ class _Command:
                 if fetching.batch is not None:
                     self._counts["waiting"] += fetching.waiting
                     self._batches.append(describe(fetching.batch, submission))
-            if not batch.has_ended:
+            if batch is not None and not batch.has_ended:
                 self._pending.append(batch)
 
     def _count_before(self, submission: Submission, entries: Iterable[Entry]) -> None:
@@ -254,6 +254,7 @@ def _place(name: str) -> tuple[str, str | None]:
         UsageProblem: it is neither a folder nor an id that is known.
     """
     from imagecli.batch.registry import find
+    from imagecli.batch.submission import submissions_in
 
     if os.path.isdir(name):
         return name, None
@@ -263,4 +264,6 @@ def _place(name: str) -> tuple[str, str | None]:
             f"{quoted(name)} is neither a folder nor a batch that was submitted from here",
             hint="Give the folder that it was submitted for; `imagecli batch status` lists what is known.",
         )
-    return known.folder, name
+    said = next((each["output"] for each in submissions_in(known.folder) if each.id == known.submission), None)
+    # As it was spelt, where that is the same folder from here.
+    return (said if said and os.path.abspath(said) == known.folder else known.folder), name

@@ -22,7 +22,9 @@ def run(typed: Typed, renderer: Renderer) -> int:
     """
     from imagecli.batch.submission import submissions_in
     from imagecli.commands.batch.fetch import describe
+    from imagecli.errors import ImagecliError
     from imagecli.terminal.render import Page
+    from imagecli.text import printable
 
     if typed.batch is not None:
         found, submission = asked(typed, renderer, "status")
@@ -31,16 +33,23 @@ def run(typed: Typed, renderer: Renderer) -> int:
 
     batches: list[dict[str, Any]] = []
     lines = []
+    failed: list[ImagecliError] = []
     for known in registered():
-        each = next((one for one in submissions_in(known.folder) if one.id == known.submission), None)
-        if each is None or each.state == "fetched":
+        try:
+            each = next((one for one in submissions_in(known.folder) if one.id == known.submission), None)
+            if each is None or each.state == "fetched":
+                continue
+            found, submission = asked(typed, renderer, "status", known.batch_id)
+        except ImagecliError as problem:  # of one provider, and no reason to say nothing of the others
+            problem.message = f"batch {printable(known.batch_id)}: {problem.message}"
+            failed.append(problem)
             continue
-        found, submission = asked(typed, renderer, "status", known.batch_id)
         batches.append(describe(found, submission))
         lines.append(_line(found, submission))
-    if not lines:
+    if not (lines or failed):
         renderer.console.remark("no batch waits to be fetched")
-    return renderer.page(Page("\n".join(lines) or None, {"batches": batches}))
+    renderer.warn(*(each.message for each in failed[1:]))
+    return renderer.page(Page("\n".join(lines) or None, {"batches": batches}, next(iter(failed), None)))
 
 
 def asked(typed: Typed, renderer: Renderer, what: str, name: str | None = None) -> tuple[Batch, Submission | None]:
