@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagecli.flags.row import BATCHED, MADE, OUTPUT, REPORT, SERVER, typed_only
+from imagecli.flags.row import BATCHED, MADE, OUTPUT, PICKED, REPORT, SERVER, typed_only
 
 ROWS = (
     typed_only(
@@ -22,13 +22,13 @@ ROWS = (
     typed_only(
         "only",
         "Only jobs with this id, or ids like fox-*; repeatable.",
-        MADE,
+        PICKED,
         BATCHED,
         "ID",
         repeated=True,
     ),
-    typed_only("limit", "Only the first N jobs of those.", MADE, BATCHED, "N", type=int, bounds=(1, 10_000_000)),
-    typed_only("shard", "Only share I of N, the same on every machine.", MADE, BATCHED, "I/N"),
+    typed_only("limit", "Only the first N jobs of those.", PICKED, BATCHED, "N", type=int, bounds=(1, 10_000_000)),
+    typed_only("shard", "Only share I of N, the same on every machine.", PICKED, BATCHED, "I/N"),
     typed_only(
         "rpm",
         "Let no more than N requests begin in a minute, evenly spaced.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagecli.flags.row import OUTPUT, REPORT, SERVER, typed_only
+from imagecli.flags.row import OUTPUT, PICKED, REPORT, SERVER, typed_only
 
 ROWS = (
     typed_only(
@@ -22,17 +22,17 @@ ROWS = (
     ),
     typed_only("prompt_only", "Print the prompt, and nothing else.", REPORT, ("show",), flag="--prompt", type=bool),
     typed_only(
-        "count", "How many lines [20; all sums].", REPORT, ("log",), "N", "-n", type=int, bounds=(1, 1_000_000_000)
+        "count", "How many lines [20; all sums].", PICKED, ("log",), "N", "-n", type=int, bounds=(1, 1_000_000_000)
     ),
     typed_only(
-        "since", "From here on: 30m, 12h, 7d or 2w ago, or a date, such as 2026-11-29.", REPORT, ("log",), "TIME"
+        "since", "From here on: 30m, 12h, 7d or 2w ago, or a date, such as 2026-11-29.", PICKED, ("log",), "TIME"
     ),
-    typed_only("model", "Only images of this model.", REPORT, ("log",), "NAME", "-m"),
-    typed_only("profile", "Only images of this profile.", REPORT, ("log",), "NAME", "-P"),
+    typed_only("model", "Only images of this model.", PICKED, ("log",), "NAME", "-m"),
+    typed_only("profile", "Only images of this profile.", PICKED, ("log",), "NAME", "-P"),
     typed_only(
         "state",
         "Only requests in this state: done, failed, unknown or sent.",
-        REPORT,
+        PICKED,
         ("log",),
         "STATE",
         choices=("done", "failed", "unknown", "sent"),
@@ -45,9 +45,9 @@ ROWS = (
         "PERIOD",
         choices=("day", "month", "model", "profile"),
     ),
-    typed_only("older", "Remove what was used last longer ago: 30d, 12h.", SERVER, ("cache prune",), "AGE"),
-    typed_only("larger", "Remove the oldest until the rest is no larger: 5G, 500M.", SERVER, ("cache prune",), "SIZE"),
-    typed_only("all", "Also list the models that certainly make no images.", SERVER, ("models",), type=bool),
+    typed_only("older", "Remove what was used last longer ago: 30d, 12h.", PICKED, ("cache prune",), "AGE"),
+    typed_only("larger", "Remove the oldest until the rest is no larger: 5G, 500M.", PICKED, ("cache prune",), "SIZE"),
+    typed_only("all", "Also list the models that certainly make no images.", PICKED, ("models",), type=bool),
     typed_only("refresh", "Ask the server even if its list is less than an hour old.", SERVER, ("models",), type=bool),
     typed_only(
         "output",

@@ -32,8 +32,9 @@ COMMANDS = (
 GROUPED = {"config": CONFIG, "cache": CACHE, "batch": BATCH}
 """The commands that have commands of their own."""
 
-MADE, INPUT, OUTPUT, SERVER, REPORT = GROUPS = (
+MADE, PICKED, INPUT, OUTPUT, SERVER, REPORT = GROUPS = (
     "What to make",
+    "Which ones",
     "Input images and masks",
     "Where it goes",
     "Where it is sent",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "imagecli"
 _EXAMPLES = "Examples:\n"
+_FLAGS = "Flags"
+"""The group of those that every command has."""
 
 
 class Row(NamedTuple):
@@ -112,16 +114,16 @@ def _sections(command: str) -> Iterator[Section]:
     if commands := below(command):
         names = (Row(each.removeprefix(command).strip(), _read(_docstring(each))[0]) for each in commands)
         yield Section("Commands", tuple(names))
-        yield Section("Flags", (HELP,) if command else (VERSION, HELP))
+        yield Section(_FLAGS, (HELP,) if command else (VERSION, HELP))
         return
     if arguments := tuple(Row(each.metavar, each.help) for each in ARGUMENTS if command in each.commands):
         yield Section("Arguments", arguments)
-    for group in GROUPS:
-        rows = tuple(_row(flag) for flag in flags_of(command) if flag.group == group)
-        if group == GROUPS[-1]:
-            rows = (*rows, HELP)
-        if rows:
-            yield Section(group, rows)
+    groups = {group: tuple(_row(flag) for flag in flags_of(command) if flag.group == group) for group in GROUPS}
+    if not any(groups.values()):
+        groups = {_FLAGS: ()}
+    *_, last = groups
+    groups[last] += (HELP,)
+    yield from (Section(group, rows) for group, rows in groups.items() if rows)
 
 
 def _row(flag: Flag) -> Row:
