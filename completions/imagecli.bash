@@ -89,6 +89,50 @@ BEGIN {
 ' <"$config" 2>/dev/null
 }
 
+# Prints the ids of the jobs in the first of the files given that is a job file with ids.
+_imagecli_ids() {
+    local file form
+    for file; do
+        case $file in
+            *.jsonl | *.ndjson) form=json ;;
+            *.[ct]sv) form=${file##*.} ;;
+            *) continue ;;
+        esac
+        [[ $file == \~/* ]] && file=$HOME/${file#??}
+        [[ -f $file && -r $file ]] || continue
+        command awk -v form=$form '# Prints the ids of the jobs in a file: JSON lines, or a table whose header has a column `id`.
+
+BEGIN { FS = form == "csv" ? "," : "\t" }
+
+NR > 1000 { exit }
+
+{ sub(/\r$/, "") }
+
+form ~ /^json/ {
+    if (match($0, /"id"[ \t]*:[ \t]*"[^"\\]+"/)) {
+        split(substr($0, RSTART + 4, RLENGTH - 4), parts, "\"")
+        print parts[2]
+    }
+    next
+}
+
+NR == 1 {
+    sub(/^\357\273\277/, "")
+    for (i = 1; i <= NF; i++)
+        if ($i == "id" || $i == "\"id\"")
+            column = i
+    if (!column)
+        exit
+    next
+}
+
+# A quoted cell may hold what separates them.
+!/"/ && $column != "" { print $column }
+' <"$file" 2>/dev/null
+        return 0
+    done
+}
+
 # Offers those of the words that begin with $value, quoted as the line needs it.
 _imagecli_words() {
     local word quote=${value:0:1}
@@ -123,6 +167,16 @@ _imagecli_words_and_names() {
     _imagecli_words "${words[@]}"
 }
 
+# Offers the ids of the jobs in the job file that the line names.
+_imagecli_job_ids() {
+    local id
+    local -a ids
+    while IFS= read -r id; do
+        ids+=("$id")
+    done < <(_imagecli_ids "${words[@]//[\\\"\']/}")
+    _imagecli_words "${ids[@]}"
+}
+
 # Leaves it to readline, which knows files best.
 _imagecli_files() {
     compopt -o default 2>/dev/null
@@ -149,6 +203,15 @@ _imagecli_images() {
     ((${#COMPREPLY[@]})) || _imagecli_files
 }
 
+# Offers the newest images of the ledger behind an @, else files.
+_imagecli_inputs() {
+    if [[ $value == @* ]]; then
+        _imagecli_words @{1..9}
+    else
+        _imagecli_images
+    fi
+}
+
 # Finds the flag in a word that takes a value; fails where there is none. `attached` is set where the value is in the
 # same word (--flag=value, -fvalue): `before` is then what precedes it.
 _imagecli_split() {
@@ -173,7 +236,7 @@ _imagecli_split() {
 # Offers what the flag takes.
 _imagecli_value() {
     case $1 in
-        -o | --output | --grid | --like | --cache-dir | -i | --image | --mask | --markup | --mask-preview) _imagecli_images ;;
+        -o | --output | --grid | --cache-dir | --mask-preview) _imagecli_images ;;
         -f | --prompt-file) _imagecli_files ;;
         -m | --model | --for) _imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2 ;;
         -s | --size) _imagecli_words auto square landscape portrait 1024x1024 1536x1024 1024x1536 2048x2048 3840x2160 1792x1024 1024x1792 256x256 512x512 ;;
@@ -186,9 +249,11 @@ _imagecli_value() {
         --response-format) _imagecli_words url b64_json ;;
         --frames) _imagecli_words 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 ;;
         --complexity) _imagecli_words low medium high ;;
+        --like | -i | --image | --mask | --markup) _imagecli_inputs ;;
         -P | --profile) _imagecli_words_and_names profiles openai sandbox ;;
         --fit) _imagecli_words pad crop stretch ;;
         --restore) _imagecli_words none aspect size ;;
+        --only) _imagecli_job_ids ;;
         --state) _imagecli_words done failed unknown sent ;;
         --sum) _imagecli_words day month model profile ;;
         --dialect) _imagecli_words openai apimart azure deepinfra evolink gemini modelscope openrouter together xai litellm localai sdcpp sglang vllm-omni xinference ;;
@@ -199,10 +264,10 @@ _imagecli_value() {
 _imagecli_argument() {
     case $1 in
         '0' | 'help 0') _imagecli_words gen edit vary batch prepare recover show log models serve cache config schema help ;;
-        'edit 0' | 'vary 0' | 'prepare 0') _imagecli_images ;;
+        'edit 0' | 'vary 0' | 'prepare 0' | 'show '*) _imagecli_inputs ;;
         'batch 0' | 'help batch 0') _imagecli_words run submit status fetch cancel ;;
-        'batch run 0' | 'batch submit 0' | 'batch fetch 0' | 'recover 0' | 'show 0') _imagecli_files ;;
-        'models 0') _imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2 ;;
+        'batch run 0' | 'batch submit 0' | 'batch fetch 0' | 'recover '*) _imagecli_files ;;
+        'models '*) _imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2 ;;
         'cache 0' | 'help cache 0') _imagecli_words path info prune ;;
         'config 0' | 'help config 0') _imagecli_words path show get set unset set-key add check ;;
         'config get 0' | 'config set 0' | 'config unset 0') _imagecli_words profile defaults.output defaults.resize defaults.embed defaults.sidecar defaults.model defaults.count defaults.size defaults.quality defaults.format defaults.compression defaults.background defaults.moderation defaults.style defaults.input_fidelity defaults.response_format defaults.partials defaults.save_partials defaults.frames defaults.frame_ms defaults.complexity defaults.safety_identifier defaults.seed defaults.negative defaults.verbatim defaults.fit defaults.restore defaults.keep defaults.strict_mask defaults.keep_metadata defaults.max_pixels defaults.jobs defaults.timeout defaults.retries defaults.cache defaults.cache_dir defaults.max_cost defaults.budget defaults.ledger defaults.retry_unknown defaults.preview ;;

@@ -104,6 +104,56 @@ function __imagecli_images
     string join -- \n $images
 end
 
+# Prints the newest images of the ledger behind an @, else files.
+function __imagecli_inputs
+    if string match -qr '^(--[^=]*=|-[^-ofmnsqPji]*[ofmnsqPji])?@' -- (commandline -ct)
+        string join -- \n @(seq 9)
+    else
+        __imagecli_images
+    end
+end
+
+# Prints the ids of the jobs in the first of the files on the line that is a job file with ids.
+function __imagecli_ids
+    for word in (commandline -opc)
+        set -l file (string replace -r -- '^~/' "$HOME/" $word)
+        set -l form (string match -r -- '\.(?:nd)?(jsonl?|[ct]sv)$' $file)
+        or continue
+        test -f "$file" -a -r "$file"
+        or continue
+        command awk -v form=$form[2] '# Prints the ids of the jobs in a file: JSON lines, or a table whose header has a column `id`.
+
+BEGIN { FS = form == "csv" ? "," : "\\t" }
+
+NR > 1000 { exit }
+
+{ sub(/\\r$/, "") }
+
+form ~ /^json/ {
+    if (match($0, /"id"[ \\t]*:[ \\t]*"[^"\\\\]+"/)) {
+        split(substr($0, RSTART + 4, RLENGTH - 4), parts, "\\"")
+        print parts[2]
+    }
+    next
+}
+
+NR == 1 {
+    sub(/^\\357\\273\\277/, "")
+    for (i = 1; i <= NF; i++)
+        if ($i == "id" || $i == "\\"id\\"")
+            column = i
+    if (!column)
+        exit
+    next
+}
+
+# A quoted cell may hold what separates them.
+!/"/ && $column != "" { print $column }
+' <$file 2>/dev/null
+        return
+    end
+end
+
 # Prints what was typed so far besides flags and their values.
 function __imagecli_typed
     set -l value_follows no
@@ -137,6 +187,13 @@ end
 function __imagecli_at
     set -l typed (__imagecli_typed)
     test (count $typed) -eq $argv[1]
+    and __imagecli_in $argv[2..]
+end
+
+# Whether so many words were typed or more, and the command is one of the others given.
+function __imagecli_from
+    set -l typed (__imagecli_typed)
+    test (count $typed) -ge $argv[1]
     and __imagecli_in $argv[2..]
 end
 
@@ -191,7 +248,7 @@ complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run" "batch su
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run" "batch submit"' -l param -x -d 'Any other field of the request, JSON or text; repeatable'
 complete -c imagecli -n '__imagecli_in "gen" "batch run" "batch submit"' -l verbatim -d 'Ask dall-e-3 not to rewrite the prompt [off]'
 complete -c imagecli -n '__imagecli_in "gen" "batch run" "batch submit"' -l no-verbatim -d 'Not --verbatim'
-complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l like -x -a '(__imagecli_images)' -d 'As the image in FILE was made (@1: the newest one); flags typed beside it go first'
+complete -c imagecli -n '__imagecli_in "gen" "edit" "vary"' -l like -x -a '(__imagecli_inputs)' -d 'As the image in FILE was made (@1: the newest one); flags typed beside it go first'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run" "batch submit" "batch status" "batch cancel" "show" "models" "config show" "config check"' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'Which server to use [openai]'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run" "batch submit" "batch status" "batch cancel" "show" "models" "config show" "config check"' -l base-url -x -d 'Another server\'s address, usually ending in /v1; it gets no key of others'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run"' -s j -l jobs -x -d 'How many requests at once [4]'
@@ -212,10 +269,10 @@ complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch status" "batch
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run" "batch submit" "batch status" "batch fetch" "batch cancel" "prepare" "recover" "show" "log" "models"' -s v -l verbose -d 'Report more on standard error'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run" "batch submit" "batch status" "batch fetch" "batch cancel" "prepare" "recover" "show" "log" "models"' -l quiet -d 'Report only errors on standard error'
 complete -c imagecli -n '__imagecli_in "gen" "edit" "vary" "batch run" "batch submit" "batch status" "batch fetch" "batch cancel" "prepare" "recover" "show" "log" "models" "serve" "cache path" "cache info" "cache prune" "config path" "config show" "config get" "config set" "config unset" "config set-key" "config add" "config check" "schema"' -s h -l help -d 'Show this page'
-complete -c imagecli -n '__imagecli_at 1 "edit" "vary" "prepare"' -x -a '(__imagecli_images)'
-complete -c imagecli -n '__imagecli_in "edit"' -s i -l image -x -a '(__imagecli_images)' -d 'Another input image; repeatable'
-complete -c imagecli -n '__imagecli_in "edit"' -l mask -x -a '(__imagecli_images)' -d 'Where to edit: transparent, or white in a mask without transparency'
-complete -c imagecli -n '__imagecli_in "edit"' -l markup -x -a '(__imagecli_images)' -d 'Marks drawn over the image that show what to change'
+complete -c imagecli -n '__imagecli_at 1 "edit" "vary" "prepare"' -x -a '(__imagecli_inputs)'
+complete -c imagecli -n '__imagecli_in "edit"' -s i -l image -x -a '(__imagecli_inputs)' -d 'Another input image; repeatable'
+complete -c imagecli -n '__imagecli_in "edit"' -l mask -x -a '(__imagecli_inputs)' -d 'Where to edit: transparent, or white in a mask without transparency'
+complete -c imagecli -n '__imagecli_in "edit"' -l markup -x -a '(__imagecli_inputs)' -d 'Marks drawn over the image that show what to change'
 complete -c imagecli -n '__imagecli_in "edit" "batch run" "batch submit"' -l mask-rect -x -d 'Edit inside this box, in pixels or %; repeatable'
 complete -c imagecli -n '__imagecli_in "edit" "batch run" "batch submit"' -l mask-ellipse -x -d 'Edit inside the ellipse in this box; -X, -Y: from the right, the bottom'
 complete -c imagecli -n '__imagecli_in "edit" "batch run" "batch submit"' -l mask-color -x -d 'Edit where the image has this colour; repeatable [:32]'
@@ -244,7 +301,7 @@ complete -c imagecli -n '__imagecli_in "batch run" "batch submit"' -s o -l outpu
 complete -c imagecli -n '__imagecli_in "batch run" "batch submit"' -l dry-run -d 'Check everything; say what would be sent, and what it costs'
 complete -c imagecli -n '__imagecli_in "batch run" "batch submit"' -l as -x -d 'How JOBS is written [by its name; jsonl for -]'
 complete -c imagecli -n '__imagecli_in "batch run" "batch submit"' -l prompt -x -d 'The prompt of every job, with {column} fields of its row'
-complete -c imagecli -n '__imagecli_in "batch run" "batch submit"' -l only -x -d 'Only jobs with this id, or ids like fox-*; repeatable'
+complete -c imagecli -n '__imagecli_in "batch run" "batch submit"' -l only -x -k -a '(__imagecli_ids)' -d 'Only jobs with this id, or ids like fox-*; repeatable'
 complete -c imagecli -n '__imagecli_in "batch run" "batch submit"' -l limit -x -d 'Only the first N jobs of those'
 complete -c imagecli -n '__imagecli_in "batch run" "batch submit"' -l shard -x -d 'Only share I of N, the same on every machine'
 complete -c imagecli -n '__imagecli_in "batch run"' -l rpm -x -d 'Let no more than N requests begin in a minute, evenly spaced'
@@ -253,8 +310,9 @@ complete -c imagecli -n '__imagecli_in "batch run"' -l prune -d 'Remove images t
 complete -c imagecli -n '__imagecli_in "batch run"' -l check -d 'Send nothing: exit 0 if all images are there and unchanged, else 6'
 complete -c imagecli -n '__imagecli_in "batch run" "batch submit" "batch fetch" "log"' -l json -d 'Print JSON instead, a document a line, for failures too'
 complete -c imagecli -n '__imagecli_in "prepare"' -l for -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)' -d 'The model to prepare the image for; any name is accepted'
-complete -c imagecli -n '__imagecli_at 1 "recover" "show"' -r -F
+complete -c imagecli -n '__imagecli_from 1 "recover"' -r -F
 complete -c imagecli -n '__imagecli_in "recover"' -s o -l output -x -a '(__imagecli_images)' -d 'A file, a folder/ or a template [as the run would have named it]'
+complete -c imagecli -n '__imagecli_from 1 "show"' -x -a '(__imagecli_inputs)'
 complete -c imagecli -n '__imagecli_in "show"' -l grid -x -a '(__imagecli_images)' -d 'Save a contact sheet: all images side by side, labelled; - is stdout'
 complete -c imagecli -n '__imagecli_in "show"' -l check -d 'Send it to the server, and say whether that finds its own marks in it'
 complete -c imagecli -n '__imagecli_in "show"' -l prompt -d 'Print the prompt, and nothing else'
@@ -264,7 +322,7 @@ complete -c imagecli -n '__imagecli_in "log"' -s m -l model -x -k -a '(__imagecl
 complete -c imagecli -n '__imagecli_in "log"' -s P -l profile -x -k -a '(__imagecli_words_and_names profiles openai sandbox)' -d 'Only images of this profile'
 complete -c imagecli -n '__imagecli_in "log"' -l state -x -k -a 'done failed unknown sent' -d 'Only requests in this state: done, failed, unknown or sent'
 complete -c imagecli -n '__imagecli_in "log"' -l sum -x -k -a 'day month model profile' -d 'Add up what was asked, made and paid by day, month, model or profile'
-complete -c imagecli -n '__imagecli_at 1 "models"' -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)'
+complete -c imagecli -n '__imagecli_from 1 "models"' -x -k -a '(__imagecli_words_and_names models gpt-image-2.6-flare gpt-image-2.6-sunburst gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-image-2 chatgpt-image-latest gpt-image-1.5 gpt-image-1-mini gpt-image-1 dall-e-3 dall-e-2)'
 complete -c imagecli -n '__imagecli_in "models"' -l all -d 'Also list the models that certainly make no images'
 complete -c imagecli -n '__imagecli_in "models"' -l refresh -d 'Ask the server even if its list is less than an hour old'
 complete -c imagecli -n '__imagecli_in "serve"' -l port -x -d 'The port on 127.0.0.1; 0 takes any free one [8765]'

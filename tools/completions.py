@@ -34,6 +34,8 @@ TARGET = ROOT / "completions"
 MADE = "Written by tools/completions.py: change that, or its templates."
 IMAGES = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "heic", "avif")
 """The extensions that are offered where a picture is wanted; other files where there are none."""
+INPUTS = ("image", "mask", "markup", "like")
+"""The flags that read one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,9 @@ class Values:
     names: str = ""
     """The table of the config file whose names are offered too: "models" or "profiles"."""
     files: str = ""
-    """ "any", or "images" for folders and pictures before others."""
+    """ "any"; "images" for folders and pictures before others; "inputs" for the newest of the ledger too."""
+    ids: bool = False
+    """Whether the ids of the jobs in the job file are offered."""
 
 
 NOTHING = Values()
@@ -66,14 +70,22 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a command."""
+
+    metavar: str
+    values: Values
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """One command, or a group of them; `path` is what is typed after the program's name."""
 
     path: tuple[str, ...]
     help: str
     flags: tuple[Flag, ...] = ()
-    arguments: tuple[tuple[str, Values], ...] = ()
-    """Metavar and values, in order."""
+    arguments: tuple[Argument, ...] = ()
     commands: tuple[Command, ...] = ()
 
     def all(self) -> Iterator[Command]:
@@ -126,38 +138,38 @@ def _flag(option: Any) -> Flag:  # noqa: ANN401 - of Typer's own click
     )
 
 
-def _argument(argument: Any) -> tuple[str, Values]:  # noqa: ANN401 - of Typer's own click
-    metavar = argument.metavar.removesuffix("...").strip("[]")
+def _argument(argument: Any) -> Argument:  # noqa: ANN401 - of Typer's own click
     # A new one is a KeyError: somebody has to say what it takes.
     offered = {
-        "COMMAND": NOTHING,
-        "FILE": Values(files="any"),
-        "ID": NOTHING,
-        "ID|DIR": Values(files="any"),
-        "IMAGE": values_of("image"),
-        "JOBS": Values(files="any"),
-        "KEY": Values(("profile", *(f"defaults.{name}" for name in FILE_SETTINGS))),
-        "MODEL": values_of("model"),
-        "NAME": NOTHING,
-        "PROFILE": PROFILES,
-        "PROMPT": NOTHING,
-        "SCHEMA": Values(NAMES),
-        "VALUE": NOTHING,
+        "batch": Values(files="any") if "DIR" in argument.metavar else NOTHING,
+        "files": values_of("image"),
+        "input": values_of("image"),
+        "job_file": Values(files="any"),
+        "key": Values(("profile", *(f"defaults.{name}" for name in FILE_SETTINGS))),
+        "named_profile": PROFILES,
+        "names": values_of("model"),
+        "new_profile": NOTHING,
+        "prompt": NOTHING,
+        "responses": Values(files="any"),
+        "schema_name": Values(NAMES),
+        "topic": NOTHING,  # commands, as _with_names has them
+        "value": NOTHING,
     }
-    return metavar, offered[metavar]
+    metavar = argument.metavar.removesuffix("...").strip("[]")
+    return Argument(metavar, offered[argument.name], repeated=argument.nargs != 1)
 
 
 def values_of(name: str) -> Values:
     """Return what can be offered for a setting, or for a flag that is none."""
     setting = SETTINGS.get(name) or next((flag for flag in FLAGS if flag.name == name), None)
-    if name == "profile":
-        return PROFILES
-    if name == "dialect":
-        return Values(dialects.names())
-    if name in {"model", "for"}:
-        return Values(tuple(reversed(catalog.names())), names="models")
+    models = Values(tuple(reversed(catalog.names())), names="models")
+    special = {"profile": PROFILES, "dialect": Values(dialects.names()), "model": models, "for": models}
+    if name in special:
+        return special[name]
+    if name == "only":
+        return Values(ids=True)
     if setting and setting.path:
-        return Values(files="any" if name == "prompt_file" else "images")
+        return Values(files={"prompt_file": "any"}.get(name, "inputs" if name in INPUTS else "images"))
     if setting and setting.choices:
         return Values(setting.choices)
     listed = [value for model in reversed(catalog.names()) for value in catalog.find(model).values.get(name, ())]
@@ -224,11 +236,11 @@ def bash(program: Command) -> str:
 
 
 def _bash_arguments(command: Command) -> Iterator[tuple[str, Values]]:
-    offered = [values for _, values in command.arguments]
     if command.commands:
-        offered = [Values(tuple(each.path[-1] for each in command.commands))]
-    for number, values in enumerate(offered):
-        yield _sh(" ".join((*command.path, str(number)))), values
+        yield _sh(" ".join((*command.path, "0"))), Values(tuple(each.path[-1] for each in command.commands))
+    for number, argument in enumerate(command.arguments):
+        place = _sh(" ".join((*command.path, "" if argument.repeated else str(number))))
+        yield place + "*" * argument.repeated, argument.values
 
 
 def _flag_names(command: Command) -> Values:
@@ -249,7 +261,9 @@ def _bash_arms(offers: Iterable[tuple[str, Values]]) -> str:
 
 def _bash_call(values: Values) -> str:
     if values.files:
-        return "_imagecli_images" if values.files == "images" else "_imagecli_files"
+        return f"_imagecli_{values.files}".replace("any", "files")
+    if values.ids:
+        return "_imagecli_job_ids"
     if values.names:
         return " ".join(["_imagecli_words_and_names", values.names, *values.words])
     return " ".join(["_imagecli_words", *values.words])
@@ -272,8 +286,8 @@ def zsh(program: Command) -> str:
 def _zsh_function(command: Command) -> str:
     specs = [spec for flag in command.flags for spec in _zsh_flag(flag)]
     specs += [
-        _sh(f"{number}::{metavar}:{_zsh_action(metavar, values)}")
-        for number, (metavar, values) in enumerate(command.arguments, 1)
+        _sh(f"{'*' if each.repeated else f'{number}:'}:{each.metavar}:{_zsh_action(each.metavar, each.values)}")
+        for number, each in enumerate(command.arguments, 1)
     ]
     name = "_".join(("_imagecli", *command.path))
     if not command.commands:
@@ -321,7 +335,9 @@ def _zsh_separator(name: str, flag: Flag) -> str:
 
 def _zsh_action(metavar: str, values: Values) -> str:
     if values.files:
-        return "_imagecli_images" if values.files == "images" else "_files"
+        return "_files" if values.files == "any" else f"_imagecli_{values.files}"
+    if values.ids:
+        return f" _imagecli_job_ids {metavar}"
     # The blank keeps _arguments from putting words of its own before these; alone it offers nothing.
     if values.names:
         return " ".join(["", "_imagecli_words_and_names", metavar, values.names, *values.words])
@@ -345,7 +361,8 @@ def fish(program: Command) -> str:
     return fill(
         "imagecli.fish",
         MADE=MADE,
-        AWK=_fish(_awk()),
+        AWK=_fish(_awk("names")),
+        IDS=_fish(_awk("ids")),
         IMAGES="|".join(IMAGES),
         LETTERS="".join(name[1] for flag in flags for name in flag.names if not name.startswith("--")),
         LONG=" ".join(name for flag in flags for name in flag.names if name.startswith("--")),
@@ -362,9 +379,9 @@ def _fish_lines(command: Command) -> Iterator[tuple[str, str]]:
     depth = len(command.path)
     for each in command.commands:
         yield f"__imagecli_at {depth}", f"-a {each.path[-1]} -d {_fish(each.help)}"
-    for number, (_, values) in enumerate(command.arguments):
-        if values != NOTHING:
-            yield f"__imagecli_at {depth + number}", _fish_values(values)
+    for number, each in enumerate(command.arguments):
+        if each.values != NOTHING:
+            yield f"__imagecli_{'from' if each.repeated else 'at'} {depth + number}", _fish_values(each.values)
     here = f"__imagecli_at {depth}" if command.commands else "__imagecli_in"
     for flag in command.flags:
         names = [f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in flag.names]
@@ -376,7 +393,9 @@ def _fish_lines(command: Command) -> Iterator[tuple[str, str]]:
 
 def _fish_values(values: Values) -> str:
     if values.files:
-        return "-x -a '(__imagecli_images)'" if values.files == "images" else "-r -F"
+        return "-r -F" if values.files == "any" else f"-x -a '(__imagecli_{values.files})'"
+    if values.ids:
+        return "-x -k -a '(__imagecli_ids)'"
     if values.names:
         return "-x -k -a " + _fish(" ".join(["(__imagecli_words_and_names", values.names, *values.words]) + ")")
     return f"-x -k -a {_fish(' '.join(values.words))}" if values.words else "-x"
@@ -385,12 +404,12 @@ def _fish_values(values: Values) -> str:
 # quoting
 
 
-def _awk() -> str:
-    return (TEMPLATES / "names.awk").read_text("utf-8")
+def _awk(name: str) -> str:
+    return (TEMPLATES / f"{name}.awk").read_text("utf-8")
 
 
 def _names_in_file() -> str:
-    return fill("names.sh", AWK=_awk())
+    return fill("names.sh", AWK=_awk("names"), IDS=_awk("ids"))
 
 
 def _sh(text: str) -> str:

@@ -56,6 +56,11 @@ size = "256x256"
 [other]
 profiles.elsewhere = 1
 """
+JOBS = r"""{"prompt": "x", "id": "fox-1"}
+{"id":"a fox"}
+{"prompt": "no id"}
+{"id": "odd \" one"}
+"""
 OWN_PROFILES = [name for name in tomllib.loads(CONFIG)["profiles"] if name != "sandbox"]
 MODELS = [
     *("gpt-image-2.6-flare", "gpt-image-2.6-sunburst", "gpt-image-2.5-flare", "gpt-image-2.5-sunburst"),
@@ -104,6 +109,8 @@ class Shell:
         self.folder = folder
         for file in (*IMAGES, "notes.txt", "texts/prompt.txt", "my folder/deep.png"):
             self.write(f"desk/{file}", "")
+        self.write("desk/jobs.jsonl", JOBS)
+        self.write("desk/animals.csv", 'prompt,id\nx,red\n"a, b",green\nx,blue\nx,\n')
         self.write("config/imagecli/config.toml", CONFIG)
         for program in ("imagecli", "python", "python3"):
             self.write(f"bin/{program}", '#!/bin/sh\necho "$0 was started" >>"$ERRORS"\n').chmod(0o755)
@@ -281,6 +288,11 @@ def test_every_flag_and_command_of_the_help_is_offered_and_no_other(shell, comma
             [f"defaults.{name}" for name in ("resize", "response_format", "restore", "retries", "retry_unknown")],
         ),
         ("imagecli config unset", "defaults.si", ["defaults.sidecar", "defaults.size"]),
+        ("imagecli models gpt-image-2", "dall", ["dall-e-3", "dall-e-2"]),
+        ("imagecli batch run jobs.jsonl -o out --only", "", ["fox-1", "a fox"]),
+        ("imagecli batch submit ./animals.csv", "--only=", ["red", "blue"]),
+        ("imagecli edit", "@", [f"@{n}" for n in range(1, 10)]),
+        ("imagecli gen", "--like=@", [f"@{n}" for n in range(1, 10)]),
         ("imagecli help", "g", ["gen"]),
         ("imagecli help batch", "r", ["run"]),
     ],
@@ -295,13 +307,15 @@ def test_values_are_offered_in_their_order(shell, before, typed, offered):
         ("imagecli edit", "", IMAGES + FOLDERS),
         ("imagecli vary -m dall-e-2 -v", "", IMAGES + FOLDERS),
         ("imagecli vary --", "", IMAGES + FOLDERS),
+        ("imagecli show", "", IMAGES + FOLDERS),
+        ("imagecli show cat.png a:b.png", "c", ["cat.png"]),
         ("imagecli edit", "my\\ ", ["my folder", "my photo.webp"]),
         ("imagecli edit", "my\\ folder/", ["my folder/deep.png"]),
         ("imagecli edit cat.png 'a hat' -i one.png -i", "", IMAGES + FOLDERS),
         ("imagecli edit cat.png", "--mask=c", ["cat.png"]),
         ("imagecli gen 'a cat' -o", "", IMAGES + FOLDERS),
         ("imagecli edit", "texts/", ["texts/prompt.txt"]),
-        ("imagecli gen -f", "", [*IMAGES, *FOLDERS, "notes.txt"]),
+        ("imagecli gen -f", "", [*IMAGES, *FOLDERS, "notes.txt", "jobs.jsonl", "animals.csv"]),
         ("imagecli gen 'a cat'", "--no-p", ["--no-preview"]),
         ("imagecli gen 'a cat' --param a=1", "--para", ["--param"]),
         ("imagecli gen -f notes.txt", "--ou", ["--output"]),
@@ -326,6 +340,8 @@ def test_images_come_before_other_files(shell, before, typed, offered):
         ("imagecli gen", "--json="),
         ("imagecli config set defaults.size", "c"),
         ("imagecli nonsense", "c"),
+        ("imagecli batch run --only", ""),  # no job file is named
+        ("imagecli batch run notes.txt --only", ""),
         ("imagecli help gen", "c"),
     ],
 )

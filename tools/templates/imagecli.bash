@@ -35,6 +35,16 @@ _imagecli_words_and_names() {
     _imagecli_words "${words[@]}"
 }
 
+# Offers the ids of the jobs in the job file that the line names.
+_imagecli_job_ids() {
+    local id
+    local -a ids
+    while IFS= read -r id; do
+        ids+=("$id")
+    done < <(_imagecli_ids "${words[@]//[\\\"\']/}")
+    _imagecli_words "${ids[@]}"
+}
+
 # Leaves it to readline, which knows files best.
 _imagecli_files() {
     compopt -o default 2>/dev/null
@@ -59,6 +69,15 @@ _imagecli_images() {
     done < <(compgen -d -S / -- "$path"; compgen -f -- "$path")
     compopt -o filenames 2>/dev/null
     ((${#COMPREPLY[@]})) || _imagecli_files
+}
+
+# Offers the newest images of the ledger behind an @, else files.
+_imagecli_inputs() {
+    if [[ $value == @* ]]; then
+        _imagecli_words @{1..9}
+    else
+        _imagecli_images
+    fi
 }
 
 # Finds the flag in a word that takes a value; fails where there is none. `attached` is set where the value is in the

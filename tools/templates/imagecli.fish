@@ -33,6 +33,28 @@ function __imagecli_images
     string join -- \n $images
 end
 
+# Prints the newest images of the ledger behind an @, else files.
+function __imagecli_inputs
+    if string match -qr '^(--[^=]*=|-[^-@LETTERS@]*[@LETTERS@])?@' -- (commandline -ct)
+        string join -- \n @(seq 9)
+    else
+        __imagecli_images
+    end
+end
+
+# Prints the ids of the jobs in the first of the files on the line that is a job file with ids.
+function __imagecli_ids
+    for word in (commandline -opc)
+        set -l file (string replace -r -- '^~/' "$HOME/" $word)
+        set -l form (string match -r -- '\.(?:nd)?(jsonl?|[ct]sv)$' $file)
+        or continue
+        test -f "$file" -a -r "$file"
+        or continue
+        command awk -v form=$form[2] @IDS@ <$file 2>/dev/null
+        return
+    end
+end
+
 # Prints what was typed so far besides flags and their values.
 function __imagecli_typed
     set -l value_follows no
@@ -66,6 +88,13 @@ end
 function __imagecli_at
     set -l typed (__imagecli_typed)
     test (count $typed) -eq $argv[1]
+    and __imagecli_in $argv[2..]
+end
+
+# Whether so many words were typed or more, and the command is one of the others given.
+function __imagecli_from
+    set -l typed (__imagecli_typed)
+    test (count $typed) -ge $argv[1]
     and __imagecli_in $argv[2..]
 end
 
