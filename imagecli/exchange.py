@@ -78,6 +78,9 @@ class Observer:
     def saved(self, image: GeneratedImage) -> None:
         """Report an image that is saved."""
 
+    def failed(self, numbers: Sequence[int], error: ImagecliError) -> None:
+        """Report why images will not come."""
+
 
 class Exchange:
     """One request of a run and what has become of it."""

@@ -438,6 +438,7 @@ class _Execution:
 
     def _fail(self, numbers: Sequence[int], error: ImagecliError) -> None:
         self._made.fail(numbers, error)
+        self._observer.failed(numbers, error)
         self._stopped = self._stopped or is_final(error)
 
     # How it ended

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from imagecli.client.errors.connection import without_number
 from imagecli.client.errors.reader import describe
 from imagecli.client.errors.waits import is_too_long, requested_wait
 from imagecli.client.http import TransportError
@@ -182,7 +183,7 @@ class Download:
             if isinstance(error, PrivateAddressError):
                 shown = sanitize(host, self._secrets)
                 raise self._failure(f"a public server linked to a private network ({shown})") from error
-            raise _NotThereError(describe(error, self._secrets)) from error
+            raise _NotThereError(without_number(describe(error, self._secrets))) from error
         finally:
             session.guard.public_host = session.guard.connect_within = None
 

@@ -10,6 +10,7 @@ from imagecli.terminal.rows import size_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imagecli.errors import ImagecliError
     from imagecli.result import GeneratedImage
     from imagecli.terminal.console import Console
     from imagecli.terminal.live_preview import LivePreview
@@ -54,9 +55,12 @@ class TerminalObserver(Observer):
             what = (image.path, size_of(image.bytes))
             self._progress.update([image.n], "saved", detail=", ".join(filter(None, what)))
 
+    def failed(self, numbers: Sequence[int], error: ImagecliError) -> None:
+        """Show why images will not come."""
+        self._progress.update(numbers, "failed", detail=error.message)
+
     def _end(self, numbers: Sequence[int]) -> None:
-        """Show of each image whether it is there."""
-        self._progress.update([n for n in numbers if n not in self._saved], "failed")
+        """Draw the finished images of a request; partial ones stay where none came."""
         if self._preview is not None:
             for n in numbers:
                 self._preview.finish(self._saved[n].path if n in self._saved else None, n)

@@ -19,7 +19,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rich.console import RenderableType
+    from rich.console import OverflowMethod, RenderableType
     from rich.progress import Task
 
     from imagecli.terminal.console import Console
@@ -148,13 +148,15 @@ class _Detail(ProgressColumn):
     """How much of it is done, as a bar where there is room, and in words."""
 
     def __init__(self, canvas: Canvas) -> None:
-        super().__init__(Column())  # alone in being narrowed, as the others don't wrap
+        # Alone in being narrowed, as the others don't wrap; a column would cut what its cells leave.
+        super().__init__(Column())
         self._canvas = canvas
 
     def render(self, task: Task) -> RenderableType:
         row = task.fields["row"]
         is_short = row.share is not None and self._canvas.width < _NARROW
-        words = Text(f"{100 * row.share:.0f} %" if is_short else row.detail, "dim", no_wrap=True, overflow="crop")
+        overflow: OverflowMethod = "ellipsis" if self._canvas.unicode else "crop"
+        words = Text(f"{100 * row.share:.0f} %" if is_short else row.detail, "dim", no_wrap=True, overflow=overflow)
         bar = None if row.share is None else self._canvas.bar_of(task)
         if bar is None:
             return words

@@ -120,3 +120,13 @@ def test_ipv6_and_ipv4_are_tried_by_turns(monkeypatch):
 
     six, four = (socket.AF_INET6, 1, 6, "", "a"), (socket.AF_INET, 1, 6, "", "b")
     assert _alternating([six, six, six, four, four]) == [six, four, six, four, six]
+
+
+def test_the_reason_is_in_words(imagecli):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    ran = imagecli("gen", "cat", "--base-url", f"http://127.0.0.1:{port}/v1")
+    assert (ran.code, ran.err.splitlines()[0]) == (
+        5,
+        f"imagecli: error: 127.0.0.1:{port} can't be reached: Connection refused",
+    )

@@ -72,22 +72,25 @@ def gate(server):
 
 
 def test_a_run_of_four_with_one_that_fails(server):
-    """Four requests at once; each is answered when all of them were seen to wait."""
-    seen, answers = threading.Event(), [response_with(image_file())] * 4
-    answers[1] = None
+    """Four requests at once: one fails when all were seen to wait, the others come when the failure was seen."""
+    seen, failed = threading.Event(), threading.Event()
+    answers = [response_with(image_file())] * 3 + [None]
 
     def respond(reply, _):
         assert seen.wait(HANGS_S)
         answer = answers.pop()
         if answer is None:
-            reply.json(error_document("no such thing", code="moderation_blocked"), 400)
+            reply.json(error_document("not that", code="moderation_blocked"), 400)
         else:
+            assert failed.wait(HANGS_S)
             reply.send(answer)
 
     server.respond = respond
     terminal = Terminal("gen", "a fox", "-n", "4", "-m", "dall-e-3", "--base-url", server.url)
     terminal.expect(*(f"image {n} .*waiting" for n in (1, 2, 3, 4)), "total.*0 of 4")
     seen.set()
+    terminal.expect("failed.*content policy: not that", "1 failed")
+    failed.set()
     code, left = terminal.end()
     assert code == 6
     assert all(re.fullmatch(r"a-fox(-\d)?\.png", line) for line in left[:3])

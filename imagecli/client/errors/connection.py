@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from typing import TYPE_CHECKING
 
 from imagecli.client.proxies import find_proxy
@@ -18,6 +19,11 @@ _NOT_CONNECTED = (
     *(f"[Errno {number}]" for number in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)),
 )
 """How the errors of a connection begin that was never there."""
+
+
+def without_number(reason: str) -> str:
+    """Return the words of a system's error, without the number that it begins with: "Connection refused"."""
+    return re.sub(r"^\[Errno -?\d+\] ", "", reason)
 
 
 def proxy_variable(url: str) -> str | None:
@@ -52,6 +58,8 @@ def unreachable(reason: str, *, host: str, url: str, refused: ProxyError | None)
         refused: that error, where a proxy did not connect to the server.
     """
     variable = proxy_variable(url)
+    is_not_connected = reason.startswith(_NOT_CONNECTED)
+    reason = without_number(reason)
     if refused is not None and variable is not None:
         message = f"the proxy in {variable} did not connect to {host}: {reason}"
         if refused.because == "login":
@@ -60,7 +68,7 @@ def unreachable(reason: str, *, host: str, url: str, refused: ProxyError | None)
             hint = f"Ask the proxy's operator, or add {host} to NO_PROXY if it can be reached directly."
             return AuthProblem(message, hint=hint, http_status=refused.status)
         return Unavailable(message, hint=f"Check {variable}, or run it again later.")
-    if variable is not None and reason.startswith(_NOT_CONNECTED):  # no connection but the proxy's was tried
+    if variable is not None and is_not_connected:  # no connection but the proxy's was tried
         message = f"the proxy in {variable}, which leads to {host}, can't be reached: {reason}"
         return Unavailable(message, hint=f"Check {variable}, or run it again later.")
     settings = f"the proxy settings ({variable} is set)" if variable else "the proxy settings"
