@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli import interrupts
 from imagecli.batch.journal import Entry, Made
+from imagecli.batch.settling import entry_of
 from imagecli.batch.submission import Request, Sums
-from imagecli.batch.submitting import entry_of, make_folders
+from imagecli.batch.submitting import make_folders
 from imagecli.errors import Failure, ImagecliError, Interrupted, Unavailable, UnknownOutcome, UsageProblem
 from imagecli.execute import execute
 from imagecli.result import Result
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from imagecli.batch.job import Job
     from imagecli.batch.jobs import Jobs
     from imagecli.batch.journal import State
+    from imagecli.batch.settling import Context
     from imagecli.batch.submission import Submission
-    from imagecli.batch.submitting import Context
     from imagecli.client.client import Client
     from imagecli.client.response.images import ImageResponse
     from imagecli.client.response.sources import Item

@@ -9,14 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 from imagecli.batch.engines.engine import MOST_BYTES, MOST_LINES, MOST_OUTPUT
-from imagecli.batch.journal import Entry
-from imagecli.batch.registry import Known, register
+from imagecli.batch.settling import adopt, looked_up, never_heard_of, refuse
 from imagecli.batch.submission import Request, Submission, Sums
 from imagecli.client.encode import FileToSend, encoded
 from imagecli.errors import Failure, ImagecliError, Unavailable, UnknownOutcome, UsageProblem
@@ -26,44 +24,23 @@ from imagecli.saving.room import room_for
 from imagecli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from imagecli.accounts import Accounts
-    from imagecli.accounts import Entry as AccountEntry
-    from imagecli.batch.engines.engine import Batch, Engine
+    from imagecli.batch.engines.engine import Batch
     from imagecli.batch.job import Job
     from imagecli.batch.jobs import Jobs
-    from imagecli.batch.journal import Journal
+    from imagecli.batch.settling import Context, Watch
     from imagecli.batch.standing import Task
     from imagecli.dialects.request import ImageRequest
     from imagecli.images.types import Upload
     from imagecli.plan import Plan
     from imagecli.saving.names import Names
 
-    Warn = Callable[[str], None]
-    Watch = Callable[[str, int, int], None]
-    """Given what is being done, how much of it, and of how much: "preparing" jobs, "uploading" bytes, "waiting" for the
-    provider, "creating"."""
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PATHS = frozenset(flag.name for flag in FLAGS if flag.path)
 _PIECE = 1 << 16
-_LOOKS = 3
-"""How often a batch is looked for whose creation was not heard of."""
-_LOOK_EVERY_S = 1.0
 _IN_BASE64 = 4 / 3
-
-
-class Context(NamedTuple):
-    """What submitting and fetching take."""
-
-    folder: str
-    journal: Journal
-    engine: Engine
-    accounts: Accounts | None
-    warn: Warn
-    sleep: Callable[[float], None]
-    watch: Watch = lambda _what, _done, _total: None
 
 
 class Part:
@@ -284,110 +261,15 @@ def create(part: Part, context: Context) -> Batch:
     try:
         batch = engine.create(input_id, part.endpoint, submission.name)
     except UnknownOutcome as lost:
-        found = _looked_up(submission, context)
+        found = looked_up(submission, context)
         if found is None:
-            raise _never_heard_of(submission, lost) from lost
+            raise never_heard_of(submission, lost) from lost
         batch = found
     except ImagecliError as error:
         refuse(submission, context, error)
         raise
     adopt(submission, batch)
     return batch
-
-
-def adopt(submission: Submission, batch: Batch) -> None:
-    """Write down that a batch is there."""
-    register(Known(batch.id, submission.id, os.path.abspath(submission.folder)))
-    submission.enter("created", batch_id=batch.id, expires_at=batch.expires_at)
-    with suppress(FileNotFoundError):
-        os.unlink(submission.requests_path)
-
-
-def refuse(submission: Submission, context: Context, error: ImagecliError) -> None:
-    """Write down that the batch is not there, and that nothing was paid for it."""
-    jobs: dict[str, Job] = {}
-    for index, request in enumerate(submission.requests()):
-        jobs[request.job.id] = request.job
-        _release(submission, index, request, context, error)
-    for job in jobs.values():
-        last = context.journal.last(job.id)
-        if last is not None and last.batch == submission.id and last.state == "sent":
-            failed = Entry(
-                job.id, job.digest, "failed", time.time(), exit_code=int(error.exit_code), message=error.message
-            )
-            context.journal.ended(failed)
-    submission.enter("refused", error=error.message)
-    with suppress(FileNotFoundError):
-        os.unlink(submission.requests_path)
-
-
-def _release(submission: Submission, index: int, request: Request, context: Context, error: ImagecliError) -> None:
-    """Write down in the accounts that a request was not sent, if it is there: a kill may have come before that."""
-    accounts, first = context.accounts, submission["first_row"]
-    if accounts is None or request.row is None:
-        return
-    known = accounts.find_waiting(request.row, submission["at"]) if first is None else first + index
-    if known is not None:
-        accounts.resume(request.row, known, request.most, context.warn).complete(Unavailable(error.message))
-
-
-def entry_of(submission: Submission, index: int, request: Request, context: Context) -> AccountEntry | None:
-    """Return the entry in the accounts of a request of a submission, the `index`-th; None where there are none."""
-    if context.accounts is None:
-        return None
-    first = submission["first_row"]
-    known = None if first is None else first + index
-    return context.accounts.resume(request.row, known, request.most, context.warn)
-
-
-def settle(context: Context, submissions: Iterable[Submission], *, retry_unknown: bool) -> list[Submission]:
-    """See to what killed runs have left in a folder; return what may have been created, and is not to be found.
-
-    What was not sent is forgotten; what may have been created is looked up at the provider.
-
-    Args:
-        context: the folder, and the provider.
-        submissions: those of the folder.
-        retry_unknown: whether what is not to be found counts as not created.
-    """
-    unknown = []
-    for submission in submissions:
-        if submission.state == "prepared":
-            submission.remove()
-        elif submission.state == "uploaded":
-            refuse(submission, context, Unavailable("the run was killed before the batch was created"))
-        elif submission.state == "creating":
-            found = _looked_up(submission, context)
-            if found is not None:
-                adopt(submission, found)
-            elif retry_unknown:
-                refuse(submission, context, Unavailable("the batch was not found at the provider"))
-            else:
-                unknown.append(submission)
-    return unknown
-
-
-def _looked_up(submission: Submission, context: Context) -> Batch | None:
-    """Return the batch that may have been created; None where it is not to be found."""
-    for look in range(_LOOKS):
-        if look:
-            context.sleep(_LOOK_EVERY_S)
-        try:
-            found = context.engine.find(submission["input_id"] or "", submission.name)
-        except ImagecliError as error:
-            context.warn(f"the provider's batches can't be listed: {error.message}")
-            return None
-        if found is not None:
-            return found
-    return None
-
-
-def _never_heard_of(submission: Submission, lost: UnknownOutcome) -> UnknownOutcome:
-    return UnknownOutcome(
-        f"whether batch {submission.name} was created is not known, and it is not to be found: {lost.message}",
-        hint="Look for it on the provider's website; the same with --retry-unknown submits its jobs again.",
-        **lost.details,
-    )
 
 
 def make_folders(names: Names) -> None:

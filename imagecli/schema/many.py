@@ -43,6 +43,7 @@ JOB: Fields = {
     "op?": one_of(MAKING, "with `--dry-run`: `gen`, `edit` or `vary`"),
     "output?": text("with `--dry-run`: its output below DIR, with `{ext}` where the format decides"),
     "send?": boolean("with `--dry-run`: whether it would be sent"),
+    "cached?": boolean("with `--dry-run`: whether the cache has its images, so that it need not be sent"),
     **ESTIMATE,
 }
 _STANDING: Fields = {f"{name}?": whole(f"with `--dry-run` and `--check`: jobs that are {name}") for name in STATES}
@@ -57,6 +58,7 @@ SUMMARY: Fields = {
     **{f"{name}?": _STANDING[f"{name}?"] for name in ("new", "changed", "gone", "saved")},
     "edited?": whole("with `--check`: jobs whose images have changed on the disk"),
     "to_send?": whole("with `--dry-run`: how many jobs would be sent"),
+    "cached?": whole("with `--dry-run` and `--cache`: how many jobs the cache has"),
     **ESTIMATE,
     "dry_run?": true("with `--dry-run`"),
     "images?": whole("made in this run"),

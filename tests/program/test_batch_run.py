@@ -491,7 +491,12 @@ def test_recorded_once_a_batch_is_replayed_without_key_and_network(batch, paid, 
     first = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in Path("out").glob("*.png")}
     shutil.rmtree("out")
     args = ("batch", "run", "jobs.txt", "-o", "out", "-m", "m", "--base-url", paid.url, "--cache-only")
-    assert imagecli(*args, "--dry-run").out == "2 jobs: 2 new\nnothing would be sent\n"
+    assert imagecli(*args, "--dry-run").out == "2 jobs: 2 new\n2 jobs in the cache\nnothing would be sent\n"
+    Path("jobs.txt").write_text(text + "a hare\n", encoding="utf-8")
+    *jobs, last = _documents(imagecli(*args[:-1], "--cache", "--dry-run", "--json"))
+    assert [(each["cached"], each["send"]) for each in jobs] == [(True, False), (True, False), (False, True)]
+    assert (last["summary"]["cached"], last["summary"]["to_send"], len(paid.requests)) == (2, 1, 2)
+    Path("jobs.txt").write_text(text, encoding="utf-8")
     ran = imagecli(*args, "--json")
     assert (ran.code, len(paid.requests)) == (0, 2)
     assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in Path("out").glob("*.png")} == first

@@ -126,7 +126,7 @@ class _Command:
         from imagecli.batch.job import Defaults
         from imagecli.batch.jobs import Jobs
         from imagecli.batch.provider import open_provider, settings_of
-        from imagecli.batch.submitting import Context, settle
+        from imagecli.batch.settling import Context, settle
         from imagecli.client.open import sleep
         from imagecli.inputs import Inputs
         from imagecli.terminal.batch_bar import BatchBar

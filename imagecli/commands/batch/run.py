@@ -11,14 +11,14 @@ from imagecli import interrupts
 from imagecli.batch.journal import Journal
 from imagecli.batch.parts import part_of, read_shard
 from imagecli.batch.standing import counts, stand, to_run
+from imagecli.commands.batch.outlook import Outlook, how_many
 from imagecli.errors import AuthProblem, Interrupted, PartialResult, UnknownOutcome, UsageProblem
 from imagecli.inputs import STDIO
-from imagecli.models.cost import total
-from imagecli.terminal.render import estimate_fields, sheet_files, sheet_lines
+from imagecli.terminal.render import sheet_files, sheet_lines
 from imagecli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from contextlib import AbstractContextManager
 
     from imagecli.batch.carrying import Shared
@@ -30,28 +30,9 @@ if TYPE_CHECKING:
     from imagecli.commands.batch.sheet import BatchSheet
     from imagecli.config.settings import Settings
     from imagecli.errors import ImagecliError
-    from imagecli.models.cost import Estimate
     from imagecli.options import Typed
     from imagecli.result import Result
     from imagecli.terminal.render import Renderer
-
-_WORDS = {
-    "new": "new",
-    "changed": "changed",
-    "gone": "whose images are gone",
-    "edited": "whose images have changed on the disk",
-    "failed": "failed",
-    "unknown": "unknown",
-    "submitted": "submitted",
-    "saved": "saved",
-    "done": "done",
-}
-
-_REMEDIES = {
-    "edited": "Put back images that have changed, or remove them: then they are made again.",
-    "unknown": "Of unknown ones, imagecli recover saves what has come; --retry-unknown sends the others again.",
-}
-"""What to do about those that the same command again leaves as they are."""
 
 
 def run(typed: Typed, renderer: Renderer) -> int:
@@ -126,73 +107,27 @@ class _Command:
             self._renderer.warn(f"{lines} of the journal can't be read and count for nothing")
         return stand(self._part, self._jobs, self._journal)
 
-    # Without sending
+    def _outlook(self) -> Outlook:
+        self._journal.read()
+        return Outlook(self._renderer, self._stand(), self._journal)
 
     def _check(self) -> int:
         """Tell which jobs' images are not there, or not as they were saved."""
         if self._typed.grid is not None:
             raise UsageProblem("--check makes nothing, so it draws no contact sheet", hint="Leave out --grid.")
-        self._journal.read()
-        wrong = []
-        for task in self._stand():
-            standing: str = task.standing
-            if standing == "done" and task.last is not None and not self._journal.is_unchanged(task.last):
-                standing = "edited"
-            if standing not in {"done", "saved"}:
-                wrong.append((task.job, standing))
-        found: dict[str, int] = {}
-        for job, standing in wrong:
-            found[standing] = found.get(standing, 0) + 1
-            if self._renderer.as_json:
-                self._renderer.line({"ok": False, "id": job.id, "line": job.line, "state": standing})
-            else:
-                self._renderer.console.out(f"{printable(job.id)} (line {job.line}): {_WORDS[standing]}")
-        error = None
-        if wrong:
-            each = ", ".join(f"{count} {_WORDS[standing]}" for standing, count in found.items())
-            error = PartialResult(
-                f"{len(wrong)} of {_jobs(len(self._part))} not done: {each}",
-                hint=_remedy(found),
-            )
-        summary = {"jobs": len(self._part), "done": len(self._part) - len(wrong), **found}
-        return self._renderer.summary(summary, error)
+        return self._outlook().check()
 
     def _dry_run(self) -> int:
         """Tell how the jobs stand, and what it would cost to run them."""
-        self._journal.read()
-        with self._open_sheet(dry=True):
-            return self._plan()
+        from imagecli.cache.answers import open_cache
 
-    def _plan(self) -> int:
-        tasks = self._stand()
-        todo = to_run(tasks, retry_unknown=bool(self._settings.options.retry_unknown.value))
-        sent = {task.job.id for task in todo if task.standing != "saved"}
-        if self._settings.options.cache_only.value:
-            sent.clear()
-        known: list[Estimate] = []
-        unpriced = 0
-        for task in tasks:
-            estimate = self._jobs.estimate(task.job) if task.job.id in sent else None
-            if estimate is not None:
-                known.append(estimate)
-            elif task.job.id in sent:
-                unpriced += 1
-            if self._renderer.as_json:
-                self._renderer.line(_planned(task, estimate, sent=task.job.id in sent))
-        cost = total(known)
-        found: dict[str, int] = {each: n for each, n in counts(tasks).items()}  # noqa: C416 - wider keys
-        if not self._renderer.as_json:
-            each = ", ".join(f"{count} {_WORDS[standing]}" for standing, count in found.items())
-            self._renderer.console.out(f"{_jobs(len(tasks))}: {each or 'none'}")
-            self._renderer.console.out(_price(cost, unpriced, len(sent)))
-        summary = {
-            "jobs": len(tasks),
-            **found,
-            "to_send": len(sent),
-            **estimate_fields(None if unpriced else cost),
-            "dry_run": True,
-        }
-        return self._renderer.summary(summary, None)
+        outlook = self._outlook()
+        with self._open_sheet(dry=True):
+            return outlook.forecast(
+                *(self._jobs, self._folder),
+                retry_unknown=bool(self._settings.options.retry_unknown.value),
+                cache=open_cache(self._settings.options),
+            )
 
     # With sending
 
@@ -321,7 +256,7 @@ class _Report:
     def waiting(self, jobs: int) -> None:
         """Say what is waited for after an interrupt."""
         self._renderer.console.remark(
-            f"waiting for {_jobs(jobs)} in flight, ten seconds at the most; Ctrl-C again ends it at once"
+            f"waiting for {how_many(jobs)} in flight, ten seconds at the most; Ctrl-C again ends it at once"
         )
 
 
@@ -338,43 +273,6 @@ def folder_of(output: str) -> str:
     if os.path.lexists(output) and not os.path.isdir(output):
         raise UsageProblem(f"{printable(output)} is not a folder", hint="Give -o a folder.")
     return output
-
-
-def _remedy(found: Mapping[str, int]) -> str:
-    """Return what to do about jobs whose images are not there, or not as they were saved, by their states."""
-    makes = ["The same without --check makes them."] if found.keys() - _REMEDIES.keys() else []
-    return " ".join([*makes, *(_REMEDIES[standing] for standing in found if standing in _REMEDIES)])
-
-
-def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count:,} jobs"
-
-
-def _price(cost: Estimate, unpriced: int, sent: int) -> str:
-    """Return what so many jobs would cost, for people; that of some may not be known."""
-    from imagecli.terminal.render import usd
-
-    if not sent:
-        return "nothing would be sent"
-    if unpriced == sent:
-        return "what it would cost is not known"
-    span = usd(cost.least) if not cost.is_open else f"{usd(cost.least)} to {usd(cost.most)}"
-    return f"it would cost about {span}" + (
-        f", and what {_jobs(unpriced)} would, which is not known" if unpriced else ""
-    )
-
-
-def _planned(task: Task, estimate: Estimate | None, *, sent: bool) -> dict[str, object]:
-    """Return a job as --dry-run --json shows it."""
-    job = task.job
-    return {
-        "id": job.id,
-        "line": job.line,
-        "op": job.op,
-        "state": task.standing,
-        "output": job.output,
-        "send": sent,
-    } | estimate_fields(estimate)
 
 
 def _sum_up(
@@ -415,7 +313,7 @@ def _error(
     if summary["unknown"]:
         was = "was" if summary["unknown"] == 1 else "were"
         return UnknownOutcome(
-            f"{summary['unknown']} of {_jobs(total)} {was} sent and never heard of: the images may have been billed",
+            f"{summary['unknown']} of {how_many(total)} {was} sent and never heard of: the images may have been billed",
             hint="imagecli recover saves what has come of them; --retry-unknown sends the others again.",
         )
     missing = total - summary["done"]
@@ -430,7 +328,7 @@ def _error(
         hint = first.hint
     elif summary["submitted"] == missing:
         hint = "They wait at the provider: imagecli batch fetch and the folder saves what is ready."
-    return PartialResult(f"{missing} of {_jobs(total)} {'is' if missing == 1 else 'are'} not done{why}", hint=hint)
+    return PartialResult(f"{missing} of {how_many(total)} {'is' if missing == 1 else 'are'} not done{why}", hint=hint)
 
 
 def _sentence(summary: dict[str, Any]) -> str:
@@ -439,7 +337,7 @@ def _sentence(summary: dict[str, Any]) -> str:
 
     before = f" ({summary['done_before']} before)" if summary["done_before"] else ""
     others = [f"{summary[name]} {name}" for name in ("failed", "unknown", "left", "submitted") if summary[name]]
-    parts = [f"{summary['done']} of {_jobs(summary['jobs'])} done{before}", *others]
+    parts = [f"{summary['done']} of {how_many(summary['jobs'])} done{before}", *others]
     parts.append("1 image" if summary["images"] == 1 else f"{summary['images']:,} images")
     if summary["cost_usd"]:
         parts.append(usd(summary["cost_usd"]))

@@ -115,8 +115,9 @@ class _Command:
     def _submit(self, at_end: ExitStack) -> None:
         from imagecli.accounts import open_accounts
         from imagecli.batch.provider import facts_of, open_provider
+        from imagecli.batch.settling import Context, settle
         from imagecli.batch.submission import submissions_in
-        from imagecli.batch.submitting import Context, Submitting, settle
+        from imagecli.batch.submitting import Submitting
         from imagecli.client.open import sleep
         from imagecli.inputs import Inputs
         from imagecli.terminal.progress import working
