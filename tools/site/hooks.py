@@ -27,8 +27,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Lead links that go up from docs/ to where those documents are now."""
-    return _between_each_other(markdown, "../")
+    """Lead links up from docs/ to where those documents are now, and let a list follow a paragraph, as GitHub does."""
+    return re.sub(r"^(?![-#|>\s])(.*\S)\n(?=- )", r"\1\n\n", _between_each_other(markdown, "../"), flags=re.MULTILINE)
 
 
 def _between_each_other(text: str, up: str) -> str:
