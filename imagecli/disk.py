@@ -22,9 +22,29 @@ PART = (".imagecli-", ".part")
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """The errors of a full disk, a used-up quota, and a limit on the size of files."""
 _ZEROS = bytes(1 << 16)
+_SAME_NAME = 0.8
+"""How alike two names are that are meant to be the same."""
+_MOST_NEIGHBOURS = 10_000
 DAY_S = 24 * 3600.0
 _NOT_HERE = frozenset({errno.EXDEV, errno.ENOENT, errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
 """Why a file without a name can't be given one: not here, or not without /proc."""
+
+
+def path_hint(path: str, otherwise: str) -> str:
+    """Return the hint for a file that is not there: one beside it with almost the same name, else `otherwise`."""
+    import difflib
+    from itertools import islice
+
+    from imagecli.text import printable
+
+    folder, name = os.path.split(path)
+    try:
+        with os.scandir(folder or os.curdir) as entries:
+            names = [entry.name for entry in islice(entries, _MOST_NEIGHBOURS)]
+    except (OSError, ValueError):
+        return otherwise
+    near = difflib.get_close_matches(name, names, 1, _SAME_NAME)
+    return f"Did you mean {printable(os.path.join(folder, near[0]))}?" if near else otherwise
 
 
 class NewFile:

@@ -159,7 +159,9 @@ def sha256_of(path: str) -> str:
                 digest.update(piece)
     except FileNotFoundError:
         what = f"{name} does not exist" if path else "the name of an image is empty"
-        raise UsageProblem(what, hint="Check the path.") from None
+        from imagecli.disk import path_hint
+
+        raise UsageProblem(what, hint=path_hint(path, "Check the path.")) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageProblem(f"{name} can't be read: {reason}", hint="Check the path and its permissions.") from error

@@ -141,9 +141,11 @@ def read_prompt(path: str) -> str:
             with open(path, "rb") as file:
                 data = file.read(MOST_PROMPT + 1)
     except OSError as error:
-        raise UsageProblem(
-            f"the prompt can't be read from {path}: {error.strerror or error}", hint="Name a text file with -f."
-        ) from error
+        from imagecli.disk import path_hint
+
+        hint = "Name a text file with -f."
+        hint = path_hint(path, hint) if isinstance(error, FileNotFoundError) else hint
+        raise UsageProblem(f"the prompt can't be read from {path}: {error.strerror or error}", hint=hint) from error
     if len(data) > MOST_PROMPT:
         raise UsageProblem("the prompt is larger than a megabyte", hint="Shorten it.")
     try:

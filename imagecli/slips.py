@@ -91,8 +91,8 @@ def unknown_flag(name: str, command: str) -> UsageProblem:
     own = {spelling.lstrip("-"): spelling for spelling in (*_spellings(command), "--help")}
     own |= {} if command else {"version": "--version", "v": "--version", "V": "--version"}
     near = [own[each] for each in close_matches(word.lower(), [own_word for own_word in own if len(own_word) > 1])]
-    if word in own:
-        near = [own[word]]
+    if found := next((own[each] for each in (word, word.swapcase()) if each in own), None):
+        near = [found]
     if near:
         return UsageProblem(problem, hint=f"Did you mean {' or '.join(near)}? {page}")
     if owners:

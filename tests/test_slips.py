@@ -61,6 +61,8 @@ def files():
         ((*A_FOX, "--neg", "x"), "Did you mean --negative?"),
         ((*A_FOX, "--Size", "x"), "Did you mean --size?"),
         (("-V",), "Did you mean --version?"),
+        ((*A_FOX, "-Q", "high"), "Did you mean -q?"),
+        ((*A_FOX, "-p", "sandbox"), "Did you mean -P?"),
         (("gen", "--hlep"), "Did you mean --help?"),
         (("GEN", "a fox"), "Did you mean gen?"),
         (("gen", "-10 °C in a village"), "goes after --"),

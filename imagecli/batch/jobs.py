@@ -12,6 +12,7 @@ from imagecli.batch.prompts import Template
 from imagecli.batch.readers import form_of, read_rows
 from imagecli.batch.reading import Reader
 from imagecli.batch.variants import encode
+from imagecli.disk import path_hint
 from imagecli.errors import UsageProblem
 from imagecli.inputs import STDIO, Inputs, read_image
 from imagecli.plan import Output, Plan, plan
@@ -155,9 +156,9 @@ def read_jobs(  # noqa: PLR0913 - what a run says of its job file
             for row in read_rows(file, known_form, reader.mistakes, reader.check_header):
                 reader.add(row)
     except OSError as error:
-        raise UsageProblem(
-            f"{printable(name)} can't be read: {error.strerror or error}", hint="Name a job file."
-        ) from error
+        hint = "Name a job file."
+        hint = path_hint(path, hint) if isinstance(error, FileNotFoundError) else hint
+        raise UsageProblem(f"{printable(name)} can't be read: {error.strerror or error}", hint=hint) from error
     return Jobs(reader.jobs(), reader.warnings, defaults)
 
 

@@ -14,7 +14,7 @@ from imagecli.config.validation import checked, from_text
 from imagecli.errors import UsageProblem
 from imagecli.flags import SETTINGS, VARIABLES, flags_of
 from imagecli.options import BUILT_IN, Options, Origin, Value
-from imagecli.text import closest_match, file_place, named, printable
+from imagecli.text import closest_match, file_place, named, or_meant, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,7 +75,9 @@ def load(
         if isinstance(source, Command):
             source.exposure = config.exposure
     if profile.dialect_origin.kind == "config" and profile.dialect not in dialects.names():
-        warnings.append(f"dialect {named(profile.dialect)} is unknown: {named(profile.name)} is treated as openai")
+        meant = or_meant(profile.dialect, dialects.names())
+        treated = f"{named(profile.name)} is treated as openai"
+        warnings.append(f"dialect {named(profile.dialect)} is unknown: {treated}{meant}")
     warnings += _misspelt_variables(environ)
     warnings += filter(None, (profile.key_withheld, unread_address(profile, environ)))
 

@@ -72,7 +72,9 @@ def read_input(path: str, max_pixels: int | None = None) -> InputImage:
             most = MAX_FILE_BYTES + 1 if stat.S_ISFIFO(kind) else min(status.st_size, MAX_FILE_BYTES) + 1
             data = head + file.read(most)
     except FileNotFoundError:
-        raise UsageProblem(f"{name} does not exist", hint="Check the path.") from None
+        from imagecli.disk import path_hint
+
+        raise UsageProblem(f"{name} does not exist", hint=path_hint(path, "Check the path.")) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageProblem(f"{name} can't be read: {reason}", hint="Check the path and its permissions.") from error

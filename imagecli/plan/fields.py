@@ -125,12 +125,10 @@ def _fitting(context: Context, name: str, value: Value[Any]) -> object | None:
         if sent in SHAPES:
             return _shape(context, str(sent), value)
     near = _near(context, name, str(sent))
-    verdict, reason = _judged(context, name, value, sent, near)
+    verdict, reason = _judged(context, name, value, sent, f" (did you mean {near}?)" if near else "")
     if not value.typed and sent == "auto":
         return None
-    if near:
-        reason = f"{reason or f'{value.origin} {named(sent)} is not a usual value'} (did you mean {near}?)"
-    elif verdict == "listed":
+    if verdict == "listed" and not near:
         return sent
     if verdict == "fails" or (not value.typed and not model.values.get(name, ("",))):
         context.warn(f"{value.origin} is left out: {reason}")
@@ -139,7 +137,7 @@ def _fitting(context: Context, name: str, value: Value[Any]) -> object | None:
     return sent
 
 
-def _judged(context: Context, name: str, value: Value[Any], sent: object, near: str | None) -> tuple[Verdict, str]:
+def _judged(context: Context, name: str, value: Value[Any], sent: object, meant: str) -> tuple[Verdict, str]:
     """Return what the model, and where that has no objection the server, is known to make of what is sent, and why.
 
     Raises:
@@ -150,14 +148,13 @@ def _judged(context: Context, name: str, value: Value[Any], sent: object, near: 
     if verdict == "fails" and name == "size" and "gif" in {context.options.format.value, context.by_name}:
         verdict = "unlisted"  # a gif's frames share the pixels: smaller sizes than others' were seen to work
     do = f"{'Leave out' if model.values.get(name) == () else 'Change'} --{name.replace('_', '-')}"
-    do = f"Did you mean {near}? {do}" if near else do
     if verdict == "fails" and value.typed:
-        context.refuse(reason, f"{do}, or name another model with -m.")
+        context.refuse(reason + meant, f"{do}, or name another model with -m.")
     if verdict == "listed" or (verdict == "fails" and value.typed):
         verdict, reason = context.dialect.judge(context.command, name, sent)
         if verdict == "fails" and value.typed:
-            raise UsageProblem(reason, hint=f"{do}.")
-    return verdict, reason
+            raise UsageProblem(reason + meant, hint=f"{do}.")
+    return verdict, (reason or f"{value.origin} {named(sent)} is not a usual value") + meant
 
 
 def _near(context: Context, name: str, value: str) -> str | None:

@@ -69,8 +69,8 @@ def read_size(place: str, text: str) -> Size:
     size = parse_size(text)
     if size is None:
         near = size_meant(text, ())
-        meant = f"Did you mean {near}? " if near else ""
-        raise UsageProblem(f"{place} {text} is not a size", hint=f"{meant}Write width and height in pixels: 512x512.")
+        meant = f" (did you mean {near}?)" if near else ""
+        raise UsageProblem(f"{place} {text} is not a size{meant}", hint="Write width and height in pixels: 512x512.")
     if size[0] * size[1] > MAX_RESULT_PIXELS:
         raise UsageProblem(f"{place} {text} has more than {MAX_RESULT_PIXELS:,} pixels", hint="Choose a smaller size.")
     return size

@@ -47,6 +47,16 @@ def test_a_terminal_s_lines_fit_into_it(columns):
         assert "1024x1536" in lines[1]
 
 
+@pytest.mark.parametrize("more", [(), ("--sum", "day")])
+@pytest.mark.parametrize(("flag", "typed", "meant"), [("-m", "gpt-imge-2", "gpt-image-2"), ("-P", "opnai", "openai")])
+def test_a_filter_that_is_misspelt_names_what_the_ledger_has(imagecli, more, flag, typed, meant):
+    made("fox.png")
+    ran = imagecli("log", flag, typed, *more)
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.endswith(f"there is nothing of that kind in the ledger; did you mean {meant}?\n")
+    assert "did you mean" not in imagecli("log", flag, meant, "--state", "failed", *more).err
+
+
 def test_documents_and_filters(imagecli):
     made("a.png", at=time.time() - 3 * 86_400, profile="office")
     made("b.png", b"not the same", model="m", at=time.time())

@@ -33,6 +33,7 @@ def swapped(word):
 def files():
     Path("a.png").write_bytes(png())
     Path("jobs.jsonl").write_text('{"prompt": "a fox", "id": "fox-1"}\n')
+    Path("prompt.txt").write_text("a fox")
 
 
 @pytest.mark.parametrize(("command", "flag", "choice"), CHOICES, ids=lambda each: getattr(each, "flag", None))
@@ -61,15 +62,23 @@ def test_a_word_that_only_the_server_decides_on_is_sent_with_the_nearest_known_o
     ("line", "said"),
     [
         # What is certain to fail is refused, with the same words.
-        (("gen", "x", *DRY, "-m", "dall-e-3", "--style", "vivd"), "Did you mean vivid? Change --style"),
-        (("gen", "x", *DRY, "-s", "landscap"), "Did you mean landscape? Change --size"),
-        (("gen", "x", *DRY, "-s", "1024*1024"), "Did you mean 1024x1024?"),
-        (("gen", "x", *DRY, "--resize", "64 x 64"), "Did you mean 64x64?"),
+        (("gen", "x", *DRY, "-m", "dall-e-3", "--style", "vivd"), "(did you mean vivid?)"),
+        (("gen", "x", *DRY, "-s", "landscap"), "(did you mean landscape?)"),
+        (("gen", "x", *DRY, "-s", "1024*1024"), "(did you mean 1024x1024?)"),
+        (("gen", "x", *DRY, "--resize", "64 x 64"), "(did you mean 64x64?)"),
         (("gen", "x", *DRY, "--format", "PNG"), "did you mean png?"),
         # Parts of a value.
         (("edit", "a.png", "x", *DRY, "--expand", "lft=20"), "did you mean left?"),
         (("edit", "a.png", "x", *DRY, "--mask-color", "magneta:20"), "did you mean magenta?"),
         (("gen", "x", *DRY, "-o", "{slg}.png"), "did you mean slug?"),
+        # Files.
+        (("edit", "a.pgn", "x", *DRY), "Did you mean a.png?"),
+        (("vary", "./aa.png", *DRY), "Did you mean ./a.png?"),
+        (("show", "a.pgn"), "Did you mean a.png?"),
+        (("gen", "-f", "promt.txt", *DRY), "Did you mean prompt.txt?"),
+        (("batch", "run", "job.jsonl", "-o", "out", *DRY), "Did you mean jobs.jsonl?"),
+        (("edit", "nothing-like-it.png", "x", *DRY), "Check the path."),
+        (("edit", "no/such/folder/a.png", "x", *DRY), "Check the path."),
         # Names of profiles, models and dialects.
         (("gen", "x", "-P", "sandbx", "--dry-run"), "Did you mean sandbox?"),
         (("models", "-P", "sandbx"), "Did you mean sandbox?"),
@@ -103,6 +112,7 @@ def test_what_is_refused_names_the_nearest(imagecli, line, said):
         ({"prompt": "x", "op": "edti"}, "not 'edti'; did you mean edit?"),
         ({"prompt": "x", "format": "pgn"}, "not 'pgn'; did you mean png?"),
         ({"prompt": "x", "quality": "hihg"}, "(did you mean high?)"),
+        ({"prompt": "x", "size": "landscap"}, "(did you mean landscape?)"),
     ],
 )
 def test_a_job_is_told_the_same(imagecli, row, said):
