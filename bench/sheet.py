@@ -13,11 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 ROOT = Path(__file__).resolve().parent.parent
 PHOTOS = ROOT.parent / "shared" / "photos"
-CELL, GAP, LINE = 340, 14, 15
 PAGE = ROOT / "docs" / "masks.md"
 SHOWN = re.compile(r"^imagecli edit (?P<command>.*)\n```\n\n!\[.*?\]\((?P<picture>.*?)\)$", re.MULTILINE)
 """A command of the page, and the picture of it."""
@@ -119,17 +118,14 @@ def main() -> None:
         return illustrate(Path(sys.argv[2]) if len(sys.argv) > 2 else PHOTOS)  # noqa: PLR2004 - the second argument
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "sheet.png").absolute()
     photos = Path(sys.argv[2]) if len(sys.argv) > 2 else PHOTOS  # noqa: PLR2004 - the second argument
-    font = ImageFont.load_default(13)
-    height = CELL + 2 * LINE + GAP
-    sheet = Image.new("RGB", (len(COLUMNS) * (CELL + GAP) + GAP, len(EDITS) * height + 2 * LINE + GAP), "white")
-    draw = ImageDraw.Draw(sheet)
-    with tempfile.TemporaryDirectory() as folder:
+    sys.path.insert(0, str(ROOT))
+    from imagecli.images.contact_sheet import ContactSheet
+
+    with tempfile.TemporaryDirectory() as folder, ContactSheet("png", across=len(COLUMNS)) as sheet:
         work = Path(folder)
         turned = Image.Exif()
         turned[0x0112] = 6
         Image.open(photos / "rocket.jpg").save(work / "turned.jpg", exif=turned, quality=92)
-        for column, title in enumerate(COLUMNS):
-            draw.text((GAP + column * (CELL + GAP), GAP // 2), title, "black", font)
         for row, (name, prompt, text) in enumerate(EDITS):
             photo = work / name if (work / name).exists() else photos / name
             image = ImageOps.exif_transpose(Image.open(photo))
@@ -140,15 +136,12 @@ def main() -> None:
             run("edit", str(photo), *flags, "--mask-preview", str(look))
             run("edit", str(photo), prompt, *flags, "-o", str(result), "--profile", "sandbox")
             shown = [image, Image.open(look), *capture(photo, prompt, flags), Image.open(result)]
-            top = 2 * LINE + row * height
-            draw.text((GAP, top), f'imagecli edit {name} "{prompt}" {text}', (0, 60, 160), font)
-            for column, each in enumerate(shown):
-                left = GAP + column * (CELL + GAP)
-                small = ImageOps.contain(on_checks(each), (CELL, CELL))
-                sheet.paste(small, (left, top + LINE + 4))
-                size = f"{each.width}x{each.height}"
-                draw.text((left + small.width - draw.textlength(size, font), top + LINE + 4), size, "red", font)
-    sheet.save(target)
+            for column, (title, each) in enumerate(zip(COLUMNS, shown, strict=True)):
+                on_checks(each).save(work / "cell.png")
+                caption = text if column else f"{name}: {prompt}"
+                sheet.add((row, column), str(work / "cell.png"), f"{title}, {each.width}x{each.height}", caption)
+        [page] = sheet.pages()
+        target.write_bytes(page)
     return print(target)
 
 

@@ -47,9 +47,10 @@ def pages_for(count: int) -> int:
 class ContactSheet:
     """Gets the images in any order, as they come, and draws pages of them; in memory is one page at a time."""
 
-    def __init__(self, kind: str) -> None:
-        """Take the format of its pages, a key of `FORMATS`."""
+    def __init__(self, kind: str, across: int | None = None) -> None:
+        """Take the format of its pages, a key of `FORMATS`, and how many images are in a row; None: as many as rows."""
         self._kind = kind
+        self._across = across
         self._cells: list[_Cell] = []
         self._thumbnails = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - `__exit__` closes it
         self._letters, self._small_letters = Lettering(_LETTERS), Lettering(_SMALL_LETTERS)
@@ -103,8 +104,8 @@ class ContactSheet:
             yield self._drawn(cells[first : first + PAGE])
 
     def _drawn(self, cells: list[_Cell]) -> bytes:
-        """Return a page, as square as its cells allow."""
-        columns = math.ceil(math.sqrt(len(cells)))
+        """Return a page; without a number of columns as square as its cells allow."""
+        columns = self._across or math.ceil(math.sqrt(len(cells)))
         lines = 1 + any(cell.caption for cell in cells)
         width, height = CELL + _GAP, CELL + lines * _LINE + _GAP
         rows = math.ceil(len(cells) / columns)
