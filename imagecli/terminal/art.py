@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import itertools
 import os
+import random
 import re
 import sys
 import warnings
@@ -30,8 +32,22 @@ _MOST_PIXELS = 1_500_000
 """Pixels that are sent to the terminal: Sixel takes a second for twice as many."""
 _KITTY_MESSAGE = re.compile(r"\x1b_G[^\x1b]*\x1b\\")
 _KITTY_NUMBER = re.compile(r"\x1b_Gi=(\d+)")
+_KITTY_COLOUR = re.compile(r"\x1b\[38;2;0;0;(\d+)m")
 _RESET = "\x1b[0m"
 _SIXEL = re.compile(r"\x1bP[^\x1b]*\x1b\\")
+
+
+def _kitty_numbers() -> Iterator[int]:
+    """Yield numbers for Kitty's images, each another, whose lower three bytes are one of the 256 colours.
+
+    The colour of a placeholder is the number of its image, and tmux, for one, rounds other colours. The highest byte
+    stands in a diacritic; it begins anywhere, as images of earlier runs are still on the screen.
+    """
+    for count in itertools.count(240 * random.randrange(256)):  # noqa: S311 - no secret
+        yield (count // 240 % 256) << 24 | 16 + count % 240
+
+
+_numbers = _kitty_numbers()
 
 
 class Art(NamedTuple):
@@ -78,7 +94,7 @@ def drawn(image: Image.Image, size: Size, terminal: Terminal, console: Console) 
         found = _SIXEL.search(text)
         return Art(size, sequence=found[0] if found else "")
     messages = _KITTY_MESSAGE.findall(text)
-    rows = _KITTY_MESSAGE.sub("", text).splitlines()[: size[1]]
+    rows = _KITTY_COLOUR.sub("\x1b[38;5;\\1m", _KITTY_MESSAGE.sub("", text)).splitlines()[: size[1]]
     lines = [row.removeprefix(_RESET).removesuffix(_RESET) + _RESET for row in rows]
     number = _KITTY_NUMBER.search(text)
     release = [f"\x1b_Ga=d,d=I,i={number[1]},q=2\x1b\\"] if number else []
@@ -113,6 +129,7 @@ def _by_textual_image(image: Image.Image, size: Size, terminal: Terminal, consol
         from rich.console import Console as RichConsole
         from textual_image.renderable import SixelImage, TGPImage
 
+        TGPImage._image_id_counter = _numbers  # type: ignore[assignment] # noqa: SLF001 - it takes them nowhere else
         # Only Kitty draws transparency.
         renderable = TGPImage(image, *size) if terminal.protocol == "kitty" else SixelImage(_on_grey(image), *size)
         # textual-image reads the cell size from the environment; Sixel, which is drawn in pixels, depends on it.
@@ -122,7 +139,7 @@ def _by_textual_image(image: Image.Image, size: Size, terminal: Terminal, consol
             width=size[0],
             height=size[1],
             force_terminal=True,
-            color_system="truecolor",  # the colour of Kitty's placeholders is the image's number
+            color_system="truecolor",
             no_color=False,  # NO_COLOR is about decoration
             legacy_windows=False,
             _environ=console.environ,

@@ -115,6 +115,8 @@ class ImageScreen:
         elif end == "m":
             if colour := re.search(r"38;2;(\d+);(\d+);(\d+)", numbers):
                 self._foreground = tuple(map(int, colour.groups()))
+            elif index := re.search(r"38;5;(\d+)", numbers):  # of 256 colours, as Kitty counts it
+                self._foreground = (0, 0, int(index[1]))
         elif end in {"K", "J"} and not numbers:
             blank = [" "] * self.columns
             self.cells[self._row][self._column :] = blank[self._column :]
