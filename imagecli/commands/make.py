@@ -66,7 +66,7 @@ def make(command: Command, typed: Typed, renderer: Renderer) -> int:
     code = ExitCode.OK if result.error is None else int(result.error.exit_code)
     with suppress(KeyboardInterrupt):  # it takes nothing back
         code = renderer.result(result, settings.profile.base_url)
-        run.previewing.end(run.pictures())
+        run.previewing.end(run.pictures)
     interrupts.ignore()
     return code
 
@@ -145,11 +145,11 @@ class _Run:
         with self._progress, self.previewing.live(streams="partials" in intent.draft.fields) as live:
             self._carry_out(intent, TerminalObserver(self._renderer.console, self._progress, live, partials=partials))
             if live is not None:
-                self.previewing.end(self.pictures(), live)
+                self.previewing.end(self.pictures, live)
 
     def pictures(self) -> list[Picture]:
         """Return what --preview draws of the run."""
-        return pictures_of(self._result.images, self._intent, self._inputs) if self._result.images else []
+        return pictures_of(self._result.images, self._intent, self._inputs)
 
     def _carry_out(self, intent: Intent, observer: Observer) -> None:
         """Plan, and send and save unless --dry-run was typed."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Literal
 
     from imagecli.inputs import Inputs
@@ -44,17 +44,18 @@ class Previewing:
         with LivePreview(on) as live:
             yield live
 
-    def end(self, pictures: Sequence[Picture], live: LivePreview | None = None) -> None:
+    def end(self, pictures: Callable[[], Sequence[Picture]], live: LivePreview | None = None) -> None:
         """Draw the images of the run, once: in the place of its last partial image, or where the cursor is."""
-        if self._is_over or not pictures:
+        if self._is_over or not self._wanted:
             return
         if live is not None:
-            live.close(pictures)
-            self._is_over = True
-        elif (on := self._place()) is not None:
+            made = pictures()
+            live.close(made)
+            self._is_over = bool(made)
+        elif (on := self._place()) is not None and (made := pictures()):
             from imagecli.terminal.preview import show
 
-            show(pictures, self._console, on)
+            show(made, self._console, on)
             self._is_over = True
 
     def _place(self) -> Console | None:
