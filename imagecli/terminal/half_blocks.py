@@ -34,7 +34,9 @@ def half_blocks(image: Image.Image, size: Size, environ: Mapping[str, str]) -> t
     image = image.resize((columns, 2 * rows), Image.Resampling.LANCZOS)
     colours = _colours(environ)
     if colours:
-        image = image.quantize(palette=_palette(colours), dither=Image.Dither.FLOYDSTEINBERG)
+        # At so few pixels dithering hides shapes; with sixteen colours there would be none without it.
+        dither = Image.Dither.NONE if colours is _XTERM else Image.Dither.FLOYDSTEINBERG
+        image = image.quantize(palette=_palette(colours), dither=dither)
     pixels = list(image.getdata())
     paint = _true if not colours else _of_256 if colours is _XTERM else _of_16
     return tuple(
@@ -49,6 +51,8 @@ def _colours(environ: Mapping[str, str]) -> tuple[tuple[int, int, int], ...]:
     if environ.get("COLORTERM", "").strip().lower() in {"truecolor", "24bit"} or term.endswith(
         ("-direct", "truecolor")
     ):
+        return ()
+    if environ.get("TMUX"):  # it takes all colours, and makes of them what the terminal around it has
         return ()
     # Docker sets TERM=xterm for any terminal, all of which have 256.
     has_256 = term.endswith("256color") or term in {"xterm", "xterm-kitty", "xterm-ghostty", "alacritty", "foot"}

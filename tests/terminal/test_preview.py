@@ -209,6 +209,11 @@ def test_colours_are_those_of_the_terminal(env, colours, png):
     assert "38;2;" not in session.text
 
 
+def test_tmux_takes_all_colours_whatever_it_says_of_itself(png):
+    session = run(SHOW, [png], env={"TERM": "screen", "TMUX": "/run/tmux/default,1,0", "COLORTERM": ""})
+    assert shows_quarters(half_blocks(session.text))
+
+
 # Terminals that draw pixels
 
 
