@@ -386,6 +386,21 @@ def add_recovered(
     return None
 
 
+def find_request(run: str) -> dict[str, Any] | None:
+    """Return what the ledger has of the request whose response has files of this name; None: nothing."""
+    from imagecli.ledger.queries import of_run
+    from imagecli.ledger.store import Ledger, LedgerError, ledger_path
+
+    path = ledger_path(os.environ)
+    if path is None or not os.path.exists(path):
+        return None
+    try:
+        with closing(Ledger.open(path)) as ledger:
+            return of_run(ledger, run)
+    except LedgerError:
+        return None
+
+
 def _open_ledger(mode: str, value: Value[str], budget: Budget | None, warn: Warn) -> Ledger | None:
     if mode == "off":
         if budget is not None:

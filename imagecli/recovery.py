@@ -12,7 +12,7 @@ from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from imagecli.accounts import add_recovered
+from imagecli.accounts import add_recovered, find_request
 from imagecli.as_asked import shortfall
 from imagecli.client.errors.kept import KeptErrors
 from imagecli.client.response.cut import Reread, reread
@@ -20,6 +20,7 @@ from imagecli.client.response.files import LEFT, mark_seen, response_folders
 from imagecli.client.response.sources import Item, Link, Raw, Withheld, decode
 from imagecli.client.retry import ignore_bytes, ignore_state
 from imagecli.errors import Failure, ImagecliError, PartialResult, UsageProblem
+from imagecli.plan.remade import making_of_row, own_seed
 from imagecli.replan import Replanned
 from imagecli.result import GeneratedImage, Result
 from imagecli.saving.files import FileSink
@@ -28,13 +29,14 @@ from imagecli.saving.receiving import Transform, describe, describe_file, receiv
 from imagecli.saving.recorded import RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from imagecli.client.response.files import Kept
     from imagecli.client.response.images import ImageResponse
     from imagecli.client.retry import ByteObserver, StateObserver
     from imagecli.images.types import Size
     from imagecli.plan import Plan
+    from imagecli.provenance.making import Making
     from imagecli.saving.receiving import Sizes
 
 _IN_MEMORY = 1 << 26
@@ -262,7 +264,8 @@ class _Recovery:
             mark = (kept.about.get("started"), kept.number, hashlib.sha256(data).hexdigest())
             if kept.about and self._seen.setdefault(mark, kept.path) != kept.path:
                 return True
-            image = self._save(data, target, target.first + index, plan, run.started, is_partial=is_partial)
+            making = None if is_partial else _making(kept, response, item, index, run, plan)
+            image = self._save(data, target, target.first + index, plan, run.started, making, is_partial=is_partial)
         except ImagecliError as error:
             error.saved_response = kept.path
             self._failures[self._next()] = error
@@ -282,40 +285,88 @@ class _Recovery:
     def _next(self) -> int:
         return len(self._images) + len(self._failures) + 1
 
-    def _save(  # noqa: PLR0913 - an image and where it goes
-        self, data: bytes, target: _Target, n: int, plan: Plan | None, started: float, *, is_partial: bool
+    def _save(  # noqa: PLR0913, PLR0917 - an image and where it goes
+        self,
+        data: bytes,
+        target: _Target,
+        n: int,
+        plan: Plan | None,
+        started: float,
+        making: Making | None,
+        *,
+        is_partial: bool,
     ) -> GeneratedImage:
         """Save an image under the first of its names that is free, or under which its run has saved it already."""
         names, sink = target.names, target.sink
-        image, sizes, data = self._finished(data, n, plan, is_partial=is_partial)
+        image, sizes, data = self._finished(data, n, plan, making, is_partial=is_partial)
         name, following = names.name(n), names.following()
         if is_partial:
             name, following = name.partial(None), map(name.partial, itertools.repeat(None), itertools.count(2))
         while not self._force and (taken := name.taken_by()) is not None:
-            if taken not in self._written and _may_be(taken, len(data), started):
+            if taken not in self._written and (image.embedded or _may_be(taken, len(data), started)):
                 there = describe_file(n, taken)
-                if there.sha256 == image.sha256:
+                if there.sha256 == image.sha256 or (image.embedded and _is_made_by(taken, making)):
                     self._written.add(taken)
-                    return sink.complete(image._replace(path=taken), lambda _: sizes, self._warnings.append)
+                    image = image._replace(path=taken, bytes=there.bytes, sha256=there.sha256)
+                    return sink.complete(image, lambda _: sizes, self._warnings.append)
             name = next(following)
         sink.make_folder(name)
         saved = sink.save_as(name, following, n, [data], None, self._warnings.append)
         self._written.add(saved.path or "")
         image = image._replace(path=saved.path, unfinished=image.unfinished or saved.unfinished)
-        return image if is_partial else sink.save_sizes(image, sizes, self._warnings.append)
+        if is_partial:
+            return image
+        image = sink.save_sizes(image, sizes, self._warnings.append)
+        if making is None or plan is None or not plan.intent.sidecar:
+            return image
+        return sink.save_sidecar(image, making, self._warnings.append)
 
     def _finished(
-        self, data: bytes, n: int, plan: Plan | None, *, is_partial: bool
+        self, data: bytes, n: int, plan: Plan | None, making: Making | None, *, is_partial: bool
     ) -> tuple[GeneratedImage, Sizes, bytes]:
         """Return what is known of an image once it is finished, its further sizes, and its file."""
-        if plan is None or plan.finish is None:
+        embed = making is not None and plan is not None and plan.intent.embed
+        if plan is None or (plan.finish is None and not embed):
             return describe(n, data), (), data
         warn = self._warnings.append
-        transform = Transform(partial(plan.finish.apply, warn=warn, partial=is_partial))
+        finish = None if plan.finish is None else partial(plan.finish.apply, warn=warn, partial=is_partial)
+        transform = Transform(finish, making if embed else None, force=embed == "force")
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
             image, sizes = receive(n, [data], file, transform, warn)
             file.seek(0)
             return image, sizes, file.read()
+
+
+def _making(  # noqa: PLR0913, PLR0917 - an image, and where it comes from
+    kept: Kept, response: ImageResponse, item: Item, index: int, run: Replanned, plan: Plan | None
+) -> Making | None:
+    """Return what made an image, if its run was to write that down."""
+    if plan is None or plan.intent.making is None:
+        return None
+    n = kept.number + index
+    making = making_of_row(plan.intent.making, find_request(f"{kept.run}-{kept.number}"))
+    seed = making.options.get("seed")
+    making = making._replace(
+        n=n,
+        seed=own_seed({"seed": seed}, n) if isinstance(seed, int) else None,
+        revised_prompt=item.revised_prompt,
+        request_id=response.request_id,
+        at=run.started,
+    )
+    hide: Callable[[str], str] = str
+    with suppress(ImagecliError):  # the key is not there any more
+        hide = run.client.hide
+    return making.without(hide)
+
+
+def _is_made_by(path: str, making: Making | None) -> bool:
+    """Return whether a file says that this has made it."""
+    from imagecli.provenance.reading import read_said
+
+    with suppress(OSError):
+        there = read_said(path, check=False).making
+        return making is not None and there is not None and there.is_of(making)
+    return False
 
 
 def _may_be(path: str, size: int, started: float) -> bool:

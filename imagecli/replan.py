@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imagecli.plan.costs import Bill
     from imagecli.saving.recorded import RunRecord
 
-_SIZES = ("resize", "also")
+_OUTPUTS = ("resize", "also", "embed", "sidecar")
 _FILES = frozenset({"image", "mask", "markup", "prompt_file", "mask_preview"})
 _WORDS = frozenset({"negative", "param", "safety_identifier", "seed"})
 """Flags that change nothing in how an image is finished, and may hold words of the user's."""
@@ -34,7 +34,7 @@ def noted(options: Options, inputs: Inputs) -> dict[str, Any]:
     wanted = {
         name: value.value
         for name, value in options.__dict__.items()
-        if (SETTINGS[name].group in {MADE, INPUT} or name in _SIZES) and name not in _FILES | _WORDS
+        if (SETTINGS[name].group in {MADE, INPUT} or name in _OUTPUTS) and name not in _FILES | _WORDS
     }
     return {"options": wanted, "files": input_files(inputs)}
 

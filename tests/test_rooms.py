@@ -107,7 +107,9 @@ MAY_IMPORT = {
         *("client", "config", "dialects", "errors", "flags", "history", "images"),
         *("inputs", "options", "plan", "saving"),
     },
-    "recovery": {"accounts", "as_asked", "client", "errors", "images", "plan", "replan", "result", "saving"},
+    "recovery": {
+        *("accounts", "as_asked", "client", "errors", "images", "plan", "provenance", "replan", "result", "saving"),
+    },
     "slips": {"config", "errors", "flags", "help", "images", "text"},
     "terminal": {"dialects", "errors", "help", "images", "models", "options", "result", "system", "text"},
     "schema": {"batch", "config", "dialects", "errors", "flags", "terminal"},

@@ -313,7 +313,7 @@ def open_run(planned: Plan, room: Room, options: Options, inputs: Inputs, **abou
     from imagecli.saving.recorded import record_of
 
     intent, finishing = planned.intent, {}
-    if planned.finish is not None or planned.other_routes:
+    if planned.finish is not None or planned.other_routes or intent.making is not None:
         from imagecli.replan import noted
 
         finishing = noted(options, inputs)  # what a later run needs, to finish images as this one

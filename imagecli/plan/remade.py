@@ -50,6 +50,29 @@ def making_of(command: Command, profile: Profile, draft: Draft, options: Options
     return Making(command, inputs.prompt, draft.model, _system(profile), made_with, tuple(files))
 
 
+def making_of_row(making: Making, row: Mapping[str, Any] | None) -> Making:
+    """Return what made the images of a run that is over: what is not in its record is in the ledger's row, or gone."""
+    if row is None:
+        return making._replace(prompt=None)
+    try:
+        options = json.loads(row["options"] or "{}")
+    except ValueError:
+        options = {}
+    params = [_clean_param(each) for each in options.pop("param", None) or ()]
+    options = {name: value for name, value in options.items() if name != _PRIVATE} | (
+        {"param": params} if params else {}
+    )
+    return making._replace(prompt=row["prompt"], model=row["model"], options=options)
+
+
+def _clean_param(pair: str) -> str:
+    name, _, text = pair.partition("=")
+    try:
+        return f"{name}={json.dumps(_clean(json.loads(text)))}"
+    except ValueError:
+        return pair
+
+
 def _clean(value: Any) -> Any:  # noqa: ANN401 - any JSON
     """Return a value without what is in fields that have the names of keys."""
     if isinstance(value, dict):

@@ -48,6 +48,11 @@ class Making(NamedTuple):
     size: tuple[int, int] | None = None
     """Pixels, as it is saved."""
 
+    def is_of(self, other: Making) -> bool:
+        """Return whether it is of the same image of the same request: only the time may differ."""
+        names = ("command", "prompt", "model", "n", "request_id", "revised_prompt", "seed")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
     def without(self, hide: Callable[[str], str]) -> Making:
         """Return it without keys: what has the shape of one, and what `hide` takes out of a text."""
 

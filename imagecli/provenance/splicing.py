@@ -43,7 +43,7 @@ _LONG = 1000
 """Characters of a property that goes into the extended packet, if one is needed."""
 _XMP_FLAG, _ALPHA_FLAG = 0x04, 0x10
 _MOST_RIFF = (1 << 32) - 2
-_SIGNED = "it carries content credentials (C2PA), which that would make void"
+_SIGNED = "it carries content credentials (C2PA), which that would make void; --embed=force does it all the same"
 REMOTE = "dcterms:provenance"
 """Says where the manifest is, if it is not in the file."""
 

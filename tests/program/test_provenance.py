@@ -17,6 +17,7 @@ from imagecli.ledger.store import Ledger, ledger_path
 from imagecli.provenance.reading import read_said
 from imagecli.provenance.splicing import embed
 from support.credentials import carrying
+from support.provider import Provider
 from support.running import environment
 from support.sandboxed import hole
 from support.serving import image_file, noise, response_with
@@ -350,3 +351,17 @@ def test_a_run_without_it_imports_none_of_it(server):
             [*line, "--base-url", server.url, *more], env=environment(), capture_output=True, text=True, check=True
         )
         assert ("imagecli.provenance" in ran.stderr) is found
+
+
+def test_a_providers_batch_has_both(imagecli):
+    env = {"OPENAI_API_KEY": KEY}
+    with Provider() as provider:
+        env["OPENAI_BASE_URL"] = provider.url
+        Path("jobs.txt").write_text("a fox\na hare\n")
+        assert imagecli("batch", "submit", "jobs.txt", "-o", "out", "--embed", "--sidecar", env=env).code == 0
+        provider.finish()
+        ran = imagecli("batch", "fetch", "out", env=env)
+    assert ran.code == 0, ran.err
+    assert {read_said(path).making.prompt for path in ran.paths} == {"a fox", "a hare"}
+    for path in ran.paths:
+        assert json.loads(Path(f"{path}.json").read_text())["image"]["sha256"] == facts(path)["sha256"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from support.recovering import killed
+from imagecli.provenance.reading import read_said
+from support.recovering import killed, runs_of
 from support.serving import image_file, noise, response_with
 
 SENT = [noise((64, 64)), noise((64, 64))]
@@ -265,3 +267,45 @@ def test_a_ledger_that_cannot_be_used_is_a_warning(server, imagecli, home, monke
     ran = imagecli("recover")
     assert (ran.code, ran.paths) == (0, ["cat.png"])
     assert "broken.db can't be used, so this is not written down" in ran.err
+
+
+def _said(path):
+    making = read_said(str(path)).making
+    return making and (making.prompt, making.n, making.seed, making.options.get("negative"), making.inputs)
+
+
+@pytest.mark.parametrize("mode", ["on", "no-prompts", "off"])
+def test_what_made_an_image_is_written_down_as_far_as_the_ledger_has_it(server, imagecli, home, config, mode):
+    config(f'[defaults]\nledger = "{mode}"\n')
+    _photo()
+    args = ["edit", "in.png", "a hat", "--seed", "7", "--negative", "rain", "-n", "2", "--embed", "--sidecar"]
+    body = response_with(*SENT)
+    server.respond = lambda reply, _: reply.send(body)
+    made = imagecli(*args, "-m", "m", "-o", "made/x.png", "--base-url", server.url)
+    assert made.code == 0, made.err
+    killed(server, home, body, 2, *args, "-m", "m", "-o", "lost/x.png")
+    ran = imagecli("recover")
+    assert ran.code == 0, ran.err
+    assert sorted(_files("lost")) == sorted(_files("made"))
+    for n in (1, 2):
+        whole, lost = _said(f"made/x-{n}.png"), _said(f"lost/x-{n}.png")
+        prompt, negative = ("a hat", "rain") if mode == "on" else (None, None)
+        assert lost == (prompt, n, whole[2] if mode != "off" else None, negative, whole[4])
+        document = json.loads(Path(f"lost/x-{n}.png.json").read_text())
+        assert document["prompt"] == prompt
+        with Image.open(f"lost/x-{n}.png") as image, Image.open(f"made/x-{n}.png") as other:
+            assert image.tobytes() == other.tobytes()
+
+
+def test_an_image_that_its_run_has_saved_is_not_saved_twice(server, imagecli, home):
+    """With what made it in it, it differs from the one that comes out of the response in the time alone."""
+    body = response_with(SENT[0])
+    killed(server, home, body, 2, "gen", "a cat", "--embed", "-o", "cat.png")
+    shutil.copytree(runs_of(home), "../copy")
+    assert imagecli("recover").paths == ["cat.png"]
+    first = Path("cat.png").read_bytes()
+    assert read_said("cat.png").making.prompt == "a cat"
+    shutil.copytree("../copy", runs_of(home), dirs_exist_ok=True)
+    assert imagecli("recover").paths == ["cat.png"]
+    assert [*_files(".")] == ["cat.png"]
+    assert Path("cat.png").read_bytes() == first
