@@ -88,7 +88,7 @@ def _show(typed: Typed, renderer: Renderer, checks: _Checks) -> int:
         if draws:
             continue
         if typed.prompt_only:
-            renderer.console.out(one.prompt or "")
+            renderer.console.out(_as_shown(one.prompt or "", renderer))
         elif not (typed.json or typed.grid):
             renderer.console.out(_text(one, unread) + ("" if file is typed.files[-1] else "\n"))
     if draws and shown:
@@ -209,6 +209,15 @@ def _check_prompt(one: _Shown) -> None:
         )
 
 
+def _as_shown(prompt: str, renderer: Renderer) -> str:
+    """Return a prompt as a program wants it, or as a terminal may show it: a file can hold any control characters."""
+    from imagecli.text import MAX_CHARACTERS, sanitize
+
+    if not renderer.console.stdout_is_terminal:
+        return prompt
+    return sanitize(prompt, keep_newlines=True, limit=MAX_CHARACTERS)
+
+
 def _draw(shown: Sequence[_Shown], renderer: Renderer) -> None:
     """Draw images on stdout, which is a terminal."""
     import os
@@ -233,7 +242,7 @@ def _lines(one: _Shown, *, absent: str) -> Iterator[str]:
     size = f", {one.width}x{one.height}" if one.width else ""
     yield f"{printable(one.path)}: {one.format.upper()}{size}, {one.bytes:,} bytes"
     facts = {"sha256": one.sha256, **(_of_ledger(one.entry) if one.entry is not None else {"ledger": absent})}
-    facts |= facts_of(one.said)
+    facts |= facts_of(one.said, brief=one.entry is not None)
     facts |= {f"server: {_SIGNALS.get(each.type, each.type)}": _signal_worded(each) for each in one.signals or ()}
     if one.prompt is not None:
         facts["prompt"] = one.prompt

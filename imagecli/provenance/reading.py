@@ -73,8 +73,11 @@ def _credentials(file: BinaryIO, blocks: Blocks, remote: str | None, *, check: b
     return Credentials(generator, remote, *(verify(file, blocks.kind) if check else ()))
 
 
-def facts_of(said: Said) -> dict[str, str]:
-    """Return what a file says, without the prompt, for people: what it is about → the words, which are foreign."""
+def facts_of(said: Said, *, brief: bool = False) -> dict[str, str]:
+    """Return what a file says, without the prompt, for people: what it is about → the words, which are foreign.
+
+    `brief`: the ledger says more of it.
+    """
     facts: dict[str, str] = {}
     making, recipe = said.making, said.recipe
     if making is not None:
@@ -84,7 +87,7 @@ def facts_of(said: Said) -> dict[str, str]:
         facts["says of itself"] = f"made by {program}{at}"
         inputs = ", ".join(f"{each.get('as')} {str(each.get('sha256'))[:12]}" for each in making.inputs)
         more = {"model": making.model, "options": options, "inputs": inputs, "request id": making.request_id}
-        facts |= {f"its {name}": text for name, text in more.items() if text}
+        facts |= {f"its {name}": text for name, text in more.items() if text and not brief}
     elif recipe is not None:
         known = {name: value for name, value in recipe._asdict().items() if value is not None and name != "prompt"}
         form = f"parameters as {known.pop('program')} writes them"

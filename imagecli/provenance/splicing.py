@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from imagecli.provenance.blocks import Blocks
     from imagecli.provenance.making import Making
 
-_PIECE = 1 << 20
+_PIECE = 1 << 18
 _MOST_SEGMENT = 0xFFFF - 2
 """Bytes of a JPEG's segment, behind its length."""
 _LONG = 1000

@@ -16,7 +16,6 @@ from imagecli.errors import Failure
 from imagecli.saving.names import SIDECAR, Name, asked_format, descriptor, extension_of, is_special
 from imagecli.saving.receiving import copy, describe_file, receive
 from imagecli.saving.reserving import Reservation
-from imagecli.saving.sidecar import sidecar_of
 from imagecli.saving.sink import IN_MEMORY, NO_ROOM, failing, ignore
 
 if TYPE_CHECKING:
@@ -145,6 +144,8 @@ class FileSink:
         """Write what made an image that is saved beside it; nothing that goes wrong here takes the image back."""
         if image.path is None or is_special(image.path):
             return image
+        from imagecli.saving.sidecar import sidecar_of
+
         name, data = Name(image.path).sidecar(), sidecar_of(image, making)
         following = (Name(image.path).sidecar(number) for number in itertools.count(2))
         try:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from imagecli.images.png_chunks import chunk_of
 from support.history import made, tagged
+from support.pseudo_terminal import run as run_in_terminal
 
 A1111 = """a fox, (snow:1.2)
 at dawn
@@ -230,3 +231,12 @@ def test_check_in_the_sandbox(imagecli):
     imagecli("gen", "a fox", "-P", "sandbox", "-o", "a.png")
     ran = imagecli("show", "a.png", "--check", "-P", "sandbox")
     assert "server: C2PA     not detected (not present)" in ran.out
+
+
+def test_a_terminal_gets_no_control_characters_of_a_file_and_a_pipe_all(imagecli):
+    evil = "a fox \x1b]0;mine\x07\x1b[31m\nin the snow"
+    tagged("a.png", parameters=f"{evil}\nSteps: 20, Seed: 7")
+    code = "from imagecli.__main__ import main\nsys.exit(main(sys.argv[1:]))"
+    session = run_in_terminal(code, ["show", "a.png", "--prompt"], streams="stdin stdout stderr")
+    assert session.text.splitlines() == ["a fox ", "in the snow"]
+    assert imagecli("show", "a.png", "--prompt").out == f"{evil}\n"
