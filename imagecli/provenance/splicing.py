@@ -91,7 +91,10 @@ def embed(file: BinaryIO, making: Making, *, force: bool = False) -> bool:
         if found is None:
             raise NotEmbedded("it has XMP that can't be added to")
         packet = found
-    for each in sorted(writers[blocks.kind](file, blocks, packet, making), reverse=True):
+    changes = sorted(writers[blocks.kind](file, blocks, packet, making), reverse=True)
+    if changes[0].end > file.seek(0, 2):
+        raise NotEmbedded(f"it is not laid out as a {blocks.kind.upper()} is")
+    for each in changes:
         _splice(file, each)
     return signed
 

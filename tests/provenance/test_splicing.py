@@ -36,6 +36,7 @@ FORMS = {
     "lossless.webp": {"lossless": True},
     "animated.webp": {"save_all": True},
     "gif": {},
+    "animated.gif": {"save_all": True, "loop": 0},
 }
 THEIRS = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -179,6 +180,7 @@ def test_what_is_there_of_ours_is_replaced(form, tmp_path):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
+        (b"\x89PNG\r\n\x1a\n\x7f\0\0\x0dIHDR" + bytes(17), "it is not laid out as a PNG is"),
         (b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="8"></svg>', "SVG files can't hold it"),
         (picture("jpeg", xmp=b"<!DOCTYPE x [<!ENTITY a 'aa'>]>" + THEIRS), "it has XMP that can't be added to"),
         (picture("jpeg", xmp=THEIRS[:-9]), "it has XMP that can't be added to"),
