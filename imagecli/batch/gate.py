@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from imagecli.client.retry import TOO_MANY
 from imagecli.errors import Failure, UnknownOutcome
 from imagecli.exchange import Observer
 from imagecli.spending import NotYet
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from imagecli.errors import ImagecliError
     from imagecli.plan import Plan
     from imagecli.result import GeneratedImage
-
-TOO_MANY = 429
 
 
 class HasEnded(Failure):

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli import interrupts
 from imagecli.batch.carrying import Carrying
-from imagecli.batch.gate import TOO_MANY, Gate, HasEnded
+from imagecli.batch.gate import Gate, HasEnded
 from imagecli.batch.journal import Entry, JournalProblem, Made
+from imagecli.client.retry import TOO_MANY
 from imagecli.errors import ExitCode, ImagecliError, Interrupted, UnknownOutcome, out_of_memory
 from imagecli.result import Result
 from imagecli.text import hide_keys

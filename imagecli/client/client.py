@@ -20,7 +20,16 @@ from imagecli.client.response.partial_images import PartialImageReader
 from imagecli.client.response.reading import read_response
 from imagecli.client.response.sources import Item, Link, Withheld, decode
 from imagecli.client.response.spool import CutOffError, Spool
-from imagecli.client.retry import SUCCESS, RequestTrace, RetryableError, ignore_bytes, ignore_state, with_retries
+from imagecli.client.retry import (
+    SUCCESS,
+    TOO_MANY,
+    Hold,
+    RequestTrace,
+    RetryableError,
+    ignore_bytes,
+    ignore_state,
+    with_retries,
+)
 from imagecli.client.secrets import redacting, secrets_of
 from imagecli.client.session import Session
 from imagecli.errors import ContentPolicyRefusal, Failure, ImagecliError, UnknownOutcome
@@ -90,6 +99,7 @@ class Client:
         self._sleep = sleep
         self._in_flight: dict[int, Spool] = {}
         self._tasks: dict[int, str] = {}
+        self._hold = Hold(clock)
         self._session = Session(profile, key, transport, clock)
         self._secrets = secrets_of(profile, key)
         self._with_key = key is not None or bool(profile.secret_headers)
@@ -131,6 +141,9 @@ class Client:
         """
         observers = _Observers(watch, show, moved)
         with redacting(self._secrets):
+            if (left := self._hold.left) > 0:
+                watch(f"held after HTTP {TOO_MANY}", left)
+                self._sleep(left)
             return self._retry(lambda: self._attempt(request, observers, number), watch)
 
     def fetch(
@@ -421,7 +434,7 @@ class Client:
     def _retry(
         self, attempt: Callable[[], T], watch: StateObserver, before_retry: Callable[[], None] = lambda: None
     ) -> T:
-        return with_retries(attempt, self._limits.retries, self._sleep, watch, before_retry)
+        return with_retries(attempt, self._limits.retries, self._sleep, watch, before_retry, self._hold)
 
     def _ask_models(self) -> ModelsReport:
         from imagecli.models.listing import ListingError, read_models

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 SUCCESS = range(200, 300)
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-RETRIED_STATUSES = frozenset({409, 429, 500, 502, 503})
+TOO_MANY = 429
+RETRIED_STATUSES = frozenset({409, TOO_MANY, 500, 502, 503})
 LOST_STATUSES = frozenset({408, 499, 504, 520, 524, 598})
 """The server, or a gateway before it, gave up on a response that may have been made and billed."""
 _FIRST_WAIT_S = 0.5
@@ -39,6 +40,24 @@ class Limits(NamedTuple):
     """Seconds for one attempt, from connecting to the last byte, downloads included."""
     retries: int
     retry_unknown: bool
+
+
+class Hold:
+    """How long a server wants nothing more: what one request is told, the others heed before they begin."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Hold nobody; `clock` gives seconds."""
+        self._clock = clock
+        self._until = clock()
+
+    def extend(self, seconds: float) -> None:
+        """Let nobody begin for so many seconds from now."""
+        self._until = max(self._until, self._clock() + seconds)
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left; not above 0: none."""
+        return self._until - self._clock()
 
 
 class RetryableError(Exception):
@@ -73,14 +92,15 @@ class RequestTrace:
         self._watch("waiting", None)
 
 
-def with_retries(
+def with_retries(  # noqa: PLR0913, PLR0917 - how often, how, and who is told
     attempt: Callable[[], T],
     retries: int,
     sleep: Callable[[float], None],
     watch: StateObserver,
     before_retry: Callable[[], None] = lambda: None,
+    hold: Hold | None = None,
 ) -> T:
-    """Return what `attempt` returns, called again at most `retries` times.
+    """Return what `attempt` returns, called again at most `retries` times; `hold` is told of too many requests.
 
     Raises:
         ImagecliError: the last attempt's.
@@ -103,6 +123,8 @@ def with_retries(
                 watch("lost", None)
             if failed.fallback is not None:
                 failed.fallback.discard()
+            if hold is not None and failed.error.http_status == TOO_MANY:
+                hold.extend(wait)
         watch(f"retrying after {reason}", wait)
         sleep(wait)
         before_retry()

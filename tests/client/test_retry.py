@@ -50,6 +50,13 @@ def test_the_headers_decide_whether_and_when(imagecli, server, headers, status, 
         assert "3,600 s" in ran.json["error"]["hint"]
 
 
+def test_what_one_request_is_told_the_next_ones_heed(imagecli, server, waits):
+    """No time passes here, so each that begins later is held for the whole of it."""
+    server.responses = [lambda reply, _: reply.json(error_document("later"), 429, retry_after="100")]
+    assert imagecli("gen", "cat", "--base-url", server.url, "-n", "3", "-j", "1", "-m", "dall-e-3").code == 0
+    assert (len(server.posts), [round(each, -1) for each in waits]) == (4, [100, 100, 100])
+
+
 def test_a_wait_that_is_only_in_the_message_is_understood(imagecli, server, waits):
     server.responses = [
         lambda reply, _: reply.json(error_document("No deployments available. Try again in 1 seconds"), 429)
