@@ -16,6 +16,7 @@ import functools
 import os
 import re
 import select
+import sys
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -134,7 +135,7 @@ def _sane(width: int = 0, height: int = 0) -> Size | None:
 def _cell_size(console: Console, reply: bytes, told: Size | None = None) -> Size:
     """Return the size of a cell in pixels: by the window, as it was `told`, by the reply, else as on a VT340."""
     rows = columns = width = height = 0
-    if console.stderr is not None:
+    if sys.platform != "win32" and console.stderr is not None:
         window = array.array("H", [0, 0, 0, 0])
         with contextlib.suppress(OSError, ImportError):  # not every system says it
             import fcntl
@@ -158,10 +159,12 @@ def _query(console: Console, query: str) -> bytes:
         return b""
     if console.ci or not console.in_foreground():
         return b""
+    if sys.platform == "win32":  # whose terminal can't be asked without an echo
+        return b""
     try:
         import termios
         import tty
-    except ImportError:  # Windows, whose terminal can't be asked without an echo
+    except ImportError:
         return b""
     stdin = console.stdin.fileno()
     mode = termios.tcgetattr(stdin)

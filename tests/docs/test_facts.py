@@ -15,6 +15,7 @@ from support.pages import PAGES
 from support.places import ROOT
 
 ELSEWHERE = {
+    *("--python", "--resolution", "--tests"),  # uv, .ci/package.py
     "--schemafile",
     *("--value", "--force", "--upgrade"),  # pipx, uv, pip
     *("--array", "--job-name", "--time", "--requeue", "--signal"),  # Slurm

@@ -78,7 +78,7 @@ def _commands():
 
 def test_every_command_is_one_that_is_tried_here():
     """A new kind of command needs a proof of its own."""
-    elsewhere = {"pre-commit", "git", ".", "python3", ".venv/bin/pip", "build/venv/bin/pip", "build/venv/bin/python"}
+    elsewhere = {"pre-commit", "git", ".", "python3", ".venv/bin/pip", "uv", "build/lowest/bin/python"}
     for command in _commands():
         name = shlex.split(command)[0]
         assert name in {"pytest", "imagecli", "python", "ruff", "mypy", "mkdocs", ".ci/run"} | elsewhere, command
@@ -133,6 +133,11 @@ def test_the_workflow_runs_the_linters_of_ci():
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     linters = re.findall(r"^\.venv/bin/((?:ruff|mypy|mkdocs).*)$", script, re.MULTILINE)
     assert re.findall(r"run: \.venv/bin/((?:ruff|mypy|mkdocs).*)", WORKFLOW) == linters
+
+
+def test_the_packages_are_tried_by_ci_and_by_the_workflow():
+    for text in ((ROOT / ".ci" / "run").read_text("utf-8"), WORKFLOW):
+        assert ".venv/bin/python .ci/package.py\n" in text
 
 
 def test_the_workflow_begins_with_the_oldest_python_and_needs_no_secret():

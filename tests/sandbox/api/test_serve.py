@@ -274,7 +274,8 @@ def _status(server, *, method="GET", body=b"", **headers):
         with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
             return response.status
     except urllib.error.HTTPError as error:
-        return error.code if json.load(error)["error"]["message"] else 0
+        with error:
+            return error.code if json.load(error)["error"]["message"] else 0
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:1", "LOCALHOST", "[::1]:8765", "sandbox.localhost"])
