@@ -23,8 +23,9 @@ def _pages(nav):
 
 
 def test_every_document_is_in_the_nav_of_mkdocs_yml():
-    """Those of the top folder are there in lower case, README.md as the home (tools/site/hooks.py)."""
-    beside = {page: "index.md" if page == "README.md" else page.lower() for page in PAGES if "/" not in page}
+    """Those of the top folder are there in lower case, or under another name (tools/site/hooks.py)."""
+    otherwise = {"README.md": "index.md", "SECURITY.md": "reporting.md"}
+    beside = {page: otherwise.get(page, page.lower()) for page in PAGES if "/" not in page}
     assert set(_pages(CONFIG["nav"])) == {beside.get(page, page.removeprefix("docs/")) for page in PAGES}
 
 

@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-BESIDE = {"README.md": "index.md"} | {
-    path.name: path.name.lower() for path in sorted(ROOT.glob("*.md")) if path.name != "README.md"
-}
+_OTHERWISE = {"README.md": "index.md", "SECURITY.md": "reporting.md"}
+BESIDE = {path.name: _OTHERWISE.get(path.name, path.name.lower()) for path in sorted(ROOT.glob("*.md"))}
 """Where each document of the top folder is in the site."""
 
 
