@@ -21,11 +21,11 @@ _LAYERS = 4
 _MESSAGES = (
     *("message", "msg", "error_description", "error_msg", "errorMessage", "Message", "description", "reason"),
     *("error_message", "errorMsg", "errmsg", "err_msg", "status_msg", "statusMessage", "finishMessage"),
-    *("fail_reason", "failReason", "failure_reason", "failureReason", "raiFilteredReason"),
+    *("faultstring", "fail_reason", "failReason", "failure_reason", "failureReason", "raiFilteredReason"),
 )
 _INNER_MESSAGES = ("detail", "details", "text", "title")
 """What a message is called inside an error; around it they are part of problem+json."""
-_AROUND = ("detail", "fault", "data", "response", "status")
+_AROUND = ("detail", "fault", "data", "result", "output", "response", "status")
 """Keys of objects that an error may stand in."""
 _CODES = ("code", "error_code", "errorCode", "errcode", "err_code", "status_code", "Code", "__type")
 _STATES = (
