@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -56,6 +57,10 @@ def read_inputs(command: Command, options: Options, *, image: str | None, prompt
     prompt_file = options.prompt_file.value if prompt is None else None
     needs_prompt = command != "vary" and options.mask_preview.value is None
     if needs_prompt and prompt is None and prompt_file is None:
+        if image is not None and " " in image.strip() and not os.path.exists(image):
+            raise UsageProblem(
+                "IMAGE is missing", hint=f"Name one before the prompt: imagecli {command} photo.jpg PROMPT"
+            )
         raise UsageProblem("PROMPT is missing", hint="Say what the image should show, or name a file with -f.")
     if prompt is not None and (holds_key(prompt) or (may_be_key(prompt) and len(prompt.split()) == 1)):
         raise UsageProblem(

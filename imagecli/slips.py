@@ -33,6 +33,8 @@ _NOT = {
 _FILES = ("input", "responses")
 _KEYS = "A key is never an argument, as other users could see it: `imagecli config set-key [PROFILE]` asks for it"
 _ONE_INPUT = ("vary", "prepare")
+_DASHES = ("\N{EN DASH}", "\N{EM DASH}", "\N{MINUS SIGN}")
+"""What editors and web pages make of the hyphens before a flag."""
 _MOST_SHOWN = 100
 """Characters of a command line in a hint."""
 
@@ -174,6 +176,9 @@ def extra_words(command: str, values: Mapping[str, object], extra: Sequence[str]
     page = f"See imagecli {command} --help."
     if late := [word for word in extra if word in _spellings(command)]:
         hint = f"What follows -- is not read as a flag: write {late[0]} before it."
+    elif typeset := [word for word in extra if word.startswith(_DASHES)]:
+        name = typeset[0].lstrip("".join(_DASHES) + "-")
+        hint = f"Flags begin with a hyphen, not with a dash: write {'-' if len(name) == 1 else '--'}{name}. {page}"
     elif command in {*MAKING, "prepare"} and _looks_like_an_image(extra[-1]) and not os.path.exists(extra[-1]):
         hint = f"To name the file that is written: -o {shell_word(extra[-1])}. {page}"
     elif command == "edit" and len(images) > 1:

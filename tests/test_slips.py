@@ -21,6 +21,9 @@ def files():
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
+        (("gen", "a fox", "\N{EN DASH}o", "x.png"), "not with a dash: write -o"),
+        (("gen", "a fox", "\N{EM DASH}seed", "4"), "write --seed"),
+        (("edit", "make it blue"), "Name one before the prompt"),
         # Words that ask about the program.
         (("gen", "help"), "imagecli gen --help"),
         (("gen", " HELP "), "imagecli gen --help"),
