@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli import interrupts
 from imagecli.batch.journal import Entry, Made
+from imagecli.batch.outputs import leads_out
 from imagecli.batch.settling import entry_of
 from imagecli.batch.submission import Request, Sums
 from imagecli.batch.submitting import make_folders
@@ -190,6 +191,9 @@ class Fetching:
     def _saved(self, request: Request, place: Place, answer: Callable[[ImageRequest], ImageResponse]) -> Result:
         """Carry out the plan of a request, whose answer is there."""
         job, context = request.job, self._context
+        if leads_out(context.folder, job.output):
+            name = printable(context.folder)
+            raise Failure(f"job {printable(job.id)} would be saved outside of {name}: {printable(job.output)}")
         entry = entry_of(self._submission, place.number, request, context)
         planned, settings, _ = self._jobs.plan(job, context.folder, in_batch=True)
         each = next((each for each in planned.requests if each.numbers == request.numbers), None)

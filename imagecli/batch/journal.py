@@ -23,6 +23,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from imagecli import system
+from imagecli.batch.outputs import leads_out
 from imagecli.disk import write_all
 from imagecli.errors import Failure, UsageProblem
 from imagecli.saving.names import SIDECAR
@@ -35,6 +36,7 @@ FOLDER = ".imagecli"
 """Below DIR; ours alone."""
 VERSION = 1
 _MOST_SIDECAR = 1 << 23
+_OPENING = os.O_CREAT | os.O_RDWR | system.OPENING | system.NOFOLLOW
 State = Literal["sent", "done", "failed", "unknown"]
 _STATES = frozenset({"sent", "done", "failed", "unknown"})
 
@@ -118,8 +120,11 @@ class Journal:
         except OSError as error:
             raise _unreadable(self._own, error) from error
         for name in names:
+            path = os.path.join(self._own, name)
             if name.startswith("journal") and name.endswith(".jsonl"):
-                self._read_file(os.path.join(self._own, name))
+                if not os.path.isfile(path):  # a pipe would be read for ever
+                    raise UsageProblem(f"{printable(path)} is not a file", hint="Nothing was sent.")
+                self._read_file(path)
         return self
 
     def _read_file(self, path: str) -> None:
@@ -194,8 +199,9 @@ class Journal:
         """
         try:
             os.makedirs(self._own, exist_ok=True)
+            self._refuse_links()
             self._take("lock", shared=self._is_shard)
-            self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND | system.OPENING, 0o666)
+            self._descriptor = os.open(self._path, os.O_APPEND | _OPENING, 0o666)
             if self._is_shard and not _locked(self._descriptor):
                 raise _in_use(self.folder, "")
             size = os.fstat(self._descriptor).st_size
@@ -211,9 +217,20 @@ class Journal:
             ) from error
         return self
 
+    def _refuse_links(self) -> None:
+        """Refuse a folder of ours that is elsewhere, or has files that are: one that somebody else made may lead there.
+
+        Raises:
+            UsageProblem: there is a link.
+        """
+        for path in (self._own, *(entry.path for entry in os.scandir(self._own))):
+            if os.path.islink(path):
+                hint = "Nothing was sent. Remove the link, or give -o another folder."
+                raise UsageProblem(f"{printable(path)} is a link, which nothing is written through", hint=hint)
+
     def _take(self, name: str, *, shared: bool) -> None:
         """Lock a file of the folder; the system releases it, whatever ends the process."""
-        descriptor = os.open(os.path.join(self._own, name), os.O_CREAT | os.O_RDWR | system.OPENING, 0o666)
+        descriptor = os.open(os.path.join(self._own, name), _OPENING, 0o666)
         self._locks.append(descriptor)
         try:
             is_free = system.lock(descriptor, shared=shared)
@@ -309,7 +326,9 @@ class Journal:
         undone = {last.job for last in lasts if last.state != "done"}
         for path, (_, job) in list(self._made.items()):
             place = os.path.join(self.folder, path)
-            if path in stay or job in undone or os.path.islink(place) or not self.is_own(path):
+            if path in stay or job in undone or leads_out(self.folder, path) or os.path.islink(place):
+                continue
+            if not self.is_own(path):
                 continue
             os.unlink(place)
             if _is_sidecar(place + SIDECAR, self._made[path][0]):

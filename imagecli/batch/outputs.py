@@ -200,6 +200,17 @@ class Outputs:
         return found
 
 
+def leads_out(folder: str, name: str) -> bool:
+    """Return whether a file would not lie below a folder, or in what is ours there: by its name, or by a link.
+
+    A folder may come from somebody else, with the names in its journal.
+    """
+    parent, parts = os.path.dirname(name), name.split("/")
+    if _ABSOLUTE.match(name) or ".." in parts or "\\" in name or "\0" in name or _same(parts[0]) == OURS:
+        return True
+    return not _is_within(os.path.realpath(os.path.join(folder, parent)), os.path.realpath(folder))
+
+
 def _is_within(path: str, root: str) -> bool:
     return path == root or path.startswith(os.path.join(root, ""))
 

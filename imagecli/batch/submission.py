@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from imagecli.batch.job import Job
 from imagecli.batch.journal import FOLDER
-from imagecli.disk import replace_privately
+from imagecli.disk import NewFile, replace_privately
 from imagecli.errors import Failure, UsageProblem
 from imagecli.text import printable
 
@@ -60,12 +60,19 @@ class Request(NamedTuple):
 
     @classmethod
     def read(cls, line: bytes) -> Request:
-        """Return the request of a line."""
-        document = json.loads(line)
-        job = document["job"]
-        values = {name: _frozen(value) for name, value in job["values"].items()}
-        read = Job(**job | {"values": values, "images": tuple(job["images"])})
-        return cls(**document | {"job": read, "numbers": tuple(document["numbers"])})
+        """Return the request of a line.
+
+        Raises:
+            UsageProblem: it is none.
+        """
+        try:
+            document = json.loads(line)
+            job = document["job"]
+            values = {name: _frozen(value) for name, value in job["values"].items()}
+            read = Job(**job | {"values": values, "images": tuple(job["images"])})
+            return cls(**document | {"job": read, "numbers": tuple(document["numbers"])})
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise UsageProblem("the jobs of the submission can't be read: they are not as they were written") from error
 
 
 class Sums:
@@ -189,10 +196,10 @@ class Submission:
     def read_until(self, cursors: Mapping[str, str]) -> None:
         """Note how far the results have been read; where that is lost, they are read again."""
         path = self.path(".cursors.json")
-        with suppress(OSError):
-            with open(f"{path}.new", "w", encoding="utf-8") as file:
-                json.dump(cursors, file)
-            os.replace(f"{path}.new", path)
+        with suppress(OSError), NewFile(os.path.dirname(path)) as new:
+            new.file.write(json.dumps(cursors).encode())
+            new.file.flush()
+            new.replace(path)
 
 
 def submissions_in(folder: str) -> list[Submission]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from imagecli.errors import ExitCode, ImagecliError, UsageProblem
 from imagecli.terminal.console import Console, Verbosity
 from imagecli.terminal.rows import duration, size_of
-from imagecli.text import HIDDEN, KEY_PLACE, hide_keys, printable
+from imagecli.text import HIDDEN, KEY_PLACE, MAX_CHARACTERS, hide_keys, printable, sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -231,7 +231,8 @@ def _request_lines(request: ImageRequest, base_url: str) -> Iterator[str]:
     """Yield a request as it is shown to people; its headers never."""
     yield f"POST {_url(request, base_url)}"
     for name, value in request.fields.items():
-        yield f"  {name}: {value if isinstance(value, str) else json.dumps(value)}"
+        text = value if isinstance(value, str) else json.dumps(value)
+        yield f"  {name}: {sanitize(text, keep_newlines=True, limit=MAX_CHARACTERS)}"  # a prompt's file may be anyone's
     for part in request.files:
         upload = part.upload
         size = f"{upload.width}x{upload.height}, {len(upload.data):,} bytes"

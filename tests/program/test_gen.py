@@ -547,3 +547,10 @@ def test_a_missing_image_is_said_once(imagecli, server):
     assert ran.code == 6
     assert ran.err.count("the server sent 2 of 3 images") == 1
     assert len([line for line in ran.err.splitlines() if "missing" in line]) == 1
+
+
+def test_a_dry_run_shows_no_control_character_of_a_prompts_file(imagecli):
+    Path("prompt.txt").write_text("a \x1b[31mred\x07 fox\n\u202eonly \x9b2J", encoding="utf-8")
+    ran = imagecli("gen", "-f", "prompt.txt", "-P", "sandbox", "--dry-run")
+    assert "  prompt: a red fox\nonly " in ran.out
+    assert not [each for each in ran.out if not (each.isprintable() or each == "\n")]
