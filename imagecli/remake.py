@@ -29,10 +29,10 @@ def read_remake(command: Command, typed: Typed) -> Remake:
     Raises:
         UsageProblem: nothing is known of the file, or an input that is needed is gone or has changed.
     """
-    path, _, entry = known_of(typed.like or "")
+    path, sha256, entry = known_of(typed.like or "")
     image, prompt = _words(command, typed)
     if entry is None:
-        found = _from_file(path)
+        found = _from_file(path, sha256)
     else:
         found = _from_ledger(command, typed, entry, printable(path), has_image=image is not None)
     prompt = found.prompt if prompt is None and typed.prompt_file is None else prompt
@@ -88,13 +88,14 @@ def _path(each: Mapping[str, Any], called: str) -> str:
     return str(path)
 
 
-def _from_file(path: str) -> Remake:
+def _from_file(path: str, sha256: str) -> Remake:
     from imagecli.provenance.reading import read_said
 
     name = printable(path)
-    recipe, making, *_ = read_said(path, check=False)
-    if making is not None:
-        return _from_making(making, name)
+    said = read_said(path, sha256, check=False)
+    recipe = said.recipe
+    if said.making is not None:
+        return _from_making(said.making, name, "beside" if said.beside else "into")
     if recipe is None:
         raise UsageProblem(
             f"how {name} was made is not known: it is not in the ledger, and the file does not say",
@@ -107,13 +108,13 @@ def _from_file(path: str) -> Remake:
     return Remake(values, recipe.prompt, warnings=(warning,))
 
 
-def _from_making(making: Making, name: str) -> Remake:
-    """Return what imagecli has written into the file. Of a foreign file nothing is taken that names another."""
+def _from_making(making: Making, name: str, where: str) -> Remake:
+    """Return what imagecli has written into the file or beside it; of that, nothing which names another file."""
     values = {key: value for key, value in making.options.items() if key in REMADE}
     if making.model is not None:
         values["model"] = making.model
     files = {"mask": "--mask", "markup": "--markup"}
     missing = [files[role] for role in dict.fromkeys(each.get("as") for each in making.inputs) if role in files]
     also = f"; it had a file for {' and '.join(missing)} too, which is not in it" if missing else ""
-    warning = f"{name} is not in the ledger, so what imagecli has written into it is used{also}"
+    warning = f"{name} is not in the ledger, so what imagecli has written {where} it is used{also}"
     return Remake(values, making.prompt, warnings=(warning,))

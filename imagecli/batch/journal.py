@@ -26,7 +26,7 @@ from imagecli import system
 from imagecli.batch.outputs import leads_out
 from imagecli.disk import write_all
 from imagecli.errors import Failure, UsageProblem
-from imagecli.saving.names import SIDECAR
+from imagecli.images.types import SIDECAR
 from imagecli.text import printable
 
 if TYPE_CHECKING:

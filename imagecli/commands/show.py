@@ -173,7 +173,7 @@ def _look(file: str, warn: Callable[[str], None]) -> _Shown:
 
     path, sha256, entry = known_of(file, warn)
     kind, width, height = _facts(path)
-    return _Shown(path, kind, width, height, os.path.getsize(path), sha256, read_said(path), entry)
+    return _Shown(path, kind, width, height, os.path.getsize(path), sha256, read_said(path, sha256), entry)
 
 
 def _facts(path: str) -> tuple[str, int | None, int | None]:

@@ -20,6 +20,8 @@ IMAGE_EXTENSIONS = ("png", "jpg", "jpeg", "webp", "gif", "svg")
 """The extensions of an image file that can be asked for, without the dot."""
 SAVED_EXTENSIONS = (*IMAGE_EXTENSIONS, "avif", "heic")
 """Those that an image may be saved with."""
+SIDECAR = ".json"
+"""Ends the name of a file that says what made the image beside it, behind the image's own."""
 UNMADE_EXTENSIONS = ("avif", "bmp", "eps", "heic", "heif", "ico", "jp2", "jxl", "pdf", "psd", "tga", "tif", "tiff")
 """The extensions of formats that no server makes; what is saved under them would be another format."""
 

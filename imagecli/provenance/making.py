@@ -7,10 +7,12 @@ beside it, JSON (`document_of`). `read` reads it back.
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli._version import __version__
+from imagecli.images.types import SIDECAR
 from imagecli.provenance.recipes import Recipe
 from imagecli.provenance.xmp import SOURCE_TYPES
 from imagecli.text import hide_words
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _SCHEMA = 1
+_MAX_SIDECAR = 1 << 23
 _REQUEST = "imagecli:Request"
 _KINDS = {"edit": "compositeWithTrainedAlgorithmicMedia"}
 _MADE = "trainedAlgorithmicMedia"
@@ -126,11 +129,30 @@ def is_ours(properties: Mapping[str, str]) -> bool:
 
 def read(properties: Mapping[str, str]) -> tuple[Making, str] | None:
     """Return what imagecli has written into an image, and its version; None: nothing, or it is not what it writes."""
+    return _read(properties.get(_REQUEST, ""))
+
+
+def read_sidecar(image: str, sha256: str) -> tuple[Making, str] | None:
+    """Return what imagecli has written beside an image, as `read`; None also where it is about other bytes."""
+    path = image + SIDECAR
     try:
-        said = json.loads(properties.get(_REQUEST, ""))
+        if not os.path.isfile(path) or os.path.getsize(path) > _MAX_SIDECAR:
+            return None
+        with open(path, "rb") as file:
+            text = file.read(_MAX_SIDECAR).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return None
+    return _read(text, lambda said: isinstance(said.get("image"), dict) and said["image"].get("sha256") == sha256)
+
+
+def _read(text: str, counts: Callable[[dict[str, Any]], bool] = bool) -> tuple[Making, str] | None:
+    try:
+        said = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict) or said.get("program") != "imagecli" or not _is_text(said.get("command")):
+    if not (isinstance(said, dict) and counts(said)):
+        return None
+    if said.get("program") != "imagecli" or not _is_text(said.get("command")):
         return None
     options, inputs = said.get("options"), said.get("inputs")
     texts = {name: said.get(name) if _is_text(said.get(name)) else None for name in _TEXTS}

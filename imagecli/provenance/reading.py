@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagecli.provenance.blocks import read_blocks
 from imagecli.provenance.c2pa import Credentials, read_generator, verify
-from imagecli.provenance.making import document_of, read, recipe_of
+from imagecli.provenance.making import document_of, read, read_sidecar, recipe_of
 from imagecli.provenance.recipes import read_recipe
 from imagecli.provenance.splicing import REMOTE
 from imagecli.provenance.xmp import read_properties
@@ -33,13 +33,16 @@ class Said(NamedTuple):
     """Whether it has content credentials, valid or not; None: not known for this format."""
     credentials: Credentials | None = None
     """What those say; None: it has none."""
+    beside: bool = False
+    """Whether `making` is not in the file, but in its sidecar."""
 
 
-def read_said(path: str, *, check: bool = True) -> Said:
+def read_said(path: str, sha256: str | None = None, *, check: bool = True) -> Said:
     """Return what an image file says; what is damaged is passed over.
 
     Args:
         path: the file.
+        sha256: of the file, in hex, so that its sidecar counts where the file does not have it; None: it does not.
         check: whether content credentials are checked, if the extra that can is installed.
 
     Raises:
@@ -50,12 +53,13 @@ def read_said(path: str, *, check: bool = True) -> Said:
         properties = (read_properties(blocks.xmp) or {}) if blocks.xmp is not None else {}
         if blocks.extension is not None:
             properties |= read_properties(blocks.extension) or {}
-        found = read(properties)
+        within = read(properties)
+        found = within or (None if sha256 is None else read_sidecar(path, sha256))
         recipe = read_recipe(blocks.texts, properties) if found is None else recipe_of(found[0])
         credentials = _credentials(file, blocks, properties.get(REMOTE), check=check)
     has_c2pa = None if credentials is None and blocks.has_c2pa is None else credentials is not None
     making, version = found or (None, None)
-    return Said(recipe, making, version, has_c2pa, credentials)
+    return Said(recipe, making, version, has_c2pa, credentials, beside=found is not within)
 
 
 def has_credentials(file: BinaryIO) -> bool:
@@ -84,7 +88,7 @@ def facts_of(said: Said, *, brief: bool = False) -> dict[str, str]:
         options = ", ".join(f"{name} {_worded(value)}" for name, value in making.options.items())
         program = f"imagecli {said.version} {making.command}".replace("  ", " ")
         at = f", {making_time(making)}" if making.at else ""
-        facts["says of itself"] = f"made by {program}{at}"
+        facts["its sidecar" if said.beside else "says of itself"] = f"made by {program}{at}"
         inputs = ", ".join(f"{each.get('as')} {str(each.get('sha256'))[:12]}" for each in making.inputs)
         more = {"model": making.model, "options": options, "inputs": inputs, "request id": making.request_id}
         facts |= {f"its {name}": text for name, text in more.items() if text and not brief}
@@ -103,7 +107,7 @@ def document_of_said(said: Said | None) -> dict[str, Any]:
     embedded = None if said.recipe is None else said.recipe._asdict()
     if embedded is not None and said.making is not None:
         its = document_of(said.making)
-        embedded |= {name: its[name] for name in _OWN} | {"version": said.version}
+        embedded |= {name: its[name] for name in _OWN} | {"version": said.version, "sidecar": said.beside}
     credentials = None if said.credentials is None else said.credentials._asdict()
     return {"c2pa": said.c2pa, "credentials": credentials, "embedded": embedded}
 

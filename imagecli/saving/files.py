@@ -13,7 +13,8 @@ from typing import IO, TYPE_CHECKING
 from imagecli import interrupts
 from imagecli.disk import NewFile
 from imagecli.errors import Failure
-from imagecli.saving.names import SIDECAR, Name, asked_format, descriptor, extension_of, is_special
+from imagecli.images.types import SIDECAR
+from imagecli.saving.names import Name, asked_format, descriptor, extension_of, is_special
 from imagecli.saving.receiving import copy, describe_file, receive
 from imagecli.saving.reserving import Reservation
 from imagecli.saving.sink import IN_MEMORY, NO_ROOM, failing, ignore

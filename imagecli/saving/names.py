@@ -14,7 +14,7 @@ import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import UsageProblem
-from imagecli.images.types import IMAGE_EXTENSIONS, SAVED_EXTENSIONS, UNMADE_EXTENSIONS
+from imagecli.images.types import IMAGE_EXTENSIONS, SAVED_EXTENSIONS, SIDECAR, UNMADE_EXTENSIONS
 from imagecli.text import or_meant
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from imagecli.images.types import Size
 
 FIELDS = ("slug", "n", "model", "date", "time", "hash", "ext")
-SIDECAR = ".json"
-"""Ends the name of a file that says what made the image beside it."""
 _SLUG_LENGTH = 60
 _SLUG_BYTES = 120
 _MOST_BYTES = 255

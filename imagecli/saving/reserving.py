@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from imagecli import system
 from imagecli.disk import NO_SPACE, as_size, check_room
 from imagecli.errors import UsageProblem
-from imagecli.saving.names import SIDECAR, descriptor, is_special
+from imagecli.images.types import SIDECAR
+from imagecli.saving.names import descriptor, is_special
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -116,6 +116,7 @@ _EMBEDDED: Fields = {
     "made_at?": maybe(text(f"{_OURS}when (ISO 8601, UTC)")),
     "request_id?": maybe(text(f"{_OURS}what the server's operators ask for")),
     "version?": maybe(text(f"{_OURS}its version")),
+    "sidecar?": boolean(f"{_OURS}whether it stands in the file beside the image, NAME.EXT.json, not in the image"),
 }
 SHOW: Fields = {
     "files": list_of(

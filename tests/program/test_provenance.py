@@ -365,3 +365,21 @@ def test_a_providers_batch_has_both(imagecli):
     assert {read_said(path).making.prompt for path in ran.paths} == {"a fox", "a hare"}
     for path in ran.paths:
         assert json.loads(Path(f"{path}.json").read_text())["image"]["sha256"] == facts(path)["sha256"]
+
+
+def test_the_sidecar_of_a_signed_image_is_read_while_it_is_about_these_bytes(made, server, imagecli):
+    made("gen", "a fox", "-q", "high", "-o", "a.png", "--sidecar", files=[FILES["png"]])
+    first = server.requests[-1].json
+    os.remove(ledger_path(os.environ))
+    found = imagecli("show", "a.png", "--json").json["files"][0]
+    assert (found["prompt"], found["embedded"]["sidecar"], found["c2pa"]) == ("a fox", True, True)
+    assert "  its sidecar " in imagecli("show", "a.png").out
+    ran = made("gen", "--like", "a.png", "-o", "b.png", files=[noise()])
+    assert server.requests[-1].json == first
+    assert "what imagecli has written beside it is used" in ran.err
+    os.remove(ledger_path(os.environ))
+    for text in ("", "[]", "{}", '{"image": 3}', "x" * 99):
+        Path("b.png.json").write_text(text)
+        assert imagecli("show", "b.png", "--json").json["files"][0]["prompt"] is None
+    Path("a.png").write_bytes(FILES["jpeg"])
+    assert imagecli("show", "a.png", "--json").json["files"][0]["prompt"] is None
