@@ -27,10 +27,12 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "at-work.webp"
-COLUMNS, ROWS, CELL = 94, 64, (9, 20)
+COLUMNS, ROWS, CELL = 94, 26, (9, 20)
+PICTURED = 64
+"""The picture has more rows than the window: what has left at the top, too."""
 COMMANDS = (
-    'imagecli gen "a red fox on blue snow" -s 1536x512 -o fox.png --preview',
-    'imagecli edit fox.png "a full moon" --mask-ellipse 60%,8%,20%,62% -o moon.png --preview',
+    'imagecli gen "a red fox on blue snow" -n 3 -s landscape -o fox.png --preview',
+    'imagecli edit fox-2.png "a full moon" --mask-ellipse 55%,5%,30%,45% -o moon.png --preview',
     'imagecli batch run birds.csv -o birds/ --prompt "a {bird} {place}" -q low --max-cost 1',
     'imagecli gen "sandbox:moderation"; echo $?',
 )
@@ -49,6 +51,7 @@ PAGE = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="node
   #window { display: inline-block; background: #1e222a; border-radius: 10px; padding: 12px 16px 14px; }
   #window i { display: inline-block; width: 12px; height: 12px; border-radius: 6px; margin: 0 8px 12px 0; }
   #screen { overflow: hidden; }
+  .xterm-decoration-overview-ruler, .scrollbar { display: none !important; }
   .xterm-viewport { background: none !important; overflow: hidden !important; }
 </style>
 <div id="window"><i style="background:#e06c75"></i><i style="background:#e5c07b"></i><i style="background:#98c379"></i>
@@ -140,13 +143,13 @@ class Pages(http.server.SimpleHTTPRequestHandler):
 def drawn(written: bytes, folder: Path) -> Image.Image:
     """Return what the terminal shows, at twice its size."""
     subprocess.run(["npm", "install", "--silent", "@xterm/xterm@6", "@xterm/addon-image@0"], cwd=folder, check=True)
-    page = PAGE.replace("COLUMNS", str(COLUMNS)).replace("ROWS", str(ROWS))
+    page = PAGE.replace("COLUMNS", str(COLUMNS)).replace("ROWS", str(PICTURED))
     (folder / "page.html").write_text(page.replace("OUTPUT", base64.b64encode(written).decode()))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Pages, directory=folder)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser = ["chromium", "--headless", "--no-sandbox", "--hide-scrollbars", f"--user-data-dir={folder}/profile"]
         scale = ["--force-device-scale-factor=2", "--default-background-color=00000000"]
-        shot = [f"--screenshot={folder}/shot.png", f"--window-size={COLUMNS * 10 + 40},{ROWS * 21}"]
+        shot = [f"--screenshot={folder}/shot.png", f"--window-size={COLUMNS * 10 + 40},{PICTURED * 21}"]
         address = f"http://127.0.0.1:{server.server_port}/page.html"
         subprocess.run([*browser, *scale, *shot, address], check=True, capture_output=True)
         server.shutdown()
