@@ -62,7 +62,7 @@ class Console:
         self.dumb = environ.get("TERM") in {"dumb", "unknown"}
         """Whether the terminal supports no escape sequences."""
         self.ci = environ.get("CI", "").lower() not in {"", "0", "false"}
-        self.colour = self._wants_colour()
+        self.colour = self._wants_colour(is_terminal=self.stderr_is_terminal)
         self.animated = self.stderr_is_terminal and not self.dumb and not self.ci and verbosity > Verbosity.QUIET
         """Whether a line may be redrawn."""
         self.unicode = _supports_unicode(stderr, environ)
@@ -102,7 +102,7 @@ class Console:
 
         if not self.stdout_is_terminal:
             return PLAIN
-        return Sheet(self.stdout_columns(), not self.dumb and not self.environ.get("NO_COLOR"))
+        return Sheet(self.stdout_columns(), self._wants_colour(is_terminal=True))
 
     def stdout_free_bytes(self) -> int | None:
         """Return how many bytes the disk has left where stdout is a file, else None."""
@@ -252,17 +252,17 @@ class Console:
     def in_foreground(self) -> bool:
         """Return whether this process may draw on the terminal at stderr (False after `&` or `bg`)."""
         if self.stderr is not None:
-            # OSError: not our controlling terminal, so that there is no background either.
-            with suppress(OSError, ValueError):
+            # OSError: not our controlling terminal, so that there is no background either; nor is there on Windows.
+            with suppress(AttributeError, OSError, ValueError):
                 return system.in_foreground(self.stderr.fileno())
         return True
 
-    def _wants_colour(self) -> bool:
+    def _wants_colour(self, *, is_terminal: bool) -> bool:
         if self.environ.get("NO_COLOR"):
             return False
         if self.environ.get("FORCE_COLOR", "").lower() not in {"", "0", "false"}:
             return True
-        return self.stderr_is_terminal and not self.dumb
+        return is_terminal and not self.dumb
 
     def _say(self, message: Message) -> None:
         """Write a message to stderr, above the status."""
