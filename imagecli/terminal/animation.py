@@ -63,9 +63,12 @@ class Animation:
         """Return the lines as they are now."""
         raise NotImplementedError
 
-    def is_waiting(self) -> None:
-        """Say that somebody else has to do something now, so that there is time to draw."""
-        self._begin.set()
+    def is_waiting(self, *, waiting: bool = True) -> None:
+        """Say whether only others have something to do now, so that there is time to get ready for drawing."""
+        if waiting:
+            self._begin.set()
+        else:
+            self._begin.clear()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -85,6 +88,7 @@ class Animation:
     def __exit__(self, *_: object) -> None:
         """Stop drawing and remove the lines."""
         self._stop.set()
+        self._begin.set()
         try:
             with self._turn:
                 pass
@@ -95,9 +99,13 @@ class Animation:
             self._console.status(())
 
     def _run(self) -> None:
-        self._begin.wait(self._patience)
+        was_waiting = self._begin.wait(self._patience)
         if self._stop.wait(self._delay):
             return
+        if was_waiting:  # what came so soon is being saved now
+            self._begin.wait(self._patience)
+            if self._stop.is_set():
+                return
         try:
             from imagecli.terminal.canvas import Canvas
         except (ImportError, MemoryError):

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from imagecli.terminal.console import Console
 
 _ENDED = ("saved", "failed")
-_SENT = frozenset({"uploading", "waiting", "receiving", "fetching", "saving"})
+_ELSEWHERE = frozenset(
+    {"connecting", "uploading", "waiting", "receiving", "partial", "fetching", "retrying", "asking", "creating"}
+)
+"""How stages begin in which others have to do something."""
 _COUNTED = frozenset({"uploading", "receiving", "fetching"})
 """Stages in which bytes go out or come."""
 _QUEUED = "queued"
@@ -43,7 +46,6 @@ def working(console: Console, doing: str, detail: str = "") -> Iterator[Progress
     """Show what a command that makes no images does, if that takes longer than a moment."""
     progress = Progress(console, [1])
     progress.update([1], doing, detail=detail)
-    progress.is_waiting()
     with progress:
         yield progress
 
@@ -94,8 +96,7 @@ class Progress(Animation):
             before = self._stages.get(n)
             since = before.since if before is not None and _goes_on(before.name, stage) else now
             self._stages[n] = Stage(stage, since, until, detail)
-        if stage in _SENT:
-            self.is_waiting()
+        self.is_waiting(waiting=any(_is_elsewhere(each) for each in tuple(self._stages.values())))
 
     def moved(self, images: Iterable[int], done: int, total: int | None) -> None:
         """Say how many bytes of images have gone out, or come, and of how many, where that is known."""
@@ -120,6 +121,10 @@ class Progress(Animation):
         saved, failed = names.count("saved"), names.count("failed")
         parts = ([f"{failed} failed"] if failed else []) + [duration(now - self._begun)]
         return Row("total", f"{saved} of {len(stages)}", ", ".join(parts), (saved + failed) / len(stages), "")
+
+
+def _is_elsewhere(stage: Stage) -> bool:
+    return stage.name.partition(" ")[0] in _ELSEWHERE
 
 
 def _rank(stage: Stage) -> int:

@@ -203,6 +203,18 @@ with Progress(console, [1], delay=0, patience=60) as progress:
     assert run(code).code == 0
 
 
+def test_while_an_image_is_being_saved_rich_waits():
+    """Importing it would take time from what the run does itself."""
+    code = """
+with Progress(console, [1], delay=0.05, patience=60) as progress:
+    progress.update([1], "waiting")
+    progress.update([1], "saving")
+    time.sleep(0.2)
+    assert "rich" not in sys.modules
+"""
+    assert run(code).code == 0
+
+
 def test_a_short_run_draws_nothing_and_imports_nothing():
     session = run("with Progress(console, [1]) as p: p.update([1], 'waiting')\nassert 'rich' not in sys.modules")
     assert (session.code, session.terminal) == (0, b"")

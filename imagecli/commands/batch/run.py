@@ -57,7 +57,6 @@ class _Command:
     """One `batch run`."""
 
     def __init__(self, typed: Typed, renderer: Renderer) -> None:
-        from imagecli.batch.jobs import read_jobs
         from imagecli.config.settings import load
 
         self._typed = typed
@@ -66,10 +65,7 @@ class _Command:
         shard = None if typed.shard is None else read_shard(typed.shard)
         self._settings: Settings = load(typed.__dict__, command="batch run")
         renderer.warn(*self._settings.warnings)
-        self._jobs: Jobs = read_jobs(
-            *(typed.job_file or "", typed.form, typed), folder=self._folder, prompt=typed.prompt
-        )
-        renderer.warn(*self._jobs.warnings)
+        self._jobs: Jobs = checked_jobs(typed, renderer, self._folder)
         self._part: Sequence[Job] = part_of(self._jobs, only=typed.only, shard=shard, limit=typed.limit)
         self._journal = Journal(self._folder, shard)
 
@@ -258,6 +254,23 @@ class _Report:
         self._renderer.console.remark(
             f"waiting for {how_many(jobs)} in flight, ten seconds at the most; Ctrl-C again ends it at once"
         )
+
+
+def checked_jobs(typed: Typed, renderer: Renderer, folder: str) -> Jobs:
+    """Read and check the job file, which may take a while.
+
+    Raises:
+        UsageProblem: something is wrong with it.
+    """
+    from imagecli.batch.jobs import read_jobs
+    from imagecli.terminal.progress import working
+
+    path = typed.job_file or ""
+    # Who types the jobs needs the terminal.
+    with nullcontext() if path == "-" else working(renderer.console, "checking", printable(path)):
+        jobs: Jobs = read_jobs(path, typed.form, typed, folder=folder, prompt=typed.prompt)
+    renderer.warn(*jobs.warnings)
+    return jobs
 
 
 def folder_of(output: str) -> str:

@@ -47,9 +47,8 @@ class _Command:
     """One `batch submit`."""
 
     def __init__(self, typed: Typed, renderer: Renderer) -> None:
-        from imagecli.batch.jobs import read_jobs
         from imagecli.batch.provider import dialect_of
-        from imagecli.commands.batch.run import folder_of
+        from imagecli.commands.batch.run import checked_jobs, folder_of
         from imagecli.config.settings import load
 
         self._typed = typed
@@ -59,10 +58,7 @@ class _Command:
         self._settings: Settings = load(typed.__dict__, command="batch submit")
         renderer.warn(*self._settings.warnings)
         dialect_of(self._settings)
-        self._jobs: Jobs = read_jobs(
-            *(typed.job_file or "", typed.form, typed), folder=self._folder, prompt=typed.prompt
-        )
-        renderer.warn(*self._jobs.warnings)
+        self._jobs: Jobs = checked_jobs(typed, renderer, self._folder)
         self._part = part_of(self._jobs, only=typed.only, shard=shard, limit=typed.limit)
         self._journal = Journal(self._folder, shard)
         self._created: list[tuple[Submission, Batch]] = []
