@@ -22,6 +22,11 @@ MASK = ("a.png", "--mask-rect", "1,1,20,20")
 
 LINES = [
     ("gen", "fox", "-s", "1024x1024", "--also", "16x16", "--embed", "--sidecar"),
+    ("gen", "fox", "--format", "svg", "-m", "gpt-image-2.6-flare"),
+    ("gen", "fox", "-n", "2", "--grid", "grid.png"),
+    ("gen", "fox", "-s", "1024x1024", "--max-cost", "0.00001"),
+    ("gen", "fox", "-o", "-"),
+    ("gen", "fox", "-o", "made.png", "--skip-existing"),
     ("gen", "sandbox:fewer", "-n", "2"),
     ("gen", "sandbox:stream-end", "--partials", "2", "--save-partials"),
     ("gen", "fox", "--partials", "2", "--save-partials"),

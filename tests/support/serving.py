@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
+import itertools
 import json
-import os
 import socket
 import struct
 import threading
@@ -40,10 +41,15 @@ def response_with(*files: bytes, **more: Any) -> bytes:
     return json.dumps({"created": 1, "data": [{"b64_json": b64(one)} for one in files], **more}).encode()
 
 
+_COUNTER = itertools.count()
+
+
 def noise(size: tuple[int, int] = (100, 100)) -> bytes:
-    """Return the bytes of a PNG that does not compress: three bytes a pixel."""
+    """Return the bytes of a PNG that does not compress: three bytes a pixel. The n-th is the same in each process."""
     stream = io.BytesIO()
-    Image.frombytes("RGB", size, os.urandom(size[0] * size[1] * 3)).save(stream, "PNG", compress_level=0)
+    Image.frombytes("RGB", size, hashlib.shake_128(b"%d" % next(_COUNTER)).digest(size[0] * size[1] * 3)).save(
+        stream, "PNG", compress_level=0
+    )
     return stream.getvalue()
 
 

@@ -73,7 +73,6 @@ def test_the_only_image_that_was_asked_for_is_enough(imagecli, server, respond):
         b"<html>",
         b"",
     ],
-    ids=["base64", "url", "name", "png", "bare base64", "html", "nothing"],  # not the random pixels: workers must agree
 )
 def test_a_response_without_a_whole_image_is_lost(imagecli, server, respond, body):
     respond(body)
