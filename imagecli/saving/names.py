@@ -255,7 +255,7 @@ def names_for(  # noqa: PLR0913 - all that a name can be made of
 
 
 def _is_folder(path: str) -> bool:
-    return path.endswith("/") or os.path.basename(path) in {".", ".."} or os.path.isdir(path)
+    return path.endswith(("/", os.sep)) or os.path.basename(path) in {".", ".."} or os.path.isdir(path)
 
 
 def is_special(path: str) -> bool:

@@ -140,6 +140,6 @@ def _short(path: str) -> str:
     except OSError:
         return path
     for folder, prefix in ((here, ""), (os.path.expanduser("~"), "~/")):
-        if folder != "/" and path.startswith(f"{folder}/"):
+        if folder != os.sep and path.startswith(f"{folder}{os.sep}"):
             return prefix + path[len(folder) + 1 :]
     return path

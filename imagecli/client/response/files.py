@@ -264,7 +264,9 @@ def spare_folders() -> tuple[str, ...]:
 
 def _temporary_folder() -> str:
     # Not tempfile's, which is the working folder where this one is full.
-    return os.path.join(os.environ.get("TMPDIR") or "/tmp", f"imagecli-{system.user() or 0}")  # noqa: S108 - checked when made
+    variables = ("TMPDIR",) if system.user() is not None else ("TEMP", "TMP")
+    place = next(filter(None, map(os.environ.get, variables)), "/tmp")  # noqa: S108 - checked when made
+    return os.path.join(place, f"imagecli-{system.user() or 0}")
 
 
 def _is_own(path: str) -> bool:
