@@ -47,7 +47,7 @@ _LEFT = {
     "cancelled": "the batch was cancelled before it was done",
 }
 _LOOK = "Look at the batch on the provider's website; --retry-unknown sends it again."
-_GONE = frozenset({404, 410})
+GONE = frozenset({404, 410})
 _AGAIN = "`imagecli batch run` or `imagecli batch submit` sends it again."
 
 
@@ -100,17 +100,20 @@ class Fetching:
             batch = self._fetch()
         except ImagecliError as error:
             is_over = self.batch is None or self.batch.has_ended
-            if error.http_status not in _GONE or not is_over:
+            if error.http_status not in GONE or not is_over:
                 raise
-            name = printable(self._submission["batch_id"])
-            self._context.warn(f"the provider does not know batch {name}, or has its results no more: {error.message}")
-            self._end(UnknownOutcome(f"batch {name} is not there any more: it may have been billed", hint=_LOOK))
+            self._give_up(error)
             return None
         if batch.has_ended:
-            self._end(self._left(batch))
-            if not self.unknown:  # else what is missing may yet be found
-                self._submission.enter("fetched", status=batch.status)
+            self._end(self._left(batch), batch.status)
         return batch
+
+    def _give_up(self, error: ImagecliError) -> None:
+        """End what the provider does not know, or has the results of no more."""
+        name = printable(self._submission["batch_id"])
+        if self._places:
+            self._context.warn(f"the provider does not know batch {name}, or has its results no more: {error.message}")
+        self._end(UnknownOutcome(f"batch {name} is not there any more: it may have been billed", hint=_LOOK), "gone")
 
     def _fetch(self) -> Batch:
         """Save the results that there are."""
@@ -254,8 +257,8 @@ class Fetching:
         )
         self._told(job, result)
 
-    def _end(self, error: ImagecliError) -> None:
-        """Tell of the requests that have no result, and never will; `error` is why."""
+    def _end(self, error: ImagecliError, status: str) -> None:
+        """Tell of the requests that have no result, and never will; `error` is why, and `status` the batch's."""
         for custom_id, place in list(self._places.items()):
             request = self._request(place)
             self.unknown += isinstance(error, UnknownOutcome)
@@ -268,6 +271,8 @@ class Fetching:
             self._came(request, result._replace(failures=failures))
         for begun in list(self._begun.values()):  # whose other requests came in a run before
             self._conclude(begun.job, begun.result())
+        if not self.unknown:  # else what is missing may yet be found
+            self._submission.enter("fetched", status=status)
 
     def _left(self, batch: Batch) -> ImagecliError:
         """Return why a request has no result."""

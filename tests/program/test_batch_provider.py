@@ -338,6 +338,9 @@ def test_results_that_are_gone_may_have_been_billed(imagecli, provider, flags):
     )
     ran = imagecli("batch", "fetch", "out", "--json")
     assert (ran.code, summary(ran)["unknown"]) == (8, 3)
+    assert imagecli("batch", "run", "jobs.txt", *flags, "--retry-unknown").code == 0
+    assert imagecli("batch", "fetch", "out").code == 0
+    assert imagecli("batch", "status").out == "", "nothing waits for it any more"
 
 
 def test_a_provider_that_is_away_hides_no_batch_of_another(imagecli, provider, flags):

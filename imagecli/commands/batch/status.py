@@ -57,12 +57,14 @@ def asked(typed: Typed, renderer: Renderer, what: str, name: str | None = None) 
 
     A batch that was not submitted from here is asked for at the profile's provider.
     """
+    from imagecli.batch.fetching import GONE
     from imagecli.batch.provider import open_provider, settings_of
     from imagecli.batch.registry import find
     from imagecli.batch.submission import submissions_in
     from imagecli.config.settings import load
-    from imagecli.errors import UsageProblem
+    from imagecli.errors import ImagecliError, UsageProblem
     from imagecli.terminal.progress import working
+    from imagecli.text import printable
 
     name = name or typed.batch or ""
     if not name.strip():
@@ -81,6 +83,10 @@ def asked(typed: Typed, renderer: Renderer, what: str, name: str | None = None) 
     try:
         with working(renderer.console, "asking", settings.profile.base_url):
             return (provider.engine.cancel if what == "cancel" else provider.engine.status)(name), submission
+    except ImagecliError as error:
+        if error.http_status in GONE and submission is not None:
+            error.hint = f"`imagecli batch fetch {printable(submission.folder)}` gives it up, if it is not to be found."
+        raise
     finally:
         provider.client.close()
 
