@@ -46,7 +46,7 @@ class Recipe(NamedTuple):
     """What a file says of its own making; None: it does not say."""
 
     program: str
-    """Whose form it has: "imagecli", "automatic1111", "comfyui", "invokeai", "novelai", "swarmui" or
+    """Whose form it has: "imagecli", "automatic1111", "comfyui", "invokeai", "novelai", "swarmui", "fooocus" or
     "stable-diffusion.cpp"; "iptc": what is said in fields of IPTC's alone."""
     prompt: str | None = None
     negative: str | None = None
@@ -84,7 +84,8 @@ def _parameters(text: str) -> Recipe | None:
     if not text.strip():
         return None
     if text.lstrip().startswith("{"):
-        return _swarm(_parsed(text))
+        document = _parsed(text)
+        return _swarm(document) or _fooocus(document)
     whole, tail, record = text.strip().partition(_SDCPP)
     prompt, _, settings = whole.rpartition("\n")
     found = {name.strip(): _unquoted(value.strip()) for name, value in _FIELD.findall(settings[:_MOST_SETTINGS])}
@@ -134,6 +135,16 @@ def _swarm(document: Mapping[str, Any]) -> Recipe | None:
     return Recipe(
         "swarmui", _text(found.get("prompt")), negative, _seed(found.get("seed")), size, _text(found.get("model"))
     )
+
+
+def _fooocus(document: Mapping[str, Any]) -> Recipe | None:
+    """Read the parameters of Fooocus, which are JSON too, with a size as "(896, 1152)"."""
+    prompt, model = _text(document.get("prompt")), _text(document.get("base_model"))
+    if prompt is None:
+        return None
+    sides = re.fullmatch(r"\((\d+), (\d+)\)", str(document.get("resolution")), re.ASCII)
+    size = _size(*sides.groups()) if sides else None
+    return Recipe("fooocus", prompt, _text(document.get("negative_prompt")), _seed(document.get("seed")), size, model)
 
 
 def _comment(text: str) -> Recipe | None:

@@ -95,7 +95,7 @@ _SIGNAL: Fields = {
 _OURS = "only if imagecli has written it: "
 _EMBEDDED: Fields = {
     "program": text(
-        "whose form that has: `imagecli`, `automatic1111`, `comfyui`, `invokeai`, `novelai`, `swarmui`, "
+        "whose form that has: `imagecli`, `automatic1111`, `comfyui`, `invokeai`, `novelai`, `swarmui`, `fooocus`, "
         "`stable-diffusion.cpp`, or `iptc` for fields that any program may write"
     ),
     "prompt": maybe(text("what made it")),

@@ -115,6 +115,16 @@ IPTC = {
             ("swarmui", "a fox", None, 2, None, None),
         ),
         (
+            {
+                "parameters": json.dumps(
+                    {"prompt": "a fox", "negative_prompt": "rain", "seed": "9", "resolution": "(896, 1152)"}
+                    | {"base_model": "juggernaut"}
+                )
+            },
+            {},
+            ("fooocus", "a fox", "rain", 9, "896x1152", "juggernaut"),
+        ),
+        (
             {"invokeai_metadata": json.dumps(INVOKE | {"model": {"name": "sdxl"}})},
             {},
             ("invokeai", "a fox", "rain", 3, "8x9", "sdxl"),
