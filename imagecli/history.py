@@ -151,6 +151,8 @@ def sha256_of(path: str) -> str:
     digest = hashlib.sha256()
     name = printable(path)
     try:
+        if os.path.isdir(path):
+            raise UsageProblem(f"{name} is a folder, not an image", hint="Name images in it.")
         if not os.path.isfile(path):  # a pipe could be read only once, and a device for ever
             os.stat(path)
             raise UsageProblem(f"{name} is not a file", hint="Name an image file.")

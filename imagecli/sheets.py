@@ -45,9 +45,13 @@ class Sheet:
             path: its file; None, of an image that went to no file, is left out.
             caption: the second line of its label, such as its prompt.
         """
-        if path is not None:
-            label = printable(os.path.basename(path))
-            self._waiting.append(self._pool.submit(self._drawn.add, order, path, label, printable(caption[:_CAPTION])))
+        if path is None:
+            return
+        cell = order, path, printable(os.path.basename(path)), printable(caption[:_CAPTION])
+        try:
+            self._waiting.append(self._pool.submit(self._drawn.add, *cell))
+        except RuntimeError:  # the system allows no more threads
+            self._drawn.add(*cell)
 
     def save(self, warn: Callable[[str], None]) -> GeneratedImage | None:
         """Save the sheet and return its first page, `also` the others; None: no image came.

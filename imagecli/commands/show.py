@@ -168,9 +168,12 @@ def _look(file: str, warn: Callable[[str], None]) -> _Shown:
     """
     import os
 
+    from imagecli.errors import UsageProblem
     from imagecli.history import known_of
     from imagecli.provenance.reading import read_said
 
+    if file == "-":
+        raise UsageProblem("show takes files, and - is standard input", hint="Name a file; ./- is one of that name.")
     path, sha256, entry = known_of(file, warn)
     kind, width, height = _facts(path)
     return _Shown(path, kind, width, height, os.path.getsize(path), sha256, read_said(path, sha256), entry)

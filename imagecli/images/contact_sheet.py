@@ -84,7 +84,7 @@ class ContactSheet:
         data = b""
         try:
             small = thumbnail(path, (CELL, CELL))
-        except (UsageProblem, TimeoutError):
+        except (UsageProblem, TimeoutError, MemoryError):
             pass
         else:
             file = io.BytesIO()

@@ -46,8 +46,11 @@ def thumbnail(source: Source, most: Size, seconds: float | None = None) -> Image
 
     # In a thread, as a decoder can't be interrupted, only abandoned.
     thread = threading.Thread(target=make, name="thumbnail", daemon=True)
-    thread.start()
-    thread.join(SECONDS if seconds is None else seconds)
+    try:
+        thread.start()
+        thread.join(SECONDS if seconds is None else seconds)
+    except RuntimeError:  # the system allows no more threads
+        make()
     if not results:
         raise TimeoutError("decoding the image takes too long")
     if isinstance(results[0], BaseException):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from PIL import Image
@@ -240,3 +241,22 @@ def test_a_terminal_gets_no_control_characters_of_a_file_and_a_pipe_all(imagecli
     session = run_in_terminal(code, ["show", "a.png", "--prompt"], streams="stdin stdout stderr")
     assert session.text.splitlines() == ["a fox ", "in the snow"]
     assert imagecli("show", "a.png", "--prompt").out == f"{evil}\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        (".", ". is a folder, not an image"),
+        ("-", "show takes files, and - is standard input"),
+        ("/dev/zero", "/dev/zero is not a file"),
+        ("pipe", "pipe is not a file"),
+        ("note.txt", "note.txt is text, not an image"),
+        ("", "the name of an image is empty"),
+    ],
+)
+def test_what_is_no_image_file(file, reason, imagecli):
+    os.mkfifo("pipe")
+    with open("note.txt", "w") as note:
+        note.write("hello")
+    ran = imagecli("show", file, stdin=b"\x89PNG")
+    assert (ran.code, reason in ran.err) == (2, True)
