@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from imagecli.errors import UsageProblem
 from imagecli.flags import FLAGS, flags_of, long_spellings
 from imagecli.flags.arguments import ARGUMENTS
-from imagecli.flags.row import MAKING
+from imagecli.flags.row import GROUPED, MAKING
 from imagecli.help.page import below
 from imagecli.text import close_matches, may_be_key, named, quoted, shell_word
 
@@ -70,7 +70,8 @@ def unknown_command(word: str, known: Sequence[str], group: str) -> UsageProblem
         return UsageProblem(problem, hint=f"To change an image: {_shown('edit', word, 'PROMPT')}.")
     if not group and " " in word:
         return UsageProblem(problem, hint=f"To make an image: {_shown('gen', word)}.")
-    near = close_matches(word.lower(), known)
+    grouped = [each for names in GROUPED.values() for each in names if each.partition(" ")[2] == word.lower()]
+    near = (grouped if not group else []) or close_matches(word, known)
     meant = f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(known)}."
     return UsageProblem(problem, hint=f"{meant} See {program} --help.")
 

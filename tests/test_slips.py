@@ -53,6 +53,9 @@ def files():
         # Commands and flags: the nearest one, the likeliest first.
         (("gne", "a fox"), "Did you mean gen?"),
         (("hlep",), "Did you mean help?"),
+        (("run", "jobs.jsonl"), "Did you mean batch run?"),
+        (("set-key",), "Did you mean config set-key?"),
+        (("path",), "Did you mean config path or cache path?"),
         (("generate", "a fox"), "Did you mean gen?"),
         (("config", "shwo"), "Did you mean show? See imagecli config --help."),
         (("nothing-like-it",), "There are gen, edit, vary,"),
