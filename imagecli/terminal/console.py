@@ -282,7 +282,8 @@ class Console:
             return "\r"
         columns = self.window()[0]
         rows = len(self._status)
-        if columns < self._status_window[0]:  # lines that have become too wide are wrapped now
+        # Lines that have become too wide are wrapped now; xterm alone cuts them.
+        if columns < self._status_window[0] and "XTERM_VERSION" not in self.environ:
             import re
 
             from imagecli.terminal.wrapping import cells

@@ -47,8 +47,10 @@ def test_a_refusal_slows_all_down_and_they_speed_up_again():
         pace.slow_down(20)
         pace.leave(well=False)
     assert pace.allowed == 8
+    assert pace.held_s == 20
     assert pace.enter()
     assert clock() - before >= 20
+    assert pace.held_s == 0
     pace.leave(well=True)
     for _ in range(200):
         assert pace.enter()
