@@ -190,7 +190,9 @@ class _Judge:
     """Knows what came before a chunk, on which it depends whether the chunk may stand where it does."""
 
     def __init__(self, header: bytes, last_pixels: int) -> None:
-        self._colour_type = header[9] if len(header) == _HEADER_LENGTH else 0
+        whole = len(header) == _HEADER_LENGTH
+        self._colour_type = header[9] if whole else 0
+        self._size = struct.unpack(">II", header[:8]) if whole else (0, 0)
         self._last_pixels = last_pixels
         self._seen: set[bytes] = set()
         self._frames = 0
@@ -233,12 +235,19 @@ class _Judge:
             return profile_in(body) is not None
         if kind == b"acTL":
             return 0 < int.from_bytes(body[:4], "big") <= MAX_LENGTH
+        if kind == b"fcTL" and not self._shows_frame(body):
+            return False
         if kind in _FRAMES:
             # They are numbered; where one is missing, Pillow refuses those that follow.
             self._frames += 1
             return body[:4] == struct.pack(">I", self._frames - 1)
         self._others += 1
         return self._others <= _MAX_OTHERS and (kind not in _TEXTS or _is_text(kind, body))
+
+    def _shows_frame(self, body: bytes) -> bool:
+        """Return whether a frame of an animation lies within the image; Pillow reads no pixel where one doesn't."""
+        width, height, left, top = struct.unpack_from(">4I", body, 4)
+        return min(width, height) > 0 and left + width <= self._size[0] and top + height <= self._size[1]
 
 
 def profile_in(body: bytes) -> bytes | None:

@@ -106,6 +106,13 @@ def test_a_broken_chunk_before_the_pixels_is_passed_over(kind, damage):
         answered(data)
 
 
+@pytest.mark.parametrize("frame", [(0, 0, 0, 0), (41, 30, 0, 0), (40, 30, 0, 1), (2**32 - 1, 30, 1, 0), ()])
+def test_an_animation_whose_frames_are_broken_is_an_image(frame):
+    """The size of the first frame, and where it lies on the image of 40x30."""
+    control = struct.pack(f">{1 + len(frame)}I", 0, *frame) + bytes((0, 1, 0, 1, 0, 0))
+    accepted(built(before=chunk(b"acTL", struct.pack(">II", 2, 0)) + chunk(b"fcTL", control)))
+
+
 @pytest.mark.parametrize("kind", WELL, ids=lambda kind: kind.decode())
 def test_a_chunk_in_the_wrong_place_is_passed_over(kind):
     right = chunk(kind, WELL[kind])
