@@ -182,8 +182,9 @@ def _look(file: str, warn: Callable[[str], None]) -> _Shown:
 def _facts(path: str) -> tuple[str, int | None, int | None]:
     """Return format, width and height; of an SVG too, which is an image though no input."""
     from imagecli.errors import Failure, UsageProblem
+    from imagecli.images.image_check import ImageCheck
     from imagecli.images.reading import read_input
-    from imagecli.images.sniffing import ImageCheck, sniff
+    from imagecli.images.sniffing import sniff
     from imagecli.text import printable
 
     with open(path, "rb") as file:

@@ -10,11 +10,12 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from imagecli.errors import Failure, UsageProblem
 from imagecli.images.canvas import centred, full, resample, size_of
 from imagecli.images.encode import WRITTEN, WRITTEN_IN_STRIPS, plain, write, write_strips
+from imagecli.images.image_check import MAX_RESULT_PIXELS
 from imagecli.images.measure import change
 from imagecli.images.pillow import pillow_errors
 from imagecli.images.reading import open_input
 from imagecli.images.restore import Pixels, patch_of, patched, patched_strips, restored
-from imagecli.images.sniffing import KIND_NAMES, MAX_RESULT_PIXELS, sniff
+from imagecli.images.sniffing import KIND_NAMES, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

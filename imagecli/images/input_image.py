@@ -19,6 +19,7 @@ from imagecli.images.colour import Flat, flatten, note_on, own_profile, to_rgb, 
 from imagecli.images.declared import profile_of_heif, profile_of_png
 from imagecli.images.depth import with_key
 from imagecli.images.icc import space_of
+from imagecli.images.image_check import ImageCheck
 from imagecli.images.jpeg import decode_endless_jpeg, decode_jpeg
 from imagecli.images.limits import shrink_of, too_many_pixels
 from imagecli.images.pillow import (
@@ -35,7 +36,6 @@ from imagecli.images.pillow import (
 from imagecli.images.plane import Plane, plane_of_heif
 from imagecli.images.png_chunks import exif_in
 from imagecli.images.png_strips import fingerprint, layout_of, strips
-from imagecli.images.sniffing import ImageCheck
 from imagecli.images.tiff_pages import count_pages
 from imagecli.text import printable
 

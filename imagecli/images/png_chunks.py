@@ -247,7 +247,7 @@ class _Judge:
     def _shows_frame(self, body: bytes) -> bool:
         """Return whether a frame of an animation lies within the image; Pillow reads no pixel where one doesn't."""
         width, height, left, top = struct.unpack_from(">4I", body, 4)
-        return min(width, height) > 0 and left + width <= self._size[0] and top + height <= self._size[1]
+        return bool(width and height and left + width <= self._size[0] and top + height <= self._size[1])
 
 
 def profile_in(body: bytes) -> bytes | None:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from PIL import Image, UnidentifiedImageError
 
 from imagecli.errors import Failure, UsageProblem
+from imagecli.images.image_check import ImageCheck
 from imagecli.images.input_image import InputImage
 from imagecli.images.pillow import FORMATS, open_with_pillow, pillow_errors
 from imagecli.images.png_chunks import repaired
-from imagecli.images.sniffing import KIND_NAMES, ImageCheck, sniff
+from imagecli.images.sniffing import KIND_NAMES, sniff
 from imagecli.images.tiff_pages import is_camera_raw
 from imagecli.text import printable
 

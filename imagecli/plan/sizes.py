@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagecli.errors import UsageProblem
-from imagecli.images.sniffing import MAX_RESULT_PIXELS
+from imagecli.images.image_check import MAX_RESULT_PIXELS
 from imagecli.images.types import MOST_SIDE, parse_size, size_meant
 
 if TYPE_CHECKING:

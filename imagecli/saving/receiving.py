@@ -8,7 +8,7 @@ import io
 from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from imagecli.errors import Failure
-from imagecli.images.sniffing import ImageCheck, ImageFacts
+from imagecli.images.image_check import ImageCheck, ImageFacts
 from imagecli.result import GeneratedImage
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from imagecli.errors import UsageProblem
+from imagecli.images.image_check import ImageCheck
 from imagecli.images.png_chunks import png_size
 from imagecli.images.prepare import prepare
 from imagecli.images.reading import open_input
-from imagecli.images.sniffing import ImageCheck
 from imagecli.images.types import InputRules
 from support.places import ROOT
 from support.serving import image_file

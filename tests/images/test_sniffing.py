@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imagecli.errors import Failure
-from imagecli.images.sniffing import KIND_NAMES, ImageCheck, ImageFacts, sniff
+from imagecli.images.image_check import ImageCheck, ImageFacts
+from imagecli.images.sniffing import KIND_NAMES, sniff
 from support.places import ROOT
 
 SVG = b"""\xef\xbb\xbf<?xml version="1.0" encoding="UTF-8"?>

@@ -13,7 +13,7 @@ from imagecli.client.response.reading import read_response
 from imagecli.client.response.sources import Raw, decode
 from imagecli.client.response.spool import CutOffError, Spool, outline
 from imagecli.errors import Failure, UnknownOutcome
-from imagecli.images.sniffing import ImageCheck
+from imagecli.images.image_check import ImageCheck
 from imagecli.text import sanitize
 
 if TYPE_CHECKING:

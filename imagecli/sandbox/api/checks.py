@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any
 
 from imagecli.errors import Failure
-from imagecli.images.sniffing import ImageCheck
+from imagecli.images.image_check import ImageCheck
 from imagecli.provenance.reading import has_credentials
 from imagecli.sandbox.api.body import read_form
 from imagecli.sandbox.api.refusals import bad_image, missing, unknown_parameter

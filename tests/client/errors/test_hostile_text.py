@@ -20,7 +20,8 @@ from imagecli.client.response.events import EventReader
 from imagecli.client.response.finding import Finder
 from imagecli.client.response.spool import Spool, outline
 from imagecli.dialects.request import ImageRequest
-from imagecli.images.sniffing import ImageCheck, sniff
+from imagecli.images.image_check import ImageCheck
+from imagecli.images.sniffing import sniff
 from imagecli.text import sanitize
 from support.running import limited
 from support.serving import b64
