@@ -56,9 +56,19 @@ class Outputs:
     """The names that jobs have claimed in the run's folder."""
 
     def __init__(self, folder: str) -> None:
-        """Take the folder, which need not exist."""
-        self._folder = os.path.abspath(folder)
-        self._root = os.path.realpath(folder)
+        """Take the folder, which need not exist.
+
+        Raises:
+            UsageProblem: it is relative to a working folder that was removed.
+        """
+        try:
+            self._folder = os.path.abspath(folder)
+            self._root = os.path.realpath(folder)
+        except FileNotFoundError as error:
+            raise UsageProblem(
+                f"the working folder was removed, so {printable(folder)} is nowhere",
+                hint="Go to a folder that is there, or give -o an absolute path.",
+            ) from error
         self._taken: dict[str, int] = {}
         """Name → line."""
         self._open: dict[str, int] = {}

@@ -101,3 +101,17 @@ def test_prune_removes_nothing_behind_a_link(imagecli, server):
         file.write(json.dumps(done) + "\n")
     assert imagecli(*run, "--prune").code == 0
     assert Path("mine/photo.png").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "submit"])
+def test_a_working_folder_that_was_removed_is_a_message(imagecli, tmp_path, monkeypatch, command):
+    jobs = tmp_path / "jobs.txt"
+    jobs.write_text("a red fox", encoding="utf-8")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    ran = imagecli("batch", command, str(jobs), "-o", "out", "--base-url", "http://127.0.0.1:9/v1")
+    monkeypatch.chdir(tmp_path)
+    assert ran.code == 2
+    assert "the working folder was removed" in ran.err
