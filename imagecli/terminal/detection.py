@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 REPLY_S = 0.2
 """How long a terminal may take to answer."""
-REPLY_OVER_SSH_S = 0.5
-"""The same where the answer has to travel: one that comes too late would be typed into the shell."""
 _TMUX_S = 2.0
 _VT340_CELL = (10, 20)
 _MOST_CELL = 100
@@ -174,8 +172,7 @@ def _query(console: Console, query: str) -> bytes:
         if select.select([stdin], [], [], 0)[0]:
             return b""
         console.draw(query)
-        is_far = any(console.environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY"))
-        deadline = time.monotonic() + (REPLY_OVER_SSH_S if is_far else REPLY_S)
+        deadline = time.monotonic() + REPLY_S
         while not _ATTRIBUTES.search(reply):
             if not select.select([stdin], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 break
