@@ -191,6 +191,7 @@ def test_failures_are_told_counted_and_run_again(batch, server):
     assert (ran.code, len(ran.paths)) == (6, 2)
     assert "(line 5): " in ran.err
     assert "2 of 3 jobs done, 1 failed, 2 images" in ran.err
+    assert "Change the jobs that were refused" in ran.err.splitlines()[-1], "the same prompt is refused again"
     refused.clear()
     server.requests.clear()
     assert batch(PROMPTS).code == 0

@@ -12,7 +12,7 @@ from imagecli.batch.journal import Journal
 from imagecli.batch.parts import part_of, read_shard
 from imagecli.batch.standing import counts, stand, to_run
 from imagecli.commands.batch.outlook import Outlook, how_many
-from imagecli.errors import AuthProblem, Interrupted, PartialResult, UnknownOutcome, UsageProblem
+from imagecli.errors import AuthProblem, ContentPolicyRefusal, Interrupted, PartialResult, UnknownOutcome, UsageProblem
 from imagecli.inputs import STDIO
 from imagecli.terminal.render import sheet_files, sheet_lines
 from imagecli.text import printable
@@ -337,6 +337,8 @@ def _error(
         return first
     why = f": {first.message}" if first is not None else ""
     hint: str | None = "The same command again makes the rest."
+    if any(isinstance(error, (UsageProblem, ContentPolicyRefusal)) for error in failed):
+        hint = "Change the jobs that were refused, then run the same command again: it makes only what is missing."
     if first is not None and (ended is not None or isinstance(first, NotCached)):
         hint = first.hint
     elif summary["submitted"] == missing:
