@@ -118,7 +118,7 @@ def install(package: Path, folder: Path) -> None:
 def install_by_tools(package: Path, folder: Path) -> Iterable[str]:
     """Install as people do, by pipx and uv where they are; yield which."""
     for name, command, place in (
-        ("pipx", ("install", "-q", str(package)), {"PIPX_HOME": "home", "PIPX_BIN_DIR": "bin", "PIPX_MAN_DIR": "man"}),
+        ("pipx", ("install", str(package)), {"PIPX_HOME": "home", "PIPX_BIN_DIR": "bin", "PIPX_MAN_DIR": "man"}),
         ("uv", ("tool", "install", "-q", str(package)), {"UV_TOOL_DIR": "tools", "UV_TOOL_BIN_DIR": "bin"}),
     ):
         if found := shutil.which(name):
