@@ -36,6 +36,9 @@ _MOST_CELL = 100
 _QUERY_KITTY = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
 _QUERY_CELL = "\x1b[16t"
 _QUERY_ATTRIBUTES = "\x1b[c"
+_QUERY_VERSION = "\x1b[>q"
+_KITTY_VERSION = re.compile(rb"kitty\((\d{1,4})\.(\d{1,4})")
+_KITTY_WITH_PLACEHOLDERS = 0, 28
 _ATTRIBUTES = re.compile(rb"\x1b\[\?([\d;]*)c")
 _CELL = re.compile(rb"\x1b\[6;(\d+);(\d+)t")
 _KITTY_TERMS = {"xterm-kitty", "xterm-ghostty"}
@@ -71,18 +74,25 @@ def detect_terminal(console: Console) -> Terminal:
     if program in {"iTerm.app", "WezTerm"} or environ.get("LC_TERMINAL") == "iTerm2":
         return Terminal("iterm2", _cell_size(console, b""))
     if term in _KITTY_TERMS:
-        return Terminal("kitty", _cell_size(console, b""))
+        is_old = _is_old_kitty(_query(console, _QUERY_VERSION + _QUERY_ATTRIBUTES))
+        return Terminal("blocks" if is_old else "kitty", _cell_size(console, b""))
     # These two print sequences that they don't support.
     asked = term != "linux" and program != "Apple_Terminal"
-    reply = _query(console, _QUERY_KITTY + _QUERY_CELL + _QUERY_ATTRIBUTES) if asked else b""
+    reply = _query(console, _QUERY_KITTY + _QUERY_CELL + _QUERY_VERSION + _QUERY_ATTRIBUTES) if asked else b""
     return Terminal(_protocol_in(reply), _cell_size(console, reply))
+
+
+def _is_old_kitty(reply: bytes) -> bool:
+    """Return whether a reply names a Kitty without placeholders, which would draw a box for each."""
+    version = _KITTY_VERSION.search(reply)
+    return version is not None and (int(version[1]), int(version[2])) < _KITTY_WITH_PLACEHOLDERS
 
 
 def _protocol_in(reply: bytes) -> Protocol:
     """Return the protocol that the reply names. Sixel is first: Konsole confirms Kitty's, but lacks placeholders."""
     if _has_sixel(reply):
         return "sixel"
-    return "kitty" if b"\x1b_Gi=31;OK" in reply else "blocks"
+    return "kitty" if b"\x1b_Gi=31;OK" in reply and not _is_old_kitty(reply) else "blocks"
 
 
 def _has_sixel(reply: bytes) -> bool:

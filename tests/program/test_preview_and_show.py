@@ -48,7 +48,7 @@ def blocks(session):
 
 def labels(session):
     """Return the labels that stand right above a row of half blocks, of each such row."""
-    text = re.sub(r"\x1b_G.*?\x1b\\|\x1b\[[\d;?]*[A-Za-z]", "", session.text)
+    text = re.sub(r"\x1b_G.*?\x1b\\|\x1b\[[\d;>?]*[A-Za-z]", "", session.text)
     pairs = itertools.pairwise(text.split("\n"))
     return [re.split(" {2,}", above.strip()) for above, line in pairs if "▀" in line and "▀" not in above]
 

@@ -15,7 +15,7 @@ from PIL import Image
 COLOURS = {"R": (220, 30, 30), "G": (30, 190, 60), "B": (40, 60, 210), "W": (250, 250, 250)}
 _PIECE = re.compile(
     r"\x1bP(?P<sixel>.*?)\x1b\\|\x1b_G(?P<kitty>.*?)\x1b\\|\x1b\]1337;File=(?P<iterm2>.*?)\x07"
-    r"|\x1b\[(?P<csi>[?\d;]*)(?P<end>[A-Za-z])|\x1b(?P<cursor>[78])|(?P<character>[^\x1b])",
+    r"|\x1b\[(?P<csi>[>?\d;]*)(?P<end>[A-Za-z])|\x1b(?P<cursor>[78])|(?P<character>[^\x1b])",
     re.DOTALL,
 )
 
@@ -123,7 +123,7 @@ class ImageScreen:
             if end == "J":
                 self.cells[self._row + 1 :] = [list(blank) for _ in self.cells[self._row + 1 :]]
         else:
-            assert (numbers, end) in {("?2026", "h"), ("?2026", "l"), ("16", "t"), ("", "c")}
+            assert (numbers, end) in {("?2026", "h"), ("?2026", "l"), ("16", "t"), (">", "q"), ("", "c")}
 
     def _kitty(self, keys: dict[str, str], data: str) -> None:
         if keys.get("f") == "100":

@@ -91,7 +91,7 @@ def shows_quarters(image, tolerance=12):
 
 def replying(**replies):
     """Return a terminal that replies to questions, as `kitty`, `cell`, `attributes` are given."""
-    questions = {"kitty": b"a=q", "cell": b"\x1b[16t", "attributes": b"\x1b[c"}
+    questions = {"kitty": b"a=q", "cell": b"\x1b[16t", "version": b"\x1b[>q", "attributes": b"\x1b[c"}
 
     def react(_, written):
         asked = [name for name, question in questions.items() if question in written]
@@ -285,6 +285,15 @@ def test_kitty_is_known_by_its_name_without_a_question(term, png):
     assert kitty_image(session.text)[1] == (53, 20)
     assert re.search("\x1b\\[38;5;\\d+m\U0010eeee", session.text)
     assert "\x1b[c" not in session.text
+
+
+@pytest.mark.parametrize("term", ["xterm-kitty", "xterm-256color"])
+@pytest.mark.parametrize(("version", "protocol"), [("0.26.5", "blocks"), ("0.28.0", "kitty"), ("1.0.0", "kitty")])
+def test_a_kitty_that_has_no_placeholders_yet_gets_half_blocks(version, protocol, term, png):
+    """It would draw a box for each; Debian 12 has such a one."""
+    replies = {"kitty": KITTY, "version": f"\x1bP>|kitty({version})\x1b\\".encode(), "attributes": PLAIN}
+    session = run(SHOW, [png], streams=ON_ALL, env={"TERM": term}, react=replying(**replies))
+    assert ("▀" in session.text, "\U0010eeee" in session.text) == (protocol == "blocks", protocol == "kitty")
 
 
 def iterm2_file(text):
