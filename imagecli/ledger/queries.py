@@ -6,6 +6,7 @@ Images are numbered from the newest: those of the newest request first, and of o
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -29,7 +30,13 @@ _REQUEST = (
     *("options", "inputs"),
 )
 _IMAGE = ("n", "path", "format", "width", "height", "bytes", "sha256", "further_size")
-_JSON = ("usage", "options", "inputs")
+_JSON: dict[str, type] = {"usage": dict, "options": dict, "inputs": list}
+"""What is JSON, and what it holds."""
+_NUMBERS = frozenset(
+    {"at", "count", "estimate_usd", "cost_usd", "tokens", "images", "exit_code", "n", "width", "height", "bytes"}
+)
+_LATEST = 253_402_300_800.0
+"""The year 10000, in seconds since 1970: what says a later time, or none, was not written by this program."""
 _COLUMNS = ", ".join(
     (
         "r.id AS row, i.id AS saved",
@@ -178,7 +185,9 @@ def _by_period(ledger: Ledger, by: By, which: Filter) -> Iterator[Sum]:
     since = float("-inf") if which.since is None else which.since
     condition, values = which._replace(since=None).condition()
     condition = f"{condition or 'WHERE true'} AND at >= ? AND at < ?"
-    while (moment := ledger.query("SELECT min(at) FROM requests WHERE at >= ?", (since,))[0][0]) is not None:
+    earliest = "SELECT min(at) FROM requests WHERE at >= ? AND at < ?"
+    since = max(since, 0.0)
+    while (moment := ledger.query(earliest, (since, _LATEST))[0][0]) is not None:
         _, end = bounds(moment, "day" if by == "day" else "month")
         row = ledger.query(f"SELECT {_SUMS} FROM requests r {condition}", (*values, moment, end))[0]  # noqa: S608 - ours
         if row["requests"]:
@@ -187,8 +196,10 @@ def _by_period(ledger: Ledger, by: By, which: Filter) -> Iterator[Sum]:
 
 
 def _sum(row: sqlite3.Row, of: str | None) -> Sum:
-    counts = {name: int(row[name]) for name in ("requests", "images", "failures", "unknown", "tokens", "unpriced")}
-    return Sum(of, usd=round(row["usd"], 8), **counts)
+    names = ("requests", "images", "failures", "unknown", "tokens", "unpriced", "usd")
+    found = {name: row[name] if math.isfinite(row[name]) else 0 for name in names}
+    usd = round(found.pop("usd"), 8)
+    return Sum(_text(of), usd=usd, **{name: int(value) for name, value in found.items()})
 
 
 def total(parts: Sequence[Sum], of: str | None) -> Sum:
@@ -220,12 +231,20 @@ def _numbered(ledger: Ledger, rows: Sequence[sqlite3.Row]) -> Iterator[Entry]:
 
 
 def _entry(row: sqlite3.Row, number: int | None) -> Entry:
-    request = {name: _read(row[name]) if name in _JSON else _text(row[name]) for name in _REQUEST}
+    request = {name: _read(name, row[name]) if name in _JSON else _value(name, row[name]) for name in _REQUEST}
+    request["at"] = min(max(request["at"] or 0.0, 0.0), _LATEST)
     image = None
     if number is not None:
-        image = {name: _text(row[f"image_{name}"]) for name in _IMAGE}
+        image = {name: _value(name, row[f"image_{name}"]) for name in _IMAGE}
         image["further_size"] = bool(image["further_size"])
     return Entry(request, image, number)
+
+
+def _value(name: str, value: Any) -> Any:  # noqa: ANN401 - of any column
+    """Return a column's value; None for a number that is none, as where others have written to the file."""
+    if name in _NUMBERS:
+        return value if isinstance(value, (int, float)) and math.isfinite(value) else None
+    return _text(value)
 
 
 def _text(value: Any) -> Any:  # noqa: ANN401 - of any column
@@ -233,9 +252,14 @@ def _text(value: Any) -> Any:  # noqa: ANN401 - of any column
     return os.fsdecode(value) if isinstance(value, bytes) else value
 
 
-def _read(text: str | None) -> Any:  # noqa: ANN401 - any JSON
-    """Return what a column of JSON holds; None where that can't be read."""
+def _read(name: str, text: str | None) -> Any:  # noqa: ANN401 - any JSON
+    """Return what a column of JSON holds; None where that can't be read, or is something else."""
     try:
-        return None if text is None else json.loads(text)
+        value = None if text is None else json.loads(text)
     except (ValueError, RecursionError):
         return None
+    if not isinstance(value, _JSON[name]):
+        return None
+    if isinstance(value, list):  # of inputs, each of which is texts
+        return [each for each in value if isinstance(each, dict) and all(isinstance(one, str) for one in each.values())]
+    return value

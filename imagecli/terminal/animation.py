@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _STOPPING_S = 0.5
 
 
-class Animation:
+class Animation(ABC):
     """Draws `frame` again and again in a thread, in a `with`; nothing where the console is not animated."""
 
     def __init__(
@@ -59,9 +60,9 @@ class Animation:
         self._handlers: dict[int, Any] = {}
         self._let_go: Callable[[], None] = lambda: None
 
+    @abstractmethod
     def frame(self, canvas: Canvas) -> list[str]:
         """Return the lines as they are now."""
-        raise NotImplementedError
 
     def is_waiting(self, *, waiting: bool = True) -> None:
         """Say whether only others have something to do now, so that there is time to get ready for drawing."""

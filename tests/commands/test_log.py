@@ -139,3 +139,15 @@ def test_a_ledger_that_can_t_be_read_is_one_clear_error(spoil, reason, imagecli)
     ran = imagecli("show", "a.png", "a.png")
     assert (ran.code, ran.out.count("a.png: PNG"), ran.out.count("can't be read")) == (0, 2, 2)
     assert (ran.err.count("warning: "), ran.err.count(reason)) == (1, 1)
+
+
+@pytest.mark.parametrize("value", ["x", 5, float("inf"), -1e300, "[1]", '{"size": 5}', '[{"path": 5}]', b"\xff\0"])
+@pytest.mark.parametrize("column", ["at", "model", "cost_usd", "tokens", "images", "options", "inputs", "exit_code"])
+def test_a_value_that_another_program_wrote_is_not_trusted(imagecli, column, value):
+    made("fox.png", prompt="a fox")
+    with sqlite3.connect(ledger_path(os.environ)) as ledger:
+        ledger.execute(f"UPDATE requests SET {column} = ?", (value,))  # noqa: S608 - of this test
+    ledger.close()
+    assert "a fox" in imagecli("log").out
+    for words in (("log", "--json"), ("log", "--sum", "day"), ("log", "--sum", "model"), ("show", "@1")):
+        assert imagecli(*words).code == 0
