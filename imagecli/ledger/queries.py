@@ -260,6 +260,11 @@ def _read(name: str, text: str | None) -> Any:  # noqa: ANN401 - any JSON
         return None
     if not isinstance(value, _JSON[name]):
         return None
-    if isinstance(value, list):  # of inputs, each of which is texts
-        return [each for each in value if isinstance(each, dict) and all(isinstance(one, str) for one in each.values())]
+    if isinstance(value, list):
+        return [each for each in value if _is_input(each)]
     return value
+
+
+def _is_input(value: object) -> bool:
+    """Return whether an input is described by texts; one from standard input has no path."""
+    return isinstance(value, dict) and all(each is None or isinstance(each, str) for each in value.values())
